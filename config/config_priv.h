@@ -1,0 +1,33 @@
+// Inside of the config room: the schema object and small readers of libyang trees. libyang's types stop here.
+#ifndef CONFIG_PRIV_H
+#define CONFIG_PRIV_H
+
+#include <libyang/libyang.h>
+
+#include "cfg_config.h"
+
+struct cfg_schema {
+	struct ly_ctx *ctx;
+};
+
+// Fill err and return -EINVAL.
+int cfg_refuse(struct cfg_error *err, const char *path, const char *value, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+// The same, from libyang's last error of ctx.
+int cfg_refuse_ly(struct cfg_error *err, const struct ly_ctx *ctx);
+
+// First child of that name, or NULL.
+const struct lyd_node *cfg_child(const struct lyd_node *parent, const char *name);
+// First top-level node of that name, or NULL.
+const struct lyd_node *cfg_top(const struct lyd_node *tree, const char *name);
+// Value of a leaf child, or NULL.
+const char *cfg_value(const struct lyd_node *parent, const char *name);
+uint32_t cfg_number(const struct lyd_node *parent, const char *name, uint32_t otherwise);
+bool cfg_flag(const struct lyd_node *parent, const char *name, bool otherwise);
+void cfg_text(const struct lyd_node *parent, const char *name, char *out, size_t size);
+uint32_t cfg_count(const struct lyd_node *parent, const char *name);
+
+// Checks across lists that YANG leaves open.
+int cfg_check(const struct cfg *c, struct cfg_error *err);
+
+#endif

@@ -1,0 +1,194 @@
+// What changes between two configurations, as typed actions with the names of the fields.
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cfg_config.h"
+
+struct field {
+	const char *name;
+	size_t at, size;
+};
+
+#define F(type, member, label) \
+	{ \
+		label, offsetof(struct type, member), sizeof(((struct type *)0)->member) \
+	}
+
+static const struct field port_fields[] = {
+	F(cfg_port, type, "type"), F(cfg_port, link, "link"), F(cfg_port, link_arg, "link"),
+	F(cfg_port, vlan_mode, "vlan-mode"), F(cfg_port, vlan, "vlan"), F(cfg_port, trunk, "trunk"),
+	F(cfg_port, mtu, "mtu"), F(cfg_port, queues, "queues"), F(cfg_port, mac_limit, "mac-limit"),
+	F(cfg_port, isolated, "isolated"), F(cfg_port, mirror_destination, "mirror-destination"),
+	F(cfg_port, trust_dscp, "trust-dscp"), F(cfg_port, admit, "admit"), F(cfg_port, dhcp_guard, "dhcp-guard"),
+	F(cfg_port, ra_guard, "ra-guard"), F(cfg_port, mirror_to, "mirror-to"),
+	F(cfg_port, default_class, "default-class"), F(cfg_port, broadcast_limit, "broadcast-limit"),
+	F(cfg_port, unknown_limit, "unknown-unicast-limit"), F(cfg_port, control_limit, "control-limit"),
+	F(cfg_port, vm, "vm"), F(cfg_port, nic, "nic"), F(cfg_port, has_mac, "mac"), F(cfg_port, mac, "mac"),
+	F(cfg_port, n_ip4, "ipv4-address"), F(cfg_port, ip4, "ipv4-address"), F(cfg_port, n_ip6, "ipv6-address"),
+	F(cfg_port, ip6, "ipv6-address"), F(cfg_port, service_ip4, "boot-service"),
+};
+
+static const struct field vm_fields[] = {
+	F(cfg_vm, hostname, "hostname"), F(cfg_vm, uuid, "uuid"), F(cfg_vm, method, "boot/method"),
+	F(cfg_vm, iscsi_server, "boot/iscsi/server"), F(cfg_vm, iscsi_port, "boot/iscsi/port"),
+	F(cfg_vm, iscsi_lun, "boot/iscsi/lun"), F(cfg_vm, iscsi_target, "boot/iscsi/target"),
+	F(cfg_vm, iscsi_initiator, "boot/iscsi/initiator"), F(cfg_vm, kernel, "boot/kernel"),
+	F(cfg_vm, initrd, "boot/initrd"), F(cfg_vm, cmdline, "boot/cmdline"), F(cfg_vm, n_nics, "nic"),
+	F(cfg_vm, nics, "nic"),
+};
+
+static const struct field system_fields[] = {
+	F(cfg_system, n_workers, "worker-cpu"), F(cfg_system, worker_cpu, "worker-cpu"),
+	F(cfg_system, max_sleep_us, "max-sleep"), F(cfg_system, packet_buffers, "packet-buffers"),
+	F(cfg_system, queue_len, "queue-length"), F(cfg_system, mac_table_size, "mac-table-size"),
+	F(cfg_system, mac_ageing_s, "mac-ageing"),
+};
+
+struct list {
+	struct cfg_action *a;
+	int n, cap;
+	bool failed;
+};
+
+static struct cfg_action *add(struct list *l, uint8_t change, uint8_t object, const char *name)
+{
+	static struct cfg_action spill;
+	struct cfg_action *a;
+
+	if (l->n == l->cap) {
+		int cap = l->cap == 0 ? 64 : 2 * l->cap;
+
+		a = realloc(l->a, (size_t)cap * sizeof(*a));
+		if (a == NULL) {
+			l->failed = true;
+			return &spill;
+		}
+		l->a = a;
+		l->cap = cap;
+	}
+	a = &l->a[l->n++];
+	memset(a, 0, sizeof(*a));
+	a->change = change;
+	a->object = object;
+	snprintf(a->name, sizeof(a->name), "%s", name);
+	return a;
+}
+
+// Names of the fields in which two structs differ; each name once.
+static void fields_name(const struct field *f, size_t n, const void *x, const void *y, char *out, size_t size)
+{
+	const char *last = "";
+
+	for (size_t i = 0; i < n; i++) {
+		size_t len = strlen(out);
+
+		if (memcmp((const char *)x + f[i].at, (const char *)y + f[i].at, f[i].size) == 0 || strcmp(last, f[i].name) == 0)
+			continue;
+		last = f[i].name;
+		snprintf(out + len, size - len, "%s%s", len > 0 ? ", " : "", last);
+	}
+}
+
+struct kind {
+	uint8_t object;
+	size_t size; // of an element; its name is the first field
+	const struct field *fields;
+	size_t n_fields;
+};
+
+// Both lists are sorted by name.
+static void diff_named(struct list *l, const struct kind *k, const char *a, uint32_t n_a, const char *b, uint32_t n_b)
+{
+	uint32_t i = 0, j = 0;
+
+	while (i < n_a || j < n_b) {
+		const char *x = a + i * k->size, *y = b + j * k->size;
+		int cmp = i == n_a ? 1 : j == n_b ? -1 : strcmp(x, y);
+
+		if (cmp < 0) {
+			add(l, CFG_DEL, k->object, x);
+			i++;
+		} else if (cmp > 0) {
+			add(l, CFG_ADD, k->object, y);
+			j++;
+		} else {
+			if (memcmp(x, y, k->size) != 0) {
+				struct cfg_action *act = add(l, CFG_SET_CHANGED, k->object, y);
+
+				fields_name(k->fields, k->n_fields, x, y, act->detail, sizeof(act->detail));
+			}
+			i++;
+			j++;
+		}
+	}
+}
+
+static void diff_services(struct list *l, const struct cfg *from, const struct cfg *to)
+{
+	uint32_t i = 0, j = 0;
+	char name[16];
+
+	while (i < from->n_services || j < to->n_services) {
+		uint32_t a = i < from->n_services ? from->services[i].vlan : 5000;
+		uint32_t b = j < to->n_services ? to->services[j].vlan : 5000;
+
+		snprintf(name, sizeof(name), "%u", a < b ? a : b);
+		if (a < b)
+			add(l, CFG_DEL, CFG_OBJ_SERVICE, name);
+		else if (a > b)
+			add(l, CFG_ADD, CFG_OBJ_SERVICE, name);
+		else if (memcmp(&from->services[i], &to->services[j], sizeof(struct cfg_service)) != 0)
+			add(l, CFG_SET_CHANGED, CFG_OBJ_SERVICE, name);
+		i += a <= b;
+		j += b <= a;
+	}
+}
+
+static int removals_first(const void *a, const void *b)
+{
+	return ((const struct cfg_action *)a)->change - ((const struct cfg_action *)b)->change;
+}
+
+int cfg_diff(const struct cfg *from, const struct cfg *to, struct cfg_action **out)
+{
+	static const struct field file_fields[] = { F(cfg_file, path, "path") };
+	const struct kind ports = { CFG_OBJ_PORT, sizeof(struct cfg_port), port_fields, sizeof(port_fields) / sizeof(port_fields[0]) };
+	const struct kind vms = { CFG_OBJ_VM, sizeof(struct cfg_vm), vm_fields, sizeof(vm_fields) / sizeof(vm_fields[0]) };
+	const struct kind files = { CFG_OBJ_FILE, sizeof(struct cfg_file), file_fields, 1 };
+	struct list l = { 0 };
+
+	*out = NULL;
+	if (memcmp(&from->system, &to->system, sizeof(from->system)) != 0) {
+		struct cfg_action *a = add(&l, CFG_SET_CHANGED, CFG_OBJ_SYSTEM, "");
+
+		fields_name(system_fields, sizeof(system_fields) / sizeof(system_fields[0]), &from->system, &to->system, a->detail, sizeof(a->detail));
+	}
+	if (from->n_portals != to->n_portals || from->n_servers != to->n_servers ||
+	    memcmp(from->portals, to->portals, from->n_portals * sizeof(*from->portals)) != 0 ||
+	    memcmp(from->servers, to->servers, from->n_servers * sizeof(*from->servers)) != 0)
+		add(&l, CFG_SET_CHANGED, CFG_OBJ_STORAGE, "");
+	diff_named(&l, &files, (const char *)from->files, from->n_files, (const char *)to->files, to->n_files);
+	diff_services(&l, from, to);
+	diff_named(&l, &ports, (const char *)from->ports, from->n_ports, (const char *)to->ports, to->n_ports);
+	diff_named(&l, &vms, (const char *)from->vms, from->n_vms, (const char *)to->vms, to->n_vms);
+	if (l.failed) {
+		free(l.a);
+		return -ENOMEM;
+	}
+	if (l.n > 1)
+		qsort(l.a, (size_t)l.n, sizeof(*l.a), removals_first);
+	*out = l.a;
+	return l.n;
+}
+
+const char *cfg_action_text(const struct cfg_action *a, char *buf, size_t size)
+{
+	static const char *const objects[] = { "system", "port", "vm", "storage", "boot-service", "boot-file" };
+	static const char *const changes[] = { "remove", "change", "add" };
+
+	snprintf(buf, size, "%s%s%s: %s%s%s", objects[a->object], a->name[0] ? " " : "", a->name, changes[a->change],
+		 a->detail[0] ? " " : "", a->detail);
+	return buf;
+}

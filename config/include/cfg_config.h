@@ -1,0 +1,185 @@
+// A configuration as typed C structs: what YANG-modelled JSON (RFC 7951) says, checked, with defaults filled in.
+//
+// Bytes in, structs out; no side effects. libyang validates against our modules and the standard ones of
+// Debian; what YANG cannot say well (a MAC used twice across VMs, an address outside its network) is checked
+// here. The first error names the data path, the value and the reason.
+//
+//   cfg_schema_create("/usr/share/weir/yang", &schema, &err);
+//   cfg_load(schema, bytes, size, &cfg, &err); ... cfg_free(cfg);
+//
+// thread: one at a time per schema.
+#ifndef CFG_CONFIG_H
+#define CFG_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CFG_PORT_NAME 32
+#define CFG_FILE_MAX (8u << 20) // largest configuration accepted, bytes
+#define CFG_ADDRS 4
+#define CFG_NICS 8
+
+struct cfg_error {
+	char path[256]; // data path, "/weir-vm:vms/vm[name='web1']/nic[id='0']/mac"; empty = the file as a whole
+	char value[128]; // the value refused; empty where there is none
+	char reason[256];
+};
+
+enum cfg_port_type { CFG_PORT_GUEST, CFG_PORT_UPLINK, CFG_PORT_HOST };
+enum cfg_link { CFG_LINK_SOCKET, CFG_LINK_AF_PACKET, CFG_LINK_TAP, CFG_LINK_DEVICE };
+// In the order of the YANG enumeration vlan-mode.
+enum cfg_vlan_mode {
+	CFG_VLAN_ACCESS,
+	CFG_VLAN_TRUNK,
+	CFG_VLAN_NATIVE_UNTAGGED,
+	CFG_VLAN_NATIVE_TAGGED,
+	CFG_VLAN_TUNNEL,
+	CFG_VLAN_PROVIDER,
+};
+enum cfg_boot_method { CFG_BOOT_NONE, CFG_BOOT_ISCSI, CFG_BOOT_KERNEL };
+
+// All structs are compared byte by byte, so they are zeroed before they are filled.
+struct cfg_port {
+	char name[CFG_PORT_NAME];
+	uint8_t type; // enum cfg_port_type
+	uint8_t link; // enum cfg_link
+	char link_arg[256];
+	uint8_t vlan_mode; // enum cfg_vlan_mode
+	uint16_t vlan; // 0 = trunk without native VLAN
+	uint8_t trunk[512]; // bit per VLAN
+	uint16_t mtu, queues, mac_limit;
+	bool isolated, mirror_destination, trust_dscp, admit, dhcp_guard, ra_guard;
+	char mirror_to[CFG_PORT_NAME];
+	char default_class[16];
+	uint32_t broadcast_limit, unknown_limit, control_limit; // frames/s
+	// From the VM's network card, when the port is one.
+	char vm[32];
+	uint8_t nic;
+	bool has_mac;
+	uint8_t mac[6];
+	uint8_t n_ip4, n_ip6;
+	uint8_t ip4[CFG_ADDRS][4];
+	uint8_t ip6[CFG_ADDRS][16];
+	uint8_t service_ip4[4]; // of the port's VLAN; all zero = no boot service
+};
+
+struct cfg_nic {
+	uint8_t id;
+	char port[CFG_PORT_NAME];
+};
+
+struct cfg_vm {
+	char name[32];
+	char hostname[64];
+	char uuid[37]; // lower case; empty = none
+	uint8_t method; // enum cfg_boot_method
+	char iscsi_server[48]; // as written; empty = none
+	uint16_t iscsi_port, iscsi_lun;
+	char iscsi_target[224];
+	char iscsi_initiator[224];
+	char kernel[64], initrd[64], cmdline[401];
+	uint8_t n_nics;
+	struct cfg_nic nics[CFG_NICS];
+};
+
+struct cfg_portal {
+	uint8_t addr[16]; // IPv4 as IPv4-mapped
+	uint16_t port;
+	uint8_t proto;
+};
+
+struct cfg_server {
+	uint8_t addr[16];
+	uint8_t prefix_bits; // in the 128-bit form
+};
+
+struct cfg_service {
+	uint16_t vlan;
+	uint8_t addr[4], router[4]; // router all zero = none
+	uint8_t prefix_len, n_dns;
+	uint8_t dns[3][4];
+	char domain[64];
+};
+
+struct cfg_file {
+	char name[64];
+	char path[256];
+};
+
+struct cfg_system {
+	uint32_t n_workers; // 0 = choose
+	uint16_t worker_cpu[8];
+	uint32_t max_sleep_us, packet_buffers, queue_len, mac_table_size, mac_ageing_s;
+};
+
+// Lists are sorted by their key.
+struct cfg {
+	struct cfg_system system;
+	struct cfg_port *ports; // ports[n_ports]: interfaces and network cards
+	struct cfg_vm *vms;
+	struct cfg_portal *portals;
+	struct cfg_server *servers;
+	struct cfg_service *services;
+	struct cfg_file *files;
+	uint32_t n_ports, n_vms, n_portals, n_servers, n_services, n_files;
+};
+
+struct cfg_schema;
+
+// Load our modules from yang_dir and the standard ones from where Debian's packages put them.
+// returns 0 and *out; -ENOENT or -EINVAL with err naming the module
+int cfg_schema_create(const char *yang_dir, struct cfg_schema **out, struct cfg_error *err);
+void cfg_schema_destroy(struct cfg_schema *s);
+
+// Parse and check one configuration.
+// returns 0 and *out (free with cfg_free); -EINVAL = refused, err filled; -ENOMEM; -EFBIG
+int cfg_load(struct cfg_schema *s, const char *json, size_t size, struct cfg **out, struct cfg_error *err);
+// The configuration of a switch that has none: no ports.
+int cfg_empty(struct cfg **out);
+void cfg_free(struct cfg *c);
+
+const struct cfg_port *cfg_port_find(const struct cfg *c, const char *name);
+const struct cfg_vm *cfg_vm_find(const struct cfg *c, const char *name);
+
+// --- Difference: typed actions, in the order in which they are to be done (removals first).
+
+enum cfg_object { CFG_OBJ_SYSTEM, CFG_OBJ_PORT, CFG_OBJ_VM, CFG_OBJ_STORAGE, CFG_OBJ_SERVICE, CFG_OBJ_FILE };
+enum cfg_change { CFG_DEL, CFG_SET_CHANGED, CFG_ADD };
+
+struct cfg_action {
+	uint8_t change; // enum cfg_change
+	uint8_t object; // enum cfg_object
+	char name[64]; // port, VM, VLAN or file; empty for system and storage
+	char detail[160]; // the fields that change, for people
+};
+
+// returns the number of actions and *out (free()), or -ENOMEM
+int cfg_diff(const struct cfg *from, const struct cfg *to, struct cfg_action **out);
+// One line: "port web1.0: change vlan, mtu". returns buf
+const char *cfg_action_text(const struct cfg_action *a, char *buf, size_t size);
+
+// --- Operations: one request of a local tool, JSON after weir-operations.yang.
+
+enum cfg_op { CFG_OP_GET_STATE, CFG_OP_EXPLAIN, CFG_OP_TAP, CFG_OP_RELOAD, CFG_OP_PING };
+
+struct cfg_request {
+	uint8_t op; // enum cfg_op
+	char part[16]; // get-state
+	char name[65]; // get-state; port of explain and tap
+	bool trace, dry_run;
+	uint32_t count;
+	uint8_t *bytes; // frame of explain, filter of tap
+	size_t size;
+};
+
+#define CFG_REQUEST_MAX (128u << 10)
+
+// returns 0 and r filled (release with cfg_request_fini), -EINVAL with err filled, -ENOMEM
+int cfg_request_parse(struct cfg_schema *s, const char *json, size_t size, struct cfg_request *r, struct cfg_error *err);
+void cfg_request_fini(struct cfg_request *r);
+
+// Check that a state document fits the modules; for tests. returns 0 or -EINVAL with err filled.
+int cfg_state_check(struct cfg_schema *s, const char *json, size_t size, struct cfg_error *err);
+
+#endif

@@ -1,0 +1,500 @@
+// From a validated tree to structs.
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config_priv.h"
+
+static int mac_parse(const char *text, uint8_t mac[6])
+{
+	unsigned b[6];
+
+	if (sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5]) != 6)
+		return -EINVAL;
+	for (int i = 0; i < 6; i++)
+		mac[i] = (uint8_t)b[i];
+	return 0;
+}
+
+// Either family into the 128-bit form. returns the family's bits (32, 128), or -EINVAL
+static int addr_parse(const char *text, uint8_t addr[16])
+{
+	if (inet_pton(AF_INET6, text, addr) == 1)
+		return 128;
+	memset(addr, 0, 10);
+	addr[10] = addr[11] = 0xff;
+	return inet_pton(AF_INET, text, addr + 12) == 1 ? 32 : -EINVAL;
+}
+
+static void trunk_all(uint8_t trunk[512])
+{
+	memset(trunk, 0xff, 512);
+	trunk[0] &= 0xfe; // VID 0 and 4095 are reserved
+	trunk[511] &= 0x7f;
+}
+
+static int trunk_read(const struct lyd_node *from, struct cfg_port *p, struct cfg_error *err)
+{
+	const struct lyd_node *n;
+
+	if (cfg_count(from, "trunk") == 0) {
+		trunk_all(p->trunk);
+		return 0;
+	}
+	LY_LIST_FOR(lyd_child(from), n)
+	{
+		unsigned a, b;
+		char path[256] = "";
+
+		if (strcmp(n->schema->name, "trunk") != 0)
+			continue;
+		if (sscanf(lyd_get_value(n), "%u-%u", &a, &b) == 1)
+			b = a;
+		if (a < 1 || b > 4094 || a > b) {
+			lyd_path(n, LYD_PATH_STD, path, sizeof(path));
+			return cfg_refuse(err, path, lyd_get_value(n), "VLANs are 1..4094, the lower one first");
+		}
+		for (unsigned v = a; v <= b; v++)
+			p->trunk[v >> 3] |= (uint8_t)(1u << (v & 7));
+	}
+	return 0;
+}
+
+static int vlan_read(const struct lyd_node *from, struct cfg_port *p, struct cfg_error *err)
+{
+	static const char *const modes[] = { "access",	     "trunk",	     "native-untagged",
+					     "native-tagged", "dot1q-tunnel", "provider" };
+	const char *mode = cfg_value(from, "vlan-mode");
+	bool trunk;
+
+	p->vlan_mode = p->type == CFG_PORT_UPLINK ? CFG_VLAN_NATIVE_UNTAGGED : CFG_VLAN_ACCESS;
+	// A list of VLANs says trunk on its own.
+	if (mode == NULL && cfg_count(from, "trunk") > 0)
+		p->vlan_mode = cfg_value(from, "vlan") != NULL ? CFG_VLAN_NATIVE_UNTAGGED : CFG_VLAN_TRUNK;
+	for (uint8_t i = 0; mode != NULL && i < 6; i++) {
+		if (strcmp(mode, modes[i]) == 0)
+			p->vlan_mode = i;
+	}
+	trunk = p->vlan_mode != CFG_VLAN_ACCESS && p->vlan_mode != CFG_VLAN_TUNNEL;
+	p->vlan = (uint16_t)cfg_number(from, "vlan", 1);
+	if (p->vlan_mode == CFG_VLAN_TRUNK || p->vlan_mode == CFG_VLAN_PROVIDER)
+		p->vlan = 0;
+	if (!trunk && cfg_count(from, "trunk") > 0) {
+		char path[256] = "";
+
+		lyd_path(cfg_child(from, "trunk"), LYD_PATH_STD, path, sizeof(path));
+		return cfg_refuse(err, path, mode, "a port of this vlan-mode has no trunk VLANs");
+	}
+	return trunk ? trunk_read(from, p, err) : 0;
+}
+
+static void policy_read(const struct lyd_node *from, struct cfg_port *p)
+{
+	const struct lyd_node *admit = cfg_child(from, "admit");
+
+	p->mtu = (uint16_t)cfg_number(from, "mtu", 1500);
+	p->queues = (uint16_t)cfg_number(from, "queues", 1);
+	p->isolated = cfg_flag(from, "isolated", false);
+	p->trust_dscp = cfg_flag(from, "trust-dscp", false);
+	cfg_text(from, "mirror-to", p->mirror_to, sizeof(p->mirror_to));
+	snprintf(p->default_class, sizeof(p->default_class), "bulk");
+	cfg_text(from, "default-class", p->default_class, sizeof(p->default_class));
+	if (p->type != CFG_PORT_GUEST)
+		return;
+	p->admit = cfg_flag(admit, "enabled", true);
+	p->dhcp_guard = cfg_flag(admit, "dhcp-guard", true);
+	p->ra_guard = cfg_flag(admit, "ra-guard", true);
+	p->mac_limit = (uint16_t)cfg_number(admit, "mac-limit", 8);
+	p->broadcast_limit = cfg_number(admit, "broadcast-limit", 1000);
+	p->unknown_limit = cfg_number(admit, "unknown-unicast-limit", 1000);
+	p->control_limit = cfg_number(admit, "control-limit", 200);
+}
+
+static int interface_read(const struct lyd_node *iface, struct cfg_port *p, struct cfg_error *err)
+{
+	static const struct {
+		const char *leaf;
+		uint8_t link;
+	} links[] = { { "socket", CFG_LINK_SOCKET },
+		      { "af-packet", CFG_LINK_AF_PACKET },
+		      { "tap", CFG_LINK_TAP },
+		      { "device", CFG_LINK_DEVICE } };
+	const struct lyd_node *port = cfg_child(iface, "port");
+	const char *type = cfg_value(iface, "type"), *name = cfg_value(iface, "name");
+	char path[256];
+
+	snprintf(path, sizeof(path), "/ietf-interfaces:interfaces/interface[name='%.100s']", name);
+	if (strlen(name) >= CFG_PORT_NAME || strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.:-") != strlen(name))
+		return cfg_refuse(err, path, name, "a port's name has 1..31 letters, digits or _ . : -");
+	snprintf(p->name, sizeof(p->name), "%s", name);
+	type = strchr(type, ':') != NULL ? strchr(type, ':') + 1 : type;
+	if (strcmp(type, "guest") == 0)
+		p->type = CFG_PORT_GUEST;
+	else if (strcmp(type, "uplink") == 0)
+		p->type = CFG_PORT_UPLINK;
+	else if (strcmp(type, "host") == 0)
+		p->type = CFG_PORT_HOST;
+	else
+		return cfg_refuse(err, path, type, "type must be weir-interfaces:guest, uplink or host");
+	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
+		const char *arg = cfg_value(port, links[i].leaf);
+
+		if (arg != NULL) {
+			p->link = links[i].link;
+			snprintf(p->link_arg, sizeof(p->link_arg), "%s", arg);
+		}
+	}
+	p->mirror_destination = cfg_flag(port, "mirror-destination", false);
+	policy_read(port, p);
+	return vlan_read(port, p, err);
+}
+
+static void addresses_read(const struct lyd_node *nic, struct cfg_port *p)
+{
+	const struct lyd_node *n;
+
+	LY_LIST_FOR(lyd_child(nic), n)
+	{
+		if (strcmp(n->schema->name, "ipv4-address") == 0 && p->n_ip4 < CFG_ADDRS)
+			inet_pton(AF_INET, lyd_get_value(n), p->ip4[p->n_ip4++]);
+		else if (strcmp(n->schema->name, "ipv6-address") == 0 && p->n_ip6 < CFG_ADDRS)
+			inet_pton(AF_INET6, lyd_get_value(n), p->ip6[p->n_ip6++]);
+	}
+}
+
+static int nic_attach(struct cfg *c, struct cfg_vm *vm, const struct lyd_node *nic, struct cfg_error *err)
+{
+	const char *iface = cfg_value(nic, "interface");
+	struct cfg_nic *n = &vm->nics[vm->n_nics++];
+	struct cfg_port *p = NULL;
+	char path[256];
+
+	n->id = (uint8_t)cfg_number(nic, "id", 0);
+	snprintf(path, sizeof(path), "/weir-vm:vms/vm[name='%s']/nic[id='%u']", vm->name, n->id);
+	if (iface != NULL) {
+		p = (struct cfg_port *)(uintptr_t)cfg_port_find(c, iface);
+		if (p == NULL || p->type != CFG_PORT_GUEST)
+			return cfg_refuse(err, path, iface, "there is no interface of that name and type guest");
+		if (p->vm[0] != '\0')
+			return cfg_refuse(err, path, iface, "the interface serves VM %s already", p->vm);
+	} else {
+		char name[CFG_PORT_NAME + 8];
+		int rc;
+
+		snprintf(name, sizeof(name), "%s.%u", vm->name, n->id);
+		if (cfg_port_find(c, name) != NULL)
+			return cfg_refuse(err, path, name, "the card's port has the name of another port");
+		p = &c->ports[c->n_ports++];
+		snprintf(p->name, sizeof(p->name), "%.31s", name);
+		p->type = CFG_PORT_GUEST;
+		p->link = CFG_LINK_SOCKET;
+		snprintf(p->link_arg, sizeof(p->link_arg), "/run/weir/%s.%u.sock", vm->name, n->id);
+		cfg_text(nic, "socket", p->link_arg, sizeof(p->link_arg));
+		policy_read(nic, p);
+		rc = vlan_read(nic, p, err);
+		if (rc < 0)
+			return rc;
+	}
+	snprintf(n->port, sizeof(n->port), "%s", p->name);
+	snprintf(p->vm, sizeof(p->vm), "%s", vm->name);
+	p->nic = n->id;
+	p->has_mac = true;
+	if (mac_parse(cfg_value(nic, "mac"), p->mac) < 0)
+		return cfg_refuse(err, path, cfg_value(nic, "mac"), "not a MAC address of six bytes");
+	addresses_read(nic, p);
+	return 0;
+}
+
+static void boot_read(const struct lyd_node *boot, struct cfg_vm *vm)
+{
+	const struct lyd_node *iscsi = cfg_child(boot, "iscsi");
+	const char *method = cfg_value(boot, "method");
+
+	if (method != NULL && strcmp(method, "iscsi") == 0)
+		vm->method = CFG_BOOT_ISCSI;
+	else if (method != NULL && strcmp(method, "kernel") == 0)
+		vm->method = CFG_BOOT_KERNEL;
+	cfg_text(iscsi, "server", vm->iscsi_server, sizeof(vm->iscsi_server));
+	cfg_text(iscsi, "target", vm->iscsi_target, sizeof(vm->iscsi_target));
+	vm->iscsi_port = (uint16_t)cfg_number(iscsi, "port", 3260);
+	vm->iscsi_lun = (uint16_t)cfg_number(iscsi, "lun", 1);
+	snprintf(vm->iscsi_initiator, sizeof(vm->iscsi_initiator), "iqn.2026-11.weir:%s", vm->name);
+	cfg_text(iscsi, "initiator", vm->iscsi_initiator, sizeof(vm->iscsi_initiator));
+	cfg_text(boot, "kernel", vm->kernel, sizeof(vm->kernel));
+	cfg_text(boot, "initrd", vm->initrd, sizeof(vm->initrd));
+	cfg_text(boot, "cmdline", vm->cmdline, sizeof(vm->cmdline));
+}
+
+static int vm_read(struct cfg *c, const struct lyd_node *node, struct cfg_vm *vm, struct cfg_error *err)
+{
+	const struct lyd_node *n;
+
+	cfg_text(node, "name", vm->name, sizeof(vm->name));
+	snprintf(vm->hostname, sizeof(vm->hostname), "%s", vm->name);
+	for (char *p = vm->hostname; *p != '\0'; p++)
+		*p = *p == '_' || *p == '.' ? '-' : *p; // RFC 952: letters, digits, hyphen
+	cfg_text(node, "hostname", vm->hostname, sizeof(vm->hostname));
+	cfg_text(node, "uuid", vm->uuid, sizeof(vm->uuid));
+	boot_read(cfg_child(node, "boot"), vm);
+	LY_LIST_FOR(lyd_child(node), n)
+	{
+		int rc;
+
+		if (strcmp(n->schema->name, "nic") != 0 || vm->n_nics == CFG_NICS)
+			continue;
+		rc = nic_attach(c, vm, n, err);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+static void system_read(const struct lyd_node *sys, struct cfg_system *s)
+{
+	const struct lyd_node *n;
+
+	s->max_sleep_us = cfg_number(sys, "max-sleep", 250);
+	s->packet_buffers = cfg_number(sys, "packet-buffers", 16384);
+	s->queue_len = cfg_number(sys, "queue-length", 512);
+	s->mac_table_size = cfg_number(sys, "mac-table-size", 65536);
+	s->mac_ageing_s = cfg_number(sys, "mac-ageing", 300);
+	if (sys == NULL)
+		return;
+	LY_LIST_FOR(lyd_child(sys), n)
+	{
+		if (strcmp(n->schema->name, "worker-cpu") == 0 && s->n_workers < 8)
+			s->worker_cpu[s->n_workers++] = (uint16_t)strtoul(lyd_get_value(n), NULL, 10);
+	}
+}
+
+static void storage_read(const struct lyd_node *storage, struct cfg *c)
+{
+	const struct lyd_node *n;
+
+	if (storage == NULL)
+		return;
+	LY_LIST_FOR(lyd_child(storage), n)
+	{
+		if (strcmp(n->schema->name, "server") == 0) {
+			struct cfg_server *s = &c->servers[c->n_servers++];
+			char text[64];
+			uint32_t bits;
+
+			snprintf(text, sizeof(text), "%s", lyd_get_value(n));
+			bits = (uint32_t)strtoul(strchr(text, '/') + 1, NULL, 10);
+			*strchr(text, '/') = '\0';
+			s->prefix_bits = (uint8_t)(bits + (addr_parse(text, s->addr) == 32 ? 96 : 0));
+		} else if (strcmp(n->schema->name, "portal") == 0) {
+			struct cfg_portal *p = &c->portals[c->n_portals++];
+
+			addr_parse(cfg_value(n, "address"), p->addr);
+			p->proto = strcmp(cfg_value(n, "protocol"), "udp") == 0 ? 17 : 6;
+			p->port = (uint16_t)cfg_number(n, "port", 0);
+		}
+	}
+}
+
+static void services_read(const struct lyd_node *services, struct cfg *c)
+{
+	const struct lyd_node *n, *d;
+
+	if (services == NULL)
+		return;
+	LY_LIST_FOR(lyd_child(services), n)
+	{
+		struct cfg_service *s = &c->services[c->n_services++];
+
+		s->vlan = (uint16_t)cfg_number(n, "vlan", 0);
+		inet_pton(AF_INET, cfg_value(n, "address"), s->addr);
+		s->prefix_len = (uint8_t)cfg_number(n, "prefix-length", 24);
+		if (cfg_value(n, "router") != NULL)
+			inet_pton(AF_INET, cfg_value(n, "router"), s->router);
+		LY_LIST_FOR(lyd_child(n), d)
+		{
+			if (strcmp(d->schema->name, "dns") == 0 && s->n_dns < 3)
+				inet_pton(AF_INET, lyd_get_value(d), s->dns[s->n_dns++]);
+		}
+		cfg_text(n, "domain", s->domain, sizeof(s->domain));
+	}
+}
+
+static void files_read(const struct lyd_node *files, struct cfg *c)
+{
+	const struct lyd_node *n;
+
+	if (files == NULL)
+		return;
+	LY_LIST_FOR(lyd_child(files), n)
+	{
+		struct cfg_file *f = &c->files[c->n_files++];
+
+		cfg_text(n, "name", f->name, sizeof(f->name));
+		cfg_text(n, "path", f->path, sizeof(f->path));
+	}
+}
+
+static int lists_alloc(struct cfg *c, const struct lyd_node *tree)
+{
+	const struct lyd_node *vms = cfg_top(tree, "vms"), *storage = cfg_top(tree, "storage"), *n;
+	uint32_t n_ports = cfg_count(cfg_top(tree, "interfaces"), "interface");
+
+	if (vms != NULL) {
+		LY_LIST_FOR(lyd_child(vms), n)
+		{
+			n_ports += cfg_count(n, "nic");
+		}
+	}
+	// One more than needed, so that an empty list is not a failed allocation.
+	c->ports = calloc(n_ports + 1, sizeof(*c->ports));
+	c->vms = calloc(cfg_count(vms, "vm") + 1, sizeof(*c->vms));
+	c->portals = calloc(cfg_count(storage, "portal") + 1, sizeof(*c->portals));
+	c->servers = calloc(cfg_count(storage, "server") + 1, sizeof(*c->servers));
+	c->services = calloc(cfg_count(cfg_top(tree, "boot-services"), "service") + 1, sizeof(*c->services));
+	c->files = calloc(cfg_count(cfg_top(tree, "boot-files"), "file") + 1, sizeof(*c->files));
+	return c->ports == NULL || c->vms == NULL || c->portals == NULL || c->servers == NULL ||
+			       c->services == NULL || c->files == NULL
+		       ? -ENOMEM
+		       : 0;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(a, b); // name is the first field of ports, VMs and files
+}
+
+static int by_vlan(const void *a, const void *b)
+{
+	return ((const struct cfg_service *)a)->vlan - ((const struct cfg_service *)b)->vlan;
+}
+
+static int tree_read(struct cfg *c, const struct lyd_node *tree, struct cfg_error *err)
+{
+	const struct lyd_node *interfaces = cfg_top(tree, "interfaces"), *vms = cfg_top(tree, "vms"), *n;
+	int rc;
+
+	system_read(cfg_top(tree, "system"), &c->system);
+	storage_read(cfg_top(tree, "storage"), c);
+	services_read(cfg_top(tree, "boot-services"), c);
+	files_read(cfg_top(tree, "boot-files"), c);
+	if (interfaces != NULL) {
+		LY_LIST_FOR(lyd_child(interfaces), n)
+		{
+			if (cfg_child(n, "port") == NULL)
+				continue; // an interface of somebody else
+			rc = interface_read(n, &c->ports[c->n_ports++], err);
+			if (rc < 0)
+				return rc;
+		}
+	}
+	if (vms != NULL) {
+		LY_LIST_FOR(lyd_child(vms), n)
+		{
+			rc = vm_read(c, n, &c->vms[c->n_vms++], err);
+			if (rc < 0)
+				return rc;
+		}
+	}
+	qsort(c->ports, c->n_ports, sizeof(*c->ports), by_name);
+	qsort(c->vms, c->n_vms, sizeof(*c->vms), by_name);
+	qsort(c->files, c->n_files, sizeof(*c->files), by_name);
+	qsort(c->services, c->n_services, sizeof(*c->services), by_vlan);
+	// Each guest port knows the service of its VLAN.
+	for (uint32_t i = 0; i < c->n_ports; i++) {
+		for (uint32_t k = 0; k < c->n_services; k++) {
+			if (c->ports[i].type == CFG_PORT_GUEST && c->ports[i].vm[0] != '\0' &&
+			    c->services[k].vlan == c->ports[i].vlan)
+				memcpy(c->ports[i].service_ip4, c->services[k].addr, 4);
+		}
+	}
+	return 0;
+}
+
+int cfg_load(struct cfg_schema *s, const char *json, size_t size, struct cfg **out, struct cfg_error *err)
+{
+	struct lyd_node *tree = NULL;
+	struct cfg *c;
+	char *text;
+	int rc = 0;
+
+	*out = NULL;
+	if (size > CFG_FILE_MAX) {
+		cfg_refuse(err, "", "", "larger than %u bytes", CFG_FILE_MAX);
+		return -EFBIG;
+	}
+	text = malloc(size + 1); // libyang wants a string
+	c = calloc(1, sizeof(*c));
+	if (text == NULL || c == NULL) {
+		free(text);
+		free(c);
+		return -ENOMEM;
+	}
+	memcpy(text, json, size);
+	text[size] = '\0';
+	if (strlen(text) != size)
+		rc = cfg_refuse(err, "", "", "has a NUL byte at offset %zu", strlen(text));
+	else if (lyd_parse_data_mem(s->ctx, text, LYD_JSON, LYD_PARSE_STRICT, LYD_VALIDATE_NO_STATE | LYD_VALIDATE_PRESENT, &tree) != LY_SUCCESS)
+		rc = cfg_refuse_ly(err, s->ctx);
+	if (rc == 0)
+		rc = lists_alloc(c, tree);
+	if (rc == 0)
+		rc = tree_read(c, tree, err);
+	if (rc == 0)
+		rc = cfg_check(c, err);
+	lyd_free_all(tree);
+	free(text);
+	if (rc < 0) {
+		cfg_free(c);
+		return rc;
+	}
+	*out = c;
+	return 0;
+}
+
+int cfg_empty(struct cfg **out)
+{
+	struct cfg *c = calloc(1, sizeof(*c));
+
+	*out = c;
+	if (c == NULL)
+		return -ENOMEM;
+	system_read(NULL, &c->system);
+	if (lists_alloc(c, NULL) < 0) {
+		cfg_free(c);
+		*out = NULL;
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+void cfg_free(struct cfg *c)
+{
+	if (c == NULL)
+		return;
+	free(c->ports);
+	free(c->vms);
+	free(c->portals);
+	free(c->servers);
+	free(c->services);
+	free(c->files);
+	free(c);
+}
+
+const struct cfg_port *cfg_port_find(const struct cfg *c, const char *name)
+{
+	for (uint32_t i = 0; i < c->n_ports; i++) {
+		if (strcmp(c->ports[i].name, name) == 0)
+			return &c->ports[i];
+	}
+	return NULL;
+}
+
+const struct cfg_vm *cfg_vm_find(const struct cfg *c, const char *name)
+{
+	for (uint32_t i = 0; i < c->n_vms; i++) {
+		if (strcmp(c->vms[i].name, name) == 0)
+			return &c->vms[i];
+	}
+	return NULL;
+}

@@ -1,0 +1,55 @@
+// The set of modules: the standard ones where Debian's packages put them, ours from one directory.
+#include <errno.h>
+#include <stdlib.h>
+
+#include "config_priv.h"
+
+static const struct {
+	const char *name, *revision;
+} modules[] = {
+	{ "ietf-interfaces", "2018-02-20" }, // libyuma-base, nmda-modules: RFC 8343
+	{ "weir-interfaces", NULL },	     { "weir-vm", NULL },
+	{ "weir-qos", NULL },		     { "weir-system", NULL },
+	{ "weir-operations", NULL },
+};
+
+static const char *const standard_dirs[] = {
+	"/usr/share/yuma/nmda-modules/ietf",
+	"/usr/share/yuma/modules/ietf",
+};
+
+int cfg_schema_create(const char *yang_dir, struct cfg_schema **out, struct cfg_error *err)
+{
+	struct cfg_schema *s = calloc(1, sizeof(*s));
+
+	*out = NULL;
+	if (s == NULL)
+		return -ENOMEM;
+	ly_log_options(LY_LOSTORE_LAST); // errors are read, not printed
+	if (ly_ctx_new(yang_dir, LY_CTX_DISABLE_SEARCHDIR_CWD, &s->ctx) != LY_SUCCESS) {
+		free(s);
+		cfg_refuse(err, "", yang_dir, "directory of YANG modules cannot be read");
+		return -ENOENT;
+	}
+	for (size_t i = 0; i < sizeof(standard_dirs) / sizeof(standard_dirs[0]); i++)
+		ly_ctx_set_searchdir(s->ctx, standard_dirs[i]);
+	for (size_t i = 0; i < sizeof(modules) / sizeof(modules[0]); i++) {
+		if (ly_ctx_load_module(s->ctx, modules[i].name, modules[i].revision, NULL) == NULL) {
+			cfg_refuse(err, "", modules[i].name,
+				   "YANG module does not load (ours: %s; standard ones: package libyuma-base): %s", yang_dir,
+				   ly_errmsg(s->ctx) == NULL ? "not found" : ly_errmsg(s->ctx));
+			cfg_schema_destroy(s);
+			return -EINVAL;
+		}
+	}
+	*out = s;
+	return 0;
+}
+
+void cfg_schema_destroy(struct cfg_schema *s)
+{
+	if (s == NULL)
+		return;
+	ly_ctx_destroy(s->ctx);
+	free(s);
+}

@@ -1,0 +1,117 @@
+// Reading libyang trees, and errors.
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config_priv.h"
+
+int cfg_refuse(struct cfg_error *err, const char *path, const char *value, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (err == NULL)
+		return -EINVAL;
+	snprintf(err->path, sizeof(err->path), "%s", path);
+	snprintf(err->value, sizeof(err->value), "%s", value == NULL ? "" : value);
+	va_start(ap, fmt);
+	vsnprintf(err->reason, sizeof(err->reason), fmt, ap);
+	va_end(ap);
+	return -EINVAL;
+}
+
+// Copy what stands between `before` and the next quote mark.
+static void between(const char *text, const char *before, char *out, size_t size)
+{
+	const char *at = strstr(text, before);
+	size_t n = 0;
+
+	if (at != NULL) {
+		at += strlen(before);
+		n = strcspn(at, "\"");
+		snprintf(out, size, "%.*s", (int)n, at);
+	}
+}
+
+int cfg_refuse_ly(struct cfg_error *err, const struct ly_ctx *ctx)
+{
+	const char *msg = ly_errmsg(ctx), *path = ly_errpath(ctx);
+
+	if (err == NULL)
+		return -EINVAL;
+	memset(err, 0, sizeof(*err));
+	if (path != NULL) {
+		// libyang 2.1 writes: Schema location "/..", data location "/..", line number 7.
+		between(path, "ata location \"", err->path, sizeof(err->path));
+		if (err->path[0] == '\0')
+			snprintf(err->path, sizeof(err->path), "%s", path);
+	}
+	if (msg != NULL) {
+		between(msg, "alue \"", err->value, sizeof(err->value));
+		snprintf(err->reason, sizeof(err->reason), "%s", msg);
+	} else {
+		snprintf(err->reason, sizeof(err->reason), "not valid");
+	}
+	return -EINVAL;
+}
+
+const struct lyd_node *cfg_top(const struct lyd_node *tree, const char *name)
+{
+	const struct lyd_node *n;
+
+	LY_LIST_FOR(tree, n)
+	{
+		if (n->schema != NULL && strcmp(n->schema->name, name) == 0)
+			return n;
+	}
+	return NULL;
+}
+
+const struct lyd_node *cfg_child(const struct lyd_node *parent, const char *name)
+{
+	return parent == NULL ? NULL : cfg_top(lyd_child(parent), name);
+}
+
+const char *cfg_value(const struct lyd_node *parent, const char *name)
+{
+	const struct lyd_node *n = cfg_child(parent, name);
+
+	return n == NULL ? NULL : lyd_get_value(n);
+}
+
+uint32_t cfg_number(const struct lyd_node *parent, const char *name, uint32_t otherwise)
+{
+	const char *v = cfg_value(parent, name);
+
+	return v == NULL ? otherwise : (uint32_t)strtoul(v, NULL, 10);
+}
+
+bool cfg_flag(const struct lyd_node *parent, const char *name, bool otherwise)
+{
+	const char *v = cfg_value(parent, name);
+
+	return v == NULL ? otherwise : strcmp(v, "true") == 0;
+}
+
+void cfg_text(const struct lyd_node *parent, const char *name, char *out, size_t size)
+{
+	const char *v = cfg_value(parent, name);
+
+	if (v != NULL)
+		snprintf(out, size, "%s", v);
+}
+
+uint32_t cfg_count(const struct lyd_node *parent, const char *name)
+{
+	const struct lyd_node *n;
+	uint32_t count = 0;
+
+	if (parent == NULL)
+		return 0;
+	LY_LIST_FOR(lyd_child(parent), n)
+	{
+		count += n->schema != NULL && strcmp(n->schema->name, name) == 0;
+	}
+	return count;
+}
