@@ -1,0 +1,136 @@
+// The admit hop: VLAN admission for every port, the guard and storm control for guests.
+#include <string.h>
+
+#include "switch_priv.h"
+
+static bool is_trunk(const struct dp_port_params *cfg)
+{
+	return cfg->vlan_mode == DP_VLAN_TRUNK || cfg->vlan_mode == DP_VLAN_NATIVE_TAGGED ||
+	       cfg->vlan_mode == DP_VLAN_NATIVE_UNTAGGED;
+}
+
+bool dp_port_carries(const struct dp_port_params *cfg, uint16_t vid)
+{
+	if (is_trunk(cfg))
+		return dp_vid_in(cfg->trunk, vid) ||
+		       (cfg->vlan_mode != DP_VLAN_TRUNK && cfg->vid == vid);
+	if (cfg->vlan_mode == DP_VLAN_QINQ_PROVIDER)
+		return dp_vid_in(cfg->trunk, vid);
+	return cfg->vid == vid;
+}
+
+static enum dp_drop admit_untagged(const struct dp_port_params *cfg, struct dp_meta *meta)
+{
+	if (cfg->vlan_mode == DP_VLAN_TRUNK || cfg->vlan_mode == DP_VLAN_QINQ_PROVIDER)
+		return DP_DROP_vlan_untagged_on_trunk;
+	meta->vid = cfg->vid;
+	return DP_DROP_none;
+}
+
+// Which VLAN the frame belongs to. Sets meta->vid, pcp and DP_MF_TAGGED; *strip_priority asks for
+// the removal of a priority tag (VID 0, IEEE 802.1Q 9.6), which is not a VLAN membership.
+enum dp_drop dp_admit_vlan(const struct dp_port_params *cfg, struct dp_meta *meta, bool *strip_priority)
+{
+	uint16_t tpid = cfg->vlan_mode == DP_VLAN_QINQ_PROVIDER ? DP_ETH_QINQ : DP_ETH_VLAN;
+	bool guest = (cfg->flags & DP_PF_ADMIT) != 0;
+	uint16_t vid;
+
+	*strip_priority = false;
+	if (cfg->vlan_mode == DP_VLAN_QINQ_CUSTOMER) {
+		// The customer's tag, if any, is payload; a second one would not be inspected.
+		if (meta->p.n_tags == 2)
+			return DP_DROP_vlan_double_tag;
+		if (meta->p.n_tags == 1 && meta->p.tpid[0] != DP_ETH_VLAN)
+			return DP_DROP_vlan_tpid;
+		meta->vid = cfg->vid;
+		return DP_DROP_none;
+	}
+	if (meta->p.n_tags == 0)
+		return admit_untagged(cfg, meta);
+	if (meta->p.tpid[0] != tpid)
+		return DP_DROP_vlan_tpid;
+	if (meta->p.n_tags == 2 && guest)
+		return DP_DROP_vlan_double_tag;
+	meta->pcp = (uint8_t)(meta->p.tci[0] >> 13);
+	vid = meta->p.tci[0] & 0xfff;
+	if (vid == 0) {
+		*strip_priority = true;
+		return admit_untagged(cfg, meta);
+	}
+	if (cfg->vlan_mode == DP_VLAN_ACCESS)
+		return DP_DROP_vlan_tagged_on_access;
+	if (vid == 0xfff || !dp_port_carries(cfg, vid))
+		return DP_DROP_vlan_not_member;
+	meta->vid = vid;
+	meta->flags |= DP_MF_TAGGED;
+	return DP_DROP_none;
+}
+
+// Stateless admission of one parsed frame; the priority tag is still in data.
+enum dp_drop dp_admit_frame(const struct dp_port_params *cfg, const uint8_t *data, size_t size, struct dp_meta *meta)
+{
+	static const uint8_t link_local[5] = { 0x01, 0x80, 0xc2, 0x00, 0x00 };
+	bool strip;
+	enum dp_drop err = meta->p.err;
+
+	if ((cfg->flags & DP_PF_MIRROR_DST) != 0)
+		return DP_DROP_mirror_only;
+	// Elsewhere what follows L2 is not our business; a frame whose L2 is broken is nobody's.
+	if (err >= DP_DROP_l2_truncated && err < DP_DROP_l3_truncated)
+		return err;
+	if ((data[6] & 1) != 0 || (dp_be32(data + 6) | dp_be16(data + 10)) == 0)
+		return DP_DROP_l2_src_invalid;
+	if (memcmp(data, link_local, 5) == 0 && data[5] < 16) // IEEE 802.1Q table 8-1
+		return DP_DROP_l2_reserved_dst;
+	err = dp_admit_vlan(cfg, meta, &strip);
+	if (err != DP_DROP_none)
+		return err;
+	return (cfg->flags & DP_PF_ADMIT) != 0 ? dp_guard(cfg, data, size, meta) : DP_DROP_none;
+}
+
+static void strip_outer_tag(struct rte_mbuf *m, struct dp_meta *meta)
+{
+	uint8_t *p = rte_pktmbuf_mtod(m, uint8_t *);
+
+	memmove(p + 4, p, 12);
+	rte_pktmbuf_adj(m, 4);
+	meta->p.l3_off -= 4;
+	if (meta->p.l4_off != 0)
+		meta->p.l4_off -= 4;
+	meta->p.n_tags--;
+	meta->p.tci[0] = meta->p.tci[1];
+	meta->p.tpid[0] = meta->p.tpid[1];
+}
+
+static enum dp_drop admit_one(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf *m)
+{
+	struct dp_meta *meta = dp_meta(m);
+	enum dp_drop err = dp_admit_frame(&v->cfg, dp_data(m), rte_pktmbuf_data_len(m), meta);
+
+	if (err != DP_DROP_none)
+		return err;
+	if ((v->cfg.flags & DP_PF_ADMIT) != 0 && (dp_data(m)[0] & 1) != 0 &&
+	    memcmp(dp_data(m), "\xff\xff\xff\xff\xff\xff", 6) == 0 &&
+	    qos_bucket_take(&dp_pw(w, v->port)->broadcast, w->now_ns) < 0)
+		return DP_DROP_storm_broadcast;
+	// Admitted untagged although a tag stands there: it is a priority tag.
+	if (meta->p.n_tags > 0 && (meta->flags & DP_MF_TAGGED) == 0 &&
+	    v->cfg.vlan_mode != DP_VLAN_QINQ_CUSTOMER)
+		strip_outer_tag(m, meta);
+	return DP_DROP_none;
+}
+
+uint16_t dp_admit_burst(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf **pkts, uint16_t n)
+{
+	uint16_t n_ok = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		enum dp_drop err = admit_one(w, v, pkts[i]);
+
+		if (unlikely(err != DP_DROP_none))
+			dp_drop_in(w, pkts[i], err, DP_STAGE_admit);
+		else
+			pkts[n_ok++] = pkts[i];
+	}
+	return n_ok;
+}

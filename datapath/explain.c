@@ -1,0 +1,94 @@
+// explain: the walk of a described frame on the main thread, by the same functions that workers call, without
+// touching a counter, a bucket or a table.
+#include <errno.h>
+#include <string.h>
+
+#include "switch_priv.h"
+
+const char *dp_stage_name(enum dp_stage s)
+{
+	static const char *const names[DP_N_STAGES] = { "rx", "parse", "admit", "learn", "classify",
+							"forward", "act", "schedule", "tx" };
+
+	return s < DP_N_STAGES ? names[s] : "invalid";
+}
+
+static int drop(struct dp_verdict *v, enum dp_drop reason, enum dp_stage stage)
+{
+	v->kind = DP_VERDICT_DROP;
+	v->drop = (uint8_t)reason;
+	v->stage = (uint8_t)stage;
+	v->n_out = 0;
+	return 0;
+}
+
+static enum dp_drop source_check(const struct dp_switch *sw, const struct dp_view *in, const uint8_t *frame, uint16_t vid)
+{
+	const struct dp_fdb_entry *e = dp_fdb_lookup(sw->fdb, dp_fdb_key(vid, frame + 6));
+	uint32_t where = e == NULL ? 0 : atomic_load(&e->where);
+
+	if (e != NULL && DP_FDB_PORT(where) == in->port->idx)
+		return DP_DROP_none;
+	if (e != NULL && (where & DP_FDB_STATIC) != 0)
+		return DP_DROP_spoof_mac_pinned;
+	if ((in->cfg.flags & DP_PF_MAC_FIXED) == 0 && atomic_load(&in->port->macs_full) != 0)
+		return DP_DROP_mac_limit;
+	return DP_DROP_none;
+}
+
+static void flood_to(const struct dp_snapshot *s, const struct dp_view *in, uint16_t vid, struct dp_verdict *v)
+{
+	v->kind = DP_VERDICT_FLOOD;
+	for (uint32_t i = 0; i < s->flood[vid].n; i++) {
+		uint16_t idx = s->flood[vid].ports[i];
+
+		if (dp_may_forward(in, s->views[idx]) == DP_DROP_none)
+			v->out[v->n_out++] = idx;
+	}
+	if (v->n_out == 0)
+		drop(v, DP_DROP_forward_no_port, DP_STAGE_forward);
+}
+
+int dp_switch_explain(const struct dp_switch *sw, uint16_t in_port, const uint8_t *frame, size_t size, struct dp_verdict *out)
+{
+	const struct dp_snapshot *s = dp_root(sw);
+	const struct dp_view *in = in_port < DP_MAX_PORTS ? s->views[in_port] : NULL, *to;
+	struct dp_meta meta = { .in_port = in_port };
+	const struct dp_fdb_entry *e;
+	enum dp_drop err;
+	enum qos_why why;
+	bool limited;
+
+	memset(out, 0, sizeof(*out));
+	if (in == NULL)
+		return -ENOENT;
+	dp_parse(frame, size, size, &meta.p);
+	out->parse = meta.p;
+	err = dp_admit_frame(&in->cfg, frame, size, &meta);
+	out->vid = meta.vid;
+	if (err != DP_DROP_none)
+		return drop(out, err, DP_STAGE_admit);
+	err = source_check(sw, in, frame, meta.vid);
+	if (err != DP_DROP_none)
+		return drop(out, err, DP_STAGE_learn);
+	out->cls = (uint8_t)dp_classify(s, &in->cfg, frame, &meta, &why);
+	out->why = (uint8_t)why;
+	if (dp_is_punt(&in->cfg, frame, size, &meta, &limited)) {
+		out->kind = DP_VERDICT_PUNT;
+		return 0;
+	}
+	e = (frame[0] & 1) != 0 ? NULL : dp_fdb_lookup(sw->fdb, dp_fdb_key(meta.vid, frame));
+	to = e == NULL ? NULL : s->views[DP_FDB_PORT(atomic_load(&e->where))];
+	if (to == NULL) {
+		flood_to(s, in, meta.vid, out);
+		return 0;
+	}
+	err = dp_may_forward(in, to);
+	if (err != DP_DROP_none)
+		return drop(out, err, DP_STAGE_forward);
+	if (size > dp_l2_size(&meta) + to->cfg.mtu)
+		return drop(out, DP_DROP_mtu_exceeded, DP_STAGE_schedule);
+	out->kind = DP_VERDICT_UNICAST;
+	out->out[out->n_out++] = to->port->idx;
+	return 0;
+}

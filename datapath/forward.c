@@ -1,0 +1,179 @@
+// The forward hop: plain L2 learning bridge (IEEE 802.1Q 8.6), with the boot responder's traffic taken out
+// first and mirrors fed.
+#include <string.h>
+
+#include "switch_priv.h"
+
+// Ports on which the responder's TFTP transfers live on the service address (control/boot).
+enum { TFTP_TID_FIRST = 57344, TFTP_TID_LAST = 61439 };
+
+// Is the frame for the boot responder? *limited: it counts against the port's request rate.
+bool dp_is_punt(const struct dp_port_params *cfg, const uint8_t *data, size_t size, const struct dp_meta *meta, bool *limited)
+{
+	const uint8_t *l3 = data + meta->p.l3_off;
+
+	*limited = true;
+	if ((cfg->flags & DP_PF_RESPONDER) == 0 || meta->p.err != DP_DROP_none)
+		return false;
+	if (meta->p.eth_type == DP_ETH_ARP)
+		return (size_t)meta->p.l3_off + 28 <= size && dp_be16(l3 + 6) == 1 &&
+		       memcmp(l3 + 24, cfg->service_ip4, 4) == 0;
+	if ((meta->p.flags & (DP_PF_IP4 | DP_PF_L4)) != (DP_PF_IP4 | DP_PF_L4) ||
+	    meta->p.ip_proto != 17 || (meta->p.flags & DP_PF_FRAG) != 0)
+		return false;
+	if (meta->p.dport == 67)
+		return true;
+	if (memcmp(l3 + 16, cfg->service_ip4, 4) != 0)
+		return false;
+	*limited = meta->p.dport == 4011;
+	return meta->p.dport == 69 || meta->p.dport == 4011 ||
+	       (meta->p.dport >= TFTP_TID_FIRST && meta->p.dport <= TFTP_TID_LAST);
+}
+
+enum dp_drop dp_may_forward(const struct dp_view *in, const struct dp_view *out)
+{
+	if (in == out)
+		return DP_DROP_forward_same_port;
+	if (in->cfg.role == DP_ROLE_UPLINK && out->cfg.role == DP_ROLE_UPLINK)
+		return DP_DROP_forward_uplinks;
+	if ((in->cfg.flags & out->cfg.flags & DP_PF_ISOLATED) != 0)
+		return DP_DROP_forward_isolated;
+	if ((out->cfg.flags & DP_PF_MIRROR_DST) != 0)
+		return DP_DROP_forward_no_port;
+	return DP_DROP_none;
+}
+
+static void punt(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf *m, bool limited)
+{
+	struct dp_port_pw *pw = dp_pw(w, v->port);
+	struct dp_punt *p = &w->scratch;
+	uint32_t size = rte_pktmbuf_pkt_len(m);
+	const void *src;
+
+	if (limited && qos_bucket_take(&pw->punt, w->now_ns) < 0) {
+		dp_drop_in(w, m, DP_DROP_punt_rate, DP_STAGE_forward);
+		return;
+	}
+	if (size > sizeof(p->data)) {
+		dp_drop_in(w, m, DP_DROP_l2_oversize, DP_STAGE_forward);
+		return;
+	}
+	p->ns = w->now_ns;
+	p->gen = v->port->gen;
+	p->port = v->port->idx;
+	p->vid = dp_meta(m)->vid;
+	p->size = (uint16_t)size;
+	src = rte_pktmbuf_read(m, 0, size, p->data);
+	if (src != p->data)
+		memcpy(p->data, src, size);
+	if (rte_ring_sp_enqueue_elem(w->punts, p, sizeof(*p)) != 0) {
+		dp_drop_in(w, m, DP_DROP_punt_full, DP_STAGE_forward);
+		return;
+	}
+	pw->c[DP_PC_consumed_pkts]++;
+	w->punted = true;
+	rte_pktmbuf_free(m);
+}
+
+// Deep copy: header edits of one receiver must not show at another.
+static struct rte_mbuf *copy_of(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf *m)
+{
+	struct rte_mbuf *c = rte_pktmbuf_copy(m, w->pool, 0, UINT32_MAX);
+	struct dp_port_pw *pw = dp_pw(w, v->port);
+
+	pw->c[DP_PC_copied_in_pkts]++;
+	if (c == NULL) {
+		pw->drop_in[DP_DROP_no_mbuf]++;
+		return NULL;
+	}
+	*dp_meta(c) = *dp_meta(m);
+	return c;
+}
+
+static void hand(struct dp_worker *w, const struct dp_view *in, const struct dp_view *out, struct rte_mbuf *m)
+{
+	dp_pw(w, in->port)->c[DP_PC_forwarded_pkts]++;
+	dp_output(w, m, out);
+}
+
+static void flood(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf *m)
+{
+	const struct dp_flood *f = &w->snap->flood[dp_meta(m)->vid];
+	const struct dp_view *last = NULL;
+
+	// One port behind: the last receiver gets the frame itself.
+	for (uint32_t i = 0; i < f->n; i++) {
+		const struct dp_view *out = w->snap->views[f->ports[i]];
+
+		// A guest that is not there takes no part: no copy is made for it.
+		if (dp_may_forward(v, out) != DP_DROP_none || !out->port->drv->is_up(out->port->link))
+			continue;
+		if (last != NULL) {
+			struct rte_mbuf *c = copy_of(w, v, m);
+
+			if (c != NULL)
+				hand(w, v, last, c);
+		}
+		last = out;
+	}
+	if (last != NULL)
+		hand(w, v, last, m);
+	else
+		dp_drop_in(w, m, DP_DROP_forward_no_port, DP_STAGE_forward);
+}
+
+static void mirror(struct dp_worker *w, const struct dp_view *in, uint16_t mirror_idx, struct rte_mbuf *m)
+{
+	const struct dp_view *out = w->snap->views[mirror_idx];
+	struct rte_mbuf *c;
+
+	if (out == NULL || out->port == in->port)
+		return;
+	c = copy_of(w, in, m);
+	if (c == NULL)
+		return;
+	dp_pw(w, in->port)->c[DP_PC_forwarded_pkts]++;
+	dp_schedule(w, c, out); // as it is: no tag is edited for an observer
+}
+
+static void forward_one(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf *m)
+{
+	const uint8_t *dst = dp_data(m);
+	struct dp_meta *meta = dp_meta(m);
+	const struct dp_view *out;
+	struct dp_fdb_entry *e;
+	enum dp_drop err;
+	bool limited;
+
+	if (unlikely(v->mirror_idx != DP_PORT_NONE))
+		mirror(w, v, v->mirror_idx, m);
+	if (dp_is_punt(&v->cfg, dst, rte_pktmbuf_data_len(m), meta, &limited)) {
+		punt(w, v, m, limited);
+		return;
+	}
+	if ((dst[0] & 1) != 0) {
+		flood(w, v, m);
+		return;
+	}
+	e = dp_fdb_lookup(w->fdb, dp_fdb_key(meta->vid, dst));
+	out = e == NULL ? NULL : w->snap->views[DP_FDB_PORT(atomic_load_explicit(&e->where, memory_order_acquire))];
+	if (out == NULL) {
+		if ((v->cfg.flags & DP_PF_ADMIT) != 0 &&
+		    qos_bucket_take(&dp_pw(w, v->port)->unknown, w->now_ns) < 0)
+			dp_drop_in(w, m, DP_DROP_storm_unknown, DP_STAGE_forward);
+		else
+			flood(w, v, m);
+		return;
+	}
+	err = dp_may_forward(v, out);
+	if (likely(err == DP_DROP_none))
+		hand(w, v, out, m);
+	else
+		dp_drop_in(w, m, err, DP_STAGE_forward);
+}
+
+void dp_forward_burst(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf **pkts, uint16_t n)
+{
+	for (uint16_t i = 0; i < n; i++)
+		forward_one(w, v, pkts[i]);
+}

@@ -1,0 +1,67 @@
+// A plan: typed actions, flat structs one after the other in one buffer, no pointers. What applies
+// them may live in another process one day; then only the transport changes.
+//
+// usage: dp_plan_init(&p); dp_plan_add(&p, &act.h); ... dp_switch_prepare(sw, &p, &prepared, &err)
+#ifndef DP_PLAN_H
+#define DP_PLAN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dp_port.h"
+#include "qos_portal.h"
+
+enum dp_act_kind {
+	DP_ACT_PORT_SET, // create the port, or change one of that name
+	DP_ACT_PORT_DEL,
+	DP_ACT_PORTALS_CLEAR, // forget portals and servers; the ADDs of the same plan follow
+	DP_ACT_PORTAL_ADD,
+	DP_ACT_SERVER_ADD,
+	DP_ACT_L2_SET,
+};
+
+struct dp_act {
+	uint32_t kind; // enum dp_act_kind
+	uint32_t size; // bytes of the whole action, header included; a multiple of 8
+};
+
+struct dp_act_port_set {
+	struct dp_act h;
+	struct dp_port_params p;
+};
+
+struct dp_act_port_del {
+	struct dp_act h;
+	char name[DP_NAME_MAX];
+};
+
+struct dp_act_portal {
+	struct dp_act h;
+	struct qos_addr addr;
+	uint16_t port; // PORTAL_ADD
+	uint8_t proto; // PORTAL_ADD
+	uint8_t prefix_bits; // SERVER_ADD, in the 128-bit form
+};
+
+struct dp_act_l2 {
+	struct dp_act h;
+	uint32_t ageing_s; // 10..1000000
+	uint32_t mac_limit; // entries in the forwarding table
+};
+
+struct dp_plan {
+	uint8_t *buf;
+	size_t size, cap;
+	uint32_t n;
+};
+
+void dp_plan_init(struct dp_plan *p);
+void dp_plan_fini(struct dp_plan *p);
+
+// Append a copy of act (act->size bytes). returns 0 or -ENOMEM, p unchanged.
+int dp_plan_add(struct dp_plan *p, const struct dp_act *act);
+
+// Walk: a = NULL gives the first action; returns NULL behind the last.
+const struct dp_act *dp_plan_next(const struct dp_plan *p, const struct dp_act *a);
+
+#endif

@@ -1,0 +1,70 @@
+// The learn hop: is the source MAC known behind this port? Refresh it, tell main about a new one, refuse one that
+// is pinned elsewhere or beyond the port's limit.
+#include <string.h>
+
+#include "switch_priv.h"
+#include "weir_rcu.h"
+
+// A new MAC is told to main once per second and worker; the rest of its packets need no event.
+static void tell_main(struct dp_worker *w, const struct dp_view *v, uint64_t key)
+{
+	uint32_t at = (uint32_t)((key * 0x9e3779b97f4a7c15u) >> 56);
+	struct dp_learn_event e = { .key = key, .gen = v->port->gen, .port = v->port->idx };
+
+	if (w->learn_sent_s != w->now_s) {
+		memset(w->learn_sent, 0, sizeof(w->learn_sent));
+		w->learn_sent_s = w->now_s;
+	}
+	if (w->learn_sent[at] == (key ^ v->port->idx))
+		return;
+	if (rte_ring_sp_enqueue_elem(w->events, &e, sizeof(e)) != 0) {
+		atomic_store_explicit(&w->events_lost, w->events_lost + 1, memory_order_relaxed);
+		return;
+	}
+	w->learn_sent[at] = key ^ v->port->idx;
+}
+
+static enum dp_drop learn_one(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf *m)
+{
+	uint64_t key = dp_fdb_key(dp_meta(m)->vid, dp_data(m) + 6);
+	struct dp_fdb_entry *e = dp_fdb_lookup(w->fdb, key);
+	uint32_t where;
+
+	if (likely(e != NULL)) {
+		where = atomic_load_explicit(&e->where, memory_order_acquire);
+		if (likely(DP_FDB_PORT(where) == v->port->idx)) {
+			dp_fdb_touch(e, w->now_s);
+			return DP_DROP_none;
+		}
+		if ((where & DP_FDB_STATIC) != 0)
+			return DP_DROP_spoof_mac_pinned;
+	}
+	// A fixed MAC is pinned in the port's own VLAN by main; on a trunk the other VLANs learn it.
+	if ((v->cfg.flags & DP_PF_MAC_FIXED) != 0 && dp_meta(m)->vid == v->cfg.vid)
+		return DP_DROP_none;
+	if (atomic_load_explicit(&v->port->macs_full, memory_order_relaxed) != 0)
+		return DP_DROP_mac_limit;
+	tell_main(w, v, key);
+	return DP_DROP_none;
+}
+
+uint16_t dp_learn_burst(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf **pkts, uint16_t n)
+{
+	uint16_t n_ok = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		const uint8_t *p = dp_data(pkts[i]);
+
+		dp_fdb_prefetch(w->fdb, dp_fdb_key(dp_meta(pkts[i])->vid, p + 6));
+		dp_fdb_prefetch(w->fdb, dp_fdb_key(dp_meta(pkts[i])->vid, p));
+	}
+	for (uint16_t i = 0; i < n; i++) {
+		enum dp_drop err = learn_one(w, v, pkts[i]);
+
+		if (unlikely(err != DP_DROP_none))
+			dp_drop_in(w, pkts[i], err, DP_STAGE_learn);
+		else
+			pkts[n_ok++] = pkts[i];
+	}
+	return n_ok;
+}

@@ -1,0 +1,192 @@
+// A port's runtime object: link, class queues, counters.
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_malloc.h>
+
+#include "switch_priv.h"
+
+static const char *const counter_names[DP_N_PC] = {
+#define NAME(id, help) [DP_PC_##id] = #id,
+	DP_PORT_COUNTERS(NAME)
+#undef NAME
+};
+
+static const char *const counter_helps[DP_N_PC] = {
+#define HELP(id, help) [DP_PC_##id] = help,
+	DP_PORT_COUNTERS(HELP)
+#undef HELP
+};
+
+const char *dp_port_counter_name(enum dp_port_counter c)
+{
+	return c < DP_N_PC ? counter_names[c] : "invalid";
+}
+
+const char *dp_port_counter_help(enum dp_port_counter c)
+{
+	return c < DP_N_PC ? counter_helps[c] : "invalid";
+}
+
+static const struct dp_link_driver *driver_find(const struct dp_switch *sw, const char *name)
+{
+	for (uint32_t i = 0; i < sw->n_drivers; i++) {
+		if (strcmp(sw->drivers[i]->name, name) == 0)
+			return sw->drivers[i];
+	}
+	return NULL;
+}
+
+// The worker with the fewest links.
+static uint8_t owner_choose(const struct dp_switch *sw)
+{
+	uint32_t n[DP_MAX_WORKERS] = { 0 };
+	uint8_t best = 0;
+
+	for (uint32_t i = 0; i < DP_MAX_PORTS; i++) {
+		if (sw->ports[i] != NULL)
+			n[sw->ports[i]->owner]++;
+	}
+	for (uint8_t i = 1; i < sw->n_workers; i++) {
+		if (n[i] < n[best])
+			best = i;
+	}
+	return best;
+}
+
+static int link_create(struct dp_switch *sw, struct dp_port *p, const struct dp_port_params *cfg, struct weir_err *err)
+{
+	struct dp_link_params lp = {
+		.mtu = cfg->mtu,
+		.n_queues = cfg->n_queues,
+		.pool = sw->pool,
+		.pool_large = sw->pool_large,
+		.rcu = sw->rcu,
+		.changed = &sw->links_changed,
+		.numa_node = SOCKET_ID_ANY,
+	};
+
+	memcpy(lp.name, cfg->name, sizeof(lp.name));
+	memcpy(lp.args, cfg->args, sizeof(lp.args));
+	return p->drv->create(&lp, &p->link, err);
+}
+
+static int memory_create(struct dp_switch *sw, struct dp_port *p)
+{
+	size_t slots_size = sw->params.queue_len * sizeof(struct rte_mbuf *);
+
+	p->pw = rte_zmalloc("port_pw", sw->n_workers * sizeof(*p->pw), RTE_CACHE_LINE_SIZE);
+	if (p->pw == NULL)
+		return -ENOMEM;
+	for (uint32_t c = 0; c < QOS_N_CLASSES; c++) {
+		p->q[c].slots = rte_zmalloc("queue", slots_size, RTE_CACHE_LINE_SIZE);
+		if (p->q[c].slots == NULL)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static void memory_free(struct dp_port *p)
+{
+	for (uint32_t c = 0; c < QOS_N_CLASSES; c++)
+		rte_free(p->q[c].slots);
+	rte_free(p->pw);
+	rte_free(p);
+}
+
+struct dp_port *dp_port_create(struct dp_switch *sw, const struct dp_port_params *cfg, uint16_t idx, struct weir_err *err, int *rc)
+{
+	const struct dp_link_driver *drv = driver_find(sw, cfg->driver);
+	struct dp_port *p;
+
+	if (drv == NULL) {
+		*rc = weir_err_set(err, -ENODEV, "port %s: driver %s: this build has no such driver", cfg->name, cfg->driver);
+		return NULL;
+	}
+	p = rte_zmalloc("port", sizeof(*p), RTE_CACHE_LINE_SIZE);
+	if (p == NULL) {
+		*rc = weir_err_set(err, -ENOMEM, "port %s: out of memory", cfg->name);
+		return NULL;
+	}
+	p->drv = drv;
+	p->idx = idx;
+	p->gen = sw->next_gen++;
+	p->owner = owner_choose(sw);
+	p->queue_len = sw->params.queue_len;
+	memcpy(p->name, cfg->name, sizeof(p->name));
+	*rc = memory_create(sw, p);
+	if (*rc < 0)
+		weir_err_set(err, *rc, "port %s: out of memory for its queues", cfg->name);
+	else
+		*rc = link_create(sw, p, cfg, err);
+	if (*rc < 0) {
+		memory_free(p);
+		return NULL;
+	}
+	p->flags = drv->flags(p->link);
+	return p;
+}
+
+void dp_port_destroy(struct dp_switch *sw, struct dp_port *p)
+{
+	struct dp_port_totals t;
+
+	// Still queued frames end here; no worker sees the port any more.
+	for (uint32_t c = 0; c < QOS_N_CLASSES; c++) {
+		for (; p->q[c].n > 0; p->q[c].n--) {
+			rte_pktmbuf_free(p->q[c].slots[p->q[c].head]);
+			p->q[c].head = (p->q[c].head + 1) & (p->queue_len - 1);
+			p->pw[0].drop_out[DP_DROP_port_gone]++;
+		}
+	}
+	atomic_store(&p->queued, 0);
+	memset(&t, 0, sizeof(t));
+	dp_port_sum(sw, p, &t);
+	dp_totals_add(&sw->gone, &t);
+	p->drv->destroy(p->link);
+	memory_free(p);
+}
+
+void dp_totals_add(struct dp_port_totals *sum, const struct dp_port_totals *t)
+{
+	for (uint32_t i = 0; i < DP_N_PC; i++)
+		sum->c[i] += t->c[i];
+	for (uint32_t i = 0; i < DP_N_DROPS; i++) {
+		sum->drop_in[i] += t->drop_in[i];
+		sum->drop_out[i] += t->drop_out[i];
+	}
+	for (uint32_t i = 0; i < QOS_N_CLASSES; i++) {
+		sum->cls[i].rx_pkts += t->cls[i].rx_pkts;
+		sum->cls[i].rx_bytes += t->cls[i].rx_bytes;
+		sum->cls[i].tx_pkts += t->cls[i].tx_pkts;
+		sum->cls[i].tx_bytes += t->cls[i].tx_bytes;
+		sum->cls[i].drop_pkts += t->cls[i].drop_pkts;
+	}
+	sum->queued_now += t->queued_now;
+	sum->rx_missed_pkts += t->rx_missed_pkts;
+}
+
+void dp_port_sum(const struct dp_switch *sw, const struct dp_port *p, struct dp_port_totals *t)
+{
+	struct dp_link_stats st = { .tx_sent_pkts = UINT64_MAX };
+
+	memset(t, 0, sizeof(*t));
+	for (uint32_t i = 0; i < sw->n_workers; i++) {
+		struct dp_port_totals one = { .queued_now = 0 };
+
+		memcpy(one.c, p->pw[i].c, sizeof(one.c));
+		memcpy(one.drop_in, p->pw[i].drop_in, sizeof(one.drop_in));
+		memcpy(one.drop_out, p->pw[i].drop_out, sizeof(one.drop_out));
+		memcpy(one.cls, p->pw[i].cls, sizeof(one.cls));
+		dp_totals_add(t, &one);
+	}
+	t->queued_now = atomic_load_explicit(&p->queued, memory_order_relaxed);
+	p->drv->stats(p->link, &st);
+	t->rx_missed_pkts = st.rx_missed_pkts;
+	// Sent is what the driver confirms; the rest of what it accepted is a drop with a name.
+	if (st.tx_sent_pkts < t->c[DP_PC_tx_pkts]) {
+		t->drop_out[DP_DROP_driver_tx] = t->c[DP_PC_tx_pkts] - st.tx_sent_pkts;
+		t->c[DP_PC_tx_pkts] = st.tx_sent_pkts;
+	}
+}

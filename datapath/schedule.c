@@ -1,0 +1,143 @@
+// The schedule hop: the frame joins its class's queue at the port it leaves by, whole and finished as far as the
+// far side needs it. Queues are served in strict class order here; the hierarchical scheduler takes this place.
+//
+// Scheduling comes before the copy into a guest or a NIC, so what is dropped has cost no copy.
+#include "switch_priv.h"
+
+static uint32_t mtu_size(const struct dp_meta *meta, const struct dp_view *out)
+{
+	return dp_l2_size(meta) + out->cfg.mtu;
+}
+
+static void mark_dirty(struct dp_worker *w, struct dp_port *p)
+{
+	if (!p->dirty) {
+		p->dirty = true;
+		w->dirty[w->n_dirty++] = (struct dp_dirty){ .port = p, .idx = p->idx };
+	}
+}
+
+// Owner worker only. Consumes m.
+void dp_enqueue(struct dp_worker *w, struct dp_port *p, struct rte_mbuf *m)
+{
+	uint8_t cls = dp_meta(m)->cls;
+	struct dp_queue *q = &p->q[cls];
+
+	if (unlikely(q->n == p->queue_len)) {
+		dp_pw(w, p)->cls[cls].drop_pkts++;
+		dp_drop_out(w, p, m, DP_DROP_queue_full, DP_STAGE_schedule);
+		return;
+	}
+	q->slots[(q->head + q->n++) & (p->queue_len - 1)] = m;
+	p->classes |= 1u << cls;
+	atomic_store_explicit(&p->queued, p->queued + 1, memory_order_relaxed);
+	mark_dirty(w, p);
+}
+
+// To the owner's queue, or over the ring to the worker that owns the link.
+static void to_owner(struct dp_worker *w, struct rte_mbuf *m, struct dp_port *p)
+{
+	struct dp_meta *meta = dp_meta(m);
+	struct rte_ring *r;
+
+	if (likely(p->owner == w->id)) {
+		dp_enqueue(w, p, m);
+		return;
+	}
+	meta->out_port = p->idx;
+	meta->out_gen = p->gen;
+	r = w->sw->workers[p->owner].in[w->id][dp_urgency(meta->cls)];
+	if (rte_ring_sp_enqueue(r, m) != 0)
+		dp_drop_out(w, p, m, DP_DROP_handover_full, DP_STAGE_schedule);
+}
+
+static void cut_and_queue(struct dp_worker *w, struct rte_mbuf *m, struct dp_port *p)
+{
+	struct rte_mbuf *segs[DP_TSO_SEGS];
+	struct dp_port_pw *pw = dp_pw(w, p);
+	struct rte_mempool *pool = w->pool;
+	int n;
+
+	if (dp_meta(m)->tso_segsz + DP_PARSE_BYTES > DP_MBUF_ROOM && w->sw->pool_large != NULL)
+		pool = w->sw->pool_large;
+	n = dp_tso_cut(m, pool, segs, DP_TSO_SEGS);
+	if (n < 0) {
+		dp_drop_out(w, p, m, n == -ENOMEM ? DP_DROP_no_mbuf : DP_DROP_offload_invalid,
+			    DP_STAGE_schedule);
+		return;
+	}
+	pw->c[DP_PC_tso_pkts]++;
+	pw->c[DP_PC_copied_out_pkts] += (uint64_t)n - 1;
+	for (int i = 0; i < n; i++)
+		to_owner(w, segs[i], p);
+}
+
+// Leave to the driver what the far side can take; finish the rest here.
+// returns false when m was consumed (cut, or dropped)
+static bool resolve(struct dp_worker *w, struct rte_mbuf *m, struct dp_port *p)
+{
+	struct dp_meta *meta = dp_meta(m);
+	uint32_t caps = p->drv->tx_caps(p->link);
+
+	if ((meta->flags & DP_MF_TSO) != 0) {
+		uint32_t need = (meta->p.flags & DP_PF_IP4) != 0 ? DP_CAP_TSO4 : DP_CAP_TSO6;
+
+		if ((caps & need) != 0)
+			return true;
+		cut_and_queue(w, m, p);
+		return false;
+	}
+	if ((caps & DP_CAP_CSUM) != 0)
+		return true;
+	if (!dp_csum_finish(m)) {
+		dp_drop_out(w, p, m, DP_DROP_offload_invalid, DP_STAGE_schedule);
+		return false;
+	}
+	dp_pw(w, p)->c[DP_PC_csum_pkts]++;
+	return true;
+}
+
+// One contiguous buffer, for drivers that need it. returns NULL when none was free (m stays).
+static struct rte_mbuf *linear(struct dp_worker *w, struct rte_mbuf *m)
+{
+	uint32_t size = rte_pktmbuf_pkt_len(m);
+	struct rte_mempool *pool = size <= DP_MBUF_ROOM ? w->pool : w->sw->pool_large;
+	struct rte_mbuf *l = pool == NULL ? NULL : rte_pktmbuf_copy(m, pool, 0, UINT32_MAX);
+
+	if (l == NULL || l->nb_segs != 1) {
+		rte_pktmbuf_free(l);
+		return NULL;
+	}
+	*dp_meta(l) = *dp_meta(m);
+	rte_pktmbuf_free(m);
+	return l;
+}
+
+void dp_schedule(struct dp_worker *w, struct rte_mbuf *m, const struct dp_view *out)
+{
+	struct dp_meta *meta = dp_meta(m);
+	struct dp_port *p = out->port;
+
+	dp_pw(w, p)->c[DP_PC_handed_pkts]++;
+	meta->out_port = p->idx;
+	if (unlikely(!p->drv->is_up(p->link))) {
+		dp_drop_out(w, p, m, DP_DROP_link_down, DP_STAGE_schedule);
+		return;
+	}
+	if (unlikely((meta->flags & (DP_MF_CSUM | DP_MF_TSO)) != 0) && !resolve(w, m, p))
+		return;
+	if (unlikely((meta->flags & DP_MF_TSO) == 0 && rte_pktmbuf_pkt_len(m) > mtu_size(meta, out))) {
+		dp_drop_out(w, p, m, DP_DROP_mtu_exceeded, DP_STAGE_schedule);
+		return;
+	}
+	if (unlikely(m->nb_segs > 1) && (p->flags & DP_DRV_TX_LINEAR) != 0) {
+		struct rte_mbuf *l = linear(w, m);
+
+		if (l == NULL) {
+			dp_drop_out(w, p, m, DP_DROP_no_mbuf, DP_STAGE_schedule);
+			return;
+		}
+		m = l;
+	}
+	to_owner(w, m, p);
+}

@@ -1,0 +1,246 @@
+// Inside of the datapath room: snapshot, worker and port state, and the hops' entry points.
+#ifndef SWITCH_PRIV_H
+#define SWITCH_PRIV_H
+
+#include <stdatomic.h>
+
+#include <rte_branch_prediction.h>
+#include <rte_mempool.h>
+#include <rte_ring.h>
+
+#include "dp_pkt.h"
+#include "dp_switch.h"
+#include "dp_tap.h"
+#include "qos_bucket.h"
+
+#define DP_EVENTS 4096 // learn events per worker
+#define DP_PUNTS 256 // frames per worker towards the responder, and back
+#define DP_HANDOVER 1024 // frames per pair of workers and urgency
+#define DP_LEARN_CACHE 256
+#define DP_RETRY_NS 20000 // a link that took too little is tried again after this time
+
+struct dp_queue {
+	struct rte_mbuf **slots; // slots[len], ring
+	uint32_t head, n;
+};
+
+// State of a port that one worker owns alone.
+struct dp_port_pw {
+	uint64_t c[DP_N_PC];
+	uint64_t drop_in[DP_N_DROPS];
+	uint64_t drop_out[DP_N_DROPS];
+	struct dp_class_count cls[QOS_N_CLASSES];
+	uint64_t rated_for; // serial of the view whose rates the buckets have
+	struct qos_bucket broadcast, unknown, control, punt;
+} __rte_cache_aligned;
+
+// A port's life from create to destroy; snapshots come and go around it.
+struct dp_port {
+	// Constant while any worker can see the port.
+	const struct dp_link_driver *drv;
+	void *link;
+	char name[DP_NAME_MAX];
+	uint32_t gen;
+	uint16_t idx;
+	uint8_t owner; // worker of the tx side
+	uint32_t flags; // enum dp_driver_flag of the link
+	uint32_t queue_len;
+	struct dp_port_pw *pw; // pw[n_workers]
+	// main: w, worker: r, relaxed
+	_Atomic uint32_t macs_full; // learned MACs have reached the limit
+	// Owner worker only.
+	struct dp_queue q[QOS_N_CLASSES] __rte_cache_aligned;
+	_Atomic uint32_t queued; // owner: w, main: r, relaxed
+	uint32_t classes; // bit per class with frames
+	bool dirty;
+	uint64_t retry_ns;
+};
+
+// A port in a snapshot: configuration and what was derived from it. Immutable; shared by snapshots
+// until it changes.
+struct dp_view {
+	struct dp_port *port;
+	uint64_t serial; // never used twice
+	uint16_t mirror_idx; // DP_PORT_NONE = not mirrored
+	struct dp_port_params cfg;
+};
+
+struct dp_rxq {
+	const struct dp_view *view;
+	uint16_t q;
+	uint16_t n_share; // workers that poll queues of this port; rates are split among them
+};
+
+struct dp_flood {
+	const uint16_t *ports;
+	uint32_t n;
+};
+
+struct dp_snapshot {
+	uint64_t gen;
+	uint32_t n_ports;
+	uint32_t n_rxqs[DP_MAX_WORKERS];
+	struct dp_rxq *rxqs[DP_MAX_WORKERS];
+	const struct qos_portals *portals;
+	struct dp_tap *tap; // NULL = nobody looks
+	struct dp_view *views[DP_MAX_PORTS];
+	struct dp_flood flood[DP_VIDS];
+	uint16_t *arena; // port lists of flood[]
+};
+
+struct dp_learn_event {
+	uint64_t key; // of the forwarding table
+	uint32_t gen;
+	uint16_t port;
+	uint16_t reserved;
+};
+
+// A port with queued frames. The index stands beside the pointer so that a removed port is noticed
+// without looking into it.
+struct dp_dirty {
+	struct dp_port *port;
+	uint16_t idx;
+};
+
+struct dp_worker {
+	// Constant while running.
+	uint32_t id, lcore;
+	struct dp_switch *sw;
+	struct rte_mempool *pool;
+	struct dp_fdb *fdb;
+	struct rte_ring *events; // worker: produce, main: consume
+	struct rte_ring *punts; // worker: produce, boot: consume
+	struct rte_ring *injects; // boot: produce, worker: consume
+	struct rte_ring *in[DP_MAX_WORKERS][2]; // [from][0 urgent, 1 normal]
+	// main: w, worker: r, relaxed
+	_Atomic bool stop;
+	// This turn.
+	const struct dp_snapshot *snap;
+	uint64_t now_ns;
+	uint32_t now_s;
+	// worker: w, main: r, relaxed
+	_Atomic uint64_t turns, busy_turns, rx_pkts, busy_cycles, naps, events_lost, gone_pkts;
+	// Worker only.
+	uint64_t seen_gen; // of the snapshot of the last turn
+	uint32_t n_dirty, idle_turns;
+	bool punted; // in this turn
+	struct dp_dirty dirty[DP_MAX_PORTS];
+	uint64_t learn_sent[DP_LEARN_CACHE]; // keys told to main in this second
+	uint32_t learn_sent_s;
+	struct dp_punt scratch;
+} __rte_cache_aligned;
+
+struct dp_retired; // reclaim.c
+
+struct dp_switch {
+	_Atomic(const struct dp_snapshot *) root; // main: w, worker: r, release/acquire
+	_Atomic uint32_t links_changed; // drivers: w, main: r, relaxed
+	_Atomic(struct rte_mempool *) pool_large; // main: w (made with the first jumbo port), worker: r
+	int punt_fd; // eventfd, constant: workers kick the boot thread
+	_Atomic uint8_t owner_of[DP_MAX_PORTS]; // main: w, boot: r, relaxed
+	// main only from here
+	struct dp_switch_params params;
+	struct rte_rcu_qsbr *rcu;
+	void *rcu_mem;
+	struct rte_mempool *pool;
+	struct dp_fdb *fdb;
+	struct dp_worker *workers; // workers[n_workers]
+	uint32_t n_workers, n_drivers, next_gen, links_seen;
+	uint64_t next_serial, refreshed_ns;
+	struct qos_portals *portals;
+	const struct dp_link_driver *drivers[8];
+	struct dp_port *ports[DP_MAX_PORTS];
+	struct dp_retired *retired;
+	struct dp_port_totals gone; // sums of removed ports
+	uint64_t now_ns;
+	uint32_t ageing_s;
+	bool running;
+};
+
+static inline uint32_t dp_urgency(uint8_t cls)
+{
+	return cls > QOS_CLASS_LATENCY;
+}
+
+static inline struct dp_port_pw *dp_pw(struct dp_worker *w, struct dp_port *p)
+{
+	return &p->pw[w->id];
+}
+
+static inline const uint8_t *dp_data(const struct rte_mbuf *m)
+{
+	return rte_pktmbuf_mtod(m, const uint8_t *);
+}
+
+// The L2 header: MACs, the tags that parse saw, the ethertype.
+static inline uint32_t dp_l2_size(const struct dp_meta *m)
+{
+	return 14u + 4u * m->p.n_tags;
+}
+
+// --- the hops, in order. Each consumes every packet it is given or leaves it in pkts[0..returned).
+
+uint16_t dp_admit_burst(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf **pkts, uint16_t n);
+uint16_t dp_learn_burst(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf **pkts, uint16_t n);
+void dp_classify_burst(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf **pkts, uint16_t n);
+void dp_forward_burst(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf **pkts, uint16_t n);
+// Edit for the port and hand to its owner's scheduler. Consumes m.
+void dp_output(struct dp_worker *w, struct rte_mbuf *m, const struct dp_view *out);
+void dp_schedule(struct dp_worker *w, struct rte_mbuf *m, const struct dp_view *out);
+void dp_enqueue(struct dp_worker *w, struct dp_port *p, struct rte_mbuf *m);
+void dp_tx_dirty(struct dp_worker *w);
+void dp_tx_forget_removed(struct dp_worker *w);
+
+// --- parts of hops that `explain` shares; pure over their arguments.
+
+enum dp_drop dp_admit_vlan(const struct dp_port_params *cfg, struct dp_meta *meta, bool *strip_priority);
+enum dp_drop dp_admit_frame(const struct dp_port_params *cfg, const uint8_t *data, size_t size, struct dp_meta *meta);
+// The guest's part of admission: addresses and server messages (guard.c).
+enum dp_drop dp_guard(const struct dp_port_params *cfg, const uint8_t *data, size_t size, const struct dp_meta *meta);
+bool dp_is_punt(const struct dp_port_params *cfg, const uint8_t *data, size_t size, const struct dp_meta *meta, bool *limited);
+enum qos_class dp_classify(const struct dp_snapshot *s, const struct dp_port_params *cfg, const uint8_t *data, const struct dp_meta *meta, enum qos_why *why);
+bool dp_port_carries(const struct dp_port_params *cfg, uint16_t vid);
+enum dp_drop dp_may_forward(const struct dp_view *in, const struct dp_view *out);
+
+// --- taps (tap.c); called only while one is set
+
+void dp_tap_rx(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf **pkts, uint16_t n);
+void dp_tap_tx(struct dp_worker *w, const struct dp_port *p, struct rte_mbuf **pkts, uint16_t n);
+void dp_tap_hop(struct dp_worker *w, const struct rte_mbuf *m, enum dp_stage stage, enum dp_drop reason);
+
+// --- offloads (csum.c, tso.c)
+
+// Finish the L4 checksum. returns false when the packet does not fit the request.
+bool dp_csum_finish(struct rte_mbuf *m);
+// Cut a super-frame into segs[0..max). Consumes m on success.
+// returns how many, or a negative errno with m untouched (-ENOMEM, -EINVAL, -E2BIG)
+int dp_tso_cut(struct rte_mbuf *m, struct rte_mempool *pool, struct rte_mbuf **segs, uint32_t max);
+#define DP_TSO_SEGS 128
+
+// --- drops: the only functions that free for a reason
+
+void dp_drop_in(struct dp_worker *w, struct rte_mbuf *m, enum dp_drop reason, enum dp_stage stage);
+void dp_drop_out(struct dp_worker *w, struct dp_port *p, struct rte_mbuf *m, enum dp_drop reason, enum dp_stage stage);
+
+// --- snapshot and reclaim
+
+int dp_snapshot_build(struct dp_switch *sw, struct dp_view *const views[DP_MAX_PORTS], const struct qos_portals *portals, struct dp_snapshot **out);
+void dp_snapshot_free(struct dp_snapshot *s);
+// Free obj with fn after a grace period.
+void dp_retire(struct dp_switch *sw, void (*fn)(struct dp_switch *sw, void *obj), void *obj);
+void dp_reclaim(struct dp_switch *sw, bool all);
+// Publish s and retire the one before (its views are the caller's to retire).
+void dp_publish(struct dp_switch *sw, struct dp_snapshot *s);
+const struct dp_snapshot *dp_root(const struct dp_switch *sw);
+
+struct dp_port *dp_port_create(struct dp_switch *sw, const struct dp_port_params *p, uint16_t idx, struct weir_err *err, int *rc);
+void dp_port_destroy(struct dp_switch *sw, struct dp_port *p);
+void dp_port_sum(const struct dp_switch *sw, const struct dp_port *p, struct dp_port_totals *t);
+void dp_totals_add(struct dp_port_totals *sum, const struct dp_port_totals *t);
+
+uint32_t dp_worker_turn(struct dp_worker *w, uint64_t now_ns, uint32_t now_s);
+int dp_worker_main(void *arg);
+int dp_large_pool(struct dp_switch *sw, struct weir_err *err);
+uint64_t dp_tsc_to_ns(uint64_t tsc);
+
+#endif

@@ -1,0 +1,265 @@
+// A worker's loop: the walk of a packet, one hop after the other (design.md section 2).
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+
+#include <rte_cycles.h>
+#include <rte_pause.h>
+
+#include "switch_priv.h"
+#include "weir_rcu.h"
+
+enum {
+	IDLE_TURNS = 2000, // empty turns before the first nap
+	FIRST_NAP_US = 5,
+	HANDOVER_BURST = 64,
+	PUNT_PPS = 50, // boot requests per port: DHCP and ARP for the service address
+	PUNT_BURST = 100,
+};
+
+void dp_drop_in(struct dp_worker *w, struct rte_mbuf *m, enum dp_drop reason, enum dp_stage stage)
+{
+	struct dp_meta *meta = dp_meta(m);
+	const struct dp_view *v = w->snap->views[meta->in_port];
+
+	if (unlikely((meta->flags & DP_MF_TRACE) != 0))
+		dp_tap_hop(w, m, stage, reason);
+	dp_pw(w, v->port)->drop_in[reason]++;
+	rte_pktmbuf_free(m);
+}
+
+void dp_drop_out(struct dp_worker *w, struct dp_port *p, struct rte_mbuf *m, enum dp_drop reason, enum dp_stage stage)
+{
+	if (unlikely((dp_meta(m)->flags & DP_MF_TRACE) != 0))
+		dp_tap_hop(w, m, stage, reason);
+	dp_pw(w, p)->drop_out[reason]++;
+	rte_pktmbuf_free(m);
+}
+
+// rx and parse. A frame longer than any we carry, and not a super-frame, ends here.
+// *n_rx = frames received; returns how many of them are left in pkts.
+static uint16_t receive(struct dp_worker *w, const struct dp_rxq *rxq, struct rte_mbuf **pkts, uint16_t *n_rx)
+{
+	const struct dp_view *v = rxq->view;
+	struct dp_port_pw *pw = dp_pw(w, v->port);
+	uint16_t n = v->port->drv->rx_burst(v->port->link, rxq->q, pkts, DP_BURST), n_ok = 0;
+
+	*n_rx = n;
+	for (uint16_t i = 0; i < n; i++)
+		rte_prefetch0(dp_data(pkts[i]));
+	pw->c[DP_PC_rx_pkts] += n;
+	for (uint16_t i = 0; i < n; i++) {
+		struct rte_mbuf *m = pkts[i];
+		struct dp_meta *meta = dp_meta(m);
+		uint32_t size = rte_pktmbuf_pkt_len(m);
+
+		pw->c[DP_PC_rx_bytes] += size;
+		meta->in_port = v->port->idx;
+		meta->in_queue = rxq->q;
+		meta->vid = 0;
+		meta->pcp = 0;
+		dp_parse(dp_data(m), rte_pktmbuf_data_len(m), size, &meta->p);
+		if (unlikely(size > DP_FRAME_MAX && (meta->flags & DP_MF_TSO) == 0))
+			dp_drop_in(w, m, DP_DROP_l2_oversize, DP_STAGE_rx);
+		else
+			pkts[n_ok++] = m;
+	}
+	if (unlikely(w->snap->tap != NULL))
+		dp_tap_rx(w, v, pkts, n_ok);
+	return n_ok;
+}
+
+// Buckets follow the configuration here, at their one owner; tokens are kept.
+static void rates_follow(struct dp_worker *w, const struct dp_rxq *rxq)
+{
+	const struct dp_port_params *cfg = &rxq->view->cfg;
+	struct dp_port_pw *pw = dp_pw(w, rxq->view->port);
+	void (*set)(struct qos_bucket *, uint64_t, uint32_t, uint64_t) =
+		pw->rated_for == 0 ? qos_bucket_init : qos_bucket_set_rate;
+	uint32_t share = rxq->n_share == 0 ? 1 : rxq->n_share;
+
+	set(&pw->broadcast, cfg->broadcast_pps / share, cfg->broadcast_pps / share / 4 + 16, w->now_ns);
+	set(&pw->unknown, cfg->unknown_pps / share, cfg->unknown_pps / share / 4 + 16, w->now_ns);
+	set(&pw->control, cfg->control_pps / share, cfg->control_pps / share / 4 + 16, w->now_ns);
+	set(&pw->punt, PUNT_PPS, PUNT_BURST, w->now_ns);
+	pw->rated_for = rxq->view->serial;
+}
+
+static void trace_stage(struct dp_worker *w, struct rte_mbuf **pkts, uint16_t n, enum dp_stage stage)
+{
+	for (uint16_t i = 0; i < n; i++) {
+		if ((dp_meta(pkts[i])->flags & DP_MF_TRACE) != 0)
+			dp_tap_hop(w, pkts[i], stage, DP_DROP_none);
+	}
+}
+
+static uint32_t walk(struct dp_worker *w, const struct dp_rxq *rxq)
+{
+	const struct dp_view *v = rxq->view;
+	struct rte_mbuf *pkts[DP_BURST];
+	uint16_t n_rx, n;
+
+	if (unlikely(dp_pw(w, v->port)->rated_for != v->serial))
+		rates_follow(w, rxq);
+	n = receive(w, rxq, pkts, &n_rx);
+	if (n_rx == 0)
+		return 0;
+	n = dp_admit_burst(w, v, pkts, n);
+	n = dp_learn_burst(w, v, pkts, n);
+	dp_classify_burst(w, v, pkts, n);
+	if (unlikely(w->snap->tap != NULL))
+		trace_stage(w, pkts, n, DP_STAGE_classify);
+	dp_forward_burst(w, v, pkts, n);
+	return n_rx;
+}
+
+// Frames that other workers received for links of ours.
+static uint32_t take_handover(struct dp_worker *w)
+{
+	struct rte_mbuf *pkts[HANDOVER_BURST];
+	uint32_t n_all = 0;
+
+	for (uint32_t urgency = 0; urgency < 2; urgency++) {
+		for (uint32_t from = 0; from < w->sw->n_workers; from++) {
+			uint32_t n;
+
+			if (w->in[from][urgency] == NULL)
+				continue;
+			n = rte_ring_sc_dequeue_burst(w->in[from][urgency], (void **)pkts, HANDOVER_BURST, NULL);
+			for (uint32_t i = 0; i < n; i++) {
+				struct dp_meta *meta = dp_meta(pkts[i]);
+				const struct dp_view *v = w->snap->views[meta->out_port];
+
+				if (v == NULL || v->port->gen != meta->out_gen) {
+					// Counted at the worker: the port that could count it is gone.
+					atomic_store_explicit(&w->gone_pkts, w->gone_pkts + 1, memory_order_relaxed);
+					rte_pktmbuf_free(pkts[i]);
+				} else {
+					dp_enqueue(w, v->port, pkts[i]);
+				}
+			}
+			n_all += n;
+		}
+	}
+	return n_all;
+}
+
+// Frames that the responder made.
+static uint32_t take_injects(struct dp_worker *w)
+{
+	struct dp_punt *p = &w->scratch;
+	uint32_t n = 0;
+
+	while (n < DP_BURST && rte_ring_sc_dequeue_elem(w->injects, p, sizeof(*p)) == 0) {
+		const struct dp_view *v = w->snap->views[p->port];
+		struct rte_mbuf *m;
+		struct dp_meta *meta;
+
+		n++;
+		if (v == NULL || v->port->gen != p->gen)
+			continue; // its guest is gone: nothing was generated
+		dp_pw(w, v->port)->c[DP_PC_generated_pkts]++;
+		m = rte_pktmbuf_alloc(w->pool);
+		if (m == NULL) {
+			dp_pw(w, v->port)->drop_in[DP_DROP_no_mbuf]++;
+			continue;
+		}
+		memcpy(rte_pktmbuf_append(m, p->size), p->data, p->size);
+		meta = dp_meta(m);
+		memset(meta, 0, sizeof(*meta));
+		dp_parse(dp_data(m), p->size, p->size, &meta->p);
+		meta->in_port = p->port;
+		meta->vid = p->vid;
+		meta->cls = p->cls;
+		dp_pw(w, v->port)->c[DP_PC_forwarded_pkts]++;
+		dp_output(w, m, v);
+	}
+	return n;
+}
+
+uint32_t dp_worker_turn(struct dp_worker *w, uint64_t now_ns, uint32_t now_s)
+{
+	uint32_t n_rx = 0, n_other;
+
+	w->now_ns = now_ns;
+	w->now_s = now_s;
+	w->snap = atomic_load_explicit(&w->sw->root, memory_order_acquire);
+	if (unlikely(w->snap->gen != w->seen_gen)) {
+		dp_tx_forget_removed(w);
+		w->seen_gen = w->snap->gen;
+	}
+	n_other = take_injects(w);
+	if (w->sw->n_workers > 1)
+		n_other += take_handover(w);
+	for (uint32_t i = 0; i < w->snap->n_rxqs[w->id]; i++)
+		n_rx += walk(w, &w->snap->rxqs[w->id][i]);
+	if (w->n_dirty > 0)
+		dp_tx_dirty(w);
+	if (unlikely(w->punted)) {
+		w->punted = false;
+		eventfd_write(w->sw->punt_fd, 1);
+	}
+	w->snap = NULL;
+	atomic_store_explicit(&w->turns, w->turns + 1, memory_order_relaxed);
+	if (n_rx > 0) {
+		atomic_store_explicit(&w->busy_turns, w->busy_turns + 1, memory_order_relaxed);
+		atomic_store_explicit(&w->rx_pkts, w->rx_pkts + n_rx, memory_order_relaxed);
+	}
+	return n_rx + n_other + w->n_dirty;
+}
+
+// By a 32.32 factor: one multiplication per turn, no wrap before 2^64 ns.
+uint64_t dp_tsc_to_ns(uint64_t tsc)
+{
+	static __uint128_t ns_per_tsc;
+
+	if (unlikely(ns_per_tsc == 0))
+		ns_per_tsc = ((__uint128_t)1000000000u << 32) / rte_get_tsc_hz();
+	return (uint64_t)((tsc * ns_per_tsc) >> 32);
+}
+
+uint64_t dp_switch_now_ns(void)
+{
+	return dp_tsc_to_ns(rte_rdtsc());
+}
+
+// An idle worker naps, longer and longer, offline for RCU; any work ends it.
+static void nap(struct dp_worker *w, uint32_t *us)
+{
+	struct timespec ts = { .tv_nsec = (long)*us * 1000 };
+
+	atomic_store_explicit(&w->naps, w->naps + 1, memory_order_relaxed);
+	weir_rcu_offline(w->sw->rcu, w->id);
+	nanosleep(&ts, NULL);
+	weir_rcu_online(w->sw->rcu, w->id);
+	*us = *us * 2 > w->sw->params.max_sleep_us ? w->sw->params.max_sleep_us : *us * 2;
+}
+
+int dp_worker_main(void *arg)
+{
+	struct dp_worker *w = arg;
+	uint32_t us = FIRST_NAP_US;
+	uint64_t start, busy;
+
+	weir_rcu_join(w->sw->rcu, w->id);
+	while (!atomic_load_explicit(&w->stop, memory_order_acquire)) {
+		start = rte_rdtsc();
+		uint64_t now_ns = dp_tsc_to_ns(start);
+		uint64_t rx_before = w->rx_pkts;
+		uint32_t n = dp_worker_turn(w, now_ns, (uint32_t)(now_ns / 1000000000u));
+
+		weir_rcu_report(w->sw->rcu, w->id);
+		if (n > 0) {
+			if (w->rx_pkts != rx_before) {
+				busy = w->busy_cycles + rte_rdtsc() - start;
+				atomic_store_explicit(&w->busy_cycles, busy, memory_order_relaxed);
+			}
+			w->idle_turns = 0;
+			us = FIRST_NAP_US;
+		} else if (w->sw->params.max_sleep_us > 0 && ++w->idle_turns > IDLE_TURNS) {
+			nap(w, &us);
+		}
+	}
+	weir_rcu_leave(w->sw->rcu, w->id);
+	return 0;
+}
