@@ -1,0 +1,68 @@
+// Inside of the responder.
+#ifndef BOOT_PRIV_H
+#define BOOT_PRIV_H
+
+#include "boot_responder.h"
+
+// A received UDP datagram of a known client.
+struct boot_udp {
+	const struct boot_client *client;
+	const uint8_t *data; // data[size], UDP payload
+	size_t size;
+	uint8_t src_mac[6];
+	uint8_t src_ip[4], dst_ip[4];
+	uint16_t sport, dport;
+	uint64_t now_ns;
+};
+
+struct transfer {
+	bool active, oack_sent;
+	uint32_t port, gen;
+	uint16_t peer_port;
+	uint8_t peer_ip[4], peer_mac[6];
+	const uint8_t *data;
+	size_t size;
+	char name[64];
+	uint32_t block_size, window;
+	uint64_t acked, sent; // blocks; sent >= acked
+	uint64_t n_blocks; // the last one is shorter than block_size, perhaps empty
+	uint32_t timeout_ms, tries;
+	uint64_t deadline_ns;
+	uint8_t oack[128];
+	size_t oack_size;
+};
+
+struct boot_responder {
+	struct boot_out out;
+	struct boot_table *table;
+	struct boot_counters n;
+	struct transfer transfers[BOOT_TRANSFERS];
+};
+
+void boot_dhcp(struct boot_responder *r, const struct boot_udp *u);
+void boot_tftp_request(struct boot_responder *r, const struct boot_udp *u);
+void boot_tftp_transfer(struct boot_responder *r, const struct boot_udp *u);
+
+// Send payload[size] from the service address; to_mac, to_ip, ports in host order.
+struct boot_dst {
+	uint8_t mac[6], ip[4];
+	uint16_t sport, dport;
+};
+void boot_udp_send(struct boot_responder *r, const struct boot_client *c, const struct boot_dst *to, const uint8_t *payload, size_t size);
+
+void boot_event_emit(struct boot_responder *r, const struct boot_client *c, enum boot_event_kind kind, const char *detail, uint64_t now_ns);
+
+const struct boot_client *boot_client_find(const struct boot_responder *r, uint32_t port, uint32_t gen);
+
+static inline uint16_t boot_be16(const uint8_t *p)
+{
+	return (uint16_t)(p[0] << 8 | p[1]);
+}
+
+static inline void boot_put16(uint8_t *p, uint32_t v)
+{
+	p[0] = (uint8_t)(v >> 8);
+	p[1] = (uint8_t)v;
+}
+
+#endif

@@ -1,0 +1,214 @@
+// Frames in and out: Ethernet, ARP, IPv4, UDP.
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "boot_priv.h"
+
+enum { ETH = 14, IP = 20, UDP = 8 };
+
+int boot_create(const struct boot_out *out, struct boot_responder **r)
+{
+	*r = calloc(1, sizeof(**r));
+	if (*r == NULL)
+		return -ENOMEM;
+	(*r)->out = *out;
+	return 0;
+}
+
+void boot_table_free(struct boot_table *t)
+{
+	if (t == NULL)
+		return;
+	for (uint32_t i = 0; i < t->n_files; i++)
+		free((void *)(uintptr_t)t->files[i].data);
+	free(t->files);
+	free(t->clients);
+	free(t);
+}
+
+void boot_destroy(struct boot_responder *r)
+{
+	if (r == NULL)
+		return;
+	boot_table_free(r->table);
+	free(r);
+}
+
+// Transfers point into the old table's files: they end, and the firmware asks again.
+void boot_set_table(struct boot_responder *r, struct boot_table *t)
+{
+	for (uint32_t i = 0; i < BOOT_TRANSFERS; i++)
+		r->transfers[i].active = false;
+	boot_table_free(r->table);
+	r->table = t;
+}
+
+static int by_port(const void *key, const void *elem)
+{
+	uint32_t port = *(const uint32_t *)key, other = ((const struct boot_client *)elem)->port;
+
+	return port < other ? -1 : port > other;
+}
+
+const struct boot_client *boot_client_find(const struct boot_responder *r, uint32_t port, uint32_t gen)
+{
+	const struct boot_client *c = NULL;
+
+	if (r->table != NULL && r->table->n_clients > 0)
+		c = bsearch(&port, r->table->clients, r->table->n_clients, sizeof(*c), by_port);
+	return c != NULL && c->gen == gen ? c : NULL;
+}
+
+const char *boot_event_name(enum boot_event_kind kind)
+{
+	static const char *const names[BOOT_N_EVENTS] = {
+		"DHCP discover", "DHCP offer",	  "DHCP ack",	   "DHCP nak",	      "DHCP decline",
+		"DHCP release",	 "TFTP start", "TFTP complete", "TFTP failed",
+	};
+
+	return kind < BOOT_N_EVENTS ? names[kind] : "invalid";
+}
+
+void boot_event_emit(struct boot_responder *r, const struct boot_client *c, enum boot_event_kind kind, const char *detail, uint64_t now_ns)
+{
+	struct boot_event e = { .ns = now_ns, .port = c->port, .gen = c->gen, .kind = (uint8_t)kind };
+
+	snprintf(e.detail, sizeof(e.detail), "%s", detail);
+	for (char *p = e.detail; *p != '\0'; p++) {
+		if ((unsigned char)*p < 0x20 || (unsigned char)*p > 0x7e)
+			*p = '?';
+	}
+	r->out.event(r->out.ctx, &e);
+}
+
+static uint32_t sum16(const uint8_t *p, size_t size, uint32_t sum)
+{
+	for (; size > 1; size -= 2, p += 2)
+		sum += boot_be16(p);
+	return size == 1 ? sum + ((uint32_t)p[0] << 8) : sum;
+}
+
+static uint16_t fold(uint32_t sum)
+{
+	while (sum >> 16 != 0)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)~sum;
+}
+
+void boot_udp_send(struct boot_responder *r, const struct boot_client *c, const struct boot_dst *to, const uint8_t *payload, size_t size)
+{
+	uint8_t f[BOOT_FRAME_MAX], *ip = f + ETH, *udp = ip + IP;
+	uint16_t csum;
+
+	if (size > sizeof(f) - ETH - IP - UDP)
+		return;
+	memcpy(f, to->mac, 6);
+	memcpy(f + 6, c->service_mac, 6);
+	boot_put16(f + 12, 0x0800);
+	memset(ip, 0, IP + UDP);
+	ip[0] = 0x45;
+	boot_put16(ip + 2, (uint32_t)(IP + UDP + size));
+	ip[6] = 0x40; // don't fragment
+	ip[8] = 64;
+	ip[9] = 17;
+	memcpy(ip + 12, c->service_ip, 4);
+	memcpy(ip + 16, to->ip, 4);
+	boot_put16(ip + 10, fold(sum16(ip, IP, 0)));
+	boot_put16(udp, to->sport);
+	boot_put16(udp + 2, to->dport);
+	boot_put16(udp + 4, (uint32_t)(UDP + size));
+	memcpy(udp + UDP, payload, size);
+	csum = fold(sum16(udp, UDP + size, sum16(ip + 12, 8, 17 + (uint32_t)(UDP + size))));
+	boot_put16(udp + 6, csum == 0 ? 0xffff : csum);
+	r->out.send(r->out.ctx, c, f, ETH + IP + UDP + size);
+}
+
+// RFC 826: who has the service address?
+static void arp_input(struct boot_responder *r, const struct boot_client *c, const uint8_t *arp, size_t size)
+{
+	uint8_t f[60] = { 0 };
+
+	if (size < 28 || boot_be16(arp) != 1 || boot_be16(arp + 2) != 0x0800 || arp[4] != 6 || arp[5] != 4 ||
+	    boot_be16(arp + 6) != 1) {
+		r->n.malformed++;
+		return;
+	}
+	if (memcmp(arp + 24, c->service_ip, 4) != 0)
+		return;
+	memcpy(f, arp + 8, 6);
+	memcpy(f + 6, c->service_mac, 6);
+	boot_put16(f + 12, 0x0806);
+	memcpy(f + 14, arp, 6);
+	boot_put16(f + 20, 2);
+	memcpy(f + 22, c->service_mac, 6);
+	memcpy(f + 28, c->service_ip, 4);
+	memcpy(f + 32, arp + 8, 10);
+	r->n.arp_replies++;
+	r->out.send(r->out.ctx, c, f, sizeof(f));
+}
+
+// The datagram inside the IPv4 packet at ip[size]. returns false when it is none.
+static bool udp_find(struct boot_udp *u, const uint8_t *ip, size_t size)
+{
+	size_t ihl, total, udp_size;
+
+	if (size < IP || ip[0] >> 4 != 4)
+		return false;
+	ihl = (size_t)(ip[0] & 15) * 4;
+	total = boot_be16(ip + 2);
+	if (ihl < IP || total > size || total < ihl + UDP || ip[9] != 17 || (boot_be16(ip + 6) & 0x3fff) != 0)
+		return false;
+	udp_size = boot_be16(ip + ihl + 4);
+	if (udp_size < UDP || udp_size > total - ihl)
+		return false;
+	memcpy(u->src_ip, ip + 12, 4);
+	memcpy(u->dst_ip, ip + 16, 4);
+	u->sport = boot_be16(ip + ihl);
+	u->dport = boot_be16(ip + ihl + 2);
+	u->data = ip + ihl + UDP;
+	u->size = udp_size - UDP;
+	return true;
+}
+
+void boot_input(struct boot_responder *r, uint32_t port, uint32_t gen, const uint8_t *frame, size_t size, uint64_t now_ns)
+{
+	struct boot_udp u = { .client = boot_client_find(r, port, gen), .now_ns = now_ns };
+	size_t off = 12;
+	uint16_t type;
+
+	r->n.frames++;
+	if (u.client == NULL) {
+		r->n.no_client++;
+		return;
+	}
+	// At most two tags, then the ethertype.
+	while (off + 6 <= size && off < 20 && (boot_be16(frame + off) == 0x8100 || boot_be16(frame + off) == 0x88a8))
+		off += 4;
+	if (off + 2 > size) {
+		r->n.malformed++;
+		return;
+	}
+	type = boot_be16(frame + off);
+	off += 2;
+	memcpy(u.src_mac, frame + 6, 6);
+	if (type == 0x0806) {
+		arp_input(r, u.client, frame + off, size - off);
+	} else if (type != 0x0800 || !udp_find(&u, frame + off, size - off)) {
+		r->n.malformed++;
+	} else if (u.dport == 67) {
+		boot_dhcp(r, &u);
+	} else if (memcmp(u.dst_ip, u.client->service_ip, 4) != 0) {
+		r->n.malformed++;
+	} else if (u.dport == 69) {
+		boot_tftp_request(r, &u);
+	} else if (u.dport >= BOOT_TID_FIRST && u.dport < BOOT_TID_FIRST + BOOT_TRANSFERS) {
+		boot_tftp_transfer(r, &u);
+	}
+}
+
+const struct boot_counters *boot_counters(const struct boot_responder *r)
+{
+	return &r->n;
+}

@@ -1,0 +1,303 @@
+// TFTP server from memory: RFC 1350 with options (2347), blksize (2348), tsize and timeout (2349), windowsize (7440).
+//
+// A name is looked up among the files of the asking VM; no name ever becomes a path. No data before the client has acknowledged the
+// options; at most 5 repeats; at most BOOT_TRANSFERS_PER_PORT transfers per port.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "boot_priv.h"
+
+enum { RRQ = 1, DATA = 3, ACK = 4, ERROR = 5, OACK = 6, TRIES = 5, TIMEOUT_MS = 500 };
+enum { ERR_UNDEFINED = 0, ERR_NOT_FOUND = 1, ERR_ACCESS = 2, ERR_ILLEGAL = 4, ERR_UNKNOWN_TID = 5, ERR_OPTION = 8 };
+
+static void error_send(struct boot_responder *r, const struct boot_udp *u, uint16_t sport, uint16_t code, const char *text)
+{
+	struct boot_dst to = { .sport = sport, .dport = u->sport };
+	uint8_t b[128] = { 0, ERROR };
+	int n = snprintf((char *)b + 4, sizeof(b) - 4, "%s", text);
+
+	boot_put16(b + 2, code);
+	memcpy(to.mac, u->src_mac, 6);
+	memcpy(to.ip, u->src_ip, 4);
+	boot_udp_send(r, u->client, &to, b, 4 + (size_t)n + 1);
+}
+
+static void transfer_send(struct boot_responder *r, const struct transfer *t, const uint8_t *b, size_t size)
+{
+	const struct boot_client *c = boot_client_find(r, t->port, t->gen);
+	struct boot_dst to = { .sport = (uint16_t)(BOOT_TID_FIRST + (t - r->transfers)), .dport = t->peer_port };
+
+	if (c == NULL)
+		return;
+	memcpy(to.mac, t->peer_mac, 6);
+	memcpy(to.ip, t->peer_ip, 4);
+	boot_udp_send(r, c, &to, b, size);
+}
+
+static void deadline_set(struct transfer *t, uint64_t now_ns)
+{
+	t->deadline_ns = now_ns + (uint64_t)t->timeout_ms * 1000000u;
+}
+
+// Blocks acked+1 .. acked+window.
+static void window_send(struct boot_responder *r, struct transfer *t, uint64_t now_ns)
+{
+	uint8_t b[4 + BOOT_BLOCK_MAX];
+
+	t->sent = t->acked;
+	while (t->sent < t->n_blocks && t->sent - t->acked < t->window) {
+		size_t at = t->sent * t->block_size;
+		size_t size = t->size - at < t->block_size ? t->size - at : t->block_size;
+
+		t->sent++;
+		boot_put16(b, DATA);
+		boot_put16(b + 2, (uint32_t)t->sent); // the number wraps to 0, as clients expect
+		memcpy(b + 4, t->data + at, size);
+		r->n.tftp_blocks++;
+		transfer_send(r, t, b, 4 + size);
+	}
+	deadline_set(t, now_ns);
+}
+
+// The file of that name, if it is one of the client's. returns false = none
+static bool file_find(const struct boot_responder *r, const struct boot_client *c, const char *name, struct transfer *t)
+{
+	const int mine[2] = { c->kernel, c->initrd };
+
+	// Loaders ask for "/name" as well as for "name".
+	while (*name == '/')
+		name++;
+	if (c->method != BOOT_KERNEL)
+		return false;
+	if (strcmp(name, "boot.ipxe") == 0) {
+		t->data = (const uint8_t *)c->script;
+		t->size = strlen(c->script);
+		return true;
+	}
+	for (int i = 0; i < 2; i++) {
+		const struct boot_file *f = mine[i] < 0 ? NULL : &r->table->files[mine[i]];
+
+		if (f != NULL && strcmp(f->name, name) == 0) {
+			t->data = f->data;
+			t->size = f->size;
+			return true;
+		}
+	}
+	return false;
+}
+
+// A NUL-terminated string at *at; moves *at behind it. returns NULL when the datagram ends first
+static const char *string_take(const struct boot_udp *u, size_t *at)
+{
+	const char *s = (const char *)u->data + *at;
+	const char *end = *at < u->size ? memchr(s, '\0', u->size - *at) : NULL;
+
+	if (end == NULL)
+		return NULL;
+	*at += (size_t)(end - s) + 1;
+	return s;
+}
+
+static bool number_take(const char *text, uint32_t min, uint32_t max, uint32_t *out)
+{
+	char *end;
+	unsigned long v;
+
+	if (text[0] < '0' || text[0] > '9')
+		return false;
+	v = strtoul(text, &end, 10);
+	if (*end != '\0' || v < min || v > max)
+		return false;
+	*out = (uint32_t)v;
+	return true;
+}
+
+static void oack_add(struct transfer *t, const char *name, uint64_t value)
+{
+	size_t left = sizeof(t->oack) - t->oack_size;
+	char text[64];
+	int a = snprintf(text, sizeof(text), "%s", name) + 1;
+	int b = snprintf(text + a, sizeof(text) - (size_t)a, "%llu", (unsigned long long)value) + 1;
+
+	if ((size_t)(a + b) <= left) {
+		memcpy(t->oack + t->oack_size, text, (size_t)(a + b));
+		t->oack_size += (size_t)(a + b);
+	}
+}
+
+// Options that are unknown or out of range are left out of the OACK (RFC 2347: then they do not hold). Each at most once.
+static void options_take(struct transfer *t, const struct boot_udp *u, size_t at)
+{
+	uint32_t seen = 0, v;
+
+	boot_put16(t->oack, OACK);
+	t->oack_size = 2;
+	for (;;) {
+		const char *name = string_take(u, &at), *value = name == NULL ? NULL : string_take(u, &at);
+
+		if (value == NULL)
+			break;
+		if (strcasecmp(name, "blksize") == 0 && (seen & 1) == 0 && number_take(value, 8, 65464, &v)) {
+			seen |= 1;
+			t->block_size = v < BOOT_BLOCK_MAX ? v : BOOT_BLOCK_MAX;
+			oack_add(t, "blksize", t->block_size);
+		} else if (strcasecmp(name, "tsize") == 0 && (seen & 2) == 0) {
+			seen |= 2;
+			oack_add(t, "tsize", t->size);
+		} else if (strcasecmp(name, "timeout") == 0 && (seen & 4) == 0 && number_take(value, 1, 255, &v)) {
+			seen |= 4;
+			t->timeout_ms = v * 1000;
+			oack_add(t, "timeout", v);
+		} else if (strcasecmp(name, "windowsize") == 0 && (seen & 8) == 0 && number_take(value, 1, 65535, &v)) {
+			seen |= 8;
+			t->window = v < BOOT_WINDOW_MAX ? v : BOOT_WINDOW_MAX;
+			oack_add(t, "windowsize", t->window);
+		}
+	}
+}
+
+// A free slot; a repeated request of the same peer replaces its transfer. returns NULL = port or table is full
+static struct transfer *slot_find(struct boot_responder *r, const struct boot_udp *u)
+{
+	struct transfer *free_slot = NULL;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < BOOT_TRANSFERS; i++) {
+		struct transfer *t = &r->transfers[i];
+
+		if (!t->active) {
+			if (free_slot == NULL)
+				free_slot = t;
+			continue;
+		}
+		if (t->port != u->client->port)
+			continue;
+		if (t->peer_port == u->sport)
+			return t;
+		n++;
+	}
+	return n < BOOT_TRANSFERS_PER_PORT ? free_slot : NULL;
+}
+
+void boot_tftp_request(struct boot_responder *r, const struct boot_udp *u)
+{
+	size_t at = 2;
+	const char *name, *mode;
+	struct transfer t = { .active = true, .block_size = 512, .window = 1, .timeout_ms = TIMEOUT_MS }, *slot;
+
+	r->n.tftp_requests++;
+	if (u->size < 4 || boot_be16(u->data) != RRQ) {
+		r->n.tftp_refused++;
+		if (u->size >= 2 && boot_be16(u->data) == ERROR)
+			return;
+		error_send(r, u, 69, ERR_ACCESS, "read requests only");
+		return;
+	}
+	name = string_take(u, &at);
+	mode = name == NULL ? NULL : string_take(u, &at);
+	if (mode == NULL || strcasecmp(mode, "octet") != 0) {
+		r->n.tftp_refused++;
+		error_send(r, u, 69, ERR_ILLEGAL, "octet mode only");
+		return;
+	}
+	if (!file_find(r, u->client, name, &t)) {
+		r->n.tftp_refused++;
+		boot_event_emit(r, u->client, BOOT_EV_TFTP_FAILED, name, u->now_ns);
+		error_send(r, u, 69, ERR_NOT_FOUND, "no such file for this VM");
+		return;
+	}
+	slot = slot_find(r, u);
+	if (slot == NULL) {
+		r->n.tftp_refused++;
+		error_send(r, u, 69, ERR_UNDEFINED, "too many transfers");
+		return;
+	}
+	t.port = u->client->port;
+	t.gen = u->client->gen;
+	t.peer_port = u->sport;
+	memcpy(t.peer_ip, u->src_ip, 4);
+	memcpy(t.peer_mac, u->src_mac, 6);
+	snprintf(t.name, sizeof(t.name), "%.63s", name);
+	options_take(&t, u, at);
+	t.n_blocks = t.size / t.block_size + 1; // a last block shorter than the others, perhaps empty
+	*slot = t;
+	if (t.oack_size > 2) {
+		slot->oack_sent = true;
+		transfer_send(r, slot, slot->oack, slot->oack_size);
+		deadline_set(slot, u->now_ns);
+	} else {
+		boot_event_emit(r, u->client, BOOT_EV_TFTP_START, slot->name, u->now_ns);
+		window_send(r, slot, u->now_ns);
+	}
+}
+
+static void ack_input(struct boot_responder *r, struct transfer *t, const struct boot_udp *u)
+{
+	uint16_t step = (uint16_t)(boot_be16(u->data + 2) - (uint16_t)t->acked);
+
+	if (t->oack_sent && t->sent == 0) {
+		if (boot_be16(u->data + 2) != 0)
+			return;
+		t->tries = 0;
+		boot_event_emit(r, u->client, BOOT_EV_TFTP_START, t->name, u->now_ns);
+		window_send(r, t, u->now_ns);
+		return;
+	}
+	// An old or repeated ACK moves nothing: the timer repeats, not the peer (RFC 1350's apprentice).
+	if (step == 0 || step > t->sent - t->acked)
+		return;
+	t->acked += step;
+	t->tries = 0;
+	if (t->acked == t->n_blocks) {
+		t->active = false;
+		r->n.tftp_done++;
+		boot_event_emit(r, u->client, BOOT_EV_TFTP_DONE, t->name, u->now_ns);
+		return;
+	}
+	window_send(r, t, u->now_ns);
+}
+
+void boot_tftp_transfer(struct boot_responder *r, const struct boot_udp *u)
+{
+	struct transfer *t = &r->transfers[u->dport - BOOT_TID_FIRST];
+
+	if (u->size < 4)
+		return;
+	if (!t->active || t->port != u->client->port || t->gen != u->client->gen || t->peer_port != u->sport ||
+	    memcmp(t->peer_ip, u->src_ip, 4) != 0) {
+		if (boot_be16(u->data) != ERROR)
+			error_send(r, u, u->dport, ERR_UNKNOWN_TID, "no such transfer");
+		return;
+	}
+	if (boot_be16(u->data) == ACK)
+		ack_input(r, t, u);
+	else if (boot_be16(u->data) == ERROR)
+		t->active = false; // firmware that only wanted the size says so
+}
+
+void boot_tick(struct boot_responder *r, uint64_t now_ns)
+{
+	for (uint32_t i = 0; i < BOOT_TRANSFERS; i++) {
+		struct transfer *t = &r->transfers[i];
+		const struct boot_client *c;
+
+		if (!t->active || now_ns < t->deadline_ns)
+			continue;
+		c = boot_client_find(r, t->port, t->gen);
+		if (c == NULL || t->tries++ == TRIES) {
+			t->active = false;
+			if (c != NULL)
+				boot_event_emit(r, c, BOOT_EV_TFTP_FAILED, t->name, now_ns);
+			continue;
+		}
+		r->n.tftp_repeats++;
+		if (t->oack_sent && t->sent == 0) {
+			transfer_send(r, t, t->oack, t->oack_size);
+			deadline_set(t, now_ns);
+		} else {
+			window_send(r, t, now_ns);
+		}
+	}
+}

@@ -1,0 +1,218 @@
+// The boot thread: its own libev loop around the responder. Frames come and go by ring, tables and events by value or by
+// handing over ownership; nothing else is shared, so it can become a process of its own.
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "control_priv.h"
+#include "weir_log.h"
+
+enum { PUNT_BURST = 16 };
+
+struct ctl_boot {
+	struct ctl *ctl;
+	struct boot_responder *responder; // boot thread only
+	struct dp_punt in[PUNT_BURST], out; // boot thread only
+	struct ev_loop *loop; // boot thread only, but for ev_async_send
+	struct ev_async wake;
+	struct ev_io punts;
+	struct ev_timer tick;
+	pthread_t thread;
+	bool running;
+	_Atomic bool stop;
+	_Atomic(struct boot_table *) next; // main: w, boot: takes
+	int events[2]; // datagrams of struct boot_event: [1] boot writes, [0] main reads
+	struct ev_io events_io; // main
+};
+
+// A reply that finds the ring full is lost like one on a wire: the firmware asks again.
+static void on_send(void *ctx, const struct boot_client *c, const uint8_t *frame, size_t size)
+{
+	struct ctl_boot *b = ctx;
+
+	if (size > sizeof(b->out.data))
+		return;
+	b->out.port = (uint16_t)c->port;
+	b->out.gen = c->gen;
+	b->out.vid = c->vid;
+	b->out.size = (uint16_t)size;
+	b->out.cls = QOS_CLASS_BOOT;
+	memcpy(b->out.data, frame, size);
+	dp_switch_inject(b->ctl->sw, &b->out);
+}
+
+static void on_event(void *ctx, const struct boot_event *e)
+{
+	struct ctl_boot *b = ctx;
+
+	// Full means main is behind: the timeline loses an event, the guest loses nothing.
+	send(b->events[1], e, sizeof(*e), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static void table_take(struct ctl_boot *b)
+{
+	struct boot_table *t = atomic_exchange(&b->next, NULL);
+
+	if (t != NULL)
+		boot_set_table(b->responder, t);
+}
+
+static void punts_take(struct ctl_boot *b)
+{
+	uint32_t n;
+
+	table_take(b);
+	while ((n = dp_switch_punts(b->ctl->sw, b->in, PUNT_BURST)) > 0) {
+		for (uint32_t i = 0; i < n; i++)
+			boot_input(b->responder, b->in[i].port, b->in[i].gen, b->in[i].data, b->in[i].size, b->in[i].ns);
+	}
+}
+
+static void on_punts(struct ev_loop *loop, struct ev_io *io, int revents)
+{
+	eventfd_t n;
+
+	(void)loop;
+	(void)revents;
+	if (eventfd_read(io->fd, &n) == 0)
+		punts_take(io->data);
+}
+
+static void on_tick(struct ev_loop *loop, struct ev_timer *t, int revents)
+{
+	struct ctl_boot *b = t->data;
+
+	(void)loop;
+	(void)revents;
+	punts_take(b);
+	boot_tick(b->responder, dp_switch_now_ns());
+}
+
+static void on_wake(struct ev_loop *loop, struct ev_async *w, int revents)
+{
+	struct ctl_boot *b = w->data;
+
+	(void)revents;
+	table_take(b);
+	if (atomic_load(&b->stop))
+		ev_break(loop, EVBREAK_ALL);
+}
+
+static void *thread_main(void *arg)
+{
+	struct ctl_boot *b = arg;
+
+	ev_run(b->loop, 0);
+	return NULL;
+}
+
+// Main: what happened, put into the VM's timeline.
+static void on_events(struct ev_loop *loop, struct ev_io *io, int revents)
+{
+	struct ctl *c = io->data;
+	struct dp_port_info info;
+	struct boot_event e;
+
+	(void)loop;
+	(void)revents;
+	while (recv(io->fd, &e, sizeof(e), MSG_DONTWAIT) == sizeof(e)) {
+		if (dp_switch_port_info(c->sw, (uint16_t)e.port, &info) < 0 || info.gen != e.gen || info.cfg.vm[0] == '\0')
+			continue;
+		ctl_vm_event(c, info.cfg.vm, e.ns, "%s%s%s", boot_event_name(e.kind), e.detail[0] ? ": " : "", e.detail);
+	}
+}
+
+static int boot_create_all(struct ctl *c)
+{
+	struct ctl_boot *b = calloc(1, sizeof(*b));
+	struct boot_out out = { .send = on_send, .event = on_event, .ctx = b };
+
+	if (b == NULL)
+		return -ENOMEM;
+	b->ctl = c;
+	if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, b->events) < 0 ||
+	    boot_create(&out, &b->responder) < 0) {
+		free(b);
+		return -ENOMEM;
+	}
+	c->boot = b;
+	return 0;
+}
+
+int ctl_boot_start(struct ctl *c)
+{
+	struct ctl_boot *b;
+
+	if (boot_create_all(c) < 0)
+		return -ENOMEM;
+	b = c->boot;
+	if (c->loop == NULL)
+		return 0; // a test drives it by ctl_boot_poll
+	b->loop = ev_loop_new(EVFLAG_AUTO);
+	if (b->loop == NULL)
+		return -ENOMEM;
+	ev_async_init(&b->wake, on_wake);
+	ev_io_init(&b->punts, on_punts, dp_switch_punt_fd(c->sw), EV_READ);
+	ev_timer_init(&b->tick, on_tick, 0.1, 0.1);
+	b->wake.data = b->punts.data = b->tick.data = b;
+	ev_async_start(b->loop, &b->wake);
+	ev_io_start(b->loop, &b->punts);
+	ev_timer_start(b->loop, &b->tick);
+	ev_io_init(&b->events_io, on_events, b->events[0], EV_READ);
+	b->events_io.data = c;
+	ev_io_start(c->loop, &b->events_io);
+	if (pthread_create(&b->thread, NULL, thread_main, b) != 0)
+		return -EAGAIN;
+	b->running = true;
+	return 0;
+}
+
+void ctl_boot_stop(struct ctl *c)
+{
+	struct ctl_boot *b = c->boot;
+
+	if (b == NULL)
+		return;
+	if (b->running) {
+		atomic_store(&b->stop, true);
+		ev_async_send(b->loop, &b->wake);
+		pthread_join(b->thread, NULL);
+		ev_io_stop(c->loop, &b->events_io);
+	}
+	if (b->loop != NULL)
+		ev_loop_destroy(b->loop);
+	boot_table_free(atomic_exchange(&b->next, NULL));
+	boot_destroy(b->responder);
+	close(b->events[0]);
+	close(b->events[1]);
+	free(b);
+	c->boot = NULL;
+}
+
+void ctl_boot_set(struct ctl *c, struct boot_table *t)
+{
+	if (c->boot == NULL) {
+		boot_table_free(t);
+		return;
+	}
+	boot_table_free(atomic_exchange(&c->boot->next, t)); // one that was never taken
+	if (c->boot->running)
+		ev_async_send(c->boot->loop, &c->boot->wake);
+}
+
+void ctl_boot_poll(struct ctl *c, uint64_t now_ns)
+{
+	punts_take(c->boot);
+	boot_tick(c->boot->responder, now_ns);
+}
+
+void ctl_boot_counters(struct ctl *c, struct boot_counters *out)
+{
+	// 64-bit counters, written by the boot thread alone; a reader may be one event behind.
+	*out = *boot_counters(c->boot->responder);
+}

@@ -1,0 +1,107 @@
+// Inside of the control room: the daemon's one object on the main thread.
+#ifndef CONTROL_PRIV_H
+#define CONTROL_PRIV_H
+
+#include <ev.h>
+
+#include "boot_responder.h"
+#include "cfg_config.h"
+#include "cfg_json.h"
+#include "dp_switch.h"
+
+struct ctl_boot; // boot_thread.c
+struct ctl_server; // server.c
+
+#define CTL_VM_EVENTS 48
+
+// The life of a VM as its operator reads it.
+struct ctl_vm_event {
+	uint64_t ns;
+	char text[112];
+};
+
+struct ctl_vm {
+	struct ctl_vm *next;
+	char name[32];
+	bool connected;
+	uint32_t n_attaches; // of the port when the timeline began
+	uint64_t storage_rx_pkts; // when the timeline began
+	bool storage_seen;
+	uint32_t n_events;
+	struct ctl_vm_event events[CTL_VM_EVENTS];
+};
+
+struct ctl {
+	struct ev_loop *loop;
+	const char *config_path, *socket_path;
+	struct cfg_schema *schema;
+	struct cfg *running;
+	struct dp_switch *sw;
+	struct ctl_boot *boot;
+	struct ctl_server *server;
+	struct ctl_vm *vms;
+	bool hugepages, eal_started;
+	uint32_t n_mbufs;
+	uint64_t started_ns;
+};
+
+// --- apply.c
+
+// Bring `next` into force (the switch owns it on success). With dry_run only the plan is written.
+// plan_text: one line per action, newline-terminated, may be NULL; free() it.
+// returns 0, or a negative errno with err filled and the running configuration untouched
+int ctl_apply(struct ctl *c, struct cfg *next, bool dry_run, char **plan_text, struct cfg_error *err);
+// Read and check the configuration file. A missing file is an empty configuration: *missing tells.
+int ctl_config_read(struct ctl *c, struct cfg **out, bool *missing, struct cfg_error *err);
+
+// --- translate.c: the only place where configuration becomes parameters.
+
+int ctl_translate(const struct cfg *running, const struct cfg *next, const struct cfg_action *a, int n, struct dp_plan *plan);
+// A boot table of `cfg` as the ports stand now; files are read. returns 0, or negative with err filled
+int ctl_boot_table(const struct ctl *c, const struct cfg *cfg, struct boot_table **out, struct cfg_error *err);
+// Fill in what is known only after the commit: port indexes and the service MAC.
+void ctl_boot_table_bind(const struct ctl *c, const struct cfg *cfg, struct boot_table *t);
+
+// --- boot_thread.c
+
+int ctl_boot_start(struct ctl *c);
+void ctl_boot_stop(struct ctl *c);
+// Hand a table to the boot thread.
+void ctl_boot_set(struct ctl *c, struct boot_table *t);
+// Without a thread (tests): one round of punts and timers.
+void ctl_boot_poll(struct ctl *c, uint64_t now_ns);
+void ctl_boot_counters(struct ctl *c, struct boot_counters *out);
+
+// --- vm.c
+
+void ctl_vm_event(struct ctl *c, const char *vm, uint64_t ns, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+// Notice guests that came or went, and first storage frames. Call every few ms.
+void ctl_vm_watch(struct ctl *c, uint64_t now_ns);
+const struct ctl_vm *ctl_vm_find(const struct ctl *c, const char *name);
+void ctl_vms_free(struct ctl *c);
+
+// --- server.c: the UNIX socket of local tools
+
+int ctl_server_start(struct ctl *c, struct cfg_error *err);
+void ctl_server_stop(struct ctl *c);
+
+// --- ops.c, show.c
+
+// Answer one request with one JSON document. Tap requests are the server's own.
+void ctl_answer(struct ctl *c, const struct cfg_request *r, struct cfg_json *j);
+void ctl_answer_error(struct cfg_json *j, const char *path, const char *value, const char *reason);
+void ctl_show(struct ctl *c, const struct cfg_request *r, struct cfg_json *j);
+
+// --- eal.c
+
+struct ctl_eal {
+	bool no_huge, hugepages;
+	uint32_t n_workers, worker_lcores[DP_MAX_WORKERS], worker_cpus[DP_MAX_WORKERS];
+};
+int ctl_eal_init(const struct cfg_system *s, struct ctl_eal *e, struct cfg_error *err);
+
+// --- core.c: the parts above put together, for the daemon and for tests
+
+int ctl_switch_create(struct ctl *c, const struct cfg_system *s, const struct ctl_eal *e, struct cfg_error *err);
+
+#endif

@@ -1,0 +1,37 @@
+// The daemon's parts put together, without its process: what weir-switchd and the packet tests share.
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "control_priv.h"
+#include "dp_ethdev.h"
+#include "vh_driver.h"
+
+int ctl_switch_create(struct ctl *c, const struct cfg_system *s, const struct ctl_eal *e, struct cfg_error *err)
+{
+	struct dp_switch_params p = {
+		.n_workers = e->n_workers,
+		.n_mbufs = s->packet_buffers,
+		.n_mbufs_large = 1024,
+		.mac_limit = s->mac_table_size,
+		.queue_len = s->queue_len,
+		.max_sleep_us = s->max_sleep_us,
+	};
+	struct weir_err werr;
+	int rc;
+
+	c->eal_started = true;
+	c->started_ns = dp_switch_now_ns(); // the TSC's rate is known only now
+	memcpy(p.worker_lcores, e->worker_lcores, sizeof(p.worker_lcores));
+	rc = dp_switch_create(&p, &c->sw, &werr);
+	if (rc < 0) {
+		snprintf(err->reason, sizeof(err->reason), "%s", werr.text);
+		return rc;
+	}
+	c->hugepages = e->hugepages;
+	c->n_mbufs = s->packet_buffers;
+	// The providers of links, in one place.
+	dp_switch_add_driver(c->sw, &dp_ethdev_driver);
+	dp_switch_add_driver(c->sw, &vh_driver);
+	return cfg_empty(&c->running);
+}

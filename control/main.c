@@ -1,0 +1,261 @@
+// weir-switchd: start-up in one readable order, the main loop, and the end.
+#include <errno.h>
+#include <getopt.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <rte_eal.h>
+#include <systemd/sd-daemon.h>
+
+#include "control_priv.h"
+#include "weir_log.h"
+
+#define RUN_DIR "/run/weir"
+#define FILES_WANTED 65536
+
+struct options {
+	const char *yang_dir;
+	bool no_huge, check;
+};
+
+struct watchers {
+	struct ev_signal term, intr, hup;
+	struct ev_timer housekeep, watch;
+};
+
+static const char usage[] =
+	"usage: weir-switchd [options]\n"
+	"  -c, --config FILE   configuration, RFC 7951 JSON (default /etc/weir/weir.json)\n"
+	"  -s, --socket PATH   socket of the weir command (default " RUN_DIR "/weir.sock)\n"
+	"  -y, --yang DIR      Weir's YANG modules (default " WEIR_YANG_DIR ")\n"
+	"      --no-huge       do not use hugepages\n"
+	"      --check         check the configuration and exit\n"
+	"  -v, --verbose       say more\n"
+	"  -h, --help\n"
+	"Stays in the foreground. SIGHUP loads the configuration again, SIGTERM ends.\n";
+
+static void error_say(const char *what, const struct cfg_error *e)
+{
+	weir_log(WEIR_ERROR, "%s: %s%s%s%s%s", what, e->path, e->path[0] ? " " : "", e->value, e->value[0] ? ": " : "", e->reason);
+}
+
+static void on_signal(struct ev_loop *loop, struct ev_signal *s, int revents)
+{
+	(void)revents;
+	weir_log(WEIR_NOTICE, "%s: ending", s->signum == SIGTERM ? "SIGTERM" : "SIGINT");
+	ev_break(loop, EVBREAK_ALL);
+}
+
+static int config_load(struct ctl *c, bool first)
+{
+	struct cfg_error err = { 0 };
+	struct cfg *next;
+	char *plan = NULL;
+	bool missing;
+	int rc = ctl_config_read(c, &next, &missing, &err);
+
+	if (rc == 0) {
+		rc = ctl_apply(c, next, false, &plan, &err);
+		if (rc < 0)
+			cfg_free(next);
+	}
+	if (rc < 0)
+		error_say(first ? "configuration" : "configuration refused, the running one stays", &err);
+	else if (missing)
+		weir_log(WEIR_NOTICE, "no configuration: running without ports. Next step: write %s (README, \"Configuration by "
+			 "example\") and run: weir reload", c->config_path);
+	for (char *line = plan, *nl; rc == 0 && line != NULL && (nl = strchr(line, '\n')) != NULL; line = nl + 1) {
+		*nl = '\0';
+		weir_log(WEIR_INFO, "%s", line);
+	}
+	free(plan);
+	return rc;
+}
+
+static void on_hup(struct ev_loop *loop, struct ev_signal *s, int revents)
+{
+	(void)loop;
+	(void)revents;
+	sd_notify(0, "RELOADING=1");
+	config_load(s->data, false);
+	sd_notify(0, "READY=1");
+}
+
+static void on_housekeep(struct ev_loop *loop, struct ev_timer *t, int revents)
+{
+	struct ctl *c = t->data;
+
+	(void)loop;
+	(void)revents;
+	dp_switch_housekeep(c->sw, dp_switch_now_ns());
+}
+
+static void on_watch(struct ev_loop *loop, struct ev_timer *t, int revents)
+{
+	(void)loop;
+	(void)revents;
+	ctl_vm_watch(t->data, dp_switch_now_ns());
+}
+
+static int options_read(int argc, char **argv, struct ctl *c, struct options *o)
+{
+	static const struct option longs[] = {
+		{ "config", 1, NULL, 'c' }, { "socket", 1, NULL, 's' },	 { "yang", 1, NULL, 'y' }, { "no-huge", 0, NULL, 1 },
+		{ "check", 0, NULL, 2 },    { "verbose", 0, NULL, 'v' }, { "help", 0, NULL, 'h' }, { 0 },
+	};
+	int opt;
+
+	c->config_path = "/etc/weir/weir.json";
+	c->socket_path = RUN_DIR "/weir.sock";
+	o->yang_dir = WEIR_YANG_DIR;
+	while ((opt = getopt_long(argc, argv, "c:s:y:vh", longs, NULL)) != -1) {
+		switch (opt) {
+		case 'c':
+			c->config_path = optarg;
+			break;
+		case 's':
+			c->socket_path = optarg;
+			break;
+		case 'y':
+			o->yang_dir = optarg;
+			break;
+		case 1:
+			o->no_huge = true;
+			break;
+		case 2:
+			o->check = true;
+			break;
+		case 'v':
+			weir_log_set_level(WEIR_DEBUG);
+			break;
+		case 'h':
+			fputs(usage, stdout);
+			exit(0);
+		default:
+			fputs(usage, stderr);
+			return -EINVAL;
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "weir-switchd: %s: takes no argument\n%s", argv[optind], usage);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+// /run/weir holds the guests' sockets too: QEMU's group may enter, others may not.
+static void run_dir_make(void)
+{
+	const struct group *kvm = getgrnam("kvm");
+
+	if (mkdir(RUN_DIR, 0750) < 0)
+		return;
+	if (kvm != NULL && chown(RUN_DIR, (uid_t)-1, kvm->gr_gid) < 0)
+		weir_log(WEIR_WARNING, RUN_DIR ": group kvm: %s", strerror(errno));
+}
+
+static void files_limit_raise(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) == 0 && l.rlim_cur < FILES_WANTED) {
+		l.rlim_cur = l.rlim_max < FILES_WANTED ? l.rlim_max : FILES_WANTED;
+		setrlimit(RLIMIT_NOFILE, &l);
+	}
+}
+
+static int start(struct ctl *c, const struct options *o)
+{
+	struct cfg_error err = { 0 };
+	struct ctl_eal eal = { .no_huge = o->no_huge };
+	struct cfg *first = NULL;
+	struct weir_err werr;
+	bool missing;
+	int rc = cfg_schema_create(o->yang_dir, &c->schema, &err);
+
+	// Memory and workers come from the configuration, so it is read before DPDK starts.
+	if (rc == 0)
+		rc = ctl_config_read(c, &first, &missing, &err);
+	if (rc == 0 && !o->check)
+		rc = ctl_eal_init(&first->system, &eal, &err);
+	if (rc == 0 && !o->check)
+		rc = ctl_switch_create(c, &first->system, &eal, &err);
+	cfg_free(first);
+	if (rc < 0) {
+		error_say("start", &err);
+		return rc;
+	}
+	if (o->check) {
+		printf("%s: %s\n", c->config_path, missing ? "there is no such file; Weir would run without ports" : "is valid");
+		return 0;
+	}
+	rc = ctl_boot_start(c);
+	if (rc == 0)
+		rc = ctl_server_start(c, &err);
+	if (rc < 0) {
+		error_say("start", &err);
+		return rc;
+	}
+	rc = config_load(c, true);
+	if (rc == 0 && (rc = dp_switch_start(c->sw, &werr)) < 0)
+		weir_log(WEIR_ERROR, "start: %s", werr.text);
+	return rc;
+}
+
+static void run(struct ctl *c)
+{
+	struct watchers w;
+
+	ev_signal_init(&w.term, on_signal, SIGTERM);
+	ev_signal_init(&w.intr, on_signal, SIGINT);
+	ev_signal_init(&w.hup, on_hup, SIGHUP);
+	ev_timer_init(&w.housekeep, on_housekeep, 0.005, 0.005);
+	ev_timer_init(&w.watch, on_watch, 0.05, 0.05);
+	w.hup.data = w.housekeep.data = w.watch.data = c;
+	ev_signal_start(c->loop, &w.term);
+	ev_signal_start(c->loop, &w.intr);
+	ev_signal_start(c->loop, &w.hup);
+	ev_timer_start(c->loop, &w.housekeep);
+	ev_timer_start(c->loop, &w.watch);
+	weir_log(WEIR_NOTICE, "ready: %u worker%s, %s", dp_switch_n_workers(c->sw), dp_switch_n_workers(c->sw) == 1 ? "" : "s",
+		 c->hugepages ? "hugepages" : "ordinary memory");
+	sd_notify(0, "READY=1");
+	ev_run(c->loop, 0);
+	sd_notify(0, "STOPPING=1");
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = { 0 };
+	struct ctl c = { 0 };
+	int rc;
+
+	if (options_read(argc, argv, &c, &o) < 0)
+		return 2;
+	umask(0027);
+	signal(SIGPIPE, SIG_IGN);
+	files_limit_raise();
+	if (strncmp(c.socket_path, RUN_DIR "/", sizeof(RUN_DIR)) == 0 && !o.check)
+		run_dir_make();
+	c.loop = ev_default_loop(0);
+	rc = start(&c, &o);
+	if (rc == 0 && !o.check)
+		run(&c);
+	ctl_server_stop(&c);
+	if (c.sw != NULL)
+		dp_switch_stop(c.sw);
+	ctl_boot_stop(&c);
+	dp_switch_destroy(c.sw);
+	ctl_vms_free(&c);
+	cfg_free(c.running);
+	cfg_schema_destroy(c.schema);
+	if (c.eal_started)
+		rte_eal_cleanup();
+	return rc == 0 ? 0 : 1;
+}

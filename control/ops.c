@@ -1,0 +1,120 @@
+// Answers to requests of local tools. The document is {"ok":true,"data":{...}} or {"ok":false,"error":{...}}.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control_priv.h"
+#include "weir_log.h"
+
+void ctl_answer_error(struct cfg_json *j, const char *path, const char *value, const char *reason)
+{
+	cfg_json_open(j, NULL, '{');
+	cfg_json_bool(j, "ok", false);
+	cfg_json_open(j, "error", '{');
+	cfg_json_str(j, "path", path);
+	cfg_json_str(j, "value", value);
+	cfg_json_str(j, "reason", reason);
+	cfg_json_close(j, '}');
+	cfg_json_close(j, '}');
+}
+
+static void frame_facts(struct cfg_json *j, const struct dp_parse *p)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "0x%04x", p->eth_type);
+	cfg_json_str(j, "ethertype", text);
+	cfg_json_u32(j, "tags", p->n_tags);
+	if ((p->flags & (DP_PF_IP4 | DP_PF_IP6)) != 0)
+		cfg_json_u32(j, "ip-protocol", p->ip_proto);
+	if ((p->flags & DP_PF_L4) != 0) {
+		cfg_json_u32(j, "source-port", p->sport);
+		cfg_json_u32(j, "destination-port", p->dport);
+	}
+}
+
+static void explain(struct ctl *c, const struct cfg_request *r, struct cfg_json *j)
+{
+	static const char *const kinds[] = { "drop", "unicast", "flood", "responder" };
+	static struct dp_verdict v; // 2 KiB; main thread only
+	struct dp_port_info info;
+	int idx = dp_switch_port_find(c->sw, r->name);
+
+	if (idx < 0 || dp_switch_explain(c->sw, (uint16_t)idx, r->bytes, r->size, &v) < 0) {
+		ctl_answer_error(j, "/weir-operations:explain/port", r->name, "there is no port of that name");
+		return;
+	}
+	cfg_json_open(j, NULL, '{');
+	cfg_json_bool(j, "ok", true);
+	cfg_json_open(j, "data", '{');
+	cfg_json_str(j, "verdict", kinds[v.kind]);
+	cfg_json_open(j, "frame", '{');
+	frame_facts(j, &v.parse);
+	cfg_json_close(j, '}');
+	if (v.vid != 0)
+		cfg_json_u32(j, "vlan", v.vid);
+	if (v.kind == DP_VERDICT_DROP) {
+		cfg_json_str(j, "stage", dp_stage_name(v.stage));
+		cfg_json_str(j, "reason", dp_drop_name(v.drop));
+		cfg_json_str(j, "help", dp_drop_help(v.drop));
+	} else {
+		cfg_json_str(j, "class", qos_class_name(v.cls));
+		cfg_json_str(j, "class-why", qos_why_text(v.why));
+		cfg_json_open(j, "out", '[');
+		for (uint32_t i = 0; i < v.n_out; i++) {
+			if (dp_switch_port_info(c->sw, v.out[i], &info) == 0)
+				cfg_json_str(j, NULL, info.cfg.name);
+		}
+		cfg_json_close(j, ']');
+	}
+	cfg_json_close(j, '}');
+	cfg_json_close(j, '}');
+}
+
+static void reload(struct ctl *c, bool dry_run, struct cfg_json *j)
+{
+	struct cfg_error err = { 0 };
+	struct cfg *next;
+	char *plan = NULL;
+	bool missing;
+	int rc = ctl_config_read(c, &next, &missing, &err);
+
+	if (rc == 0) {
+		rc = ctl_apply(c, next, dry_run, &plan, &err);
+		if (rc < 0 || dry_run)
+			cfg_free(next);
+	}
+	if (rc < 0) {
+		weir_log(WEIR_ERROR, "configuration %s: refused: %s%s%s: %s", c->config_path, err.path, err.value[0] ? " " : "",
+			 err.value, err.reason);
+		ctl_answer_error(j, err.path, err.value, err.reason);
+	} else {
+		cfg_json_open(j, NULL, '{');
+		cfg_json_bool(j, "ok", true);
+		cfg_json_open(j, "data", '{');
+		cfg_json_str(j, "plan", plan == NULL ? "" : plan);
+		cfg_json_close(j, '}');
+		cfg_json_close(j, '}');
+	}
+	free(plan);
+}
+
+void ctl_answer(struct ctl *c, const struct cfg_request *r, struct cfg_json *j)
+{
+	switch (r->op) {
+	case CFG_OP_EXPLAIN:
+		explain(c, r, j);
+		break;
+	case CFG_OP_RELOAD:
+		reload(c, r->dry_run, j);
+		break;
+	default:
+		cfg_json_open(j, NULL, '{');
+		cfg_json_bool(j, "ok", true);
+		cfg_json_open(j, "data", '{');
+		if (r->op == CFG_OP_GET_STATE)
+			ctl_show(c, r, j);
+		cfg_json_close(j, '}');
+		cfg_json_close(j, '}');
+	}
+}

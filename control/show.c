@@ -1,0 +1,234 @@
+// The operational state as RFC 7951 JSON, after our modules; every `show` of the CLI is drawn from it.
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "control_priv.h"
+
+#ifndef WEIR_VERSION
+#define WEIR_VERSION "unknown"
+#endif
+
+static void mac_text(const uint8_t mac[6], char out[18])
+{
+	snprintf(out, 18, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+}
+
+static void counters(struct cfg_json *j, const struct dp_port_totals *t)
+{
+	cfg_json_open(j, "counter", '[');
+	for (uint32_t i = 0; i < DP_N_PC; i++) {
+		cfg_json_open(j, NULL, '{');
+		cfg_json_str(j, "name", dp_port_counter_name(i));
+		cfg_json_u64(j, "value", t->c[i]);
+		cfg_json_str(j, "help", dp_port_counter_help(i));
+		cfg_json_close(j, '}');
+	}
+	cfg_json_close(j, ']');
+	cfg_json_open(j, "drop", '[');
+	for (uint32_t i = 1; i < DP_N_DROPS; i++) {
+		if (t->drop_in[i] + t->drop_out[i] == 0)
+			continue;
+		cfg_json_open(j, NULL, '{');
+		cfg_json_str(j, "reason", dp_drop_name(i));
+		cfg_json_u64(j, "in", t->drop_in[i]);
+		cfg_json_u64(j, "out", t->drop_out[i]);
+		cfg_json_str(j, "help", dp_drop_help(i));
+		cfg_json_close(j, '}');
+	}
+	cfg_json_close(j, ']');
+	cfg_json_open(j, "class", '[');
+	for (uint32_t i = 0; i < QOS_N_CLASSES; i++) {
+		cfg_json_open(j, NULL, '{');
+		cfg_json_str(j, "name", qos_class_name(i));
+		cfg_json_u64(j, "rx-pkts", t->cls[i].rx_pkts);
+		cfg_json_u64(j, "rx-bytes", t->cls[i].rx_bytes);
+		cfg_json_u64(j, "tx-pkts", t->cls[i].tx_pkts);
+		cfg_json_u64(j, "tx-bytes", t->cls[i].tx_bytes);
+		cfg_json_u64(j, "queue-drops", t->cls[i].drop_pkts);
+		cfg_json_close(j, '}');
+	}
+	cfg_json_close(j, ']');
+}
+
+static void port(struct cfg_json *j, const struct dp_port_info *p, const struct dp_port_totals *t)
+{
+	static const char *const types[] = { "weir-interfaces:guest", "weir-interfaces:uplink", "weir-interfaces:host" };
+	static const uint8_t none[6];
+	const uint8_t *mac = (p->cfg.flags & DP_PF_MAC_FIXED) != 0 ? p->cfg.mac : p->link.mac;
+	char text[18];
+
+	cfg_json_open(j, NULL, '{');
+	cfg_json_str(j, "name", p->cfg.name);
+	cfg_json_str(j, "type", types[p->cfg.role]);
+	cfg_json_str(j, "oper-status", p->link.up ? "up" : "down");
+	if (memcmp(mac, none, 6) != 0) {
+		mac_text(mac, text);
+		cfg_json_str(j, "phys-address", text);
+	}
+	cfg_json_open(j, "weir-interfaces:port-state", '{');
+	cfg_json_str(j, "detail", p->link.detail);
+	cfg_json_u32(j, "index", p->idx);
+	cfg_json_u32(j, "worker", p->owner);
+	cfg_json_u32(j, "mac-addresses", p->n_macs);
+	if (p->cfg.vm[0] != '\0')
+		cfg_json_str(j, "vm", p->cfg.vm);
+	counters(j, t);
+	cfg_json_u64(j, "queued", t->queued_now);
+	cfg_json_close(j, '}');
+	cfg_json_close(j, '}');
+}
+
+static void show_ports(struct ctl *c, const char *name, struct cfg_json *j)
+{
+	struct dp_port_info info;
+	struct dp_port_totals t;
+
+	cfg_json_open(j, "ietf-interfaces:interfaces", '{');
+	cfg_json_open(j, "interface", '[');
+	for (uint16_t i = 0; i < DP_MAX_PORTS; i++) {
+		if (dp_switch_port_info(c->sw, i, &info) < 0 || (name[0] != '\0' && strcmp(name, info.cfg.name) != 0))
+			continue;
+		dp_switch_port_totals(c->sw, i, &t);
+		port(j, &info, &t);
+	}
+	cfg_json_close(j, ']');
+	cfg_json_close(j, '}');
+}
+
+static void show_macs(struct ctl *c, struct cfg_json *j)
+{
+	struct dp_fdb *f = dp_switch_fdb(c->sw);
+	uint32_t slot = 0, n, now_s = (uint32_t)(dp_switch_now_ns() / 1000000000u);
+	struct dp_fdb_row rows[256];
+	struct dp_port_info info;
+	char text[18];
+
+	cfg_json_open(j, "weir-interfaces:mac-table", '{');
+	cfg_json_u32(j, "entries", dp_fdb_count(f));
+	cfg_json_u64(j, "evictions", dp_fdb_evictions(f));
+	cfg_json_u64(j, "moves", dp_fdb_moves(f));
+	cfg_json_open(j, "mac", '[');
+	while ((n = dp_fdb_dump(f, &slot, now_s, rows, 256)) > 0) {
+		for (uint32_t i = 0; i < n; i++) {
+			if (dp_switch_port_info(c->sw, rows[i].port, &info) < 0)
+				continue;
+			mac_text(rows[i].mac, text);
+			cfg_json_open(j, NULL, '{');
+			cfg_json_u32(j, "vlan", rows[i].vid);
+			cfg_json_str(j, "address", text);
+			cfg_json_str(j, "port", info.cfg.name);
+			cfg_json_bool(j, "static", rows[i].is_static);
+			cfg_json_u32(j, "age", rows[i].is_static || (int32_t)rows[i].age_s < 0 ? 0 : rows[i].age_s);
+			cfg_json_close(j, '}');
+		}
+	}
+	cfg_json_close(j, ']');
+	cfg_json_close(j, '}');
+}
+
+static void vm_nics(struct ctl *c, const struct cfg_vm *vm, struct cfg_json *j)
+{
+	struct dp_port_info info;
+	char text[48];
+
+	cfg_json_open(j, "nic", '[');
+	for (uint32_t i = 0; i < vm->n_nics; i++) {
+		const struct cfg_port *p = cfg_port_find(c->running, vm->nics[i].port);
+		int idx = dp_switch_port_find(c->sw, p->name);
+
+		cfg_json_open(j, NULL, '{');
+		cfg_json_u32(j, "id", vm->nics[i].id);
+		cfg_json_str(j, "port", p->name);
+		mac_text(p->mac, text);
+		cfg_json_str(j, "mac", text);
+		if (p->n_ip4 > 0)
+			cfg_json_str(j, "ipv4-address", inet_ntop(AF_INET, p->ip4[0], text, sizeof(text)));
+		cfg_json_u32(j, "vlan", p->vlan);
+		cfg_json_bool(j, "connected", idx >= 0 && dp_switch_port_info(c->sw, (uint16_t)idx, &info) == 0 && info.link.up);
+		cfg_json_close(j, '}');
+	}
+	cfg_json_close(j, ']');
+}
+
+static void show_vms(struct ctl *c, const char *name, struct cfg_json *j)
+{
+	static const char *const methods[] = { "none", "iscsi", "kernel" };
+
+	cfg_json_open(j, "weir-vm:vms-state", '{');
+	cfg_json_open(j, "vm", '[');
+	for (uint32_t i = 0; i < c->running->n_vms; i++) {
+		const struct cfg_vm *vm = &c->running->vms[i];
+		const struct ctl_vm *v = ctl_vm_find(c, vm->name);
+
+		if (name[0] != '\0' && strcmp(name, vm->name) != 0)
+			continue;
+		cfg_json_open(j, NULL, '{');
+		cfg_json_str(j, "name", vm->name);
+		if (vm->uuid[0] != '\0')
+			cfg_json_str(j, "uuid", vm->uuid);
+		cfg_json_str(j, "boot-method", methods[vm->method]);
+		vm_nics(c, vm, j);
+		cfg_json_open(j, "boot-event", '[');
+		for (uint32_t k = 0; v != NULL && k < v->n_events; k++) {
+			cfg_json_open(j, NULL, '{');
+			cfg_json_u32(j, "sequence", k);
+			cfg_json_u64(j, "milliseconds", v->events[k].ns < v->events[0].ns ? 0 : (v->events[k].ns - v->events[0].ns) / 1000000u);
+			cfg_json_str(j, "event", v->events[k].text);
+			cfg_json_close(j, '}');
+		}
+		cfg_json_close(j, ']');
+		cfg_json_close(j, '}');
+	}
+	cfg_json_close(j, ']');
+	cfg_json_close(j, '}');
+}
+
+static void worker(struct cfg_json *j, const struct dp_worker_info *w)
+{
+	cfg_json_open(j, NULL, '{');
+	cfg_json_u32(j, "id", w->id);
+	cfg_json_u32(j, "cpu", w->lcore);
+	cfg_json_u32(j, "queues", w->n_rxqs);
+	cfg_json_u64(j, "turns", w->turns);
+	cfg_json_u64(j, "busy-turns", w->busy_turns);
+	cfg_json_u64(j, "rx-pkts", w->rx_pkts);
+	cfg_json_u64(j, "busy-cycles", w->busy_cycles);
+	cfg_json_u32(j, "cycles-per-packet", w->rx_pkts == 0 ? 0 : (uint32_t)(w->busy_cycles / w->rx_pkts));
+	cfg_json_u64(j, "naps", w->naps);
+	cfg_json_u64(j, "learn-events-lost", w->events_lost);
+	cfg_json_close(j, '}');
+}
+
+static void show_system(struct ctl *c, struct cfg_json *j)
+{
+	struct dp_worker_info w;
+
+	cfg_json_open(j, "weir-system:system-state", '{');
+	cfg_json_str(j, "version", WEIR_VERSION);
+	cfg_json_u64(j, "generation", dp_switch_generation(c->sw));
+	cfg_json_u32(j, "buffers-in-use", dp_switch_mbufs_in_use(c->sw));
+	cfg_json_u32(j, "buffers", c->n_mbufs);
+	cfg_json_bool(j, "hugepages", c->hugepages);
+	cfg_json_u64(j, "uptime", (dp_switch_now_ns() - c->started_ns) / 1000000000u);
+	cfg_json_bool(j, "conserved", dp_switch_conserved(c->sw, NULL));
+	cfg_json_open(j, "worker", '[');
+	for (uint32_t i = 0; i < dp_switch_n_workers(c->sw); i++) {
+		dp_switch_worker_info(c->sw, i, &w);
+		worker(j, &w);
+	}
+	cfg_json_close(j, ']');
+	cfg_json_close(j, '}');
+}
+
+void ctl_show(struct ctl *c, const struct cfg_request *r, struct cfg_json *j)
+{
+	if (strcmp(r->part, "ports") == 0)
+		show_ports(c, r->name, j);
+	else if (strcmp(r->part, "macs") == 0)
+		show_macs(c, j);
+	else if (strcmp(r->part, "vms") == 0)
+		show_vms(c, r->name, j);
+	else
+		show_system(c, j);
+}

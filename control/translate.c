@@ -1,0 +1,330 @@
+// The only place where configuration becomes parameters of datapath, qos and responder, units included.
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "control_priv.h"
+
+#define FILE_MAX (512u << 20) // of a boot file, bytes
+
+static void device_args(const struct cfg_port *p, char *out, size_t size)
+{
+	switch (p->link) {
+	case CFG_LINK_AF_PACKET:
+		// One frame per buffer: jumbo frames need larger ones, and blocks that hold them.
+		snprintf(out, size, "net_af_packet_%s,iface=%.15s%s", p->name, p->link_arg,
+			 p->mtu > 1500 ? ",framesz=16384,blocksz=65536,framecnt=512" : "");
+		break;
+	case CFG_LINK_TAP:
+		snprintf(out, size, "net_tap_%s,iface=%.15s", p->name, p->link_arg);
+		break;
+	default:
+		snprintf(out, size, "%s", p->link_arg);
+	}
+}
+
+static void port_flags(const struct cfg_port *p, struct dp_port_params *o)
+{
+	static const uint8_t none[4];
+	const struct {
+		bool on;
+		uint32_t flag;
+	} f[] = {
+		{ p->isolated, DP_PF_ISOLATED },
+		{ p->admit, DP_PF_ADMIT },
+		{ p->admit && p->dhcp_guard, DP_PF_DHCP_GUARD },
+		{ p->admit && p->ra_guard, DP_PF_RA_GUARD },
+		{ p->admit && p->has_mac, DP_PF_MAC_FIXED },
+		{ p->admit && p->n_ip4 > 0, DP_PF_IP4_FIXED },
+		{ p->admit && p->n_ip6 > 0, DP_PF_IP6_FIXED },
+		{ p->trust_dscp, DP_PF_TRUST_DSCP },
+		{ p->mirror_destination, DP_PF_MIRROR_DST },
+		{ memcmp(p->service_ip4, none, 4) != 0, DP_PF_RESPONDER },
+	};
+
+	for (size_t i = 0; i < sizeof(f) / sizeof(f[0]); i++)
+		o->flags |= f[i].on ? f[i].flag : 0;
+}
+
+static void port_params(const struct cfg_port *p, struct dp_port_params *o)
+{
+	static const uint8_t roles[] = { DP_ROLE_GUEST, DP_ROLE_UPLINK, DP_ROLE_HOST };
+	static const uint8_t modes[] = { DP_VLAN_ACCESS,       DP_VLAN_TRUNK,	      DP_VLAN_NATIVE_UNTAGGED,
+					 DP_VLAN_NATIVE_TAGGED, DP_VLAN_QINQ_CUSTOMER, DP_VLAN_QINQ_PROVIDER };
+	enum qos_class cls = QOS_CLASS_BULK;
+
+	memset(o, 0, sizeof(*o));
+	snprintf(o->name, sizeof(o->name), "%s", p->name);
+	snprintf(o->vm, sizeof(o->vm), "%s", p->vm);
+	snprintf(o->mirror_to, sizeof(o->mirror_to), "%s", p->mirror_to);
+	snprintf(o->driver, sizeof(o->driver), "%s", p->link == CFG_LINK_SOCKET ? "vhost-user" : "ethdev");
+	device_args(p, o->args, sizeof(o->args));
+	qos_class_find(p->default_class, &cls);
+	o->default_class = (uint8_t)cls;
+	o->mtu = p->mtu;
+	o->n_queues = p->queues;
+	o->role = roles[p->type];
+	o->vlan_mode = modes[p->vlan_mode];
+	o->vid = p->vlan;
+	o->mac_limit = p->admit ? p->mac_limit : 0;
+	o->broadcast_pps = p->broadcast_limit;
+	o->unknown_pps = p->unknown_limit;
+	o->control_pps = p->control_limit;
+	o->n_ip4 = p->n_ip4;
+	o->n_ip6 = p->n_ip6;
+	memcpy(o->mac, p->mac, sizeof(o->mac));
+	memcpy(o->ip4, p->ip4, sizeof(o->ip4));
+	memcpy(o->ip6, p->ip6, sizeof(o->ip6));
+	memcpy(o->service_ip4, p->service_ip4, sizeof(o->service_ip4));
+	memcpy(o->trunk, p->trunk, sizeof(o->trunk));
+	port_flags(p, o);
+}
+
+static int portal_add(struct dp_plan *plan, uint32_t kind, const uint8_t addr[16], uint8_t proto, uint16_t port, uint8_t bits)
+{
+	struct dp_act_portal a = { .h = { kind, sizeof(a) }, .port = port, .proto = proto, .prefix_bits = bits };
+
+	memcpy(a.addr.b, addr, 16);
+	return dp_plan_add(plan, &a.h);
+}
+
+// Declared portals, declared servers, and the portals from which VMs boot: an operator named them all.
+static int storage_set(const struct cfg *cfg, struct dp_plan *plan)
+{
+	const struct dp_act clear = { DP_ACT_PORTALS_CLEAR, sizeof(clear) };
+	int rc = dp_plan_add(plan, &clear);
+
+	for (uint32_t i = 0; i < cfg->n_portals && rc == 0; i++)
+		rc = portal_add(plan, DP_ACT_PORTAL_ADD, cfg->portals[i].addr, cfg->portals[i].proto, cfg->portals[i].port, 0);
+	for (uint32_t i = 0; i < cfg->n_servers && rc == 0; i++)
+		rc = portal_add(plan, DP_ACT_SERVER_ADD, cfg->servers[i].addr, 0, 0, cfg->servers[i].prefix_bits);
+	for (uint32_t i = 0; i < cfg->n_vms && rc == 0; i++) {
+		uint8_t addr[16] = { [10] = 0xff, [11] = 0xff };
+
+		if (cfg->vms[i].iscsi_server[0] == '\0')
+			continue;
+		if (inet_pton(AF_INET, cfg->vms[i].iscsi_server, addr + 12) == 1 ||
+		    inet_pton(AF_INET6, cfg->vms[i].iscsi_server, addr) == 1)
+			rc = portal_add(plan, DP_ACT_PORTAL_ADD, addr, IPPROTO_TCP, cfg->vms[i].iscsi_port, 0);
+	}
+	return rc;
+}
+
+static int port_act(const struct cfg *next, const struct cfg_action *a, struct dp_plan *plan)
+{
+	if (a->change == CFG_DEL) {
+		struct dp_act_port_del d = { .h = { DP_ACT_PORT_DEL, sizeof(d) } };
+
+		snprintf(d.name, sizeof(d.name), "%.31s", a->name);
+		return dp_plan_add(plan, &d.h);
+	}
+	struct dp_act_port_set s = { .h = { DP_ACT_PORT_SET, sizeof(s) } };
+
+	port_params(cfg_port_find(next, a->name), &s.p);
+	return dp_plan_add(plan, &s.h);
+}
+
+int ctl_translate(const struct cfg *running, const struct cfg *next, const struct cfg_action *a, int n, struct dp_plan *plan)
+{
+	const struct dp_act_l2 l2 = { .h = { DP_ACT_L2_SET, sizeof(l2) },
+				      .ageing_s = next->system.mac_ageing_s,
+				      .mac_limit = next->system.mac_table_size };
+	bool storage = false;
+	int rc = 0;
+
+	(void)running;
+	for (int i = 0; i < n && rc == 0; i++) {
+		if (a[i].object == CFG_OBJ_PORT)
+			rc = port_act(next, &a[i], plan);
+		else if (a[i].object == CFG_OBJ_SYSTEM)
+			rc = dp_plan_add(plan, &l2.h);
+		storage |= a[i].object == CFG_OBJ_STORAGE || a[i].object == CFG_OBJ_VM;
+	}
+	return rc == 0 && storage ? storage_set(next, plan) : rc;
+}
+
+static int file_read(const struct cfg_file *f, struct boot_file *out, struct cfg_error *err)
+{
+	struct stat st = { 0 };
+	int fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), rc = 0;
+	size_t at = 0;
+	uint8_t *data = NULL;
+
+	snprintf(out->name, sizeof(out->name), "%s", f->name);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		rc = -errno;
+	else if (!S_ISREG(st.st_mode))
+		rc = -EISDIR;
+	else if (st.st_size > FILE_MAX)
+		rc = -EFBIG;
+	if (rc == 0 && (data = malloc((size_t)st.st_size + 1)) == NULL)
+		rc = -ENOMEM;
+	while (rc == 0 && at < (size_t)st.st_size) {
+		ssize_t n = read(fd, data + at, (size_t)st.st_size - at);
+
+		if (n <= 0)
+			rc = n < 0 ? -errno : -EIO;
+		else
+			at += (size_t)n;
+	}
+	if (fd >= 0)
+		close(fd);
+	if (rc < 0) {
+		free(data);
+		snprintf(err->path, sizeof(err->path), "/weir-vm:boot-files/file[name='%s']/path", f->name);
+		snprintf(err->value, sizeof(err->value), "%.127s", f->path);
+		snprintf(err->reason, sizeof(err->reason), "%s",
+			 rc == -EISDIR ? "is not an ordinary file" : rc == -EFBIG ? "is larger than 512 MiB" : strerror(-rc));
+		return rc;
+	}
+	out->data = data;
+	out->size = at;
+	return 0;
+}
+
+static int file_idx(const struct cfg *cfg, const char *name)
+{
+	for (uint32_t i = 0; i < cfg->n_files; i++) {
+		if (name[0] != '\0' && strcmp(cfg->files[i].name, name) == 0)
+			return (int)i;
+	}
+	return -1;
+}
+
+// RFC 4173: iscsi:<server>:<protocol>:<port>:<LUN>:<target>; an empty port is 3260, the LUN is hexadecimal.
+static void root_path(const struct cfg_vm *vm, char *out, size_t size)
+{
+	bool v6 = strchr(vm->iscsi_server, ':') != NULL;
+	char port[8] = "";
+
+	if (vm->iscsi_server[0] == '\0')
+		return;
+	if (vm->iscsi_port != 3260)
+		snprintf(port, sizeof(port), "%u", vm->iscsi_port);
+	snprintf(out, size, "iscsi:%s%s%s::%s:%x:%s", v6 ? "[" : "", vm->iscsi_server, v6 ? "]" : "", port, vm->iscsi_lun, vm->iscsi_target);
+}
+
+static void script_write(const struct cfg_vm *vm, const struct cfg_service *s, char *out, size_t size)
+{
+	char svc[INET_ADDRSTRLEN];
+	int n;
+
+	inet_ntop(AF_INET, s->addr, svc, sizeof(svc));
+	n = snprintf(out, size, "#!ipxe\nkernel tftp://%s/%s %s%s%s\n", svc, vm->kernel, vm->initrd[0] ? "initrd=" : "",
+		     vm->initrd, vm->cmdline[0] ? " " : "");
+	n--; // the newline goes behind the command line
+	n += snprintf(out + n, size - (size_t)n, "%s\n", vm->cmdline);
+	if (vm->initrd[0] != '\0')
+		n += snprintf(out + n, size - (size_t)n, "initrd tftp://%s/%s\n", svc, vm->initrd);
+	snprintf(out + n, size - (size_t)n, "boot\n");
+}
+
+static void client_fill(const struct cfg *cfg, const struct cfg_port *p, struct boot_client *b)
+{
+	const struct cfg_vm *vm = cfg_vm_find(cfg, p->vm);
+	const struct cfg_service *s = NULL;
+
+	for (uint32_t i = 0; i < cfg->n_services; i++) {
+		if (cfg->services[i].vlan == p->vlan)
+			s = &cfg->services[i];
+	}
+	b->vid = p->vlan;
+	b->mtu = p->mtu;
+	memcpy(b->mac, p->mac, 6);
+	if (p->n_ip4 > 0)
+		memcpy(b->ip, p->ip4[0], 4);
+	memcpy(b->service_ip, s->addr, 4);
+	memcpy(b->router, s->router, 4);
+	b->prefix_len = s->prefix_len;
+	b->n_dns = s->n_dns;
+	memcpy(b->dns, s->dns, sizeof(b->dns));
+	snprintf(b->domain, sizeof(b->domain), "%s", s->domain);
+	snprintf(b->hostname, sizeof(b->hostname), "%s", vm->hostname);
+	b->kernel = b->initrd = -1;
+	if (strcmp(vm->nics[0].port, p->name) != 0)
+		return; // a machine boots by its first card
+	b->method = vm->method;
+	snprintf(b->initiator, sizeof(b->initiator), "%s", vm->iscsi_initiator);
+	root_path(vm, b->root_path, sizeof(b->root_path));
+	b->kernel = file_idx(cfg, vm->kernel);
+	b->initrd = file_idx(cfg, vm->initrd);
+	if (vm->method == CFG_BOOT_KERNEL)
+		script_write(vm, s, b->script, sizeof(b->script));
+}
+
+static bool served(const struct cfg_port *p)
+{
+	static const uint8_t none[4];
+
+	return p->vm[0] != '\0' && memcmp(p->service_ip4, none, 4) != 0;
+}
+
+int ctl_boot_table(const struct ctl *c, const struct cfg *cfg, struct boot_table **out, struct cfg_error *err)
+{
+	struct boot_table *t = calloc(1, sizeof(*t));
+
+	(void)c;
+	*out = NULL;
+	if (t == NULL)
+		return -ENOMEM;
+	t->clients = calloc(cfg->n_ports + 1, sizeof(*t->clients));
+	t->files = calloc(cfg->n_files + 1, sizeof(*t->files));
+	if (t->clients == NULL || t->files == NULL) {
+		boot_table_free(t);
+		return -ENOMEM;
+	}
+	for (; t->n_files < cfg->n_files; t->n_files++) {
+		int rc = file_read(&cfg->files[t->n_files], &t->files[t->n_files], err);
+
+		if (rc < 0) {
+			boot_table_free(t);
+			return rc;
+		}
+	}
+	for (uint32_t i = 0; i < cfg->n_ports; i++) {
+		if (served(&cfg->ports[i]))
+			client_fill(cfg, &cfg->ports[i], &t->clients[t->n_clients++]);
+	}
+	*out = t;
+	return 0;
+}
+
+static int by_port(const void *a, const void *b)
+{
+	uint32_t x = ((const struct boot_client *)a)->port, y = ((const struct boot_client *)b)->port;
+
+	return x < y ? -1 : x > y;
+}
+
+void ctl_boot_table_bind(const struct ctl *c, const struct cfg *cfg, struct boot_table *t)
+{
+	// Without a host-facing port the service answers from an address of its own; guests alone see it.
+	uint8_t mac[6] = { 0x02, 0x77, 0x65, 0x69, 0x72, 0x01 };
+	struct dp_port_info info;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < cfg->n_ports; i++) {
+		int idx = dp_switch_port_find(c->sw, cfg->ports[i].name);
+
+		if (idx >= 0 && cfg->ports[i].type == CFG_PORT_HOST && dp_switch_port_info(c->sw, (uint16_t)idx, &info) == 0)
+			memcpy(mac, info.link.mac, 6);
+	}
+	for (uint32_t i = 0; i < cfg->n_ports; i++) {
+		int idx = dp_switch_port_find(c->sw, cfg->ports[i].name);
+
+		if (!served(&cfg->ports[i]))
+			continue;
+		memcpy(t->clients[n].service_mac, mac, 6);
+		if (idx >= 0 && dp_switch_port_info(c->sw, (uint16_t)idx, &info) == 0) {
+			t->clients[n].port = (uint32_t)idx;
+			t->clients[n].gen = info.gen;
+		}
+		n++;
+	}
+	qsort(t->clients, t->n_clients, sizeof(*t->clients), by_port);
+}

@@ -1,0 +1,92 @@
+// Virtual machines as their operator sees them: who is connected, and the timeline of the last boot.
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control_priv.h"
+
+static struct ctl_vm *vm_get(struct ctl *c, const char *name)
+{
+	struct ctl_vm *v;
+
+	for (v = c->vms; v != NULL; v = v->next) {
+		if (strcmp(v->name, name) == 0)
+			return v;
+	}
+	v = calloc(1, sizeof(*v));
+	if (v == NULL)
+		return NULL;
+	snprintf(v->name, sizeof(v->name), "%s", name);
+	v->next = c->vms;
+	c->vms = v;
+	return v;
+}
+
+const struct ctl_vm *ctl_vm_find(const struct ctl *c, const char *name)
+{
+	for (const struct ctl_vm *v = c->vms; v != NULL; v = v->next) {
+		if (strcmp(v->name, name) == 0)
+			return v;
+	}
+	return NULL;
+}
+
+void ctl_vms_free(struct ctl *c)
+{
+	while (c->vms != NULL) {
+		struct ctl_vm *v = c->vms;
+
+		c->vms = v->next;
+		free(v);
+	}
+}
+
+void ctl_vm_event(struct ctl *c, const char *vm, uint64_t ns, const char *fmt, ...)
+{
+	struct ctl_vm *v = vm_get(c, vm);
+	struct ctl_vm_event *e;
+	va_list ap;
+
+	if (v == NULL || v->n_events == CTL_VM_EVENTS)
+		return; // the first events tell how it booted
+	e = &v->events[v->n_events++];
+	e->ns = ns;
+	va_start(ap, fmt);
+	vsnprintf(e->text, sizeof(e->text), fmt, ap);
+	va_end(ap);
+}
+
+static void watch_one(struct ctl *c, const struct cfg_vm *vm, uint64_t now_ns)
+{
+	struct ctl_vm *v = vm_get(c, vm->name);
+	struct dp_port_totals t;
+	struct dp_port_info info;
+	int idx = vm->n_nics == 0 ? -1 : dp_switch_port_find(c->sw, vm->nics[0].port);
+
+	if (v == NULL || idx < 0 || dp_switch_port_info(c->sw, (uint16_t)idx, &info) < 0 ||
+	    dp_switch_port_totals(c->sw, (uint16_t)idx, &t) < 0)
+		return;
+	// A timeline is the life of one QEMU process, firmware and operating system together.
+	if (info.link.n_attaches != v->n_attaches) {
+		v->n_attaches = info.link.n_attaches;
+		v->n_events = 0;
+		v->storage_seen = false;
+		v->storage_rx_pkts = t.cls[QOS_CLASS_STORAGE].rx_pkts;
+		ctl_vm_event(c, vm->name, now_ns, "attached");
+	}
+	if (info.link.up != v->connected) {
+		v->connected = info.link.up;
+		ctl_vm_event(c, vm->name, now_ns, v->connected ? "guest driver started" : "guest driver stopped");
+	}
+	if (!v->storage_seen && t.cls[QOS_CLASS_STORAGE].rx_pkts > v->storage_rx_pkts) {
+		v->storage_seen = true;
+		ctl_vm_event(c, vm->name, now_ns, "first storage frame");
+	}
+}
+
+void ctl_vm_watch(struct ctl *c, uint64_t now_ns)
+{
+	for (uint32_t i = 0; i < c->running->n_vms; i++)
+		watch_one(c, &c->running->vms[i], now_ns);
+}

@@ -1,0 +1,360 @@
+// Tables. Columns are as wide as their widest cell; numbers stand right.
+#include <ctype.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "weir_priv.h"
+
+enum { COLS = 12 };
+
+struct table {
+	size_t n_cols, n_cells, cap;
+	char **cells; // row by row, the header first
+};
+
+static void cell(struct table *t, const char *fmt, ...)
+{
+	char text[256];
+	va_list ap;
+
+	if (t->n_cells == t->cap) {
+		t->cap = t->cap == 0 ? 256 : 2 * t->cap;
+		t->cells = realloc(t->cells, t->cap * sizeof(*t->cells));
+		if (t->cells == NULL)
+			abort(); // a client without memory has nothing to say
+	}
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	t->cells[t->n_cells++] = strdup(text);
+}
+
+static void header(struct table *t, size_t n_cols, const char *const *names)
+{
+	memset(t, 0, sizeof(*t));
+	t->n_cols = n_cols;
+	for (size_t i = 0; i < n_cols; i++)
+		cell(t, "%s", names[i]);
+}
+
+static bool numeric(const struct table *t, size_t col)
+{
+	for (size_t i = t->n_cols + col; i < t->n_cells; i += t->n_cols) {
+		if (t->cells[i][0] != '\0' && !isdigit((unsigned char)t->cells[i][0]) && t->cells[i][0] != '-')
+			return false;
+		if (strchr(t->cells[i], ':') != NULL || strchr(t->cells[i], '.') != NULL)
+			return false;
+	}
+	return t->n_cells > t->n_cols;
+}
+
+static void table_print(struct table *t)
+{
+	size_t width[COLS] = { 0 };
+	bool right[COLS];
+
+	for (size_t i = 0; i < t->n_cells; i++) {
+		size_t len = strlen(t->cells[i]);
+
+		width[i % t->n_cols] = len > width[i % t->n_cols] ? len : width[i % t->n_cols];
+	}
+	for (size_t c = 0; c < t->n_cols; c++)
+		right[c] = numeric(t, c);
+	for (size_t i = 0; i < t->n_cells; i++) {
+		size_t c = i % t->n_cols;
+		bool last = c == t->n_cols - 1;
+
+		if (right[c])
+			printf("%*s%s", (int)width[c], t->cells[i], last ? "\n" : "  ");
+		else
+			printf("%-*s%s", last ? 0 : (int)width[c], t->cells[i], last ? "\n" : "  ");
+		free(t->cells[i]);
+	}
+	free(t->cells);
+}
+
+static const char *text(const json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return s == NULL ? "" : s;
+}
+
+static unsigned long long number(const json_t *o, const char *key)
+{
+	const json_t *v = json_object_get(o, key);
+
+	return json_is_string(v) ? strtoull(json_string_value(v), NULL, 10) : (unsigned long long)json_integer_value(v);
+}
+
+static const json_t *interfaces(const json_t *data)
+{
+	return json_object_get(json_object_get(data, "ietf-interfaces:interfaces"), "interface");
+}
+
+static const json_t *state(const json_t *port)
+{
+	return json_object_get(port, "weir-interfaces:port-state");
+}
+
+static unsigned long long counter(const json_t *port, const char *name)
+{
+	const json_t *list = json_object_get(state(port), "counter"), *c;
+	size_t i;
+
+	json_array_foreach((json_t *)(uintptr_t)list, i, c)
+	{
+		if (strcmp(text(c, "name"), name) == 0)
+			return number(c, "value");
+	}
+	return 0;
+}
+
+static unsigned long long drops(const json_t *port)
+{
+	const json_t *list = json_object_get(state(port), "drop"), *d;
+	unsigned long long n = 0;
+	size_t i;
+
+	json_array_foreach((json_t *)(uintptr_t)list, i, d)
+	{
+		n += number(d, "in") + number(d, "out");
+	}
+	return n;
+}
+
+static const char *kind(const json_t *port)
+{
+	const char *type = text(port, "type"), *colon = strchr(type, ':');
+
+	return colon == NULL ? type : colon + 1;
+}
+
+void show_ports(const json_t *data)
+{
+	static const char *const names[] = { "PORT", "KIND", "STATE", "RX", "TX", "DROPPED", "QUEUED", "MACS", "VM", "LINK" };
+	const json_t *p;
+	struct table t;
+	size_t i;
+
+	header(&t, 10, names);
+	json_array_foreach((json_t *)(uintptr_t)interfaces(data), i, p)
+	{
+		cell(&t, "%s", text(p, "name"));
+		cell(&t, "%s", kind(p));
+		cell(&t, "%s", text(p, "oper-status"));
+		cell(&t, "%llu", counter(p, "rx_pkts"));
+		cell(&t, "%llu", counter(p, "tx_pkts"));
+		cell(&t, "%llu", drops(p));
+		cell(&t, "%llu", number(state(p), "queued"));
+		cell(&t, "%llu", number(state(p), "mac-addresses"));
+		cell(&t, "%s", text(state(p), "vm"));
+		cell(&t, "%s", text(state(p), "detail"));
+	}
+	table_print(&t);
+}
+
+void show_port(const json_t *data)
+{
+	static const char *const names[] = { "COUNTER", "VALUE", "WHAT" };
+	const json_t *p = json_array_get(interfaces(data), 0), *c;
+	struct table t;
+	size_t i;
+
+	if (p == NULL) {
+		printf("no such port\n");
+		return;
+	}
+	show_ports(data);
+	printf("\n");
+	header(&t, 3, names);
+	json_array_foreach(json_object_get(state(p), "counter"), i, c)
+	{
+		cell(&t, "%s", text(c, "name"));
+		cell(&t, "%llu", number(c, "value"));
+		cell(&t, "%s", text(c, "help"));
+	}
+	table_print(&t);
+	printf("\n");
+	show_classes(data);
+	printf("\n");
+	show_drops(data);
+}
+
+void show_classes(const json_t *data)
+{
+	static const char *const names[] = { "PORT", "CLASS", "RX-PKTS", "RX-BYTES", "TX-PKTS", "TX-BYTES", "QUEUE-DROPS" };
+	const json_t *p, *c;
+	struct table t;
+	size_t i, k;
+
+	header(&t, 7, names);
+	json_array_foreach((json_t *)(uintptr_t)interfaces(data), i, p)
+	{
+		json_array_foreach(json_object_get(state(p), "class"), k, c)
+		{
+			if (number(c, "rx-pkts") + number(c, "tx-pkts") + number(c, "queue-drops") == 0)
+				continue;
+			cell(&t, "%s", text(p, "name"));
+			cell(&t, "%s", text(c, "name"));
+			cell(&t, "%llu", number(c, "rx-pkts"));
+			cell(&t, "%llu", number(c, "rx-bytes"));
+			cell(&t, "%llu", number(c, "tx-pkts"));
+			cell(&t, "%llu", number(c, "tx-bytes"));
+			cell(&t, "%llu", number(c, "queue-drops"));
+		}
+	}
+	table_print(&t);
+}
+
+void show_drops(const json_t *data)
+{
+	static const char *const names[] = { "PORT", "REASON", "IN", "OUT", "WHAT" };
+	const json_t *p, *d;
+	struct table t;
+	size_t i, k;
+
+	header(&t, 5, names);
+	json_array_foreach((json_t *)(uintptr_t)interfaces(data), i, p)
+	{
+		json_array_foreach(json_object_get(state(p), "drop"), k, d)
+		{
+			cell(&t, "%s", text(p, "name"));
+			cell(&t, "%s", text(d, "reason"));
+			cell(&t, "%llu", number(d, "in"));
+			cell(&t, "%llu", number(d, "out"));
+			cell(&t, "%s", text(d, "help"));
+		}
+	}
+	table_print(&t);
+}
+
+void show_macs(const json_t *data)
+{
+	static const char *const names[] = { "VLAN", "MAC", "PORT", "KIND", "AGE" };
+	const json_t *m = json_object_get(data, "weir-interfaces:mac-table"), *e;
+	struct table t;
+	size_t i;
+
+	header(&t, 5, names);
+	json_array_foreach(json_object_get(m, "mac"), i, e)
+	{
+		cell(&t, "%llu", number(e, "vlan"));
+		cell(&t, "%s", text(e, "address"));
+		cell(&t, "%s", text(e, "port"));
+		cell(&t, "%s", json_is_true(json_object_get(e, "static")) ? "static" : "learned");
+		cell(&t, "%llu s", number(e, "age"));
+	}
+	table_print(&t);
+	printf("%llu entries, %llu moves, %llu evictions\n", number(m, "entries"), number(m, "moves"), number(m, "evictions"));
+}
+
+static void timeline(const json_t *vm)
+{
+	const json_t *e;
+	size_t i;
+
+	json_array_foreach(json_object_get(vm, "boot-event"), i, e)
+	{
+		unsigned long long ms = number(e, "milliseconds");
+
+		printf("  %6llu.%03llu s  %s\n", ms / 1000, ms % 1000, text(e, "event"));
+	}
+}
+
+void show_vms(const json_t *data, bool events)
+{
+	static const char *const names[] = { "VM", "BOOT", "NIC", "PORT", "MAC", "ADDRESS", "VLAN", "STATE" };
+	const json_t *vms = json_object_get(json_object_get(data, "weir-vm:vms-state"), "vm"), *v, *n;
+	struct table t;
+	size_t i, k;
+
+	header(&t, 8, names);
+	json_array_foreach((json_t *)(uintptr_t)vms, i, v)
+	{
+		json_array_foreach(json_object_get(v, "nic"), k, n)
+		{
+			cell(&t, "%s", text(v, "name"));
+			cell(&t, "%s", text(v, "boot-method"));
+			cell(&t, "%llu", number(n, "id"));
+			cell(&t, "%s", text(n, "port"));
+			cell(&t, "%s", text(n, "mac"));
+			cell(&t, "%s", text(n, "ipv4-address"));
+			cell(&t, "%llu", number(n, "vlan"));
+			cell(&t, "%s", json_is_true(json_object_get(n, "connected")) ? "connected" : "away");
+		}
+	}
+	table_print(&t);
+	json_array_foreach((json_t *)(uintptr_t)vms, i, v)
+	{
+		if (events && json_array_size(json_object_get(v, "boot-event")) > 0) {
+			printf("\n%s:\n", text(v, "name"));
+			timeline(v);
+		}
+	}
+}
+
+void show_system(const json_t *data)
+{
+	static const char *const names[] = { "WORKER", "CPU", "QUEUES", "RX-PKTS", "CYCLES/PKT", "BUSY-TURNS", "TURNS", "NAPS", "LOST-EVENTS" };
+	const json_t *s = json_object_get(data, "weir-system:system-state"), *w;
+	struct table t;
+	size_t i;
+
+	printf("weir %s, up %llu s, snapshot %llu, %s, buffers in use %llu of %llu, %s\n", text(s, "version"), number(s, "uptime"),
+	       number(s, "generation"), json_is_true(json_object_get(s, "hugepages")) ? "hugepages" : "ordinary memory",
+	       number(s, "buffers-in-use"), number(s, "buffers"),
+	       json_is_true(json_object_get(s, "conserved")) ? "every frame accounted for" : "frames in motion");
+	header(&t, 9, names);
+	json_array_foreach(json_object_get(s, "worker"), i, w)
+	{
+		cell(&t, "%llu", number(w, "id"));
+		cell(&t, "%llu", number(w, "cpu"));
+		cell(&t, "%llu", number(w, "queues"));
+		cell(&t, "%llu", number(w, "rx-pkts"));
+		cell(&t, "%llu", number(w, "cycles-per-packet"));
+		cell(&t, "%llu", number(w, "busy-turns"));
+		cell(&t, "%llu", number(w, "turns"));
+		cell(&t, "%llu", number(w, "naps"));
+		cell(&t, "%llu", number(w, "learn-events-lost"));
+	}
+	table_print(&t);
+}
+
+void show_explain(const json_t *data)
+{
+	const char *verdict = text(data, "verdict");
+	const json_t *out, *frame = json_object_get(data, "frame");
+	size_t i;
+
+	printf("frame    ethertype %s, %llu tag%s", text(frame, "ethertype"), number(frame, "tags"), number(frame, "tags") == 1 ? "" : "s");
+	if (json_object_get(frame, "ip-protocol") != NULL)
+		printf(", IP protocol %llu", number(frame, "ip-protocol"));
+	if (json_object_get(frame, "source-port") != NULL)
+		printf(", ports %llu > %llu", number(frame, "source-port"), number(frame, "destination-port"));
+	printf("\n");
+	if (json_object_get(data, "vlan") != NULL)
+		printf("vlan     %llu\n", number(data, "vlan"));
+	if (strcmp(verdict, "drop") == 0) {
+		printf("verdict  dropped at %s: %s\n         %s\n", text(data, "stage"), text(data, "reason"), text(data, "help"));
+		return;
+	}
+	printf("class    %s, by %s\n", text(data, "class"), text(data, "class-why"));
+	printf("verdict  %s", strcmp(verdict, "responder") == 0 ? "answered by the boot responder" : verdict);
+	json_array_foreach(json_object_get(data, "out"), i, out)
+	{
+		printf("%s%s", i == 0 ? " to " : ", ", json_string_value(out));
+	}
+	printf("\n");
+}
+
+void show_trace_line(const json_t *r)
+{
+	const char *drop = text(r, "drop");
+
+	printf("%6llu  %-9s %-16s vlan %-4llu %-11s %5llu bytes%s%s\n", number(r, "packet"), text(r, "stage"), text(r, "port"),
+	       number(r, "vlan"), strcmp(text(r, "stage"), "rx") == 0 ? "-" : text(r, "class"), number(r, "size"),
+	       drop[0] ? "  dropped: " : "", drop);
+}
