@@ -216,7 +216,7 @@ static void run(struct ctl *c)
 	ev_signal_init(&w.intr, on_signal, SIGINT);
 	ev_signal_init(&w.hup, on_hup, SIGHUP);
 	ev_timer_init(&w.housekeep, on_housekeep, 0.005, 0.005);
-	ev_timer_init(&w.watch, on_watch, 0.05, 0.05);
+	ev_timer_init(&w.watch, on_watch, 0.01, 0.01);
 	w.hup.data = w.housekeep.data = w.watch.data = c;
 	ev_signal_start(c->loop, &w.term);
 	ev_signal_start(c->loop, &w.intr);

@@ -1,4 +1,6 @@
 // The classify hop: traffic class from the packet, the port's policy and the portal table.
+#include <string.h>
+
 #include "switch_priv.h"
 
 static void key_fill(struct qos_key *k, const struct dp_port_params *cfg, const uint8_t *data, const struct dp_meta *m)
@@ -23,11 +25,44 @@ static void key_fill(struct qos_key *k, const struct dp_port_params *cfg, const 
 	}
 }
 
+// Ports on which the responder's TFTP transfers live on the service address (control/boot).
+enum { TFTP_TID_FIRST = 57344, TFTP_TID_LAST = 57344 + 511 };
+
+// Is the frame for the boot responder? Sets DP_MF_PUNT and DP_MF_LIMITED.
+void dp_mark_punt(const struct dp_port_params *cfg, const uint8_t *data, size_t size, struct dp_meta *meta)
+{
+	const uint8_t *l3 = data + meta->p.l3_off;
+
+	if ((cfg->flags & DP_PF_RESPONDER) == 0 || meta->p.err != DP_DROP_none)
+		return;
+	if (meta->p.eth_type == DP_ETH_ARP) {
+		if ((size_t)meta->p.l3_off + 28 <= size && dp_be16(l3 + 6) == 1 && memcmp(l3 + 24, cfg->service_ip4, 4) == 0)
+			meta->flags |= DP_MF_PUNT | DP_MF_LIMITED;
+		return;
+	}
+	if ((meta->p.flags & (DP_PF_IP4 | DP_PF_L4)) != (DP_PF_IP4 | DP_PF_L4) || meta->p.ip_proto != 17 ||
+	    (meta->p.flags & DP_PF_FRAG) != 0)
+		return;
+	if (meta->p.dport == 67)
+		meta->flags |= DP_MF_PUNT | DP_MF_LIMITED;
+	else if (memcmp(l3 + 16, cfg->service_ip4, 4) != 0)
+		return;
+	else if (meta->p.dport == 4011)
+		meta->flags |= DP_MF_PUNT | DP_MF_LIMITED;
+	else if (meta->p.dport == 69 || (meta->p.dport >= TFTP_TID_FIRST && meta->p.dport <= TFTP_TID_LAST))
+		meta->flags |= DP_MF_PUNT;
+}
+
 enum qos_class dp_classify(const struct dp_snapshot *s, const struct dp_port_params *cfg, const uint8_t *data,
 			   const struct dp_meta *meta, enum qos_why *why)
 {
 	struct qos_key k;
 
+	// The responder's transfers leave the well-known port; whose they are is known here all the same.
+	if ((meta->flags & DP_MF_PUNT) != 0 && meta->p.eth_type != DP_ETH_ARP) {
+		*why = QOS_WHY_BOOT_PROTOCOL;
+		return QOS_CLASS_BOOT;
+	}
 	key_fill(&k, cfg, data, meta);
 	return qos_classify(&k, s->portals, why);
 }
@@ -38,9 +73,11 @@ void dp_classify_burst(struct dp_worker *w, const struct dp_view *v, struct rte_
 
 	for (uint16_t i = 0; i < n; i++) {
 		struct dp_meta *m = dp_meta(pkts[i]);
+		enum qos_class c;
 		enum qos_why why;
-		enum qos_class c = dp_classify(w->snap, &v->cfg, dp_data(pkts[i]), m, &why);
 
+		dp_mark_punt(&v->cfg, dp_data(pkts[i]), rte_pktmbuf_data_len(pkts[i]), m);
+		c = dp_classify(w->snap, &v->cfg, dp_data(pkts[i]), m, &why);
 		// Control goes first everywhere, so a guest may not have as much of it as it likes.
 		if (c == QOS_CLASS_CONTROL && qos_bucket_take(&pw->control, w->now_ns) < 0) {
 			c = (enum qos_class)v->cfg.default_class;

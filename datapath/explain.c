@@ -57,7 +57,6 @@ int dp_switch_explain(const struct dp_switch *sw, uint16_t in_port, const uint8_
 	const struct dp_fdb_entry *e;
 	enum dp_drop err;
 	enum qos_why why;
-	bool limited;
 
 	memset(out, 0, sizeof(*out));
 	if (in == NULL)
@@ -71,9 +70,10 @@ int dp_switch_explain(const struct dp_switch *sw, uint16_t in_port, const uint8_
 	err = source_check(sw, in, frame, meta.vid);
 	if (err != DP_DROP_none)
 		return drop(out, err, DP_STAGE_learn);
+	dp_mark_punt(&in->cfg, frame, size, &meta);
 	out->cls = (uint8_t)dp_classify(s, &in->cfg, frame, &meta, &why);
 	out->why = (uint8_t)why;
-	if (dp_is_punt(&in->cfg, frame, size, &meta, &limited)) {
+	if ((meta.flags & DP_MF_PUNT) != 0) {
 		out->kind = DP_VERDICT_PUNT;
 		return 0;
 	}

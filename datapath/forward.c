@@ -4,32 +4,6 @@
 
 #include "switch_priv.h"
 
-// Ports on which the responder's TFTP transfers live on the service address (control/boot).
-enum { TFTP_TID_FIRST = 57344, TFTP_TID_LAST = 61439 };
-
-// Is the frame for the boot responder? *limited: it counts against the port's request rate.
-bool dp_is_punt(const struct dp_port_params *cfg, const uint8_t *data, size_t size, const struct dp_meta *meta, bool *limited)
-{
-	const uint8_t *l3 = data + meta->p.l3_off;
-
-	*limited = true;
-	if ((cfg->flags & DP_PF_RESPONDER) == 0 || meta->p.err != DP_DROP_none)
-		return false;
-	if (meta->p.eth_type == DP_ETH_ARP)
-		return (size_t)meta->p.l3_off + 28 <= size && dp_be16(l3 + 6) == 1 &&
-		       memcmp(l3 + 24, cfg->service_ip4, 4) == 0;
-	if ((meta->p.flags & (DP_PF_IP4 | DP_PF_L4)) != (DP_PF_IP4 | DP_PF_L4) ||
-	    meta->p.ip_proto != 17 || (meta->p.flags & DP_PF_FRAG) != 0)
-		return false;
-	if (meta->p.dport == 67)
-		return true;
-	if (memcmp(l3 + 16, cfg->service_ip4, 4) != 0)
-		return false;
-	*limited = meta->p.dport == 4011;
-	return meta->p.dport == 69 || meta->p.dport == 4011 ||
-	       (meta->p.dport >= TFTP_TID_FIRST && meta->p.dport <= TFTP_TID_LAST);
-}
-
 enum dp_drop dp_may_forward(const struct dp_view *in, const struct dp_view *out)
 {
 	if (in == out)
@@ -43,14 +17,14 @@ enum dp_drop dp_may_forward(const struct dp_view *in, const struct dp_view *out)
 	return DP_DROP_none;
 }
 
-static void punt(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf *m, bool limited)
+static void punt(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf *m)
 {
 	struct dp_port_pw *pw = dp_pw(w, v->port);
 	struct dp_punt *p = &w->scratch;
 	uint32_t size = rte_pktmbuf_pkt_len(m);
 	const void *src;
 
-	if (limited && qos_bucket_take(&pw->punt, w->now_ns) < 0) {
+	if ((dp_meta(m)->flags & DP_MF_LIMITED) != 0 && qos_bucket_take(&pw->punt, w->now_ns) < 0) {
 		dp_drop_in(w, m, DP_DROP_punt_rate, DP_STAGE_forward);
 		return;
 	}
@@ -143,12 +117,11 @@ static void forward_one(struct dp_worker *w, const struct dp_view *v, struct rte
 	const struct dp_view *out;
 	struct dp_fdb_entry *e;
 	enum dp_drop err;
-	bool limited;
 
 	if (unlikely(v->mirror_idx != DP_PORT_NONE))
 		mirror(w, v, v->mirror_idx, m);
-	if (dp_is_punt(&v->cfg, dst, rte_pktmbuf_data_len(m), meta, &limited)) {
-		punt(w, v, m, limited);
+	if ((meta->flags & DP_MF_PUNT) != 0) {
+		punt(w, v, m);
 		return;
 	}
 	if ((dst[0] & 1) != 0) {

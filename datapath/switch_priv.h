@@ -197,7 +197,7 @@ enum dp_drop dp_admit_vlan(const struct dp_port_params *cfg, struct dp_meta *met
 enum dp_drop dp_admit_frame(const struct dp_port_params *cfg, const uint8_t *data, size_t size, struct dp_meta *meta);
 // The guest's part of admission: addresses and server messages (guard.c).
 enum dp_drop dp_guard(const struct dp_port_params *cfg, const uint8_t *data, size_t size, const struct dp_meta *meta);
-bool dp_is_punt(const struct dp_port_params *cfg, const uint8_t *data, size_t size, const struct dp_meta *meta, bool *limited);
+void dp_mark_punt(const struct dp_port_params *cfg, const uint8_t *data, size_t size, struct dp_meta *meta);
 enum qos_class dp_classify(const struct dp_snapshot *s, const struct dp_port_params *cfg, const uint8_t *data, const struct dp_meta *meta, enum qos_why *why);
 bool dp_port_carries(const struct dp_port_params *cfg, uint16_t vid);
 enum dp_drop dp_may_forward(const struct dp_view *in, const struct dp_view *out);

@@ -50,6 +50,8 @@ struct boot_dst {
 };
 void boot_udp_send(struct boot_responder *r, const struct boot_client *c, const struct boot_dst *to, const uint8_t *payload, size_t size);
 
+void boot_no_router_send(struct boot_responder *r, const struct boot_client *c);
+
 void boot_event_emit(struct boot_responder *r, const struct boot_client *c, enum boot_event_kind kind, const char *detail, uint64_t now_ns);
 
 const struct boot_client *boot_client_find(const struct boot_responder *r, uint32_t port, uint32_t gen);

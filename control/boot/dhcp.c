@@ -256,6 +256,8 @@ static void request_input(struct boot_responder *r, const struct boot_udp *u, co
 	r->n.dhcp_acks++;
 	boot_event_emit(r, c, BOOT_EV_ACK, who(q), u->now_ns);
 	answer(r, u, q, ACK);
+	if (q->ipxe)
+		boot_no_router_send(r, c);
 }
 
 void boot_dhcp(struct boot_responder *r, const struct boot_udp *u)

@@ -125,6 +125,35 @@ void boot_udp_send(struct boot_responder *r, const struct boot_client *c, const 
 	r->out.send(r->out.ctx, c, f, ETH + IP + UDP + size);
 }
 
+// iPXE configures IPv6 beside IPv4 and, where no router answers, waits 16 s for one before it boots. This says at once
+// what is so: there is no router here (lifetime 0) and nothing to configure (RFC 4861 4.2, 6.2.5).
+void boot_no_router_send(struct boot_responder *r, const struct boot_client *c)
+{
+	static const uint8_t head[] = { 0x33, 0x33, 0, 0, 0, 1 };
+	uint8_t f[ETH + 40 + 16] = { 0 }, *ip = f + ETH, *ra = ip + 40;
+	const uint8_t *m = c->service_mac;
+	const uint8_t eui[8] = { (uint8_t)(m[0] ^ 2), m[1], m[2], 0xff, 0xfe, m[3], m[4], m[5] };
+
+	memcpy(f, head, 6);
+	memcpy(f + 6, m, 6);
+	boot_put16(f + 12, 0x86dd);
+	ip[0] = 0x60;
+	ip[5] = 16;
+	ip[6] = 58;
+	ip[7] = 255;
+	ip[8] = 0xfe;
+	ip[9] = 0x80;
+	memcpy(ip + 16, eui, 8);
+	ip[24] = 0xff;
+	ip[25] = 0x02;
+	ip[39] = 1;
+	ra[0] = 134;
+	ra[4] = 64;
+	boot_put16(ra + 2, fold(sum16(ra, 16, sum16(ip + 8, 32, 58 + 16))));
+	r->n.no_router_adverts++;
+	r->out.send(r->out.ctx, c, f, sizeof(f));
+}
+
 // RFC 826: who has the service address?
 static void arp_input(struct boot_responder *r, const struct boot_client *c, const uint8_t *arp, size_t size)
 {

@@ -89,6 +89,7 @@ struct boot_event {
 	X(dhcp_acks, "DHCP ACK sent") \
 	X(dhcp_naks, "DHCP NAK sent") \
 	X(dhcp_ignored, "DHCP messages meant for another server, or of no use") \
+	X(no_router_adverts, "advertisements to iPXE that there is no IPv6 router to wait for") \
 	X(tftp_requests, "TFTP read requests") \
 	X(tftp_refused, "TFTP requests refused: no such file for this VM, not a read, or no transfer free") \
 	X(tftp_blocks, "TFTP data blocks sent, repeats included") \

@@ -21,7 +21,8 @@ enum dp_meta_flag {
 	DP_MF_TSO = 1 << 1, // TCP super-frame, to be segmented at tso_segsz
 	DP_MF_TAGGED = 1 << 2, // the frame in the mbuf carries the tag of `vid`
 	DP_MF_TRACE = 1 << 3, // followed hop by hop
-	DP_MF_NO_CLASS = 1 << 4, // class was given by the origin (injected frames)
+	DP_MF_PUNT = 1 << 4, // for the boot responder
+	DP_MF_LIMITED = 1 << 5, // with DP_MF_PUNT: counts against the port's request rate
 };
 
 struct dp_meta {
