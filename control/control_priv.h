@@ -34,6 +34,7 @@ struct ctl_vm {
 struct ctl {
 	struct ev_loop *loop;
 	const char *config_path, *socket_path;
+	const struct dp_link_driver *const *drivers; // NULL-terminated; NULL = the real ones
 	struct cfg_schema *schema;
 	struct cfg *running;
 	struct dp_switch *sw;

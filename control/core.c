@@ -7,6 +7,9 @@
 #include "dp_ethdev.h"
 #include "vh_driver.h"
 
+// The providers of links, in one place.
+static const struct dp_link_driver *const real_drivers[] = { &dp_ethdev_driver, &vh_driver, NULL };
+
 int ctl_switch_create(struct ctl *c, const struct cfg_system *s, const struct ctl_eal *e, struct cfg_error *err)
 {
 	struct dp_switch_params p = {
@@ -30,8 +33,7 @@ int ctl_switch_create(struct ctl *c, const struct cfg_system *s, const struct ct
 	}
 	c->hugepages = e->hugepages;
 	c->n_mbufs = s->packet_buffers;
-	// The providers of links, in one place.
-	dp_switch_add_driver(c->sw, &dp_ethdev_driver);
-	dp_switch_add_driver(c->sw, &vh_driver);
+	for (const struct dp_link_driver *const *d = c->drivers != NULL ? c->drivers : real_drivers; *d != NULL; d++)
+		dp_switch_add_driver(c->sw, *d);
 	return cfg_empty(&c->running);
 }

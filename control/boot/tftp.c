@@ -188,9 +188,13 @@ void boot_tftp_request(struct boot_responder *r, const struct boot_udp *u)
 	struct transfer t = { .active = true, .block_size = 512, .window = 1, .timeout_ms = TIMEOUT_MS }, *slot;
 
 	r->n.tftp_requests++;
-	if (u->size < 4 || boot_be16(u->data) != RRQ) {
+	if (u->size < 2) {
+		r->n.malformed++;
+		return;
+	}
+	if (boot_be16(u->data) != RRQ) {
 		r->n.tftp_refused++;
-		if (u->size >= 2 && boot_be16(u->data) == ERROR)
+		if (boot_be16(u->data) == ERROR)
 			return;
 		error_send(r, u, 69, ERR_ACCESS, "read requests only");
 		return;

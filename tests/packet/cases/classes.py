@@ -1,0 +1,66 @@
+from harness import *
+
+G, U = mac(1), mac(9)
+GIP, SRV = "10.0.0.1", "10.0.0.50"
+
+
+def cfg(storage, **leaves):
+    return config([port("g", **leaves), port("u", "uplink")], vms=[vm("v", [nic(0, G, "g", [GIP])])], storage=storage)
+
+
+def tcp(sport, dport, out=True, dst=SRV, tos=0):
+    if out:
+        return Ether(src=G, dst=U) / IP(src=GIP, dst=dst, tos=tos) / TCP(sport=sport, dport=dport)
+    return Ether(src=U, dst=G) / IP(src=dst, dst=GIP, tos=tos) / TCP(sport=sport, dport=dport)
+
+
+@case
+def a_declared_portal_is_storage_in_both_directions():
+    c = cfg({"portal": [{"address": SRV, "protocol": "tcp", "port": 3999}]})
+    res = run(c, [(0, "g", tcp(1000, 3999)), (1, "u", tcp(3999, 1000, False)), (2, "g", tcp(1000, 3998))])
+    same(res.classes("g"), {"storage": 1, "bulk": 1})
+    same(res.classes("u"), {"storage": 1})
+    same(res.classes("g", "tx"), {"storage": 1})
+
+
+@case
+def a_declared_server_is_storage_on_storage_ports_only():
+    c = cfg({"server": ["10.0.0.48/29"]})
+    ports = [3260, 860, 2049, 111, 4420, 8009, 3300, 6789, 6800, 445, 10809]
+    res = run(c, [(i, "g", tcp(1000, p)) for i, p in enumerate(ports)] + [(50, "g", tcp(1000, 80)), (51, "g", tcp(1000, 3260, dst="10.0.0.60"))])
+    same(res.classes("g"), {"storage": len(ports), "bulk": 2})
+
+
+@case
+def a_port_number_alone_buys_no_priority():
+    res = run(cfg(None), [(i, "g", tcp(3260, p)) for i, p in enumerate([3260, 2049, 4420])])
+    same(res.classes("g"), {"bulk": 3})
+
+
+@case
+def storage_ethertypes_are_storage():
+    res = run(cfg(None), [(i, "g", Ether(src=G, dst=U, type=t) / (b"\0" * 50)) for i, t in enumerate([0x8906, 0x8914, 0x88a2])])
+    same(res.classes("g"), {"storage": 3})
+
+
+@case
+def dscp_raises_only_on_trusted_ports_and_lowers_everywhere():
+    tos = [0xb8, 0x48, 0x20, 0x04]  # EF, AF21, CS1, LE
+    frames = [(i, "g", tcp(1, 2, tos=t)) for i, t in enumerate(tos)]
+    same(run(cfg(None), frames).classes("g"), {"bulk": 2, "scavenger": 2})
+    same(run(cfg(None, trust_dscp=True), frames).classes("g"), {"latency": 1, "interactive": 1, "scavenger": 2})
+
+
+@case
+def control_traffic_over_its_rate_is_served_as_bulk():
+    c = cfg(None, admit={"control-limit": 100, "broadcast-limit": 0})
+    arp = Ether(src=G, dst="ff:ff:ff:ff:ff:ff") / ARP(hwsrc=G, psrc=GIP, pdst="10.0.0.9")
+    res = run(c, [(i // 4, "g", arp) for i in range(400)])
+    n = res.classes("g")
+    assert 41 <= n["control"] <= 55 and n["control"] + n["bulk"] == 400, n
+    same(len(res.out["u"]), 400, "none is lost")
+
+
+@case
+def the_default_class_is_the_ports():
+    same(run(cfg(None, default_class="interactive"), [(0, "g", tcp(1, 2))]).classes("g"), {"interactive": 1})

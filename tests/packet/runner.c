@@ -1,0 +1,306 @@
+// weir-packet CONFIG DIR: run a configuration on one worker under a fake clock. Frames come from DIR/PORT.in.pcap, at the
+// times of their records; what leaves goes to DIR/PORT.out.pcap. At the end the conservation law must hold; the state is
+// printed as JSON. Ports are links of this file's own driver; their `device` says how they behave:
+//   "test[,csum][,tso4][,tso6]"  what the far side takes unfinished
+//   ",rx-csum" ",rx-tso=SEGSZ"   what its frames leave to be done
+//   ",room=N"                    takes N frames in all, then none
+//   ",down"                      nobody is there
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <pcap/pcap.h>
+#include <rte_eal.h>
+#include <rte_mbuf.h>
+
+#include "control_priv.h"
+
+struct link {
+	char name[DP_NAME_MAX];
+	struct rte_mempool *pool;
+	uint32_t caps, rx_flags;
+	uint16_t rx_segsz;
+	uint64_t room, sent;
+	bool down;
+	pcap_t *in;
+	pcap_dumper_t *out;
+	struct pcap_pkthdr next;
+	const u_char *next_data; // NULL = no more
+};
+
+static uint64_t now_ns = 1000000000u; // the fake clock starts at 1 s
+static const char *dir;
+static pcap_t *dead;
+static struct link *links[DP_MAX_PORTS];
+static uint32_t n_links;
+
+static void next_read(struct link *l)
+{
+	struct pcap_pkthdr *h;
+
+	l->next_data = NULL;
+	if (l->in != NULL && pcap_next_ex(l->in, &h, &l->next_data) == 1)
+		l->next = *h;
+	else
+		l->next_data = NULL;
+}
+
+static uint64_t due_ns(const struct link *l)
+{
+	return (uint64_t)l->next.ts.tv_sec * 1000000000u + (uint64_t)l->next.ts.tv_usec * 1000u;
+}
+
+static int test_create(const struct dp_link_params *p, void **out, struct weir_err *err)
+{
+	struct link *l = calloc(1, sizeof(*l));
+	char path[512], errbuf[PCAP_ERRBUF_SIZE];
+	const char *at;
+
+	if (strncmp(p->args, "test", 4) != 0)
+		return weir_err_set(err, -EINVAL, "port %s: device %s: is not a test device", p->name, p->args);
+	memcpy(l->name, p->name, sizeof(l->name));
+	l->pool = p->pool;
+	l->caps |= strstr(p->args, ",csum") != NULL ? DP_CAP_CSUM : 0;
+	l->caps |= strstr(p->args, ",tso4") != NULL ? DP_CAP_TSO4 : 0;
+	l->caps |= strstr(p->args, ",tso6") != NULL ? DP_CAP_TSO6 : 0;
+	l->rx_flags = strstr(p->args, ",rx-csum") != NULL ? DP_MF_CSUM : 0;
+	at = strstr(p->args, ",rx-tso=");
+	l->rx_segsz = at == NULL ? 0 : (uint16_t)strtoul(at + 8, NULL, 10);
+	at = strstr(p->args, ",room=");
+	l->room = at == NULL ? UINT64_MAX : strtoul(at + 6, NULL, 10);
+	l->down = strstr(p->args, ",down") != NULL;
+	snprintf(path, sizeof(path), "%s/%s.in.pcap", dir, p->name);
+	l->in = pcap_open_offline(path, errbuf);
+	snprintf(path, sizeof(path), "%s/%s.out.pcap", dir, p->name);
+	l->out = pcap_dump_open(dead, path);
+	if (l->out == NULL)
+		return weir_err_set(err, -EIO, "port %s: %s", p->name, pcap_geterr(dead));
+	next_read(l);
+	links[n_links++] = l;
+	*out = l;
+	return 0;
+}
+
+static void test_destroy(void *link)
+{
+	struct link *l = link;
+
+	for (uint32_t i = 0; i < n_links; i++) {
+		if (links[i] == l)
+			links[i] = links[--n_links];
+	}
+	if (l->in != NULL)
+		pcap_close(l->in);
+	pcap_dump_close(l->out);
+	free(l);
+}
+
+static uint32_t test_flags(void *link)
+{
+	(void)link;
+	return 0;
+}
+
+// Spread a frame over mbufs as a guest's would be.
+static struct rte_mbuf *mbuf_of(struct link *l)
+{
+	struct rte_mbuf *head = NULL, *tail = NULL;
+
+	for (uint32_t at = 0; at < l->next.caplen; at += DP_MBUF_ROOM) {
+		uint32_t size = l->next.caplen - at < DP_MBUF_ROOM ? l->next.caplen - at : DP_MBUF_ROOM;
+		struct rte_mbuf *m = rte_pktmbuf_alloc(l->pool);
+
+		memcpy(rte_pktmbuf_append(m, (uint16_t)size), l->next_data + at, size);
+		if (head == NULL) {
+			head = m;
+		} else {
+			tail->next = m;
+			head->nb_segs++;
+			head->pkt_len += size;
+		}
+		tail = m;
+	}
+	return head;
+}
+
+static uint16_t test_rx(void *link, uint16_t q, struct rte_mbuf **pkts, uint16_t n)
+{
+	struct link *l = link;
+	uint16_t n_rx = 0;
+
+	(void)q;
+	while (n_rx < n && l->next_data != NULL && due_ns(l) <= now_ns) {
+		struct rte_mbuf *m = mbuf_of(l);
+
+		dp_meta(m)->flags = (uint8_t)l->rx_flags;
+		dp_meta(m)->tso_segsz = 0;
+		if (l->rx_segsz != 0 && rte_pktmbuf_pkt_len(m) > l->rx_segsz + 100u) {
+			dp_meta(m)->flags |= DP_MF_TSO | DP_MF_CSUM;
+			dp_meta(m)->tso_segsz = l->rx_segsz;
+		}
+		pkts[n_rx++] = m;
+		next_read(l);
+	}
+	return n_rx;
+}
+
+static uint16_t test_tx(void *link, struct rte_mbuf **pkts, uint16_t n)
+{
+	struct link *l = link;
+	uint16_t i;
+
+	for (i = 0; i < n && l->sent < l->room; i++, l->sent++) {
+		static u_char buf[1 << 17];
+		struct pcap_pkthdr h = { .caplen = rte_pktmbuf_pkt_len(pkts[i]), .len = rte_pktmbuf_pkt_len(pkts[i]) };
+		const void *data = rte_pktmbuf_read(pkts[i], 0, h.len, buf);
+
+		h.ts.tv_sec = (time_t)(now_ns / 1000000000u);
+		h.ts.tv_usec = (suseconds_t)(now_ns % 1000000000u / 1000u);
+		pcap_dump((u_char *)l->out, &h, data);
+		rte_pktmbuf_free(pkts[i]);
+	}
+	return i;
+}
+
+static uint32_t test_caps(void *link)
+{
+	return ((struct link *)link)->caps;
+}
+
+static bool test_is_up(void *link)
+{
+	return !((struct link *)link)->down;
+}
+
+static void test_status(void *link, struct dp_link_status *out)
+{
+	memset(out, 0, sizeof(*out));
+	out->up = out->attached = !((struct link *)link)->down;
+	out->n_rxq = out->n_txq = 1;
+	out->mac[0] = 0x02;
+	out->mac[5] = 0xee;
+}
+
+static void test_stats(void *link, struct dp_link_stats *out)
+{
+	(void)link;
+	*out = (struct dp_link_stats){ .tx_sent_pkts = UINT64_MAX };
+}
+
+static const struct dp_link_driver test_driver = {
+	.name = "ethdev",
+	.create = test_create,
+	.destroy = test_destroy,
+	.flags = test_flags,
+	.rx_burst = test_rx,
+	.tx_burst = test_tx,
+	.tx_caps = test_caps,
+	.is_up = test_is_up,
+	.status = test_status,
+	.stats = test_stats,
+};
+static const struct dp_link_driver *const test_drivers[] = { &test_driver, NULL };
+
+// Until every frame was fed and 200 ms more have passed, a turn at a time: 1 ms steps, or to the next frame.
+static void run(struct ctl *c)
+{
+	uint64_t end_ns = 0;
+
+	for (uint32_t turn = 0; turn < 1000000; turn++) {
+		uint64_t next_ns = UINT64_MAX;
+		uint32_t n = 0;
+
+		for (uint32_t w = 0; w < dp_switch_n_workers(c->sw); w++)
+			n += dp_switch_turn(c->sw, w, now_ns);
+		dp_switch_housekeep(c->sw, now_ns);
+		ctl_boot_poll(c, now_ns);
+		for (uint32_t i = 0; i < n_links; i++) {
+			if (links[i]->next_data != NULL && due_ns(links[i]) < next_ns)
+				next_ns = due_ns(links[i]);
+		}
+		// Far from the next frame only ageing happens: larger steps do.
+		now_ns += next_ns != UINT64_MAX && next_ns > now_ns + 2000000000u && n == 0 ? 100000000u : 1000000u;
+		if (next_ns != UINT64_MAX)
+			end_ns = 0;
+		else if (end_ns == 0)
+			end_ns = now_ns + 200000000u;
+		else if (now_ns >= end_ns)
+			return;
+	}
+}
+
+static void state_print(struct ctl *c, struct cfg_schema *schema)
+{
+	static const char *const parts[] = { "ports", "macs", "vms", "system" };
+	struct cfg_error err;
+	struct cfg_json j;
+
+	printf("{");
+	for (uint32_t i = 0; i < 4; i++) {
+		struct cfg_request r = { .op = CFG_OP_GET_STATE };
+
+		snprintf(r.part, sizeof(r.part), "%s", parts[i]);
+		cfg_json_init(&j);
+		cfg_json_open(&j, NULL, '{');
+		ctl_show(c, &r, &j);
+		cfg_json_close(&j, '}');
+		// Whatever is shown fits the modules.
+		if (cfg_state_check(schema, j.buf, j.size, &err) < 0) {
+			fprintf(stderr, "state %s does not fit the YANG modules: %s %s: %s\n", parts[i], err.path, err.value, err.reason);
+			exit(1);
+		}
+		printf("%s\"%s\":%s", i > 0 ? "," : "", parts[i], j.buf);
+		cfg_json_fini(&j);
+	}
+	printf("}\n");
+}
+
+int main(int argc, char **argv)
+{
+	const char *eal_argv[] = { "weir-packet", "--no-huge", "--no-shconf", "-m", "192", "--iova-mode=va", "--no-pci",
+				   "--no-telemetry", "--lcores", "0", "--log-level=*:error" };
+	struct ctl_eal eal = { .n_workers = argc > 3 ? (uint32_t)atoi(argv[3]) : 1 };
+	struct ctl c = { .drivers = test_drivers };
+	struct cfg_error err = { 0 };
+	struct weir_err werr;
+	struct cfg *cfg;
+	bool missing;
+	int rc;
+
+	if (argc < 3) {
+		fprintf(stderr, "usage: weir-packet CONFIG DIR [WORKERS]\n");
+		return 2;
+	}
+	c.config_path = argv[1];
+	dir = argv[2];
+	dead = pcap_open_dead(DLT_EN10MB, 1 << 17);
+	if (rte_eal_init(RTE_DIM(eal_argv), (char **)(uintptr_t)eal_argv) < 0)
+		return 1;
+	rc = cfg_schema_create(WEIR_YANG_SRC, &c.schema, &err);
+	if (rc == 0)
+		rc = ctl_config_read(&c, &cfg, &missing, &err);
+	if (rc == 0)
+		rc = ctl_switch_create(&c, &cfg->system, &eal, &err);
+	if (rc == 0)
+		rc = ctl_boot_start(&c);
+	if (rc == 0)
+		rc = ctl_apply(&c, cfg, false, NULL, &err);
+	if (rc < 0) {
+		fprintf(stderr, "refused: %s %s: %s\n", err.path, err.value, err.reason);
+		return 3;
+	}
+	run(&c);
+	state_print(&c, c.schema);
+	if (!dp_switch_conserved(c.sw, &werr)) {
+		fprintf(stderr, "conservation law broken: %s\n", werr.text);
+		return 4;
+	}
+	ctl_boot_stop(&c);
+	dp_switch_destroy(c.sw);
+	ctl_vms_free(&c);
+	cfg_free(c.running);
+	cfg_schema_destroy(c.schema);
+	pcap_close(dead);
+	return 0;
+}
