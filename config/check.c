@@ -1,4 +1,5 @@
-// What YANG cannot say well: uniqueness across lists, addresses that fit their network, sockets used twice.
+// What YANG cannot say well: uniqueness across lists, addresses that fit their network, sockets
+// used twice.
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
@@ -9,9 +10,12 @@
 static void port_path(const struct cfg_port *p, const char *leaf, char *out, size_t size)
 {
 	if (p->vm[0] != '\0')
-		snprintf(out, size, "/weir-vm:vms/vm[name='%s']/nic[id='%u']/%s", p->vm, p->nic, leaf);
+		snprintf(out, size, "/weir-vm:vms/vm[name='%s']/nic[id='%u']/%s", p->vm, p->nic,
+			 leaf);
 	else
-		snprintf(out, size, "/ietf-interfaces:interfaces/interface[name='%s']/weir-interfaces:port/%s", p->name, leaf);
+		snprintf(out, size,
+			 "/ietf-interfaces:interfaces/interface[name='%s']/weir-interfaces:port/%s",
+			 p->name, leaf);
 }
 
 static uint32_t be32(const uint8_t b[4])
@@ -26,7 +30,8 @@ static int mac_check(const struct cfg_port *p, struct cfg_error *err)
 
 	if (!p->has_mac)
 		return 0;
-	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", p->mac[0], p->mac[1], p->mac[2], p->mac[3], p->mac[4], p->mac[5]);
+	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", p->mac[0], p->mac[1], p->mac[2],
+		 p->mac[3], p->mac[4], p->mac[5]);
 	port_path(p, "mac", path, sizeof(path));
 	if ((p->mac[0] & 1) != 0 || memcmp(p->mac, zero, 6) == 0)
 		return cfg_refuse(err, path, mac, "a guest's MAC address is unicast and not zero");
@@ -38,9 +43,12 @@ static int pair_check(const struct cfg_port *a, const struct cfg_port *b, struct
 	char path[256], text[64];
 
 	if (a->has_mac && b->has_mac && a->vlan == b->vlan && memcmp(a->mac, b->mac, 6) == 0) {
-		snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", a->mac[0], a->mac[1], a->mac[2], a->mac[3], a->mac[4], a->mac[5]);
+		snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", a->mac[0], a->mac[1],
+			 a->mac[2], a->mac[3], a->mac[4], a->mac[5]);
 		port_path(a, "mac", path, sizeof(path));
-		return cfg_refuse(err, path, text, "port %s in the same VLAN %u has this MAC address", b->name, b->vlan);
+		return cfg_refuse(err, path, text,
+				  "port %s in the same VLAN %u has this MAC address", b->name,
+				  b->vlan);
 	}
 	if (a->link == b->link && strcmp(a->link_arg, b->link_arg) == 0) {
 		port_path(a, a->link == CFG_LINK_SOCKET ? "socket" : "device", path, sizeof(path));
@@ -54,7 +62,9 @@ static int pair_check(const struct cfg_port *a, const struct cfg_port *b, struct
 				continue;
 			inet_ntop(AF_INET, a->ip4[i], text, sizeof(text));
 			port_path(a, "ipv4-address", path, sizeof(path));
-			return cfg_refuse(err, path, text, "port %s in the same VLAN %u has this address", b->name, b->vlan);
+			return cfg_refuse(err, path, text,
+					  "port %s in the same VLAN %u has this address", b->name,
+					  b->vlan);
 		}
 	}
 	return 0;
@@ -82,11 +92,14 @@ static int address_check(const struct cfg *c, const struct cfg_port *p, struct c
 	inet_ntop(AF_INET, p->ip4[0], text, sizeof(text));
 	port_path(p, "ipv4-address", path, sizeof(path));
 	if ((ip & mask) != (be32(s->addr) & mask))
-		return cfg_refuse(err, path, text, "is not in the network of VLAN %u's boot service (/%u)", p->vlan, s->prefix_len);
+		return cfg_refuse(err, path, text,
+				  "is not in the network of VLAN %u's boot service (/%u)", p->vlan,
+				  s->prefix_len);
 	if ((ip & ~mask) == 0 || (ip | mask) == ~0u)
 		return cfg_refuse(err, path, text, "is the network's own or its broadcast address");
 	if (ip == be32(s->addr) || ip == be32(s->router))
-		return cfg_refuse(err, path, text, "is the address of VLAN %u's boot service or router", p->vlan);
+		return cfg_refuse(err, path, text,
+				  "is the address of VLAN %u's boot service or router", p->vlan);
 	return 0;
 }
 
@@ -104,7 +117,8 @@ static int mirror_check(const struct cfg *c, const struct cfg_port *p, struct cf
 	if (!to->mirror_destination)
 		return cfg_refuse(err, path, p->mirror_to, "that port is no mirror-destination");
 	if (p->mirror_destination)
-		return cfg_refuse(err, path, p->mirror_to, "a mirror-destination cannot be mirrored");
+		return cfg_refuse(err, path, p->mirror_to,
+				  "a mirror-destination cannot be mirrored");
 	return 0;
 }
 
@@ -117,13 +131,17 @@ static int vm_check(const struct cfg *c, const struct cfg_vm *vm, struct cfg_err
 		return 0;
 	snprintf(path, sizeof(path), "/weir-vm:vms/vm[name='%s']/boot/method", vm->name);
 	if (vm->n_nics == 0)
-		return cfg_refuse(err, path, vm->method == CFG_BOOT_ISCSI ? "iscsi" : "kernel", "the VM has no network card to boot by");
+		return cfg_refuse(err, path, vm->method == CFG_BOOT_ISCSI ? "iscsi" : "kernel",
+				  "the VM has no network card to boot by");
 	p = cfg_port_find(c, vm->nics[0].port);
 	if (p->vlan == 0 || service_of(c, p->vlan) == NULL)
 		return cfg_refuse(err, path, vm->method == CFG_BOOT_ISCSI ? "iscsi" : "kernel",
-				  "VLAN %u of the first card has no boot service: add boot-services/service[vlan='%u']", p->vlan, p->vlan);
+				  "VLAN %u of the first card has no boot service: add "
+				  "boot-services/service[vlan='%u']",
+				  p->vlan, p->vlan);
 	if (p->n_ip4 == 0)
-		return cfg_refuse(err, path, vm->method == CFG_BOOT_ISCSI ? "iscsi" : "kernel", "the first card has no ipv4-address to give it");
+		return cfg_refuse(err, path, vm->method == CFG_BOOT_ISCSI ? "iscsi" : "kernel",
+				  "the first card has no ipv4-address to give it");
 	return 0;
 }
 
@@ -131,7 +149,8 @@ int cfg_check(const struct cfg *c, struct cfg_error *err)
 {
 	int rc = 0;
 
-	// Pairs: with 1,000 ports half a million comparisons of two cache lines, a few milliseconds.
+	// Pairs: with 1,000 ports half a million comparisons of two cache lines, a few
+	// milliseconds.
 	for (uint32_t i = 0; i < c->n_ports && rc == 0; i++) {
 		rc = mac_check(&c->ports[i], err);
 		for (uint32_t k = 0; k < i && rc == 0; k++)

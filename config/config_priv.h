@@ -1,4 +1,5 @@
-// Inside of the config room: the schema object and small readers of libyang trees. libyang's types stop here.
+// Inside of the config room: the schema object and small readers of libyang trees. libyang's types
+// stop here.
 #ifndef CONFIG_PRIV_H
 #define CONFIG_PRIV_H
 

@@ -11,38 +11,63 @@ struct field {
 	size_t at, size;
 };
 
-#define F(type, member, label) \
-	{ \
-		label, offsetof(struct type, member), sizeof(((struct type *)0)->member) \
+#define F(type, member, label)                                                                     \
+	{                                                                                          \
+		label, offsetof(struct type, member), sizeof(((struct type *)0)->member)           \
 	}
 
 static const struct field port_fields[] = {
-	F(cfg_port, type, "type"), F(cfg_port, link, "link"), F(cfg_port, link_arg, "link"),
-	F(cfg_port, vlan_mode, "vlan-mode"), F(cfg_port, vlan, "vlan"), F(cfg_port, trunk, "trunk"),
-	F(cfg_port, mtu, "mtu"), F(cfg_port, queues, "queues"), F(cfg_port, mac_limit, "mac-limit"),
-	F(cfg_port, isolated, "isolated"), F(cfg_port, mirror_destination, "mirror-destination"),
-	F(cfg_port, trust_dscp, "trust-dscp"), F(cfg_port, admit, "admit"), F(cfg_port, dhcp_guard, "dhcp-guard"),
-	F(cfg_port, ra_guard, "ra-guard"), F(cfg_port, mirror_to, "mirror-to"),
-	F(cfg_port, default_class, "default-class"), F(cfg_port, broadcast_limit, "broadcast-limit"),
-	F(cfg_port, unknown_limit, "unknown-unicast-limit"), F(cfg_port, control_limit, "control-limit"),
-	F(cfg_port, vm, "vm"), F(cfg_port, nic, "nic"), F(cfg_port, has_mac, "mac"), F(cfg_port, mac, "mac"),
-	F(cfg_port, n_ip4, "ipv4-address"), F(cfg_port, ip4, "ipv4-address"), F(cfg_port, n_ip6, "ipv6-address"),
-	F(cfg_port, ip6, "ipv6-address"), F(cfg_port, service_ip4, "boot-service"),
+	F(cfg_port, type, "type"),
+	F(cfg_port, link, "link"),
+	F(cfg_port, link_arg, "link"),
+	F(cfg_port, vlan_mode, "vlan-mode"),
+	F(cfg_port, vlan, "vlan"),
+	F(cfg_port, trunk, "trunk"),
+	F(cfg_port, mtu, "mtu"),
+	F(cfg_port, queues, "queues"),
+	F(cfg_port, mac_limit, "mac-limit"),
+	F(cfg_port, isolated, "isolated"),
+	F(cfg_port, mirror_destination, "mirror-destination"),
+	F(cfg_port, trust_dscp, "trust-dscp"),
+	F(cfg_port, admit, "admit"),
+	F(cfg_port, dhcp_guard, "dhcp-guard"),
+	F(cfg_port, ra_guard, "ra-guard"),
+	F(cfg_port, mirror_to, "mirror-to"),
+	F(cfg_port, default_class, "default-class"),
+	F(cfg_port, broadcast_limit, "broadcast-limit"),
+	F(cfg_port, unknown_limit, "unknown-unicast-limit"),
+	F(cfg_port, control_limit, "control-limit"),
+	F(cfg_port, vm, "vm"),
+	F(cfg_port, nic, "nic"),
+	F(cfg_port, has_mac, "mac"),
+	F(cfg_port, mac, "mac"),
+	F(cfg_port, n_ip4, "ipv4-address"),
+	F(cfg_port, ip4, "ipv4-address"),
+	F(cfg_port, n_ip6, "ipv6-address"),
+	F(cfg_port, ip6, "ipv6-address"),
+	F(cfg_port, service_ip4, "boot-service"),
 };
 
 static const struct field vm_fields[] = {
-	F(cfg_vm, hostname, "hostname"), F(cfg_vm, uuid, "uuid"), F(cfg_vm, method, "boot/method"),
-	F(cfg_vm, iscsi_server, "boot/iscsi/server"), F(cfg_vm, iscsi_port, "boot/iscsi/port"),
-	F(cfg_vm, iscsi_lun, "boot/iscsi/lun"), F(cfg_vm, iscsi_target, "boot/iscsi/target"),
-	F(cfg_vm, iscsi_initiator, "boot/iscsi/initiator"), F(cfg_vm, kernel, "boot/kernel"),
-	F(cfg_vm, initrd, "boot/initrd"), F(cfg_vm, cmdline, "boot/cmdline"), F(cfg_vm, n_nics, "nic"),
+	F(cfg_vm, hostname, "hostname"),
+	F(cfg_vm, uuid, "uuid"),
+	F(cfg_vm, method, "boot/method"),
+	F(cfg_vm, iscsi_server, "boot/iscsi/server"),
+	F(cfg_vm, iscsi_port, "boot/iscsi/port"),
+	F(cfg_vm, iscsi_lun, "boot/iscsi/lun"),
+	F(cfg_vm, iscsi_target, "boot/iscsi/target"),
+	F(cfg_vm, iscsi_initiator, "boot/iscsi/initiator"),
+	F(cfg_vm, kernel, "boot/kernel"),
+	F(cfg_vm, initrd, "boot/initrd"),
+	F(cfg_vm, cmdline, "boot/cmdline"),
+	F(cfg_vm, n_nics, "nic"),
 	F(cfg_vm, nics, "nic"),
 };
 
 static const struct field system_fields[] = {
-	F(cfg_system, n_workers, "worker-cpu"), F(cfg_system, worker_cpu, "worker-cpu"),
-	F(cfg_system, max_sleep_us, "max-sleep"), F(cfg_system, packet_buffers, "packet-buffers"),
-	F(cfg_system, queue_len, "queue-length"), F(cfg_system, mac_table_size, "mac-table-size"),
+	F(cfg_system, n_workers, "worker-cpu"),	   F(cfg_system, worker_cpu, "worker-cpu"),
+	F(cfg_system, max_sleep_us, "max-sleep"),  F(cfg_system, packet_buffers, "packet-buffers"),
+	F(cfg_system, queue_len, "queue-length"),  F(cfg_system, mac_table_size, "mac-table-size"),
 	F(cfg_system, mac_ageing_s, "mac-ageing"),
 };
 
@@ -76,21 +101,7 @@ static struct cfg_action *add(struct list *l, uint8_t change, uint8_t object, co
 	return a;
 }
 
-// Names of the fields in which two structs differ; each name once.
-static void fields_name(const struct field *f, size_t n, const void *x, const void *y, char *out, size_t size)
-{
-	const char *last = "";
-
-	for (size_t i = 0; i < n; i++) {
-		size_t len = strlen(out);
-
-		if (memcmp((const char *)x + f[i].at, (const char *)y + f[i].at, f[i].size) == 0 || strcmp(last, f[i].name) == 0)
-			continue;
-		last = f[i].name;
-		snprintf(out + len, size - len, "%s%s", len > 0 ? ", " : "", last);
-	}
-}
-
+// A kind of object: where its elements differ.
 struct kind {
 	uint8_t object;
 	size_t size; // of an element; its name is the first field
@@ -98,14 +109,38 @@ struct kind {
 	size_t n_fields;
 };
 
+// Names of the fields in which two elements differ; each name once.
+static void fields_name(const struct kind *k, const void *x, const void *y, struct cfg_action *act)
+{
+	const char *last = "";
+
+	for (size_t i = 0; i < k->n_fields; i++) {
+		const struct field *f = &k->fields[i];
+		size_t len = strlen(act->detail);
+
+		if (memcmp((const char *)x + f->at, (const char *)y + f->at, f->size) == 0 ||
+		    strcmp(last, f->name) == 0)
+			continue;
+		last = f->name;
+		snprintf(act->detail + len, sizeof(act->detail) - len, "%s%s", len > 0 ? ", " : "",
+			 last);
+	}
+}
+
+struct span {
+	const void *elems;
+	uint32_t n;
+};
+
 // Both lists are sorted by name.
-static void diff_named(struct list *l, const struct kind *k, const char *a, uint32_t n_a, const char *b, uint32_t n_b)
+static void diff_named(struct list *l, const struct kind *k, struct span from, struct span to)
 {
 	uint32_t i = 0, j = 0;
 
-	while (i < n_a || j < n_b) {
-		const char *x = a + i * k->size, *y = b + j * k->size;
-		int cmp = i == n_a ? 1 : j == n_b ? -1 : strcmp(x, y);
+	while (i < from.n || j < to.n) {
+		const char *x = (const char *)from.elems + i * k->size;
+		const char *y = (const char *)to.elems + j * k->size;
+		int cmp = i == from.n ? 1 : j == to.n ? -1 : strcmp(x, y);
 
 		if (cmp < 0) {
 			add(l, CFG_DEL, k->object, x);
@@ -114,11 +149,8 @@ static void diff_named(struct list *l, const struct kind *k, const char *a, uint
 			add(l, CFG_ADD, k->object, y);
 			j++;
 		} else {
-			if (memcmp(x, y, k->size) != 0) {
-				struct cfg_action *act = add(l, CFG_SET_CHANGED, k->object, y);
-
-				fields_name(k->fields, k->n_fields, x, y, act->detail, sizeof(act->detail));
-			}
+			if (memcmp(x, y, k->size) != 0)
+				fields_name(k, x, y, add(l, CFG_SET_CHANGED, k->object, y));
 			i++;
 			j++;
 		}
@@ -139,7 +171,8 @@ static void diff_services(struct list *l, const struct cfg *from, const struct c
 			add(l, CFG_DEL, CFG_OBJ_SERVICE, name);
 		else if (a > b)
 			add(l, CFG_ADD, CFG_OBJ_SERVICE, name);
-		else if (memcmp(&from->services[i], &to->services[j], sizeof(struct cfg_service)) != 0)
+		else if (memcmp(&from->services[i], &to->services[j], sizeof(struct cfg_service)) !=
+			 0)
 			add(l, CFG_SET_CHANGED, CFG_OBJ_SERVICE, name);
 		i += a <= b;
 		j += b <= a;
@@ -151,28 +184,35 @@ static int removals_first(const void *a, const void *b)
 	return ((const struct cfg_action *)a)->change - ((const struct cfg_action *)b)->change;
 }
 
+#define KIND(object, type, fields)                                                                 \
+	{                                                                                          \
+		object, sizeof(struct type), fields, sizeof(fields) / sizeof(fields[0])            \
+	}
+
 int cfg_diff(const struct cfg *from, const struct cfg *to, struct cfg_action **out)
 {
 	static const struct field file_fields[] = { F(cfg_file, path, "path") };
-	const struct kind ports = { CFG_OBJ_PORT, sizeof(struct cfg_port), port_fields, sizeof(port_fields) / sizeof(port_fields[0]) };
-	const struct kind vms = { CFG_OBJ_VM, sizeof(struct cfg_vm), vm_fields, sizeof(vm_fields) / sizeof(vm_fields[0]) };
-	const struct kind files = { CFG_OBJ_FILE, sizeof(struct cfg_file), file_fields, 1 };
+	static const struct kind ports = KIND(CFG_OBJ_PORT, cfg_port, port_fields);
+	static const struct kind vms = KIND(CFG_OBJ_VM, cfg_vm, vm_fields);
+	static const struct kind files = KIND(CFG_OBJ_FILE, cfg_file, file_fields);
+	static const struct kind systems = KIND(CFG_OBJ_SYSTEM, cfg_system, system_fields);
 	struct list l = { 0 };
 
 	*out = NULL;
-	if (memcmp(&from->system, &to->system, sizeof(from->system)) != 0) {
-		struct cfg_action *a = add(&l, CFG_SET_CHANGED, CFG_OBJ_SYSTEM, "");
-
-		fields_name(system_fields, sizeof(system_fields) / sizeof(system_fields[0]), &from->system, &to->system, a->detail, sizeof(a->detail));
-	}
+	if (memcmp(&from->system, &to->system, sizeof(from->system)) != 0)
+		fields_name(&systems, &from->system, &to->system,
+			    add(&l, CFG_SET_CHANGED, CFG_OBJ_SYSTEM, ""));
 	if (from->n_portals != to->n_portals || from->n_servers != to->n_servers ||
 	    memcmp(from->portals, to->portals, from->n_portals * sizeof(*from->portals)) != 0 ||
 	    memcmp(from->servers, to->servers, from->n_servers * sizeof(*from->servers)) != 0)
 		add(&l, CFG_SET_CHANGED, CFG_OBJ_STORAGE, "");
-	diff_named(&l, &files, (const char *)from->files, from->n_files, (const char *)to->files, to->n_files);
+	diff_named(&l, &files, (struct span){ from->files, from->n_files },
+		   (struct span){ to->files, to->n_files });
 	diff_services(&l, from, to);
-	diff_named(&l, &ports, (const char *)from->ports, from->n_ports, (const char *)to->ports, to->n_ports);
-	diff_named(&l, &vms, (const char *)from->vms, from->n_vms, (const char *)to->vms, to->n_vms);
+	diff_named(&l, &ports, (struct span){ from->ports, from->n_ports },
+		   (struct span){ to->ports, to->n_ports });
+	diff_named(&l, &vms, (struct span){ from->vms, from->n_vms },
+		   (struct span){ to->vms, to->n_vms });
 	if (l.failed) {
 		free(l.a);
 		return -ENOMEM;
@@ -185,10 +225,11 @@ int cfg_diff(const struct cfg *from, const struct cfg *to, struct cfg_action **o
 
 const char *cfg_action_text(const struct cfg_action *a, char *buf, size_t size)
 {
-	static const char *const objects[] = { "system", "port", "vm", "storage", "boot-service", "boot-file" };
+	static const char *const objects[] = { "system",  "port",	  "vm",
+					       "storage", "boot-service", "boot-file" };
 	static const char *const changes[] = { "remove", "change", "add" };
 
-	snprintf(buf, size, "%s%s%s: %s%s%s", objects[a->object], a->name[0] ? " " : "", a->name, changes[a->change],
-		 a->detail[0] ? " " : "", a->detail);
+	snprintf(buf, size, "%s%s%s: %s%s%s", objects[a->object], a->name[0] ? " " : "", a->name,
+		 changes[a->change], a->detail[0] ? " " : "", a->detail);
 	return buf;
 }

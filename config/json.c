@@ -47,7 +47,8 @@ static void quoted(struct cfg_json *j, const char *text)
 			esc[1] = *p;
 			put(j, esc, 2);
 		} else if ((unsigned char)*p < 0x20 || (unsigned char)*p >= 0x7f) {
-			// Bytes of a guest may be anything; each is shown as the code point of its value.
+			// Bytes of a guest may be anything; each is shown as the code point of its
+			// value.
 			snprintf(esc, sizeof(esc), "\\u%04x", (unsigned char)*p);
 			put(j, esc, 6);
 		} else {

@@ -43,8 +43,7 @@ static int trunk_read(const struct lyd_node *from, struct cfg_port *p, struct cf
 		trunk_all(p->trunk);
 		return 0;
 	}
-	LY_LIST_FOR(lyd_child(from), n)
-	{
+	LY_LIST_FOR (lyd_child(from), n) {
 		unsigned a, b;
 		char path[256] = "";
 
@@ -54,7 +53,8 @@ static int trunk_read(const struct lyd_node *from, struct cfg_port *p, struct cf
 			b = a;
 		if (a < 1 || b > 4094 || a > b) {
 			lyd_path(n, LYD_PATH_STD, path, sizeof(path));
-			return cfg_refuse(err, path, lyd_get_value(n), "VLANs are 1..4094, the lower one first");
+			return cfg_refuse(err, path, lyd_get_value(n),
+					  "VLANs are 1..4094, the lower one first");
 		}
 		for (unsigned v = a; v <= b; v++)
 			p->trunk[v >> 3] |= (uint8_t)(1u << (v & 7));
@@ -64,7 +64,7 @@ static int trunk_read(const struct lyd_node *from, struct cfg_port *p, struct cf
 
 static int vlan_read(const struct lyd_node *from, struct cfg_port *p, struct cfg_error *err)
 {
-	static const char *const modes[] = { "access",	     "trunk",	     "native-untagged",
+	static const char *const modes[] = { "access",	      "trunk",	      "native-untagged",
 					     "native-tagged", "dot1q-tunnel", "provider" };
 	const char *mode = cfg_value(from, "vlan-mode");
 	bool trunk;
@@ -72,7 +72,8 @@ static int vlan_read(const struct lyd_node *from, struct cfg_port *p, struct cfg
 	p->vlan_mode = p->type == CFG_PORT_UPLINK ? CFG_VLAN_NATIVE_UNTAGGED : CFG_VLAN_ACCESS;
 	// A list of VLANs says trunk on its own.
 	if (mode == NULL && cfg_count(from, "trunk") > 0)
-		p->vlan_mode = cfg_value(from, "vlan") != NULL ? CFG_VLAN_NATIVE_UNTAGGED : CFG_VLAN_TRUNK;
+		p->vlan_mode =
+			cfg_value(from, "vlan") != NULL ? CFG_VLAN_NATIVE_UNTAGGED : CFG_VLAN_TRUNK;
 	for (uint8_t i = 0; mode != NULL && i < 6; i++) {
 		if (strcmp(mode, modes[i]) == 0)
 			p->vlan_mode = i;
@@ -126,8 +127,11 @@ static int interface_read(const struct lyd_node *iface, struct cfg_port *p, stru
 	char path[256];
 
 	snprintf(path, sizeof(path), "/ietf-interfaces:interfaces/interface[name='%.100s']", name);
-	if (strlen(name) >= CFG_PORT_NAME || strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.:-") != strlen(name))
-		return cfg_refuse(err, path, name, "a port's name has 1..31 letters, digits or _ . : -");
+	if (strlen(name) >= CFG_PORT_NAME ||
+	    strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.:-") !=
+		    strlen(name))
+		return cfg_refuse(err, path, name,
+				  "a port's name has 1..31 letters, digits or _ . : -");
 	snprintf(p->name, sizeof(p->name), "%s", name);
 	type = strchr(type, ':') != NULL ? strchr(type, ':') + 1 : type;
 	if (strcmp(type, "guest") == 0)
@@ -137,7 +141,8 @@ static int interface_read(const struct lyd_node *iface, struct cfg_port *p, stru
 	else if (strcmp(type, "host") == 0)
 		p->type = CFG_PORT_HOST;
 	else
-		return cfg_refuse(err, path, type, "type must be weir-interfaces:guest, uplink or host");
+		return cfg_refuse(err, path, type,
+				  "type must be weir-interfaces:guest, uplink or host");
 	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
 		const char *arg = cfg_value(port, links[i].leaf);
 
@@ -155,8 +160,7 @@ static void addresses_read(const struct lyd_node *nic, struct cfg_port *p)
 {
 	const struct lyd_node *n;
 
-	LY_LIST_FOR(lyd_child(nic), n)
-	{
+	LY_LIST_FOR (lyd_child(nic), n) {
 		if (strcmp(n->schema->name, "ipv4-address") == 0 && p->n_ip4 < CFG_ADDRS)
 			inet_pton(AF_INET, lyd_get_value(n), p->ip4[p->n_ip4++]);
 		else if (strcmp(n->schema->name, "ipv6-address") == 0 && p->n_ip6 < CFG_ADDRS)
@@ -164,7 +168,8 @@ static void addresses_read(const struct lyd_node *nic, struct cfg_port *p)
 	}
 }
 
-static int nic_attach(struct cfg *c, struct cfg_vm *vm, const struct lyd_node *nic, struct cfg_error *err)
+static int nic_attach(struct cfg *c, struct cfg_vm *vm, const struct lyd_node *nic,
+		      struct cfg_error *err)
 {
 	const char *iface = cfg_value(nic, "interface");
 	struct cfg_nic *n = &vm->nics[vm->n_nics++];
@@ -176,16 +181,19 @@ static int nic_attach(struct cfg *c, struct cfg_vm *vm, const struct lyd_node *n
 	if (iface != NULL) {
 		p = (struct cfg_port *)(uintptr_t)cfg_port_find(c, iface);
 		if (p == NULL || p->type != CFG_PORT_GUEST)
-			return cfg_refuse(err, path, iface, "there is no interface of that name and type guest");
+			return cfg_refuse(err, path, iface,
+					  "there is no interface of that name and type guest");
 		if (p->vm[0] != '\0')
-			return cfg_refuse(err, path, iface, "the interface serves VM %s already", p->vm);
+			return cfg_refuse(err, path, iface, "the interface serves VM %s already",
+					  p->vm);
 	} else {
 		char name[CFG_PORT_NAME + 8];
 		int rc;
 
 		snprintf(name, sizeof(name), "%s.%u", vm->name, n->id);
 		if (cfg_port_find(c, name) != NULL)
-			return cfg_refuse(err, path, name, "the card's port has the name of another port");
+			return cfg_refuse(err, path, name,
+					  "the card's port has the name of another port");
 		p = &c->ports[c->n_ports++];
 		snprintf(p->name, sizeof(p->name), "%.31s", name);
 		p->type = CFG_PORT_GUEST;
@@ -202,7 +210,8 @@ static int nic_attach(struct cfg *c, struct cfg_vm *vm, const struct lyd_node *n
 	p->nic = n->id;
 	p->has_mac = true;
 	if (mac_parse(cfg_value(nic, "mac"), p->mac) < 0)
-		return cfg_refuse(err, path, cfg_value(nic, "mac"), "not a MAC address of six bytes");
+		return cfg_refuse(err, path, cfg_value(nic, "mac"),
+				  "not a MAC address of six bytes");
 	addresses_read(nic, p);
 	return 0;
 }
@@ -227,7 +236,8 @@ static void boot_read(const struct lyd_node *boot, struct cfg_vm *vm)
 	cfg_text(boot, "cmdline", vm->cmdline, sizeof(vm->cmdline));
 }
 
-static int vm_read(struct cfg *c, const struct lyd_node *node, struct cfg_vm *vm, struct cfg_error *err)
+static int vm_read(struct cfg *c, const struct lyd_node *node, struct cfg_vm *vm,
+		   struct cfg_error *err)
 {
 	const struct lyd_node *n;
 
@@ -238,8 +248,7 @@ static int vm_read(struct cfg *c, const struct lyd_node *node, struct cfg_vm *vm
 	cfg_text(node, "hostname", vm->hostname, sizeof(vm->hostname));
 	cfg_text(node, "uuid", vm->uuid, sizeof(vm->uuid));
 	boot_read(cfg_child(node, "boot"), vm);
-	LY_LIST_FOR(lyd_child(node), n)
-	{
+	LY_LIST_FOR (lyd_child(node), n) {
 		int rc;
 
 		if (strcmp(n->schema->name, "nic") != 0 || vm->n_nics == CFG_NICS)
@@ -262,10 +271,10 @@ static void system_read(const struct lyd_node *sys, struct cfg_system *s)
 	s->mac_ageing_s = cfg_number(sys, "mac-ageing", 300);
 	if (sys == NULL)
 		return;
-	LY_LIST_FOR(lyd_child(sys), n)
-	{
+	LY_LIST_FOR (lyd_child(sys), n) {
 		if (strcmp(n->schema->name, "worker-cpu") == 0 && s->n_workers < 8)
-			s->worker_cpu[s->n_workers++] = (uint16_t)strtoul(lyd_get_value(n), NULL, 10);
+			s->worker_cpu[s->n_workers++] =
+				(uint16_t)strtoul(lyd_get_value(n), NULL, 10);
 	}
 }
 
@@ -275,8 +284,7 @@ static void storage_read(const struct lyd_node *storage, struct cfg *c)
 
 	if (storage == NULL)
 		return;
-	LY_LIST_FOR(lyd_child(storage), n)
-	{
+	LY_LIST_FOR (lyd_child(storage), n) {
 		if (strcmp(n->schema->name, "server") == 0) {
 			struct cfg_server *s = &c->servers[c->n_servers++];
 			char text[64];
@@ -285,7 +293,8 @@ static void storage_read(const struct lyd_node *storage, struct cfg *c)
 			snprintf(text, sizeof(text), "%s", lyd_get_value(n));
 			bits = (uint32_t)strtoul(strchr(text, '/') + 1, NULL, 10);
 			*strchr(text, '/') = '\0';
-			s->prefix_bits = (uint8_t)(bits + (addr_parse(text, s->addr) == 32 ? 96 : 0));
+			s->prefix_bits =
+				(uint8_t)(bits + (addr_parse(text, s->addr) == 32 ? 96 : 0));
 		} else if (strcmp(n->schema->name, "portal") == 0) {
 			struct cfg_portal *p = &c->portals[c->n_portals++];
 
@@ -302,8 +311,7 @@ static void services_read(const struct lyd_node *services, struct cfg *c)
 
 	if (services == NULL)
 		return;
-	LY_LIST_FOR(lyd_child(services), n)
-	{
+	LY_LIST_FOR (lyd_child(services), n) {
 		struct cfg_service *s = &c->services[c->n_services++];
 
 		s->vlan = (uint16_t)cfg_number(n, "vlan", 0);
@@ -311,8 +319,7 @@ static void services_read(const struct lyd_node *services, struct cfg *c)
 		s->prefix_len = (uint8_t)cfg_number(n, "prefix-length", 24);
 		if (cfg_value(n, "router") != NULL)
 			inet_pton(AF_INET, cfg_value(n, "router"), s->router);
-		LY_LIST_FOR(lyd_child(n), d)
-		{
+		LY_LIST_FOR (lyd_child(n), d) {
 			if (strcmp(d->schema->name, "dns") == 0 && s->n_dns < 3)
 				inet_pton(AF_INET, lyd_get_value(d), s->dns[s->n_dns++]);
 		}
@@ -326,8 +333,7 @@ static void files_read(const struct lyd_node *files, struct cfg *c)
 
 	if (files == NULL)
 		return;
-	LY_LIST_FOR(lyd_child(files), n)
-	{
+	LY_LIST_FOR (lyd_child(files), n) {
 		struct cfg_file *f = &c->files[c->n_files++];
 
 		cfg_text(n, "name", f->name, sizeof(f->name));
@@ -341,8 +347,7 @@ static int lists_alloc(struct cfg *c, const struct lyd_node *tree)
 	uint32_t n_ports = cfg_count(cfg_top(tree, "interfaces"), "interface");
 
 	if (vms != NULL) {
-		LY_LIST_FOR(lyd_child(vms), n)
-		{
+		LY_LIST_FOR (lyd_child(vms), n) {
 			n_ports += cfg_count(n, "nic");
 		}
 	}
@@ -351,7 +356,8 @@ static int lists_alloc(struct cfg *c, const struct lyd_node *tree)
 	c->vms = calloc(cfg_count(vms, "vm") + 1, sizeof(*c->vms));
 	c->portals = calloc(cfg_count(storage, "portal") + 1, sizeof(*c->portals));
 	c->servers = calloc(cfg_count(storage, "server") + 1, sizeof(*c->servers));
-	c->services = calloc(cfg_count(cfg_top(tree, "boot-services"), "service") + 1, sizeof(*c->services));
+	c->services = calloc(cfg_count(cfg_top(tree, "boot-services"), "service") + 1,
+			     sizeof(*c->services));
 	c->files = calloc(cfg_count(cfg_top(tree, "boot-files"), "file") + 1, sizeof(*c->files));
 	return c->ports == NULL || c->vms == NULL || c->portals == NULL || c->servers == NULL ||
 			       c->services == NULL || c->files == NULL
@@ -371,7 +377,8 @@ static int by_vlan(const void *a, const void *b)
 
 static int tree_read(struct cfg *c, const struct lyd_node *tree, struct cfg_error *err)
 {
-	const struct lyd_node *interfaces = cfg_top(tree, "interfaces"), *vms = cfg_top(tree, "vms"), *n;
+	const struct lyd_node *interfaces = cfg_top(tree, "interfaces"),
+			      *vms = cfg_top(tree, "vms"), *n;
 	int rc;
 
 	system_read(cfg_top(tree, "system"), &c->system);
@@ -379,8 +386,7 @@ static int tree_read(struct cfg *c, const struct lyd_node *tree, struct cfg_erro
 	services_read(cfg_top(tree, "boot-services"), c);
 	files_read(cfg_top(tree, "boot-files"), c);
 	if (interfaces != NULL) {
-		LY_LIST_FOR(lyd_child(interfaces), n)
-		{
+		LY_LIST_FOR (lyd_child(interfaces), n) {
 			if (cfg_child(n, "port") == NULL)
 				continue; // an interface of somebody else
 			rc = interface_read(n, &c->ports[c->n_ports++], err);
@@ -389,8 +395,7 @@ static int tree_read(struct cfg *c, const struct lyd_node *tree, struct cfg_erro
 		}
 	}
 	if (vms != NULL) {
-		LY_LIST_FOR(lyd_child(vms), n)
-		{
+		LY_LIST_FOR (lyd_child(vms), n) {
 			rc = vm_read(c, n, &c->vms[c->n_vms++], err);
 			if (rc < 0)
 				return rc;
@@ -411,7 +416,8 @@ static int tree_read(struct cfg *c, const struct lyd_node *tree, struct cfg_erro
 	return 0;
 }
 
-int cfg_load(struct cfg_schema *s, const char *json, size_t size, struct cfg **out, struct cfg_error *err)
+int cfg_load(struct cfg_schema *s, const char *json, size_t size, struct cfg **out,
+	     struct cfg_error *err)
 {
 	struct lyd_node *tree = NULL;
 	struct cfg *c;
@@ -434,7 +440,9 @@ int cfg_load(struct cfg_schema *s, const char *json, size_t size, struct cfg **o
 	text[size] = '\0';
 	if (strlen(text) != size)
 		rc = cfg_refuse(err, "", "", "has a NUL byte at offset %zu", strlen(text));
-	else if (lyd_parse_data_mem(s->ctx, text, LYD_JSON, LYD_PARSE_STRICT, LYD_VALIDATE_NO_STATE | LYD_VALIDATE_PRESENT, &tree) != LY_SUCCESS)
+	else if (lyd_parse_data_mem(s->ctx, text, LYD_JSON, LYD_PARSE_STRICT,
+				    LYD_VALIDATE_NO_STATE | LYD_VALIDATE_PRESENT,
+				    &tree) != LY_SUCCESS)
 		rc = cfg_refuse_ly(err, s->ctx);
 	if (rc == 0)
 		rc = lists_alloc(c, tree);

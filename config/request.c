@@ -54,7 +54,8 @@ static int request_read(const struct lyd_node *op, struct cfg_request *r)
 	return 0;
 }
 
-int cfg_request_parse(struct cfg_schema *s, const char *json, size_t size, struct cfg_request *r, struct cfg_error *err)
+int cfg_request_parse(struct cfg_schema *s, const char *json, size_t size, struct cfg_request *r,
+		      struct cfg_error *err)
 {
 	struct lyd_node *tree = NULL, *op = NULL;
 	struct ly_in *in = NULL;
@@ -73,8 +74,8 @@ int cfg_request_parse(struct cfg_schema *s, const char *json, size_t size, struc
 		free(text);
 		return -ENOMEM;
 	}
-	if (lyd_parse_op(s->ctx, NULL, in, LYD_JSON, LYD_TYPE_RPC_YANG, &tree, &op) != LY_SUCCESS || op == NULL ||
-	    lyd_validate_op(tree, NULL, LYD_TYPE_RPC_YANG, NULL) != LY_SUCCESS)
+	if (lyd_parse_op(s->ctx, NULL, in, LYD_JSON, LYD_TYPE_RPC_YANG, &tree, &op) != LY_SUCCESS ||
+	    op == NULL || lyd_validate_op(tree, NULL, LYD_TYPE_RPC_YANG, NULL) != LY_SUCCESS)
 		rc = cfg_refuse_ly(err, s->ctx);
 	if (rc == 0)
 		rc = request_read(op, r);
@@ -96,7 +97,8 @@ int cfg_state_check(struct cfg_schema *s, const char *json, size_t size, struct 
 	int rc = 0;
 
 	(void)size;
-	if (lyd_parse_data_mem(s->ctx, json, LYD_JSON, LYD_PARSE_STRICT | LYD_PARSE_ONLY, 0, &tree) != LY_SUCCESS)
+	if (lyd_parse_data_mem(s->ctx, json, LYD_JSON, LYD_PARSE_STRICT | LYD_PARSE_ONLY, 0,
+			       &tree) != LY_SUCCESS)
 		rc = cfg_refuse_ly(err, s->ctx);
 	lyd_free_all(tree);
 	return rc;

@@ -8,8 +8,10 @@ static const struct {
 	const char *name, *revision;
 } modules[] = {
 	{ "ietf-interfaces", "2018-02-20" }, // libyuma-base, nmda-modules: RFC 8343
-	{ "weir-interfaces", NULL },	     { "weir-vm", NULL },
-	{ "weir-qos", NULL },		     { "weir-system", NULL },
+	{ "weir-interfaces", NULL },
+	{ "weir-vm", NULL },
+	{ "weir-qos", NULL },
+	{ "weir-system", NULL },
 	{ "weir-operations", NULL },
 };
 
@@ -34,9 +36,12 @@ int cfg_schema_create(const char *yang_dir, struct cfg_schema **out, struct cfg_
 	for (size_t i = 0; i < sizeof(standard_dirs) / sizeof(standard_dirs[0]); i++)
 		ly_ctx_set_searchdir(s->ctx, standard_dirs[i]);
 	for (size_t i = 0; i < sizeof(modules) / sizeof(modules[0]); i++) {
-		if (ly_ctx_load_module(s->ctx, modules[i].name, modules[i].revision, NULL) == NULL) {
+		if (ly_ctx_load_module(s->ctx, modules[i].name, modules[i].revision, NULL) ==
+		    NULL) {
 			cfg_refuse(err, "", modules[i].name,
-				   "YANG module does not load (ours: %s; standard ones: package libyuma-base): %s", yang_dir,
+				   "YANG module does not load (ours: %s; standard ones: package "
+				   "libyuma-base): %s",
+				   yang_dir,
 				   ly_errmsg(s->ctx) == NULL ? "not found" : ly_errmsg(s->ctx));
 			cfg_schema_destroy(s);
 			return -EINVAL;

@@ -49,6 +49,8 @@ int cfg_refuse_ly(struct cfg_error *err, const struct ly_ctx *ctx)
 	}
 	if (msg != NULL) {
 		between(msg, "alue \"", err->value, sizeof(err->value));
+		if (err->value[0] == '\0') // "Unsatisfied pattern - "x" does not conform to ..."
+			between(msg, " - \"", err->value, sizeof(err->value));
 		snprintf(err->reason, sizeof(err->reason), "%s", msg);
 	} else {
 		snprintf(err->reason, sizeof(err->reason), "not valid");
@@ -60,8 +62,7 @@ const struct lyd_node *cfg_top(const struct lyd_node *tree, const char *name)
 {
 	const struct lyd_node *n;
 
-	LY_LIST_FOR(tree, n)
-	{
+	LY_LIST_FOR (tree, n) {
 		if (n->schema != NULL && strcmp(n->schema->name, name) == 0)
 			return n;
 	}
@@ -109,8 +110,7 @@ uint32_t cfg_count(const struct lyd_node *parent, const char *name)
 
 	if (parent == NULL)
 		return 0;
-	LY_LIST_FOR(lyd_child(parent), n)
-	{
+	LY_LIST_FOR (lyd_child(parent), n) {
 		count += n->schema != NULL && strcmp(n->schema->name, name) == 0;
 	}
 	return count;

@@ -91,12 +91,16 @@ static void warn_fixed(const struct cfg *from, const struct cfg *to)
 
 	if (from->n_ports + from->n_vms == 0)
 		return; // the first configuration: it was started with these
-	if (a->n_workers != b->n_workers || memcmp(a->worker_cpu, b->worker_cpu, sizeof(a->worker_cpu)) != 0 ||
-	    a->max_sleep_us != b->max_sleep_us || a->packet_buffers != b->packet_buffers || a->queue_len != b->queue_len)
-		weir_log(WEIR_WARNING, "system: worker-cpu, max-sleep, packet-buffers and queue-length take effect at the next start");
+	if (a->n_workers != b->n_workers ||
+	    memcmp(a->worker_cpu, b->worker_cpu, sizeof(a->worker_cpu)) != 0 ||
+	    a->max_sleep_us != b->max_sleep_us || a->packet_buffers != b->packet_buffers ||
+	    a->queue_len != b->queue_len)
+		weir_log(WEIR_WARNING, "system: worker-cpu, max-sleep, packet-buffers and "
+				       "queue-length take effect at the next start");
 }
 
-int ctl_apply(struct ctl *c, struct cfg *next, bool dry_run, char **plan_text, struct cfg_error *err)
+int ctl_apply(struct ctl *c, struct cfg *next, bool dry_run, char **plan_text,
+	      struct cfg_error *err)
 {
 	struct cfg_action *actions = NULL;
 	struct dp_prepared *prep = NULL;

@@ -1,5 +1,6 @@
-// The boot thread: its own libev loop around the responder. Frames come and go by ring, tables and events by value or by
-// handing over ownership; nothing else is shared, so it can become a process of its own.
+// The boot thread: its own libev loop around the responder. Frames come and go by ring, tables and
+// events by value or by handing over ownership; nothing else is shared, so it can become a process
+// of its own.
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -16,9 +17,9 @@ enum { PUNT_BURST = 16 };
 
 struct ctl_boot {
 	struct ctl *ctl;
-	struct boot_responder *responder; // boot thread only
+	struct boot_responder *responder;   // boot thread only
 	struct dp_punt in[PUNT_BURST], out; // boot thread only
-	struct ev_loop *loop; // boot thread only, but for ev_async_send
+	struct ev_loop *loop;		    // boot thread only, but for ev_async_send
 	struct ev_async wake;
 	struct ev_io punts;
 	struct ev_timer tick;
@@ -26,7 +27,7 @@ struct ctl_boot {
 	bool running;
 	_Atomic bool stop;
 	_Atomic(struct boot_table *) next; // main: w, boot: takes
-	int events[2]; // datagrams of struct boot_event: [1] boot writes, [0] main reads
+	int events[2];		// datagrams of struct boot_event: [1] boot writes, [0] main reads
 	struct ev_io events_io; // main
 };
 
@@ -68,8 +69,12 @@ static void punts_take(struct ctl_boot *b)
 
 	table_take(b);
 	while ((n = dp_switch_punts(b->ctl->sw, b->in, PUNT_BURST)) > 0) {
-		for (uint32_t i = 0; i < n; i++)
-			boot_input(b->responder, b->in[i].port, b->in[i].gen, b->in[i].data, b->in[i].size, b->in[i].ns);
+		for (uint32_t i = 0; i < n; i++) {
+			const struct dp_punt *p = &b->in[i];
+
+			boot_input(b->responder, &(struct boot_frame){ p->port, p->gen, p->data,
+								       p->size, p->ns });
+		}
 	}
 }
 
@@ -121,9 +126,11 @@ static void on_events(struct ev_loop *loop, struct ev_io *io, int revents)
 	(void)loop;
 	(void)revents;
 	while (recv(io->fd, &e, sizeof(e), MSG_DONTWAIT) == sizeof(e)) {
-		if (dp_switch_port_info(c->sw, (uint16_t)e.port, &info) < 0 || info.gen != e.gen || info.cfg.vm[0] == '\0')
+		if (dp_switch_port_info(c->sw, (uint16_t)e.port, &info) < 0 || info.gen != e.gen ||
+		    info.cfg.vm[0] == '\0')
 			continue;
-		ctl_vm_event(c, info.cfg.vm, e.ns, "%s%s%s", boot_event_name(e.kind), e.detail[0] ? ": " : "", e.detail);
+		ctl_vm_event(c, info.cfg.vm, e.ns, "%s%s%s", boot_event_name(e.kind),
+			     e.detail[0] ? ": " : "", e.detail);
 	}
 }
 

@@ -9,7 +9,7 @@
 #include "cfg_json.h"
 #include "dp_switch.h"
 
-struct ctl_boot; // boot_thread.c
+struct ctl_boot;   // boot_thread.c
 struct ctl_server; // server.c
 
 #define CTL_VM_EVENTS 48
@@ -24,7 +24,7 @@ struct ctl_vm {
 	struct ctl_vm *next;
 	char name[32];
 	bool connected;
-	uint32_t n_attaches; // of the port when the timeline began
+	uint32_t n_attaches;	  // of the port when the timeline began
 	uint64_t storage_rx_pkts; // when the timeline began
 	bool storage_seen;
 	uint32_t n_events;
@@ -51,15 +51,19 @@ struct ctl {
 // Bring `next` into force (the switch owns it on success). With dry_run only the plan is written.
 // plan_text: one line per action, newline-terminated, may be NULL; free() it.
 // returns 0, or a negative errno with err filled and the running configuration untouched
-int ctl_apply(struct ctl *c, struct cfg *next, bool dry_run, char **plan_text, struct cfg_error *err);
+int ctl_apply(struct ctl *c, struct cfg *next, bool dry_run, char **plan_text,
+	      struct cfg_error *err);
 // Read and check the configuration file. A missing file is an empty configuration: *missing tells.
 int ctl_config_read(struct ctl *c, struct cfg **out, bool *missing, struct cfg_error *err);
 
 // --- translate.c: the only place where configuration becomes parameters.
 
-int ctl_translate(const struct cfg *running, const struct cfg *next, const struct cfg_action *a, int n, struct dp_plan *plan);
-// A boot table of `cfg` as the ports stand now; files are read. returns 0, or negative with err filled
-int ctl_boot_table(const struct ctl *c, const struct cfg *cfg, struct boot_table **out, struct cfg_error *err);
+int ctl_translate(const struct cfg *running, const struct cfg *next, const struct cfg_action *a,
+		  int n, struct dp_plan *plan);
+// A boot table of `cfg` as the ports stand now; files are read. returns 0, or negative with err
+// filled
+int ctl_boot_table(const struct ctl *c, const struct cfg *cfg, struct boot_table **out,
+		   struct cfg_error *err);
 // Fill in what is known only after the commit: port indexes and the service MAC.
 void ctl_boot_table_bind(const struct ctl *c, const struct cfg *cfg, struct boot_table *t);
 
@@ -75,7 +79,8 @@ void ctl_boot_counters(struct ctl *c, struct boot_counters *out);
 
 // --- vm.c
 
-void ctl_vm_event(struct ctl *c, const char *vm, uint64_t ns, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+void ctl_vm_event(struct ctl *c, const char *vm, uint64_t ns, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
 // Notice guests that came or went, and first storage frames. Call every few ms.
 void ctl_vm_watch(struct ctl *c, uint64_t now_ns);
 const struct ctl_vm *ctl_vm_find(const struct ctl *c, const char *name);
@@ -103,6 +108,7 @@ int ctl_eal_init(const struct cfg_system *s, struct ctl_eal *e, struct cfg_error
 
 // --- core.c: the parts above put together, for the daemon and for tests
 
-int ctl_switch_create(struct ctl *c, const struct cfg_system *s, const struct ctl_eal *e, struct cfg_error *err);
+int ctl_switch_create(struct ctl *c, const struct cfg_system *s, const struct ctl_eal *e,
+		      struct cfg_error *err);
 
 #endif

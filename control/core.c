@@ -1,4 +1,5 @@
-// The daemon's parts put together, without its process: what weir-switchd and the packet tests share.
+// The daemon's parts put together, without its process: what weir-switchd and the packet tests
+// share.
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +11,8 @@
 // The providers of links, in one place.
 static const struct dp_link_driver *const real_drivers[] = { &dp_ethdev_driver, &vh_driver, NULL };
 
-int ctl_switch_create(struct ctl *c, const struct cfg_system *s, const struct ctl_eal *e, struct cfg_error *err)
+int ctl_switch_create(struct ctl *c, const struct cfg_system *s, const struct ctl_eal *e,
+		      struct cfg_error *err)
 {
 	struct dp_switch_params p = {
 		.n_workers = e->n_workers,
@@ -33,7 +35,8 @@ int ctl_switch_create(struct ctl *c, const struct cfg_system *s, const struct ct
 	}
 	c->hugepages = e->hugepages;
 	c->n_mbufs = s->packet_buffers;
-	for (const struct dp_link_driver *const *d = c->drivers != NULL ? c->drivers : real_drivers; *d != NULL; d++)
+	for (const struct dp_link_driver *const *d = c->drivers != NULL ? c->drivers : real_drivers;
+	     *d != NULL; d++)
 		dp_switch_add_driver(c->sw, *d);
 	return cfg_empty(&c->running);
 }

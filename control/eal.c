@@ -1,4 +1,5 @@
-// Starting DPDK: memory in hugepages where there are enough, ordinary memory otherwise, and said so.
+// Starting DPDK: memory in hugepages where there are enough, ordinary memory otherwise, and said
+// so.
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
@@ -15,8 +16,10 @@ enum { LARGE_BUFFERS = 1024, BASE_MIB = 160 };
 
 static uint32_t memory_mib(const struct cfg_system *s)
 {
-	// Buffer, headroom, metadata and pool overhead; the forwarding table; jumbo buffers; the rest.
-	return BASE_MIB + s->packet_buffers / 1024 * 5 / 2 + s->mac_table_size / 16384 + LARGE_BUFFERS * 19 / 1024;
+	// Buffer, headroom, metadata and pool overhead; the forwarding table; jumbo buffers; the
+	// rest.
+	return BASE_MIB + s->packet_buffers / 1024 * 5 / 2 + s->mac_table_size / 16384 +
+	       LARGE_BUFFERS * 19 / 1024;
 }
 
 static uint64_t hugepages_free_mib(void)
@@ -35,7 +38,8 @@ static uint64_t hugepages_free_mib(void)
 	return n * kib / 1024;
 }
 
-static int cpus_choose(const struct cfg_system *s, struct ctl_eal *e, char *lcores, size_t size, struct cfg_error *err)
+static int cpus_choose(const struct cfg_system *s, struct ctl_eal *e, char *lcores, size_t size,
+		       struct cfg_error *err)
 {
 	cpu_set_t set;
 	int last = -1, at;
@@ -56,7 +60,8 @@ static int cpus_choose(const struct cfg_system *s, struct ctl_eal *e, char *lcor
 		if (cpu < 0 || cpu >= CPU_SETSIZE || !CPU_ISSET(cpu, &set)) {
 			snprintf(err->path, sizeof(err->path), "/weir-system:system/worker-cpu");
 			snprintf(err->value, sizeof(err->value), "%d", cpu);
-			snprintf(err->reason, sizeof(err->reason), "this process may not run on that CPU");
+			snprintf(err->reason, sizeof(err->reason),
+				 "this process may not run on that CPU");
 			return -EINVAL;
 		}
 		e->worker_lcores[i] = i + 1;
@@ -76,7 +81,9 @@ int ctl_eal_init(const struct cfg_system *s, struct ctl_eal *e, struct cfg_error
 		return rc;
 	e->hugepages = !e->no_huge && hugepages_free_mib() >= memory_mib(s);
 	if (!e->hugepages && !e->no_huge)
-		weir_log(WEIR_NOTICE, "hugepages: %lu MiB free, %u MiB wanted: running in ordinary memory, which is slower",
+		weir_log(WEIR_NOTICE,
+			 "hugepages: %lu MiB free, %u MiB wanted: running in ordinary memory, "
+			 "which is slower",
 			 (unsigned long)hugepages_free_mib(), memory_mib(s));
 	snprintf(mib, sizeof(mib), "%u", memory_mib(s));
 	argv[argc++] = "weir-switchd";
@@ -87,8 +94,10 @@ int ctl_eal_init(const struct cfg_system *s, struct ctl_eal *e, struct cfg_error
 	argv[argc++] = "-a"; // no device but those that the configuration names
 	argv[argc++] = "0000:00:00.0";
 	argv[argc++] = "--log-level=*:error";
-	argv[argc++] = "--log-level=pmd.net.tap*:critical"; // it misses a queueing discipline that we do not use
-	argv[argc++] = "--log-level=lib.vhost*:critical"; // a socket that is not there yet is no error
+	argv[argc++] = "--log-level=pmd.net.tap*:critical"; // it misses a queueing discipline that
+							    // we do not use
+	argv[argc++] =
+		"--log-level=lib.vhost*:critical"; // a socket that is not there yet is no error
 	if (e->hugepages) {
 		argv[argc++] = "--in-memory";
 	} else {
@@ -98,8 +107,9 @@ int ctl_eal_init(const struct cfg_system *s, struct ctl_eal *e, struct cfg_error
 		argv[argc++] = mib;
 	}
 	if (rte_eal_init(argc, (char **)(uintptr_t)argv) < 0) {
-		snprintf(err->reason, sizeof(err->reason), "DPDK does not start (%s MiB, %s): %s", mib,
-			 e->hugepages ? "hugepages" : "ordinary memory", rte_strerror(rte_errno));
+		snprintf(err->reason, sizeof(err->reason), "DPDK does not start (%s MiB, %s): %s",
+			 mib, e->hugepages ? "hugepages" : "ordinary memory",
+			 rte_strerror(rte_errno));
 		return -EIO;
 	}
 	return 0;

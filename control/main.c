@@ -42,7 +42,8 @@ static const char usage[] =
 
 static void error_say(const char *what, const struct cfg_error *e)
 {
-	weir_log(WEIR_ERROR, "%s: %s%s%s%s%s", what, e->path, e->path[0] ? " " : "", e->value, e->value[0] ? ": " : "", e->reason);
+	weir_log(WEIR_ERROR, "%s: %s%s%s%s%s", what, e->path, e->path[0] ? " " : "", e->value,
+		 e->value[0] ? ": " : "", e->reason);
 }
 
 static void on_signal(struct ev_loop *loop, struct ev_signal *s, int revents)
@@ -66,11 +67,16 @@ static int config_load(struct ctl *c, bool first)
 			cfg_free(next);
 	}
 	if (rc < 0)
-		error_say(first ? "configuration" : "configuration refused, the running one stays", &err);
+		error_say(first ? "configuration" : "configuration refused, the running one stays",
+			  &err);
 	else if (missing)
-		weir_log(WEIR_NOTICE, "no configuration: running without ports. Next step: write %s (README, \"Configuration by "
-			 "example\") and run: weir reload", c->config_path);
-	for (char *line = plan, *nl; rc == 0 && line != NULL && (nl = strchr(line, '\n')) != NULL; line = nl + 1) {
+		weir_log(WEIR_NOTICE,
+			 "no configuration: running without ports. Next step: write %s (README, "
+			 "\"Configuration by "
+			 "example\") and run: weir reload",
+			 c->config_path);
+	for (char *line = plan, *nl; rc == 0 && line != NULL && (nl = strchr(line, '\n')) != NULL;
+	     line = nl + 1) {
 		*nl = '\0';
 		weir_log(WEIR_INFO, "%s", line);
 	}
@@ -106,8 +112,10 @@ static void on_watch(struct ev_loop *loop, struct ev_timer *t, int revents)
 static int options_read(int argc, char **argv, struct ctl *c, struct options *o)
 {
 	static const struct option longs[] = {
-		{ "config", 1, NULL, 'c' }, { "socket", 1, NULL, 's' },	 { "yang", 1, NULL, 'y' }, { "no-huge", 0, NULL, 1 },
-		{ "check", 0, NULL, 2 },    { "verbose", 0, NULL, 'v' }, { "help", 0, NULL, 'h' }, { 0 },
+		{ "config", 1, NULL, 'c' }, { "socket", 1, NULL, 's' },
+		{ "yang", 1, NULL, 'y' },   { "no-huge", 0, NULL, 1 },
+		{ "check", 0, NULL, 2 },    { "verbose", 0, NULL, 'v' },
+		{ "help", 0, NULL, 'h' },   { 0 },
 	};
 	int opt;
 
@@ -192,7 +200,9 @@ static int start(struct ctl *c, const struct options *o)
 		return rc;
 	}
 	if (o->check) {
-		printf("%s: %s\n", c->config_path, missing ? "there is no such file; Weir would run without ports" : "is valid");
+		printf("%s: %s\n", c->config_path,
+		       missing ? "there is no such file; Weir would run without ports"
+			       : "is valid");
 		return 0;
 	}
 	rc = ctl_boot_start(c);
@@ -223,7 +233,8 @@ static void run(struct ctl *c)
 	ev_signal_start(c->loop, &w.hup);
 	ev_timer_start(c->loop, &w.housekeep);
 	ev_timer_start(c->loop, &w.watch);
-	weir_log(WEIR_NOTICE, "ready: %u worker%s, %s", dp_switch_n_workers(c->sw), dp_switch_n_workers(c->sw) == 1 ? "" : "s",
+	weir_log(WEIR_NOTICE, "ready: %u worker%s, %s", dp_switch_n_workers(c->sw),
+		 dp_switch_n_workers(c->sw) == 1 ? "" : "s",
 		 c->hugepages ? "hugepages" : "ordinary memory");
 	sd_notify(0, "READY=1");
 	ev_run(c->loop, 0);

@@ -1,4 +1,5 @@
-// Answers to requests of local tools. The document is {"ok":true,"data":{...}} or {"ok":false,"error":{...}}.
+// Answers to requests of local tools. The document is {"ok":true,"data":{...}} or
+// {"ok":false,"error":{...}}.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,7 +42,8 @@ static void explain(struct ctl *c, const struct cfg_request *r, struct cfg_json 
 	int idx = dp_switch_port_find(c->sw, r->name);
 
 	if (idx < 0 || dp_switch_explain(c->sw, (uint16_t)idx, r->bytes, r->size, &v) < 0) {
-		ctl_answer_error(j, "/weir-operations:explain/port", r->name, "there is no port of that name");
+		ctl_answer_error(j, "/weir-operations:explain/port", r->name,
+				 "there is no port of that name");
 		return;
 	}
 	cfg_json_open(j, NULL, '{');
@@ -85,8 +87,8 @@ static void reload(struct ctl *c, bool dry_run, struct cfg_json *j)
 			cfg_free(next);
 	}
 	if (rc < 0) {
-		weir_log(WEIR_ERROR, "configuration %s: refused: %s%s%s: %s", c->config_path, err.path, err.value[0] ? " " : "",
-			 err.value, err.reason);
+		weir_log(WEIR_ERROR, "configuration %s: refused: %s%s%s: %s", c->config_path,
+			 err.path, err.value[0] ? " " : "", err.value, err.reason);
 		ctl_answer_error(j, err.path, err.value, err.reason);
 	} else {
 		cfg_json_open(j, NULL, '{');

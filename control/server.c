@@ -1,5 +1,6 @@
-// The UNIX socket of local tools: one request per line, one answer per line; a tap request turns the connection into a
-// stream of records. Root and the daemon's own user only (SO_PEERCRED). A client that does not read is cut, never waited for.
+// The UNIX socket of local tools: one request per line, one answer per line; a tap request turns
+// the connection into a stream of records. Root and the daemon's own user only (SO_PEERCRED). A
+// client that does not read is cut, never waited for.
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <pcap/bpf.h>
@@ -17,7 +19,13 @@
 #include "dp_tap.h"
 #include "weir_log.h"
 
-enum { MAX_CLIENTS = 32, OUT_MAX = 64 << 20, TAP_OUT_MAX = 4 << 20, TAP_BURST = 64, WRITE_DEADLINE_S = 10 };
+enum {
+	MAX_CLIENTS = 32,
+	OUT_MAX = 64 << 20,
+	TAP_OUT_MAX = 4 << 20,
+	TAP_BURST = 64,
+	WRITE_DEADLINE_S = 10
+};
 
 struct client {
 	struct ctl_server *server;
@@ -28,6 +36,7 @@ struct client {
 	char *out;
 	size_t out_size, out_at, out_cap;
 	bool tapping, closing;
+	bool deaf; // what it still sends is thrown away
 	uint8_t tap_kind;
 	uint32_t tap_left; // frames until the end; 0 = no end
 };
@@ -37,7 +46,7 @@ struct ctl_server {
 	struct ev_io listen;
 	struct ev_timer tap_timer;
 	struct client *clients[MAX_CLIENTS];
-	struct client *tapper; // the one client with a tap
+	struct client *tapper;	  // the one client with a tap
 	uint64_t tap_client_lost; // records that did not fit the client's buffer
 	int fd;
 };
@@ -45,7 +54,7 @@ struct ctl_server {
 static void client_watch(struct client *cl)
 {
 	struct ev_loop *loop = cl->server->ctl->loop;
-	int want = EV_READ | (cl->out_at < cl->out_size ? EV_WRITE : 0);
+	int want = (cl->closing ? 0 : EV_READ) | (cl->out_at < cl->out_size ? EV_WRITE : 0);
 
 	if ((cl->io.events & (EV_READ | EV_WRITE)) == want)
 		return;
@@ -105,7 +114,8 @@ static bool client_put(struct client *cl, const void *data, size_t size, size_t 
 
 static void client_put_json(struct client *cl, struct cfg_json *j)
 {
-	if (j->failed || !client_put(cl, j->buf, j->size, OUT_MAX) || !client_put(cl, "\n", 1, OUT_MAX + 1))
+	if (j->failed || !client_put(cl, j->buf, j->size, OUT_MAX) ||
+	    !client_put(cl, "\n", 1, OUT_MAX + 1))
 		cl->closing = true;
 	cfg_json_fini(j);
 }
@@ -129,8 +139,11 @@ static int filter_read(const struct cfg_request *r, struct bpf_program *f)
 	for (size_t i = 0; i < f->bf_len; i++) {
 		const uint8_t *p = r->bytes + 8 * i;
 
-		f->bf_insns[i] = (struct bpf_insn){ .code = (u_short)(p[0] << 8 | p[1]), .jt = p[2], .jf = p[3],
-						    .k = (u_int)p[4] << 24 | (u_int)p[5] << 16 | (u_int)p[6] << 8 | p[7] };
+		f->bf_insns[i] = (struct bpf_insn){ .code = (u_short)(p[0] << 8 | p[1]),
+						    .jt = p[2],
+						    .jf = p[3],
+						    .k = (u_int)p[4] << 24 | (u_int)p[5] << 16 |
+							 (u_int)p[6] << 8 | p[7] };
 	}
 	return 0;
 }
@@ -164,7 +177,8 @@ static void tap_open(struct client *cl, const struct cfg_request *r)
 	}
 	rc = filter_read(r, &f);
 	if (rc == 0)
-		rc = dp_tap_start(c->sw, r->trace ? DP_TAP_TRACE : DP_TAP_CAPTURE, (uint16_t)idx, f.bf_len > 0 ? &f : NULL, &werr);
+		rc = dp_tap_start(c->sw, r->trace ? DP_TAP_TRACE : DP_TAP_CAPTURE, (uint16_t)idx,
+				  f.bf_len > 0 ? &f : NULL, &werr);
 	free(f.bf_insns);
 	if (rc < 0) {
 		snprintf(err.reason, sizeof(err.reason), "%s", werr.text);
@@ -186,11 +200,20 @@ static void tap_open(struct client *cl, const struct cfg_request *r)
 	ev_timer_start(c->loop, &cl->server->tap_timer);
 }
 
+// Workers stamp with their own clock; a pcap file wants the time of day.
 static bool put_pcap(struct client *cl, const struct dp_tap_record *r)
 {
-	const uint32_t h[4] = { (uint32_t)(r->ns / 1000000000u), (uint32_t)(r->ns % 1000000000u), r->size, r->wire_size };
+	struct timespec day;
+	uint64_t ns;
 
-	return client_put(cl, h, sizeof(h), TAP_OUT_MAX) && client_put(cl, r->data, r->size, TAP_OUT_MAX + sizeof(*r));
+	clock_gettime(CLOCK_REALTIME, &day);
+	ns = (uint64_t)day.tv_sec * 1000000000u + (uint64_t)day.tv_nsec -
+	     (dp_switch_now_ns() - r->ns);
+	const uint32_t h[4] = { (uint32_t)(ns / 1000000000u), (uint32_t)(ns % 1000000000u), r->size,
+				r->wire_size };
+
+	return client_put(cl, h, sizeof(h), TAP_OUT_MAX) &&
+	       client_put(cl, r->data, r->size, TAP_OUT_MAX + sizeof(*r));
 }
 
 static bool put_trace(struct client *cl, const struct dp_tap_record *r)
@@ -207,7 +230,9 @@ static bool put_trace(struct client *cl, const struct dp_tap_record *r)
 	cfg_json_u32(&j, "packet", r->id);
 	cfg_json_u64(&j, "ns", r->ns);
 	cfg_json_str(&j, "stage", dp_stage_name(r->stage));
-	cfg_json_str(&j, "port", dp_switch_port_info(cl->server->ctl->sw, r->port, &info) == 0 ? info.cfg.name : "?");
+	cfg_json_str(&j, "port",
+		     dp_switch_port_info(cl->server->ctl->sw, r->port, &info) == 0 ? info.cfg.name
+										   : "?");
 	cfg_json_u32(&j, "vlan", r->vid);
 	cfg_json_str(&j, "class", qos_class_name(r->cls));
 	if (r->drop != DP_DROP_none)
@@ -215,7 +240,8 @@ static bool put_trace(struct client *cl, const struct dp_tap_record *r)
 	cfg_json_u32(&j, "size", r->wire_size);
 	cfg_json_str(&j, "bytes", hex);
 	cfg_json_close(&j, '}');
-	ok = !j.failed && client_put(cl, j.buf, j.size, TAP_OUT_MAX) && client_put(cl, "\n", 1, TAP_OUT_MAX + 1);
+	ok = !j.failed && client_put(cl, j.buf, j.size, TAP_OUT_MAX) &&
+	     client_put(cl, "\n", 1, TAP_OUT_MAX + 1);
 	cfg_json_fini(&j);
 	return ok;
 }
@@ -238,13 +264,16 @@ static void on_tap(struct ev_loop *loop, struct ev_timer *t, int revents)
 
 	(void)loop;
 	(void)revents;
-	while (cl != NULL && !done && rounds-- > 0 && (n = dp_tap_read(s->ctl->sw, records, TAP_BURST)) > 0) {
+	while (cl != NULL && !done && rounds-- > 0 &&
+	       (n = dp_tap_read(s->ctl->sw, records, TAP_BURST)) > 0) {
 		for (uint32_t i = 0; i < n && !done; i++) {
 			if (!tap_put(cl, &records[i]))
 				s->tap_client_lost++;
-			else if (cl->tap_kind == DP_TAP_CAPTURE && cl->tap_left != 0 && --cl->tap_left == 0)
+			else if (cl->tap_kind == DP_TAP_CAPTURE && cl->tap_left != 0 &&
+				 --cl->tap_left == 0)
 				done = true;
-			else if (cl->tap_kind == DP_TAP_TRACE && cl->tap_left != 0 && records[i].id >= cl->tap_left)
+			else if (cl->tap_kind == DP_TAP_TRACE && cl->tap_left != 0 &&
+				 records[i].id >= cl->tap_left)
 				done = true;
 		}
 	}
@@ -252,7 +281,8 @@ static void on_tap(struct ev_loop *loop, struct ev_timer *t, int revents)
 		return;
 	// Enough: what is buffered is still written, then the connection ends.
 	if (dp_tap_lost(s->ctl->sw) + s->tap_client_lost > 0)
-		weir_log(WEIR_WARNING, "capture: %llu frames were not captured: the reader was too slow",
+		weir_log(WEIR_WARNING,
+			 "capture: %llu frames were not captured: the reader was too slow",
 			 (unsigned long long)(dp_tap_lost(s->ctl->sw) + s->tap_client_lost));
 	cl->closing = true;
 	client_watch(cl);
@@ -288,14 +318,19 @@ static bool client_read(struct client *cl)
 		struct cfg_error err = { .reason = "request is too long" };
 
 		client_error(cl, &err);
-		cl->closing = true;
-		return true;
+		cl->deaf = true; // closing now would take the answer from it
+		cl->in_size = 0;
 	}
 	n = read(cl->io.fd, cl->in + cl->in_size, CFG_REQUEST_MAX - cl->in_size);
-	if (n <= 0)
-		return n < 0 && (errno == EAGAIN || errno == EINTR);
-	if (cl->tapping)
-		return true; // nothing more is expected
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR;
+	if (n == 0) {
+		// It will ask no more, but may still read what it asked for.
+		cl->closing = true;
+		return !cl->tapping && cl->out_at < cl->out_size;
+	}
+	if (cl->tapping || cl->deaf)
+		return true;
 	cl->in_size += (size_t)n;
 	while (!cl->tapping && (nl = memchr(cl->in, '\n', cl->in_size)) != NULL) {
 		size_t used = (size_t)(nl - cl->in) + 1;
@@ -316,7 +351,8 @@ static void on_client(struct ev_loop *loop, struct ev_io *io, int revents)
 		return;
 	}
 	if ((revents & EV_WRITE) != 0) {
-		ssize_t n = send(io->fd, cl->out + cl->out_at, cl->out_size - cl->out_at, MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t n = send(io->fd, cl->out + cl->out_at, cl->out_size - cl->out_at,
+				 MSG_NOSIGNAL | MSG_DONTWAIT);
 
 		if (n < 0 && errno != EAGAIN) {
 			client_close(cl);
@@ -326,8 +362,8 @@ static void on_client(struct ev_loop *loop, struct ev_io *io, int revents)
 			cl->out_at += (size_t)n;
 			ev_timer_again(loop, &cl->deadline);
 		}
-		client_watch(cl);
 	}
+	client_watch(cl);
 	if (cl->closing && cl->out_at == cl->out_size)
 		client_close(cl);
 }
@@ -345,7 +381,8 @@ static bool may_use(int fd)
 	struct ucred cred;
 	socklen_t size = sizeof(cred);
 
-	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &size) == 0 && (cred.uid == 0 || cred.uid == geteuid());
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &size) == 0 &&
+	       (cred.uid == 0 || cred.uid == geteuid());
 }
 
 static struct client *client_create(struct ctl_server *s, int fd)
@@ -401,7 +438,8 @@ static int path_free(const char *path, struct cfg_error *err)
 	snprintf(err->value, sizeof(err->value), "%.127s", path);
 	if (rc == 0 || !S_ISSOCK(st.st_mode)) {
 		snprintf(err->reason, sizeof(err->reason), "%s",
-			 rc == 0 ? "another weir-switchd listens on this socket" : "there is a file of that name which is no socket");
+			 rc == 0 ? "another weir-switchd listens on this socket"
+				 : "there is a file of that name which is no socket");
 		return -EADDRINUSE;
 	}
 	return unlink(path) < 0 ? -errno : 0;
@@ -418,7 +456,8 @@ int ctl_server_start(struct ctl *c, struct cfg_error *err)
 	if (strlen(c->socket_path) >= sizeof(a.sun_path)) {
 		free(s);
 		snprintf(err->value, sizeof(err->value), "%.127s", c->socket_path);
-		snprintf(err->reason, sizeof(err->reason), "socket path is longer than %zu bytes", sizeof(a.sun_path) - 1);
+		snprintf(err->reason, sizeof(err->reason), "socket path is longer than %zu bytes",
+			 sizeof(a.sun_path) - 1);
 		return -ENAMETOOLONG;
 	}
 	rc = path_free(c->socket_path, err);

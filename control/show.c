@@ -1,4 +1,5 @@
-// The operational state as RFC 7951 JSON, after our modules; every `show` of the CLI is drawn from it.
+// The operational state as RFC 7951 JSON, after our modules; every `show` of the CLI is drawn from
+// it.
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,7 +12,8 @@
 
 static void mac_text(const uint8_t mac[6], char out[18])
 {
-	snprintf(out, 18, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+	snprintf(out, 18, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
+		 mac[5]);
 }
 
 static void counters(struct cfg_json *j, const struct dp_port_totals *t)
@@ -53,7 +55,8 @@ static void counters(struct cfg_json *j, const struct dp_port_totals *t)
 
 static void port(struct cfg_json *j, const struct dp_port_info *p, const struct dp_port_totals *t)
 {
-	static const char *const types[] = { "weir-interfaces:guest", "weir-interfaces:uplink", "weir-interfaces:host" };
+	static const char *const types[] = { "weir-interfaces:guest", "weir-interfaces:uplink",
+					     "weir-interfaces:host" };
 	static const uint8_t none[6];
 	const uint8_t *mac = (p->cfg.flags & DP_PF_MAC_FIXED) != 0 ? p->cfg.mac : p->link.mac;
 	char text[18];
@@ -87,7 +90,8 @@ static void show_ports(struct ctl *c, const char *name, struct cfg_json *j)
 	cfg_json_open(j, "ietf-interfaces:interfaces", '{');
 	cfg_json_open(j, "interface", '[');
 	for (uint16_t i = 0; i < DP_MAX_PORTS; i++) {
-		if (dp_switch_port_info(c->sw, i, &info) < 0 || (name[0] != '\0' && strcmp(name, info.cfg.name) != 0))
+		if (dp_switch_port_info(c->sw, i, &info) < 0 ||
+		    (name[0] != '\0' && strcmp(name, info.cfg.name) != 0))
 			continue;
 		dp_switch_port_totals(c->sw, i, &t);
 		port(j, &info, &t);
@@ -119,7 +123,10 @@ static void show_macs(struct ctl *c, struct cfg_json *j)
 			cfg_json_str(j, "address", text);
 			cfg_json_str(j, "port", info.cfg.name);
 			cfg_json_bool(j, "static", rows[i].is_static);
-			cfg_json_u32(j, "age", rows[i].is_static || (int32_t)rows[i].age_s < 0 ? 0 : rows[i].age_s);
+			cfg_json_u32(j, "age",
+				     rows[i].is_static || (int32_t)rows[i].age_s < 0
+					     ? 0
+					     : rows[i].age_s);
 			cfg_json_close(j, '}');
 		}
 	}
@@ -143,9 +150,12 @@ static void vm_nics(struct ctl *c, const struct cfg_vm *vm, struct cfg_json *j)
 		mac_text(p->mac, text);
 		cfg_json_str(j, "mac", text);
 		if (p->n_ip4 > 0)
-			cfg_json_str(j, "ipv4-address", inet_ntop(AF_INET, p->ip4[0], text, sizeof(text)));
+			cfg_json_str(j, "ipv4-address",
+				     inet_ntop(AF_INET, p->ip4[0], text, sizeof(text)));
 		cfg_json_u32(j, "vlan", p->vlan);
-		cfg_json_bool(j, "connected", idx >= 0 && dp_switch_port_info(c->sw, (uint16_t)idx, &info) == 0 && info.link.up);
+		cfg_json_bool(j, "connected",
+			      idx >= 0 && dp_switch_port_info(c->sw, (uint16_t)idx, &info) == 0 &&
+				      info.link.up);
 		cfg_json_close(j, '}');
 	}
 	cfg_json_close(j, ']');
@@ -173,7 +183,10 @@ static void show_vms(struct ctl *c, const char *name, struct cfg_json *j)
 		for (uint32_t k = 0; v != NULL && k < v->n_events; k++) {
 			cfg_json_open(j, NULL, '{');
 			cfg_json_u32(j, "sequence", k);
-			cfg_json_u64(j, "milliseconds", v->events[k].ns < v->events[0].ns ? 0 : (v->events[k].ns - v->events[0].ns) / 1000000u);
+			cfg_json_u64(j, "milliseconds",
+				     v->events[k].ns < v->events[0].ns
+					     ? 0
+					     : (v->events[k].ns - v->events[0].ns) / 1000000u);
 			cfg_json_str(j, "event", v->events[k].text);
 			cfg_json_close(j, '}');
 		}
@@ -194,7 +207,8 @@ static void worker(struct cfg_json *j, const struct dp_worker_info *w)
 	cfg_json_u64(j, "busy-turns", w->busy_turns);
 	cfg_json_u64(j, "rx-pkts", w->rx_pkts);
 	cfg_json_u64(j, "busy-cycles", w->busy_cycles);
-	cfg_json_u32(j, "cycles-per-packet", w->rx_pkts == 0 ? 0 : (uint32_t)(w->busy_cycles / w->rx_pkts));
+	cfg_json_u32(j, "cycles-per-packet",
+		     w->rx_pkts == 0 ? 0 : (uint32_t)(w->busy_cycles / w->rx_pkts));
 	cfg_json_u64(j, "naps", w->naps);
 	cfg_json_u64(j, "learn-events-lost", w->events_lost);
 	cfg_json_close(j, '}');

@@ -1,4 +1,5 @@
-// The only place where configuration becomes parameters of datapath, qos and responder, units included.
+// The only place where configuration becomes parameters of datapath, qos and responder, units
+// included.
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -54,15 +55,17 @@ static void port_flags(const struct cfg_port *p, struct dp_port_params *o)
 static void port_params(const struct cfg_port *p, struct dp_port_params *o)
 {
 	static const uint8_t roles[] = { DP_ROLE_GUEST, DP_ROLE_UPLINK, DP_ROLE_HOST };
-	static const uint8_t modes[] = { DP_VLAN_ACCESS,       DP_VLAN_TRUNK,	      DP_VLAN_NATIVE_UNTAGGED,
-					 DP_VLAN_NATIVE_TAGGED, DP_VLAN_QINQ_CUSTOMER, DP_VLAN_QINQ_PROVIDER };
+	static const uint8_t modes[] = { DP_VLAN_ACCESS,	  DP_VLAN_TRUNK,
+					 DP_VLAN_NATIVE_UNTAGGED, DP_VLAN_NATIVE_TAGGED,
+					 DP_VLAN_QINQ_CUSTOMER,	  DP_VLAN_QINQ_PROVIDER };
 	enum qos_class cls = QOS_CLASS_BULK;
 
 	memset(o, 0, sizeof(*o));
 	snprintf(o->name, sizeof(o->name), "%s", p->name);
 	snprintf(o->vm, sizeof(o->vm), "%s", p->vm);
 	snprintf(o->mirror_to, sizeof(o->mirror_to), "%s", p->mirror_to);
-	snprintf(o->driver, sizeof(o->driver), "%s", p->link == CFG_LINK_SOCKET ? "vhost-user" : "ethdev");
+	snprintf(o->driver, sizeof(o->driver), "%s",
+		 p->link == CFG_LINK_SOCKET ? "vhost-user" : "ethdev");
 	device_args(p, o->args, sizeof(o->args));
 	qos_class_find(p->default_class, &cls);
 	o->default_class = (uint8_t)cls;
@@ -85,24 +88,29 @@ static void port_params(const struct cfg_port *p, struct dp_port_params *o)
 	port_flags(p, o);
 }
 
-static int portal_add(struct dp_plan *plan, uint32_t kind, const uint8_t addr[16], uint8_t proto, uint16_t port, uint8_t bits)
+static int portal_add(struct dp_plan *plan, uint32_t kind, const uint8_t addr[16],
+		      struct dp_act_portal a)
 {
-	struct dp_act_portal a = { .h = { kind, sizeof(a) }, .port = port, .proto = proto, .prefix_bits = bits };
-
+	a.h = (struct dp_act){ kind, sizeof(a) };
 	memcpy(a.addr.b, addr, 16);
 	return dp_plan_add(plan, &a.h);
 }
 
-// Declared portals, declared servers, and the portals from which VMs boot: an operator named them all.
+// Declared portals, declared servers, and the portals from which VMs boot: an operator named them
+// all.
 static int storage_set(const struct cfg *cfg, struct dp_plan *plan)
 {
 	const struct dp_act clear = { DP_ACT_PORTALS_CLEAR, sizeof(clear) };
 	int rc = dp_plan_add(plan, &clear);
 
 	for (uint32_t i = 0; i < cfg->n_portals && rc == 0; i++)
-		rc = portal_add(plan, DP_ACT_PORTAL_ADD, cfg->portals[i].addr, cfg->portals[i].proto, cfg->portals[i].port, 0);
+		rc = portal_add(plan, DP_ACT_PORTAL_ADD, cfg->portals[i].addr,
+				(struct dp_act_portal){ .proto = cfg->portals[i].proto,
+							.port = cfg->portals[i].port });
 	for (uint32_t i = 0; i < cfg->n_servers && rc == 0; i++)
-		rc = portal_add(plan, DP_ACT_SERVER_ADD, cfg->servers[i].addr, 0, 0, cfg->servers[i].prefix_bits);
+		rc = portal_add(
+			plan, DP_ACT_SERVER_ADD, cfg->servers[i].addr,
+			(struct dp_act_portal){ .prefix_bits = cfg->servers[i].prefix_bits });
 	for (uint32_t i = 0; i < cfg->n_vms && rc == 0; i++) {
 		uint8_t addr[16] = { [10] = 0xff, [11] = 0xff };
 
@@ -110,7 +118,9 @@ static int storage_set(const struct cfg *cfg, struct dp_plan *plan)
 			continue;
 		if (inet_pton(AF_INET, cfg->vms[i].iscsi_server, addr + 12) == 1 ||
 		    inet_pton(AF_INET6, cfg->vms[i].iscsi_server, addr) == 1)
-			rc = portal_add(plan, DP_ACT_PORTAL_ADD, addr, IPPROTO_TCP, cfg->vms[i].iscsi_port, 0);
+			rc = portal_add(plan, DP_ACT_PORTAL_ADD, addr,
+					(struct dp_act_portal){ .proto = IPPROTO_TCP,
+								.port = cfg->vms[i].iscsi_port });
 	}
 	return rc;
 }
@@ -129,7 +139,8 @@ static int port_act(const struct cfg *next, const struct cfg_action *a, struct d
 	return dp_plan_add(plan, &s.h);
 }
 
-int ctl_translate(const struct cfg *running, const struct cfg *next, const struct cfg_action *a, int n, struct dp_plan *plan)
+int ctl_translate(const struct cfg *running, const struct cfg *next, const struct cfg_action *a,
+		  int n, struct dp_plan *plan)
 {
 	const struct dp_act_l2 l2 = { .h = { DP_ACT_L2_SET, sizeof(l2) },
 				      .ageing_s = next->system.mac_ageing_s,
@@ -176,10 +187,13 @@ static int file_read(const struct cfg_file *f, struct boot_file *out, struct cfg
 		close(fd);
 	if (rc < 0) {
 		free(data);
-		snprintf(err->path, sizeof(err->path), "/weir-vm:boot-files/file[name='%s']/path", f->name);
+		snprintf(err->path, sizeof(err->path), "/weir-vm:boot-files/file[name='%s']/path",
+			 f->name);
 		snprintf(err->value, sizeof(err->value), "%.127s", f->path);
 		snprintf(err->reason, sizeof(err->reason), "%s",
-			 rc == -EISDIR ? "is not an ordinary file" : rc == -EFBIG ? "is larger than 512 MiB" : strerror(-rc));
+			 rc == -EISDIR	? "is not an ordinary file"
+			 : rc == -EFBIG ? "is larger than 512 MiB"
+					: strerror(-rc));
 		return rc;
 	}
 	out->data = data;
@@ -196,7 +210,8 @@ static int file_idx(const struct cfg *cfg, const char *name)
 	return -1;
 }
 
-// RFC 4173: iscsi:<server>:<protocol>:<port>:<LUN>:<target>; an empty port is 3260, the LUN is hexadecimal.
+// RFC 4173: iscsi:<server>:<protocol>:<port>:<LUN>:<target>; an empty port is 3260, the LUN is
+// hexadecimal.
 static void root_path(const struct cfg_vm *vm, char *out, size_t size)
 {
 	bool v6 = strchr(vm->iscsi_server, ':') != NULL;
@@ -206,17 +221,19 @@ static void root_path(const struct cfg_vm *vm, char *out, size_t size)
 		return;
 	if (vm->iscsi_port != 3260)
 		snprintf(port, sizeof(port), "%u", vm->iscsi_port);
-	snprintf(out, size, "iscsi:%s%s%s::%s:%x:%s", v6 ? "[" : "", vm->iscsi_server, v6 ? "]" : "", port, vm->iscsi_lun, vm->iscsi_target);
+	snprintf(out, size, "iscsi:%s%s%s::%s:%x:%s", v6 ? "[" : "", vm->iscsi_server,
+		 v6 ? "]" : "", port, vm->iscsi_lun, vm->iscsi_target);
 }
 
-static void script_write(const struct cfg_vm *vm, const struct cfg_service *s, char *out, size_t size)
+static void script_write(const struct cfg_vm *vm, const struct cfg_service *s, char *out,
+			 size_t size)
 {
 	char svc[INET_ADDRSTRLEN];
 	int n;
 
 	inet_ntop(AF_INET, s->addr, svc, sizeof(svc));
-	n = snprintf(out, size, "#!ipxe\nkernel tftp://%s/%s %s%s%s\n", svc, vm->kernel, vm->initrd[0] ? "initrd=" : "",
-		     vm->initrd, vm->cmdline[0] ? " " : "");
+	n = snprintf(out, size, "#!ipxe\nkernel tftp://%s/%s %s%s%s\n", svc, vm->kernel,
+		     vm->initrd[0] ? "initrd=" : "", vm->initrd, vm->cmdline[0] ? " " : "");
 	n--; // the newline goes behind the command line
 	n += snprintf(out + n, size - (size_t)n, "%s\n", vm->cmdline);
 	if (vm->initrd[0] != '\0')
@@ -264,7 +281,8 @@ static bool served(const struct cfg_port *p)
 	return p->vm[0] != '\0' && memcmp(p->service_ip4, none, 4) != 0;
 }
 
-int ctl_boot_table(const struct ctl *c, const struct cfg *cfg, struct boot_table **out, struct cfg_error *err)
+int ctl_boot_table(const struct ctl *c, const struct cfg *cfg, struct boot_table **out,
+		   struct cfg_error *err)
 {
 	struct boot_table *t = calloc(1, sizeof(*t));
 
@@ -296,14 +314,16 @@ int ctl_boot_table(const struct ctl *c, const struct cfg *cfg, struct boot_table
 
 static int by_port(const void *a, const void *b)
 {
-	uint32_t x = ((const struct boot_client *)a)->port, y = ((const struct boot_client *)b)->port;
+	uint32_t x = ((const struct boot_client *)a)->port,
+		 y = ((const struct boot_client *)b)->port;
 
 	return x < y ? -1 : x > y;
 }
 
 void ctl_boot_table_bind(const struct ctl *c, const struct cfg *cfg, struct boot_table *t)
 {
-	// Without a host-facing port the service answers from an address of its own; guests alone see it.
+	// Without a host-facing port the service answers from an address of its own; guests alone
+	// see it.
 	uint8_t mac[6] = { 0x02, 0x77, 0x65, 0x69, 0x72, 0x01 };
 	struct dp_port_info info;
 	uint32_t n = 0;
@@ -311,7 +331,8 @@ void ctl_boot_table_bind(const struct ctl *c, const struct cfg *cfg, struct boot
 	for (uint32_t i = 0; i < cfg->n_ports; i++) {
 		int idx = dp_switch_port_find(c->sw, cfg->ports[i].name);
 
-		if (idx >= 0 && cfg->ports[i].type == CFG_PORT_HOST && dp_switch_port_info(c->sw, (uint16_t)idx, &info) == 0)
+		if (idx >= 0 && cfg->ports[i].type == CFG_PORT_HOST &&
+		    dp_switch_port_info(c->sw, (uint16_t)idx, &info) == 0)
 			memcpy(mac, info.link.mac, 6);
 	}
 	for (uint32_t i = 0; i < cfg->n_ports; i++) {

@@ -1,4 +1,5 @@
-// Virtual machines as their operator sees them: who is connected, and the timeline of the last boot.
+// Virtual machines as their operator sees them: who is connected, and the timeline of the last
+// boot.
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -77,7 +78,8 @@ static void watch_one(struct ctl *c, const struct cfg_vm *vm, uint64_t now_ns)
 	}
 	if (info.link.up != v->connected) {
 		v->connected = info.link.up;
-		ctl_vm_event(c, vm->name, now_ns, v->connected ? "guest driver started" : "guest driver stopped");
+		ctl_vm_event(c, vm->name, now_ns,
+			     v->connected ? "guest driver started" : "guest driver stopped");
 	}
 	if (!v->storage_seen && t.cls[QOS_CLASS_STORAGE].rx_pkts > v->storage_rx_pkts) {
 		v->storage_seen = true;

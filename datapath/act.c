@@ -1,4 +1,5 @@
-// The act hop: the frame takes the shape that the port it leaves by wants: tag pushed, popped or rewritten.
+// The act hop: the frame takes the shape that the port it leaves by wants: tag pushed, popped or
+// rewritten.
 #include <string.h>
 
 #include "switch_priv.h"
@@ -77,7 +78,8 @@ void dp_output(struct dp_worker *w, struct rte_mbuf *m, const struct dp_view *ou
 	}
 	if (unlikely(out->mirror_idx != DP_PORT_NONE)) {
 		const struct dp_view *to = w->snap->views[out->mirror_idx];
-		struct rte_mbuf *c = to == NULL ? NULL : rte_pktmbuf_copy(m, w->pool, 0, UINT32_MAX);
+		struct rte_mbuf *c =
+			to == NULL ? NULL : rte_pktmbuf_copy(m, w->pool, 0, UINT32_MAX);
 
 		if (c != NULL) {
 			*dp_meta(c) = *meta;

@@ -29,7 +29,8 @@ static enum dp_drop admit_untagged(const struct dp_port_params *cfg, struct dp_m
 
 // Which VLAN the frame belongs to. Sets meta->vid, pcp and DP_MF_TAGGED; *strip_priority asks for
 // the removal of a priority tag (VID 0, IEEE 802.1Q 9.6), which is not a VLAN membership.
-enum dp_drop dp_admit_vlan(const struct dp_port_params *cfg, struct dp_meta *meta, bool *strip_priority)
+enum dp_drop dp_admit_vlan(const struct dp_port_params *cfg, struct dp_meta *meta,
+			   bool *strip_priority)
 {
 	uint16_t tpid = cfg->vlan_mode == DP_VLAN_QINQ_PROVIDER ? DP_ETH_QINQ : DP_ETH_VLAN;
 	bool guest = (cfg->flags & DP_PF_ADMIT) != 0;
@@ -67,7 +68,8 @@ enum dp_drop dp_admit_vlan(const struct dp_port_params *cfg, struct dp_meta *met
 }
 
 // Stateless admission of one parsed frame; the priority tag is still in data.
-enum dp_drop dp_admit_frame(const struct dp_port_params *cfg, const uint8_t *data, size_t size, struct dp_meta *meta)
+enum dp_drop dp_admit_frame(const struct dp_port_params *cfg, const uint8_t *data, size_t size,
+			    struct dp_meta *meta)
 {
 	static const uint8_t link_local[5] = { 0x01, 0x80, 0xc2, 0x00, 0x00 };
 	bool strip;
@@ -120,7 +122,8 @@ static enum dp_drop admit_one(struct dp_worker *w, const struct dp_view *v, stru
 	return DP_DROP_none;
 }
 
-uint16_t dp_admit_burst(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf **pkts, uint16_t n)
+uint16_t dp_admit_burst(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf **pkts,
+			uint16_t n)
 {
 	uint16_t n_ok = 0;
 

@@ -35,7 +35,8 @@ static int idx_free(const struct dp_switch *sw)
 	return -ENOSPC;
 }
 
-static int view_make(struct dp_switch *sw, struct dp_port *port, const struct dp_port_params *p, struct dp_view **out)
+static int view_make(struct dp_switch *sw, struct dp_port *port, const struct dp_port_params *p,
+		     struct dp_view **out)
 {
 	struct dp_view *v = rte_zmalloc("view", sizeof(*v), RTE_CACHE_LINE_SIZE);
 
@@ -49,13 +50,15 @@ static int view_make(struct dp_switch *sw, struct dp_port *port, const struct dp
 	return 0;
 }
 
-static int port_new(struct dp_switch *sw, struct dp_prepared *pr, const struct dp_port_params *p, struct weir_err *err)
+static int port_new(struct dp_switch *sw, struct dp_prepared *pr, const struct dp_port_params *p,
+		    struct weir_err *err)
 {
 	int rc, idx = idx_free(sw);
 	struct dp_port *port;
 
 	if (idx < 0)
-		return weir_err_set(err, -ENOSPC, "port %s: this switch has %u ports already", p->name, DP_MAX_PORTS);
+		return weir_err_set(err, -ENOSPC, "port %s: this switch has %u ports already",
+				    p->name, DP_MAX_PORTS);
 	rc = p->mtu > 1500 ? dp_large_pool(sw, err) : 0;
 	if (rc < 0)
 		return rc;
@@ -72,7 +75,8 @@ static int port_new(struct dp_switch *sw, struct dp_prepared *pr, const struct d
 	return 0;
 }
 
-static int port_set(struct dp_switch *sw, struct dp_prepared *pr, const struct dp_port_params *p, struct weir_err *err)
+static int port_set(struct dp_switch *sw, struct dp_prepared *pr, const struct dp_port_params *p,
+		    struct weir_err *err)
 {
 	int idx = view_find(pr, p->name);
 	const struct dp_view *old;
@@ -83,8 +87,11 @@ static int port_set(struct dp_switch *sw, struct dp_prepared *pr, const struct d
 	old = pr->views[idx];
 	if (strcmp(old->cfg.driver, p->driver) != 0 || strcmp(old->cfg.args, p->args) != 0 ||
 	    old->cfg.n_queues != p->n_queues)
-		return weir_err_set(err, -EBUSY, "port %s: %s %s: a link does not change under a port; remove the port "
-				    "in one change and add it in the next", p->name, p->driver, p->args);
+		return weir_err_set(
+			err, -EBUSY,
+			"port %s: %s %s: a link does not change under a port; remove the port "
+			"in one change and add it in the next",
+			p->name, p->driver, p->args);
 	if (view_make(sw, old->port, p, &v) < 0)
 		return weir_err_set(err, -ENOMEM, "port %s: out of memory", p->name);
 	if (pr->fresh_view[idx])
@@ -118,12 +125,13 @@ static int portal_act(struct dp_prepared *pr, const struct dp_act *a, struct wei
 	else if (a->kind == DP_ACT_SERVER_ADD)
 		rc = qos_portals_add_server(pr->portals, &p->addr, p->prefix_bits);
 	if (rc == -ENOSPC)
-		return weir_err_set(err, rc, "portals: more than %u portals or %u servers", QOS_PORTALS_MAX,
-				    QOS_SERVERS_MAX);
+		return weir_err_set(err, rc, "portals: more than %u portals or %u servers",
+				    QOS_PORTALS_MAX, QOS_SERVERS_MAX);
 	return rc == -EEXIST ? 0 : rc; // declared twice is declared
 }
 
-static int act_prepare(struct dp_switch *sw, struct dp_prepared *pr, const struct dp_act *a, struct weir_err *err)
+static int act_prepare(struct dp_switch *sw, struct dp_prepared *pr, const struct dp_act *a,
+		       struct weir_err *err)
 {
 	switch (a->kind) {
 	case DP_ACT_PORT_SET:
@@ -155,14 +163,16 @@ static int mirrors_resolve(struct dp_switch *sw, struct dp_prepared *pr, struct 
 		if (v->cfg.mirror_to[0] != '\0') {
 			to = view_find(pr, v->cfg.mirror_to);
 			if (to < 0)
-				return weir_err_set(err, -ENOENT, "port %s: mirror-to %s: no such port", v->cfg.name,
-						    v->cfg.mirror_to);
+				return weir_err_set(err, -ENOENT,
+						    "port %s: mirror-to %s: no such port",
+						    v->cfg.name, v->cfg.mirror_to);
 		}
 		if (v->mirror_idx == (uint16_t)to)
 			continue;
 		if (!pr->fresh_view[i]) {
 			if (view_make(sw, v->port, &v->cfg, &v) < 0)
-				return weir_err_set(err, -ENOMEM, "port %s: out of memory", v->cfg.name);
+				return weir_err_set(err, -ENOMEM, "port %s: out of memory",
+						    v->cfg.name);
 			pr->views[i] = v;
 			pr->fresh_view[i] = true;
 		}
@@ -181,17 +191,21 @@ static int pins_check(const struct dp_prepared *pr, struct weir_err *err)
 		for (int k = 0; k < i; k++) {
 			const struct dp_view *b = pr->views[k];
 
-			if (b != NULL && (b->cfg.flags & DP_PF_MAC_FIXED) != 0 && b->cfg.vid == a->cfg.vid &&
-			    memcmp(a->cfg.mac, b->cfg.mac, 6) == 0)
-				return weir_err_set(err, -EEXIST, "port %s: MAC %02x:%02x:%02x:%02x:%02x:%02x is port %s's in the same VLAN",
-						    a->cfg.name, a->cfg.mac[0], a->cfg.mac[1], a->cfg.mac[2], a->cfg.mac[3],
-						    a->cfg.mac[4], a->cfg.mac[5], b->cfg.name);
+			if (b != NULL && (b->cfg.flags & DP_PF_MAC_FIXED) != 0 &&
+			    b->cfg.vid == a->cfg.vid && memcmp(a->cfg.mac, b->cfg.mac, 6) == 0)
+				return weir_err_set(err, -EEXIST,
+						    "port %s: MAC %02x:%02x:%02x:%02x:%02x:%02x is "
+						    "port %s's in the same VLAN",
+						    a->cfg.name, a->cfg.mac[0], a->cfg.mac[1],
+						    a->cfg.mac[2], a->cfg.mac[3], a->cfg.mac[4],
+						    a->cfg.mac[5], b->cfg.name);
 		}
 	}
 	return 0;
 }
 
-int dp_switch_prepare(struct dp_switch *sw, const struct dp_plan *plan, struct dp_prepared **out, struct weir_err *err)
+int dp_switch_prepare(struct dp_switch *sw, const struct dp_plan *plan, struct dp_prepared **out,
+		      struct weir_err *err)
 {
 	struct dp_prepared *pr = calloc(1, sizeof(*pr));
 	int rc = 0;
@@ -200,14 +214,16 @@ int dp_switch_prepare(struct dp_switch *sw, const struct dp_plan *plan, struct d
 	if (pr == NULL)
 		return weir_err_set(err, -ENOMEM, "plan: out of memory");
 	memcpy(pr->views, dp_root(sw)->views, sizeof(pr->views));
-	for (const struct dp_act *a = dp_plan_next(plan, NULL); a != NULL && rc == 0; a = dp_plan_next(plan, a))
+	for (const struct dp_act *a = dp_plan_next(plan, NULL); a != NULL && rc == 0;
+	     a = dp_plan_next(plan, a))
 		rc = act_prepare(sw, pr, a, err);
 	if (rc == 0)
 		rc = mirrors_resolve(sw, pr, err);
 	if (rc == 0)
 		rc = pins_check(pr, err);
 	if (rc == 0) {
-		rc = dp_snapshot_build(sw, pr->views, pr->portals != NULL ? pr->portals : sw->portals, &pr->snap);
+		rc = dp_snapshot_build(sw, pr->views,
+				       pr->portals != NULL ? pr->portals : sw->portals, &pr->snap);
 		if (rc < 0)
 			weir_err_set(err, rc, "snapshot: out of memory");
 	}
@@ -261,7 +277,8 @@ static void pin(struct dp_switch *sw, const struct dp_view *v)
 {
 	if ((v->cfg.flags & DP_PF_MAC_FIXED) != 0 && v->cfg.vid != 0 &&
 	    dp_fdb_pin(sw->fdb, dp_fdb_key(v->cfg.vid, v->cfg.mac), v->port->idx) < 0)
-		weir_log(WEIR_ERROR, "port %s: its MAC found no room in the forwarding table", v->cfg.name);
+		weir_log(WEIR_ERROR, "port %s: its MAC found no room in the forwarding table",
+			 v->cfg.name);
 }
 
 static bool same_l2(const struct dp_port_params *a, const struct dp_port_params *b)

@@ -3,7 +3,8 @@
 
 #include "switch_priv.h"
 
-static void key_fill(struct qos_key *k, const struct dp_port_params *cfg, const uint8_t *data, const struct dp_meta *m)
+static void key_fill(struct qos_key *k, const struct dp_port_params *cfg, const uint8_t *data,
+		     const struct dp_meta *m)
 {
 	const uint8_t *l3 = data + m->p.l3_off;
 
@@ -29,19 +30,21 @@ static void key_fill(struct qos_key *k, const struct dp_port_params *cfg, const 
 enum { TFTP_TID_FIRST = 57344, TFTP_TID_LAST = 57344 + 511 };
 
 // Is the frame for the boot responder? Sets DP_MF_PUNT and DP_MF_LIMITED.
-void dp_mark_punt(const struct dp_port_params *cfg, const uint8_t *data, size_t size, struct dp_meta *meta)
+void dp_mark_punt(const struct dp_port_params *cfg, const uint8_t *data, size_t size,
+		  struct dp_meta *meta)
 {
 	const uint8_t *l3 = data + meta->p.l3_off;
 
 	if ((cfg->flags & DP_PF_RESPONDER) == 0 || meta->p.err != DP_DROP_none)
 		return;
 	if (meta->p.eth_type == DP_ETH_ARP) {
-		if ((size_t)meta->p.l3_off + 28 <= size && dp_be16(l3 + 6) == 1 && memcmp(l3 + 24, cfg->service_ip4, 4) == 0)
+		if ((size_t)meta->p.l3_off + 28 <= size && dp_be16(l3 + 6) == 1 &&
+		    memcmp(l3 + 24, cfg->service_ip4, 4) == 0)
 			meta->flags |= DP_MF_PUNT | DP_MF_LIMITED;
 		return;
 	}
-	if ((meta->p.flags & (DP_PF_IP4 | DP_PF_L4)) != (DP_PF_IP4 | DP_PF_L4) || meta->p.ip_proto != 17 ||
-	    (meta->p.flags & DP_PF_FRAG) != 0)
+	if ((meta->p.flags & (DP_PF_IP4 | DP_PF_L4)) != (DP_PF_IP4 | DP_PF_L4) ||
+	    meta->p.ip_proto != 17 || (meta->p.flags & DP_PF_FRAG) != 0)
 		return;
 	if (meta->p.dport == 67)
 		meta->flags |= DP_MF_PUNT | DP_MF_LIMITED;
@@ -49,16 +52,18 @@ void dp_mark_punt(const struct dp_port_params *cfg, const uint8_t *data, size_t 
 		return;
 	else if (meta->p.dport == 4011)
 		meta->flags |= DP_MF_PUNT | DP_MF_LIMITED;
-	else if (meta->p.dport == 69 || (meta->p.dport >= TFTP_TID_FIRST && meta->p.dport <= TFTP_TID_LAST))
+	else if (meta->p.dport == 69 ||
+		 (meta->p.dport >= TFTP_TID_FIRST && meta->p.dport <= TFTP_TID_LAST))
 		meta->flags |= DP_MF_PUNT;
 }
 
-enum qos_class dp_classify(const struct dp_snapshot *s, const struct dp_port_params *cfg, const uint8_t *data,
-			   const struct dp_meta *meta, enum qos_why *why)
+enum qos_class dp_classify(const struct dp_snapshot *s, const struct dp_port_params *cfg,
+			   const uint8_t *data, const struct dp_meta *meta, enum qos_why *why)
 {
 	struct qos_key k;
 
-	// The responder's transfers leave the well-known port; whose they are is known here all the same.
+	// The responder's transfers leave the well-known port; whose they are is known here all the
+	// same.
 	if ((meta->flags & DP_MF_PUNT) != 0 && meta->p.eth_type != DP_ETH_ARP) {
 		*why = QOS_WHY_BOOT_PROTOCOL;
 		return QOS_CLASS_BOOT;
@@ -67,7 +72,8 @@ enum qos_class dp_classify(const struct dp_snapshot *s, const struct dp_port_par
 	return qos_classify(&k, s->portals, why);
 }
 
-void dp_classify_burst(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf **pkts, uint16_t n)
+void dp_classify_burst(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf **pkts,
+		       uint16_t n)
 {
 	struct dp_port_pw *pw = dp_pw(w, v->port);
 

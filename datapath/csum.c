@@ -1,4 +1,5 @@
-// Software checksums for what a far side cannot finish itself (RFC 1071, RFC 793, RFC 768, RFC 8200 8.1).
+// Software checksums for what a far side cannot finish itself (RFC 1071, RFC 793, RFC 768, RFC
+// 8200 8.1).
 #include <string.h>
 
 #include <rte_ip.h>

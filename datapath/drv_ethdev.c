@@ -44,20 +44,25 @@ static int probe(const struct dp_link_params *p, uint16_t *id, struct weir_err *
 	uint16_t found = RTE_MAX_ETHPORTS, i;
 	int rc;
 
-	RTE_ETH_FOREACH_MATCHING_DEV(i, p->args, &it) {
+	RTE_ETH_FOREACH_MATCHING_DEV(i, p->args, &it)
+	{
 		rte_eth_iterator_cleanup(&it);
-		return weir_err_set(err, -EBUSY, "port %s: device %s: is in use already", p->name, p->args);
+		return weir_err_set(err, -EBUSY, "port %s: device %s: is in use already", p->name,
+				    p->args);
 	}
 	rc = rte_dev_probe(p->args);
 	if (rc < 0)
-		return weir_err_set(err, rc, "port %s: device %s: does not start: %s", p->name, p->args, rte_strerror(-rc));
-	RTE_ETH_FOREACH_MATCHING_DEV(i, p->args, &it) {
+		return weir_err_set(err, rc, "port %s: device %s: does not start: %s", p->name,
+				    p->args, rte_strerror(-rc));
+	RTE_ETH_FOREACH_MATCHING_DEV(i, p->args, &it)
+	{
 		found = i;
 		rte_eth_iterator_cleanup(&it);
 		break;
 	}
 	if (found == RTE_MAX_ETHPORTS)
-		return weir_err_set(err, -ENODEV, "port %s: device %s: no such network device", p->name, p->args);
+		return weir_err_set(err, -ENODEV, "port %s: device %s: no such network device",
+				    p->name, p->args);
 	*id = found;
 	return 0;
 }
@@ -90,9 +95,11 @@ static void kernel_mtu_set(const char *args, uint32_t mtu)
 	close(fd);
 }
 
-static void caps_find(struct ethdev *d, const struct rte_eth_dev_info *info, struct rte_eth_conf *conf)
+static void caps_find(struct ethdev *d, const struct rte_eth_dev_info *info,
+		      struct rte_eth_conf *conf)
 {
-	const uint64_t csum = RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM;
+	const uint64_t csum = RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM |
+			      RTE_ETH_TX_OFFLOAD_UDP_CKSUM;
 	uint64_t have = info->tx_offload_capa;
 
 	if ((have & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0)
@@ -105,7 +112,8 @@ static void caps_find(struct ethdev *d, const struct rte_eth_dev_info *info, str
 		return;
 	conf->txmode.offloads |= csum;
 	d->caps |= DP_CAP_CSUM;
-	if ((have & RTE_ETH_TX_OFFLOAD_TCP_TSO) != 0 && (have & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0) {
+	if ((have & RTE_ETH_TX_OFFLOAD_TCP_TSO) != 0 &&
+	    (have & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0) {
 		conf->txmode.offloads |= RTE_ETH_TX_OFFLOAD_TCP_TSO;
 		d->caps |= DP_CAP_TSO4 | DP_CAP_TSO6;
 	}
@@ -120,14 +128,17 @@ static int start(struct ethdev *d, const struct dp_link_params *p, struct weir_e
 	int rc = rte_eth_dev_info_get(d->id, &info);
 
 	if (rc < 0)
-		return weir_err_set(err, rc, "port %s: device %s: gives no information", p->name, p->args);
+		return weir_err_set(err, rc, "port %s: device %s: gives no information", p->name,
+				    p->args);
 	snprintf(d->driver_name, sizeof(d->driver_name), "%s", info.driver_name);
 	d->software = is_software(d->driver_name);
 	caps_find(d, &info, &conf);
 	d->n_rxq = p->n_queues < info.max_rx_queues ? p->n_queues : info.max_rx_queues;
 	if (d->n_rxq > 1) {
 		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-		conf.rx_adv_conf.rss_conf.rss_hf = info.flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP);
+		conf.rx_adv_conf.rss_conf.rss_hf =
+			info.flow_type_rss_offloads &
+			(RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP);
 	}
 	rc = rte_eth_dev_configure(d->id, d->n_rxq, 1, &conf);
 	if (rc == 0 && p->mtu != 1500 && !d->software)
@@ -141,12 +152,14 @@ static int start(struct ethdev *d, const struct dp_link_params *p, struct weir_e
 	if (rc == 0)
 		rc = rte_eth_dev_start(d->id);
 	if (rc < 0)
-		return weir_err_set(err, rc, "port %s: device %s: does not start: %s", p->name, p->args, rte_strerror(-rc));
+		return weir_err_set(err, rc, "port %s: device %s: does not start: %s", p->name,
+				    p->args, rte_strerror(-rc));
 	if (d->software && p->mtu != 1500)
 		kernel_mtu_set(p->args, p->mtu);
 	rc = rte_eth_promiscuous_enable(d->id);
 	if (rc < 0 && rc != -ENOTSUP)
-		weir_log(WEIR_WARNING, "port %s: device %s: no promiscuous mode: %s", p->name, p->args, rte_strerror(-rc));
+		weir_log(WEIR_WARNING, "port %s: device %s: no promiscuous mode: %s", p->name,
+			 p->args, rte_strerror(-rc));
 	return 0;
 }
 
@@ -201,11 +214,13 @@ static uint16_t ethdev_rx(void *link, uint16_t q, struct rte_mbuf **pkts, uint16
 	return n_rx;
 }
 
-// What the NIC finishes: tell it where the headers are and give it the pseudo-header sum it expects.
+// What the NIC finishes: tell it where the headers are and give it the pseudo-header sum it
+// expects.
 static void offload_set(struct rte_mbuf *m)
 {
 	const struct dp_meta *meta = dp_meta(m);
-	uint8_t *p = rte_pktmbuf_mtod(m, uint8_t *), *l3 = p + meta->p.l3_off, *l4 = p + meta->p.l4_off;
+	uint8_t *p = rte_pktmbuf_mtod(m, uint8_t *), *l3 = p + meta->p.l3_off,
+		*l4 = p + meta->p.l4_off;
 	bool v4 = (meta->p.flags & DP_PF_IP4) != 0, tcp = meta->p.ip_proto == IPPROTO_TCP;
 	uint16_t sum;
 
@@ -220,7 +235,8 @@ static void offload_set(struct rte_mbuf *m)
 	}
 	if (v4)
 		l3[10] = l3[11] = 0;
-	sum = v4 ? rte_ipv4_phdr_cksum((void *)l3, m->ol_flags) : rte_ipv6_phdr_cksum((void *)l3, m->ol_flags);
+	sum = v4 ? rte_ipv4_phdr_cksum((void *)l3, m->ol_flags)
+		 : rte_ipv6_phdr_cksum((void *)l3, m->ol_flags);
 	memcpy(l4 + (tcp ? 16 : 6), &sum, 2);
 }
 

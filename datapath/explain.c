@@ -1,5 +1,5 @@
-// explain: the walk of a described frame on the main thread, by the same functions that workers call, without
-// touching a counter, a bucket or a table.
+// explain: the walk of a described frame on the main thread, by the same functions that workers
+// call, without touching a counter, a bucket or a table.
 #include <errno.h>
 #include <string.h>
 
@@ -7,8 +7,9 @@
 
 const char *dp_stage_name(enum dp_stage s)
 {
-	static const char *const names[DP_N_STAGES] = { "rx", "parse", "admit", "learn", "classify",
-							"forward", "act", "schedule", "tx" };
+	static const char *const names[DP_N_STAGES] = { "rx",	 "parse",    "admit",
+							"learn", "classify", "forward",
+							"act",	 "schedule", "tx" };
 
 	return s < DP_N_STAGES ? names[s] : "invalid";
 }
@@ -22,7 +23,8 @@ static int drop(struct dp_verdict *v, enum dp_drop reason, enum dp_stage stage)
 	return 0;
 }
 
-static enum dp_drop source_check(const struct dp_switch *sw, const struct dp_view *in, const uint8_t *frame, uint16_t vid)
+static enum dp_drop source_check(const struct dp_switch *sw, const struct dp_view *in,
+				 const uint8_t *frame, uint16_t vid)
 {
 	const struct dp_fdb_entry *e = dp_fdb_lookup(sw->fdb, dp_fdb_key(vid, frame + 6));
 	uint32_t where = e == NULL ? 0 : atomic_load(&e->where);
@@ -36,7 +38,8 @@ static enum dp_drop source_check(const struct dp_switch *sw, const struct dp_vie
 	return DP_DROP_none;
 }
 
-static void flood_to(const struct dp_snapshot *s, const struct dp_view *in, uint16_t vid, struct dp_verdict *v)
+static void flood_to(const struct dp_snapshot *s, const struct dp_view *in, uint16_t vid,
+		     struct dp_verdict *v)
 {
 	v->kind = DP_VERDICT_FLOOD;
 	for (uint32_t i = 0; i < s->flood[vid].n; i++) {
@@ -49,7 +52,8 @@ static void flood_to(const struct dp_snapshot *s, const struct dp_view *in, uint
 		drop(v, DP_DROP_forward_no_port, DP_STAGE_forward);
 }
 
-int dp_switch_explain(const struct dp_switch *sw, uint16_t in_port, const uint8_t *frame, size_t size, struct dp_verdict *out)
+int dp_switch_explain(const struct dp_switch *sw, uint16_t in_port, const uint8_t *frame,
+		      size_t size, struct dp_verdict *out)
 {
 	const struct dp_snapshot *s = dp_root(sw);
 	const struct dp_view *in = in_port < DP_MAX_PORTS ? s->views[in_port] : NULL, *to;

@@ -56,14 +56,16 @@ uint64_t dp_fdb_key(uint16_t vid, const uint8_t mac[6])
 	return k | (uint64_t)vid << 48 | KEY_VALID;
 }
 
+// A MAC's last byte, which differs most, stands high in the key: it is folded down before the
+// multiplication and the top bits of the product are taken. 20 bits serve the largest table.
 static uint32_t hash1(const struct dp_fdb *f, uint64_t key)
 {
-	return (uint32_t)((key * 0x9e3779b97f4a7c15u) >> 32) & f->mask;
+	return (uint32_t)(((key ^ key >> 32) * 0x9e3779b97f4a7c15u) >> 44) & f->mask;
 }
 
 static uint32_t hash2(const struct dp_fdb *f, uint64_t key)
 {
-	return (uint32_t)(((key ^ key >> 29) * 0xbf58476d1ce4e5b9u) >> 33) & f->mask;
+	return (uint32_t)(((key ^ key >> 29) * 0xbf58476d1ce4e5b9u) >> 44) & f->mask;
 }
 
 int dp_fdb_create(uint32_t limit, struct rte_rcu_qsbr *rcu, struct dp_fdb **out)
@@ -74,7 +76,8 @@ int dp_fdb_create(uint32_t limit, struct rte_rcu_qsbr *rcu, struct dp_fdb **out)
 	*out = NULL;
 	if (limit == 0 || limit > 1u << 20)
 		return -EINVAL;
-	while (n_buckets * WAYS < 2 * limit) // half full at the limit
+	while (n_buckets * WAYS <
+	       4 * limit) // a quarter full at the limit: with two choices no bucket overflows
 		n_buckets *= 2;
 	f = calloc(1, sizeof(*f));
 	if (f == NULL)
@@ -349,7 +352,7 @@ void dp_fdb_age(struct dp_fdb *f, uint32_t n_slots, uint32_t ageing_s, uint32_t 
 
 void dp_fdb_set_limit(struct dp_fdb *f, uint32_t limit)
 {
-	uint32_t most = dp_fdb_n_slots(f) / 2;
+	uint32_t most = dp_fdb_n_slots(f) / 4;
 
 	f->limit = limit < most ? limit : most;
 	for (uint32_t n = f->n; n > f->limit; n--)
@@ -381,8 +384,8 @@ uint64_t dp_fdb_moves(const struct dp_fdb *f)
 	return f->n_moves;
 }
 
-uint32_t
-dp_fdb_dump(const struct dp_fdb *f, uint32_t *next_slot, uint32_t now_s, struct dp_fdb_row *out, uint32_t n)
+uint32_t dp_fdb_dump(const struct dp_fdb *f, uint32_t *next_slot, uint32_t now_s,
+		     struct dp_fdb_row *out, uint32_t n)
 {
 	uint32_t n_out = 0, slot = *next_slot;
 

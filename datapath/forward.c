@@ -1,5 +1,5 @@
-// The forward hop: plain L2 learning bridge (IEEE 802.1Q 8.6), with the boot responder's traffic taken out
-// first and mirrors fed.
+// The forward hop: plain L2 learning bridge (IEEE 802.1Q 8.6), with the boot responder's traffic
+// taken out first and mirrors fed.
 #include <string.h>
 
 #include "switch_priv.h"
@@ -64,7 +64,8 @@ static struct rte_mbuf *copy_of(struct dp_worker *w, const struct dp_view *v, st
 	return c;
 }
 
-static void hand(struct dp_worker *w, const struct dp_view *in, const struct dp_view *out, struct rte_mbuf *m)
+static void hand(struct dp_worker *w, const struct dp_view *in, const struct dp_view *out,
+		 struct rte_mbuf *m)
 {
 	dp_pw(w, in->port)->c[DP_PC_forwarded_pkts]++;
 	dp_output(w, m, out);
@@ -80,7 +81,8 @@ static void flood(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf 
 		const struct dp_view *out = w->snap->views[f->ports[i]];
 
 		// A guest that is not there takes no part: no copy is made for it.
-		if (dp_may_forward(v, out) != DP_DROP_none || !out->port->drv->is_up(out->port->link))
+		if (dp_may_forward(v, out) != DP_DROP_none ||
+		    !out->port->drv->is_up(out->port->link))
 			continue;
 		if (last != NULL) {
 			struct rte_mbuf *c = copy_of(w, v, m);
@@ -96,7 +98,8 @@ static void flood(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf 
 		dp_drop_in(w, m, DP_DROP_forward_no_port, DP_STAGE_forward);
 }
 
-static void mirror(struct dp_worker *w, const struct dp_view *in, uint16_t mirror_idx, struct rte_mbuf *m)
+static void mirror(struct dp_worker *w, const struct dp_view *in, uint16_t mirror_idx,
+		   struct rte_mbuf *m)
 {
 	const struct dp_view *out = w->snap->views[mirror_idx];
 	struct rte_mbuf *c;
@@ -129,7 +132,9 @@ static void forward_one(struct dp_worker *w, const struct dp_view *v, struct rte
 		return;
 	}
 	e = dp_fdb_lookup(w->fdb, dp_fdb_key(meta->vid, dst));
-	out = e == NULL ? NULL : w->snap->views[DP_FDB_PORT(atomic_load_explicit(&e->where, memory_order_acquire))];
+	out = e == NULL ? NULL
+			: w->snap->views[DP_FDB_PORT(
+				  atomic_load_explicit(&e->where, memory_order_acquire))];
 	if (out == NULL) {
 		if ((v->cfg.flags & DP_PF_ADMIT) != 0 &&
 		    qos_bucket_take(&dp_pw(w, v->port)->unknown, w->now_ns) < 0)
@@ -145,7 +150,8 @@ static void forward_one(struct dp_worker *w, const struct dp_view *v, struct rte
 		dp_drop_in(w, m, err, DP_STAGE_forward);
 }
 
-void dp_forward_burst(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf **pkts, uint16_t n)
+void dp_forward_burst(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf **pkts,
+		      uint16_t n)
 {
 	for (uint16_t i = 0; i < n; i++)
 		forward_one(w, v, pkts[i]);

@@ -29,9 +29,10 @@ static bool ip4_is_own(const struct dp_port_params *cfg, const uint8_t *ip)
 
 static bool ip6_is_own(const struct dp_port_params *cfg, const uint8_t *ip, const uint8_t *mac)
 {
-	const uint8_t lla[16] = { 0xfe, 0x80, 0, 0, 0, 0, 0, 0,
-				  (uint8_t)(mac[0] ^ 2), mac[1], mac[2], 0xff,
-				  0xfe, mac[3], mac[4], mac[5] }; // RFC 4291 appendix A
+	const uint8_t lla[16] = {
+		0xfe,	0x80,	0,    0,    0,	    0,	    0,	   0, (uint8_t)(mac[0] ^ 2),
+		mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5]
+	}; // RFC 4291 appendix A
 
 	if (memcmp(lla, ip, 16) == 0)
 		return true;
@@ -51,9 +52,11 @@ static bool is_zero(const uint8_t *p, size_t n)
 	return true;
 }
 
-static enum dp_drop guard_arp(const struct dp_port_params *cfg, const uint8_t *data, const uint8_t *arp)
+static enum dp_drop guard_arp(const struct dp_port_params *cfg, const uint8_t *data,
+			      const uint8_t *arp)
 {
-	// Sender MAC is the frame's; sender address is the guest's, or 0 for a probe (RFC 5227 2.1.1).
+	// Sender MAC is the frame's; sender address is the guest's, or 0 for a probe (RFC
+	// 5227 2.1.1).
 	if (memcmp(arp + 8, data + 6, 6) != 0)
 		return DP_DROP_spoof_arp;
 	if ((cfg->flags & DP_PF_IP4_FIXED) != 0 && !is_zero(arp + 14, 4) &&
@@ -74,8 +77,8 @@ static enum dp_drop guard_bootp(const uint8_t *data, const uint8_t *bootp, size_
 	return DP_DROP_none;
 }
 
-static enum dp_drop
-guard_udp(const struct dp_port_params *cfg, const uint8_t *data, size_t size, const struct dp_meta *m)
+static enum dp_drop guard_udp(const struct dp_port_params *cfg, const uint8_t *data, size_t size,
+			      const struct dp_meta *m)
 {
 	bool v4 = (m->p.flags & DP_PF_IP4) != 0;
 
@@ -91,7 +94,8 @@ guard_udp(const struct dp_port_params *cfg, const uint8_t *data, size_t size, co
 	return DP_DROP_none;
 }
 
-static enum dp_drop guard_ip4(const struct dp_port_params *cfg, const uint8_t *data, size_t size, const struct dp_meta *m)
+static enum dp_drop guard_ip4(const struct dp_port_params *cfg, const uint8_t *data, size_t size,
+			      const struct dp_meta *m)
 {
 	const uint8_t *src = data + m->p.l3_off + 12;
 	bool udp = (m->p.flags & DP_PF_L4) != 0 && m->p.ip_proto == P_UDP;
@@ -104,7 +108,8 @@ static enum dp_drop guard_ip4(const struct dp_port_params *cfg, const uint8_t *d
 	return udp ? guard_udp(cfg, data, size, m) : DP_DROP_none;
 }
 
-// Link-layer address options must name the guest's MAC; a zero-length option is malformed (RFC 4861 4.6).
+// Link-layer address options must name the guest's MAC; a zero-length option is malformed (RFC
+// 4861 4.6).
 static enum dp_drop guard_nd_options(const uint8_t *data, size_t size, size_t off, size_t end)
 {
 	if (end > size)
@@ -122,7 +127,8 @@ static enum dp_drop guard_nd_options(const uint8_t *data, size_t size, size_t of
 	return DP_DROP_none;
 }
 
-static enum dp_drop guard_nd(const struct dp_port_params *cfg, const uint8_t *data, size_t size, const struct dp_meta *m)
+static enum dp_drop guard_nd(const struct dp_port_params *cfg, const uint8_t *data, size_t size,
+			     const struct dp_meta *m)
 {
 	size_t off = m->p.l4_off, end = (size_t)m->p.l3_off + 40 + dp_be16(data + m->p.l3_off + 4);
 
@@ -145,7 +151,8 @@ static enum dp_drop guard_nd(const struct dp_port_params *cfg, const uint8_t *da
 	}
 }
 
-static enum dp_drop guard_ip6(const struct dp_port_params *cfg, const uint8_t *data, size_t size, const struct dp_meta *m)
+static enum dp_drop guard_ip6(const struct dp_port_params *cfg, const uint8_t *data, size_t size,
+			      const struct dp_meta *m)
 {
 	const uint8_t *src = data + m->p.l3_off + 8;
 
@@ -160,7 +167,8 @@ static enum dp_drop guard_ip6(const struct dp_port_params *cfg, const uint8_t *d
 	return m->p.ip_proto == P_ICMP6 ? guard_nd(cfg, data, size, m) : DP_DROP_none;
 }
 
-enum dp_drop dp_guard(const struct dp_port_params *cfg, const uint8_t *data, size_t size, const struct dp_meta *meta)
+enum dp_drop dp_guard(const struct dp_port_params *cfg, const uint8_t *data, size_t size,
+		      const struct dp_meta *meta)
 {
 	if (meta->p.err != DP_DROP_none)
 		return meta->p.err; // not understood is not allowed

@@ -100,16 +100,19 @@ static uint64_t sum(const uint64_t *v, uint32_t n)
 static int law(const char *name, const struct dp_port_totals *t, struct weir_err *err)
 {
 	uint64_t in = t->c[DP_PC_rx_pkts] + t->c[DP_PC_generated_pkts] + t->c[DP_PC_copied_in_pkts];
-	uint64_t went = t->c[DP_PC_forwarded_pkts] + t->c[DP_PC_consumed_pkts] + sum(t->drop_in, DP_N_DROPS);
+	uint64_t went = t->c[DP_PC_forwarded_pkts] + t->c[DP_PC_consumed_pkts] +
+			sum(t->drop_in, DP_N_DROPS);
 	uint64_t out = t->c[DP_PC_handed_pkts] + t->c[DP_PC_copied_out_pkts];
 	uint64_t left = t->c[DP_PC_tx_pkts] + sum(t->drop_out, DP_N_DROPS) + t->queued_now;
 
 	if (in != went)
-		return weir_err_set(err, -EBADMSG, "port %s: %llu frames came in, %llu are accounted for", name,
+		return weir_err_set(err, -EBADMSG,
+				    "port %s: %llu frames came in, %llu are accounted for", name,
 				    (unsigned long long)in, (unsigned long long)went);
 	if (out != left)
-		return weir_err_set(err, -EBADMSG, "port %s: %llu frames were handed over, %llu are accounted for", name,
-				    (unsigned long long)out, (unsigned long long)left);
+		return weir_err_set(err, -EBADMSG,
+				    "port %s: %llu frames were handed over, %llu are accounted for",
+				    name, (unsigned long long)out, (unsigned long long)left);
 	return 0;
 }
 

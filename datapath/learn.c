@@ -1,5 +1,5 @@
-// The learn hop: is the source MAC known behind this port? Refresh it, tell main about a new one, refuse one that
-// is pinned elsewhere or beyond the port's limit.
+// The learn hop: is the source MAC known behind this port? Refresh it, tell main about a new one,
+// refuse one that is pinned elsewhere or beyond the port's limit.
 #include <string.h>
 
 #include "switch_priv.h"
@@ -39,7 +39,8 @@ static enum dp_drop learn_one(struct dp_worker *w, const struct dp_view *v, stru
 		if ((where & DP_FDB_STATIC) != 0)
 			return DP_DROP_spoof_mac_pinned;
 	}
-	// A fixed MAC is pinned in the port's own VLAN by main; on a trunk the other VLANs learn it.
+	// A fixed MAC is pinned in the port's own VLAN by main; on a trunk the other VLANs learn
+	// it.
 	if ((v->cfg.flags & DP_PF_MAC_FIXED) != 0 && dp_meta(m)->vid == v->cfg.vid)
 		return DP_DROP_none;
 	if (atomic_load_explicit(&v->port->macs_full, memory_order_relaxed) != 0)
@@ -48,7 +49,8 @@ static enum dp_drop learn_one(struct dp_worker *w, const struct dp_view *v, stru
 	return DP_DROP_none;
 }
 
-uint16_t dp_learn_burst(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf **pkts, uint16_t n)
+uint16_t dp_learn_burst(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf **pkts,
+			uint16_t n)
 {
 	uint16_t n_ok = 0;
 

@@ -24,7 +24,7 @@ enum {
 // What one pass carries along. left() is what may still be read.
 struct cursor {
 	const uint8_t *data;
-	size_t size; // readable bytes
+	size_t size;	  // readable bytes
 	size_t wire_size; // bytes of the frame
 	size_t off;
 	struct dp_parse *out;
@@ -82,7 +82,8 @@ static void parse_l4(struct cursor *c, size_t l4_size)
 		o->sport = dp_be16(p);
 		o->dport = dp_be16(p + 2);
 		o->hash = mix(o->hash, dp_be32(p));
-		if (o->ip_proto == P_TCP && ((p[12] >> 4) < 5 || (size_t)(p[12] >> 4) * 4 > l4_size))
+		if (o->ip_proto == P_TCP &&
+		    ((p[12] >> 4) < 5 || (size_t)(p[12] >> 4) * 4 > l4_size))
 			fail(c, DP_DROP_l3_malformed);
 		if (o->ip_proto == P_UDP && o->dport == VXLAN_PORT && have(c, 16))
 			o->flags |= DP_PF_VXLAN;
@@ -161,7 +162,7 @@ static bool skip_ext(struct cursor *c, size_t *left, uint8_t *next)
 		o->flags |= DP_PF_EXT;
 		len = *next == P_FRAGMENT ? 8
 		      : *next == P_AH	  ? (size_t)(p[1] + 2) * 4 // RFC 4302 2.2
-					  : (size_t)(p[1] + 1) * 8; // RFC 8200 4.2
+					  : (size_t)(p[1] + 1) * 8;	   // RFC 8200 4.2
 		if (!have(c, len) || *left < len) {
 			fail(c, DP_DROP_l3_truncated);
 			return false;

@@ -55,7 +55,8 @@ static uint8_t owner_choose(const struct dp_switch *sw)
 	return best;
 }
 
-static int link_create(struct dp_switch *sw, struct dp_port *p, const struct dp_port_params *cfg, struct weir_err *err)
+static int link_create(struct dp_switch *sw, struct dp_port *p, const struct dp_port_params *cfg,
+		       struct weir_err *err)
 {
 	struct dp_link_params lp = {
 		.mtu = cfg->mtu,
@@ -95,13 +96,16 @@ static void memory_free(struct dp_port *p)
 	rte_free(p);
 }
 
-struct dp_port *dp_port_create(struct dp_switch *sw, const struct dp_port_params *cfg, uint16_t idx, struct weir_err *err, int *rc)
+struct dp_port *dp_port_create(struct dp_switch *sw, const struct dp_port_params *cfg, uint16_t idx,
+			       struct weir_err *err, int *rc)
 {
 	const struct dp_link_driver *drv = driver_find(sw, cfg->driver);
 	struct dp_port *p;
 
 	if (drv == NULL) {
-		*rc = weir_err_set(err, -ENODEV, "port %s: driver %s: this build has no such driver", cfg->name, cfg->driver);
+		*rc = weir_err_set(err, -ENODEV,
+				   "port %s: driver %s: this build has no such driver", cfg->name,
+				   cfg->driver);
 		return NULL;
 	}
 	p = rte_zmalloc("port", sizeof(*p), RTE_CACHE_LINE_SIZE);

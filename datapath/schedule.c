@@ -1,5 +1,6 @@
-// The schedule hop: the frame joins its class's queue at the port it leaves by, whole and finished as far as the
-// far side needs it. Queues are served in strict class order here; the hierarchical scheduler takes this place.
+// The schedule hop: the frame joins its class's queue at the port it leaves by, whole and finished
+// as far as the far side needs it. Queues are served in strict class order here; the hierarchical
+// scheduler takes this place.
 //
 // Scheduling comes before the copy into a guest or a NIC, so what is dropped has cost no copy.
 #include "switch_priv.h"
@@ -126,7 +127,8 @@ void dp_schedule(struct dp_worker *w, struct rte_mbuf *m, const struct dp_view *
 	}
 	if (unlikely((meta->flags & (DP_MF_CSUM | DP_MF_TSO)) != 0) && !resolve(w, m, p))
 		return;
-	if (unlikely((meta->flags & DP_MF_TSO) == 0 && rte_pktmbuf_pkt_len(m) > mtu_size(meta, out))) {
+	if (unlikely((meta->flags & DP_MF_TSO) == 0 &&
+		     rte_pktmbuf_pkt_len(m) > mtu_size(meta, out))) {
 		dp_drop_out(w, p, m, DP_DROP_mtu_exceeded, DP_STAGE_schedule);
 		return;
 	}

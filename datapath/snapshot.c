@@ -19,7 +19,8 @@ static bool full_trunk(const struct dp_port_params *cfg)
 }
 
 // VLANs that some port names one by one; the others all flood to the full trunks alone.
-static void named_vids(const struct dp_snapshot *s, const bool full[DP_MAX_PORTS], uint8_t named[DP_VIDS])
+static void named_vids(const struct dp_snapshot *s, const bool full[DP_MAX_PORTS],
+		       uint8_t named[DP_VIDS])
 {
 	for (uint32_t i = 0; i < DP_MAX_PORTS; i++) {
 		const struct dp_view *v = s->views[i];
@@ -27,7 +28,8 @@ static void named_vids(const struct dp_snapshot *s, const bool full[DP_MAX_PORTS
 		if (v == NULL)
 			continue;
 		named[v->cfg.vid] = 1;
-		if (full[i] || v->cfg.vlan_mode == DP_VLAN_ACCESS || v->cfg.vlan_mode == DP_VLAN_QINQ_CUSTOMER)
+		if (full[i] || v->cfg.vlan_mode == DP_VLAN_ACCESS ||
+		    v->cfg.vlan_mode == DP_VLAN_QINQ_CUSTOMER)
 			continue;
 		for (uint32_t vid = 1; vid < DP_VIDS - 1; vid++)
 			named[vid] |= dp_vid_in(v->cfg.trunk, (uint16_t)vid);
@@ -89,14 +91,16 @@ static int rxq_lists(const struct dp_switch *sw, struct dp_snapshot *s)
 				uint32_t id = (s->views[i]->port->owner + q) % sw->n_workers;
 
 				if (pass == 1 && n[id] < s->n_rxqs[id])
-					s->rxqs[id][n[id]] = (struct dp_rxq){ s->views[i], q, share };
+					s->rxqs[id][n[id]] =
+						(struct dp_rxq){ s->views[i], q, share };
 				n[id]++;
 			}
 		}
 		if (pass == 1)
 			break;
 		for (uint32_t id = 0; id < sw->n_workers; id++) {
-			// A guest may add queues between the passes: it gets them with the next snapshot.
+			// A guest may add queues between the passes: it gets them with the next
+			// snapshot.
 			s->n_rxqs[id] = n[id];
 			s->rxqs[id] = rte_zmalloc("rxqs", (n[id] + 1) * sizeof(struct dp_rxq), 64);
 			if (s->rxqs[id] == NULL)

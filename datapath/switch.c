@@ -24,13 +24,15 @@ enum {
 	RCU_THREADS = DP_MAX_WORKERS,
 };
 
-static struct rte_ring *ring_make(const char *what, uint32_t a, uint32_t b, uint32_t len, uint32_t elem_size)
+static struct rte_ring *ring_make(const char *what, uint32_t a, uint32_t b, uint32_t len,
+				  uint32_t elem_size)
 {
 	static uint32_t serial; // EAL names are global; switches of one process must differ
 	char name[RTE_RING_NAMESIZE];
 
 	snprintf(name, sizeof(name), "w%s%u_%u_%u", what, serial++, a, b);
-	return rte_ring_create_elem(name, elem_size, len, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+	return rte_ring_create_elem(name, elem_size, len, SOCKET_ID_ANY,
+				    RING_F_SP_ENQ | RING_F_SC_DEQ);
 }
 
 static int pools_create(struct dp_switch *sw, struct weir_err *err)
@@ -43,11 +45,13 @@ static int pools_create(struct dp_switch *sw, struct weir_err *err)
 	sw->pool = rte_pktmbuf_pool_create(name, sw->params.n_mbufs, 256, sizeof(struct dp_meta),
 					   RTE_PKTMBUF_HEADROOM + DP_MBUF_ROOM, SOCKET_ID_ANY);
 	if (sw->pool == NULL)
-		return weir_err_set(err, -ENOMEM, "packet buffers %u: %s", sw->params.n_mbufs, rte_strerror(rte_errno));
+		return weir_err_set(err, -ENOMEM, "packet buffers %u: %s", sw->params.n_mbufs,
+				    rte_strerror(rte_errno));
 	return 0;
 }
 
-// Jumbo frames on links that want one contiguous buffer need large ones; made with the first jumbo port.
+// Jumbo frames on links that want one contiguous buffer need large ones; made with the first jumbo
+// port.
 int dp_large_pool(struct dp_switch *sw, struct weir_err *err)
 {
 	static uint32_t serial;
@@ -60,8 +64,8 @@ int dp_large_pool(struct dp_switch *sw, struct weir_err *err)
 	pool = rte_pktmbuf_pool_create(name, sw->params.n_mbufs_large, 32, sizeof(struct dp_meta),
 				       RTE_PKTMBUF_HEADROOM + DP_MBUF_ROOM_LARGE, SOCKET_ID_ANY);
 	if (pool == NULL)
-		return weir_err_set(err, -ENOMEM, "%u packet buffers for jumbo frames: %s", sw->params.n_mbufs_large,
-				    rte_strerror(rte_errno));
+		return weir_err_set(err, -ENOMEM, "%u packet buffers for jumbo frames: %s",
+				    sw->params.n_mbufs_large, rte_strerror(rte_errno));
 	atomic_store_explicit(&sw->pool_large, pool, memory_order_release);
 	return 0;
 }
@@ -84,7 +88,8 @@ static int worker_init(struct dp_switch *sw, uint32_t id)
 		if (from == id)
 			continue;
 		for (uint32_t urgency = 0; urgency < 2; urgency++) {
-			w->in[from][urgency] = ring_make(urgency ? "hn" : "hu", from, id, DP_HANDOVER, sizeof(void *));
+			w->in[from][urgency] = ring_make(urgency ? "hn" : "hu", from, id,
+							 DP_HANDOVER, sizeof(void *));
 			if (w->in[from][urgency] == NULL)
 				return -ENOMEM;
 		}
@@ -94,12 +99,14 @@ static int worker_init(struct dp_switch *sw, uint32_t id)
 
 static int workers_create(struct dp_switch *sw, struct weir_err *err)
 {
-	sw->workers = rte_zmalloc("workers", sw->n_workers * sizeof(*sw->workers), RTE_CACHE_LINE_SIZE);
+	sw->workers =
+		rte_zmalloc("workers", sw->n_workers * sizeof(*sw->workers), RTE_CACHE_LINE_SIZE);
 	if (sw->workers == NULL)
 		return weir_err_set(err, -ENOMEM, "workers: out of memory");
 	for (uint32_t i = 0; i < sw->n_workers; i++) {
 		if (worker_init(sw, i) < 0)
-			return weir_err_set(err, -ENOMEM, "worker %u: out of memory for its rings", i);
+			return weir_err_set(err, -ENOMEM, "worker %u: out of memory for its rings",
+					    i);
 	}
 	return 0;
 }
@@ -113,9 +120,11 @@ int dp_switch_create(const struct dp_switch_params *p, struct dp_switch **out, s
 
 	*out = NULL;
 	if (p->n_workers == 0 || p->n_workers > DP_MAX_WORKERS)
-		return weir_err_set(err, -EINVAL, "workers %u: must be 1..%u", p->n_workers, DP_MAX_WORKERS);
+		return weir_err_set(err, -EINVAL, "workers %u: must be 1..%u", p->n_workers,
+				    DP_MAX_WORKERS);
 	if (p->queue_len == 0 || (p->queue_len & (p->queue_len - 1)) != 0)
-		return weir_err_set(err, -EINVAL, "queue length %u: must be a power of two", p->queue_len);
+		return weir_err_set(err, -EINVAL, "queue length %u: must be a power of two",
+				    p->queue_len);
 	sw = calloc(1, sizeof(*sw));
 	if (sw == NULL)
 		return weir_err_set(err, -ENOMEM, "switch: out of memory");
@@ -132,7 +141,8 @@ int dp_switch_create(const struct dp_switch_params *p, struct dp_switch **out, s
 	if (rc == 0)
 		rc = pools_create(sw, err);
 	if (rc == 0 && dp_fdb_create(p->mac_limit, sw->rcu, &sw->fdb) < 0)
-		rc = weir_err_set(err, -ENOMEM, "forwarding table of %u entries: out of memory", p->mac_limit);
+		rc = weir_err_set(err, -ENOMEM, "forwarding table of %u entries: out of memory",
+				  p->mac_limit);
 	if (rc == 0)
 		rc = workers_create(sw, err);
 	if (rc == 0 && (rc = dp_snapshot_build(sw, none, NULL, &first)) < 0)
@@ -209,7 +219,8 @@ int dp_switch_start(struct dp_switch *sw, struct weir_err *err)
 		atomic_store(&w->stop, false);
 		if (rte_eal_remote_launch(dp_worker_main, w, w->lcore) != 0) {
 			dp_switch_stop(sw);
-			return weir_err_set(err, -EBUSY, "worker %u: lcore %u does not take it", i, w->lcore);
+			return weir_err_set(err, -EBUSY, "worker %u: lcore %u does not take it", i,
+					    w->lcore);
 		}
 		sw->running = true;
 	}
@@ -274,7 +285,8 @@ static void links_follow(struct dp_switch *sw)
 	if (changed == sw->links_seen)
 		return;
 	if (dp_snapshot_build(sw, (struct dp_view *const *)root->views, sw->portals, &s) < 0) {
-		weir_log(WEIR_ERROR, "snapshot: out of memory; changed guest queues are not polled yet");
+		weir_log(WEIR_ERROR,
+			 "snapshot: out of memory; changed guest queues are not polled yet");
 		return;
 	}
 	sw->links_seen = changed;
@@ -287,7 +299,8 @@ void dp_switch_housekeep(struct dp_switch *sw, uint64_t now_ns)
 
 	sw->now_ns = now_ns;
 	for (uint32_t i = 0; i < sw->n_workers; i++) {
-		uint32_t n = rte_ring_sc_dequeue_burst_elem(sw->workers[i].events, e, sizeof(e[0]), EVENT_BURST, NULL);
+		uint32_t n = rte_ring_sc_dequeue_burst_elem(sw->workers[i].events, e, sizeof(e[0]),
+							    EVENT_BURST, NULL);
 
 		for (uint32_t k = 0; k < n; k++)
 			learn(sw, &e[k]);
@@ -321,7 +334,8 @@ uint32_t dp_switch_punts(struct dp_switch *sw, struct dp_punt *out, uint32_t n)
 	for (uint32_t i = 0; i < sw->n_workers && n_out < n; i++) {
 		uint32_t share = (n - n_out + sw->n_workers - i - 1) / (sw->n_workers - i);
 
-		n_out += rte_ring_sc_dequeue_burst_elem(sw->workers[i].punts, out + n_out, sizeof(*out), share, NULL);
+		n_out += rte_ring_sc_dequeue_burst_elem(sw->workers[i].punts, out + n_out,
+							sizeof(*out), share, NULL);
 	}
 	return n_out;
 }

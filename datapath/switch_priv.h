@@ -13,8 +13,8 @@
 #include "dp_tap.h"
 #include "qos_bucket.h"
 
-#define DP_EVENTS 4096 // learn events per worker
-#define DP_PUNTS 256 // frames per worker towards the responder, and back
+#define DP_EVENTS 4096	 // learn events per worker
+#define DP_PUNTS 256	 // frames per worker towards the responder, and back
 #define DP_HANDOVER 1024 // frames per pair of workers and urgency
 #define DP_LEARN_CACHE 256
 #define DP_RETRY_NS 20000 // a link that took too little is tried again after this time
@@ -42,7 +42,7 @@ struct dp_port {
 	char name[DP_NAME_MAX];
 	uint32_t gen;
 	uint16_t idx;
-	uint8_t owner; // worker of the tx side
+	uint8_t owner;	// worker of the tx side
 	uint32_t flags; // enum dp_driver_flag of the link
 	uint32_t queue_len;
 	struct dp_port_pw *pw; // pw[n_workers]
@@ -51,7 +51,7 @@ struct dp_port {
 	// Owner worker only.
 	struct dp_queue q[QOS_N_CLASSES] __rte_cache_aligned;
 	_Atomic uint32_t queued; // owner: w, main: r, relaxed
-	uint32_t classes; // bit per class with frames
+	uint32_t classes;	 // bit per class with frames
 	bool dirty;
 	uint64_t retry_ns;
 };
@@ -60,7 +60,7 @@ struct dp_port {
 // until it changes.
 struct dp_view {
 	struct dp_port *port;
-	uint64_t serial; // never used twice
+	uint64_t serial;     // never used twice
 	uint16_t mirror_idx; // DP_PORT_NONE = not mirrored
 	struct dp_port_params cfg;
 };
@@ -108,9 +108,9 @@ struct dp_worker {
 	struct dp_switch *sw;
 	struct rte_mempool *pool;
 	struct dp_fdb *fdb;
-	struct rte_ring *events; // worker: produce, main: consume
-	struct rte_ring *punts; // worker: produce, boot: consume
-	struct rte_ring *injects; // boot: produce, worker: consume
+	struct rte_ring *events;		// worker: produce, main: consume
+	struct rte_ring *punts;			// worker: produce, boot: consume
+	struct rte_ring *injects;		// boot: produce, worker: consume
 	struct rte_ring *in[DP_MAX_WORKERS][2]; // [from][0 urgent, 1 normal]
 	// main: w, worker: r, relaxed
 	_Atomic bool stop;
@@ -134,9 +134,10 @@ struct dp_retired; // reclaim.c
 
 struct dp_switch {
 	_Atomic(const struct dp_snapshot *) root; // main: w, worker: r, release/acquire
-	_Atomic uint32_t links_changed; // drivers: w, main: r, relaxed
-	_Atomic(struct rte_mempool *) pool_large; // main: w (made with the first jumbo port), worker: r
-	int punt_fd; // eventfd, constant: workers kick the boot thread
+	_Atomic uint32_t links_changed;		  // drivers: w, main: r, relaxed
+	_Atomic(struct rte_mempool *)
+		pool_large; // main: w (made with the first jumbo port), worker: r
+	int punt_fd;	    // eventfd, constant: workers kick the boot thread
 	_Atomic uint8_t owner_of[DP_MAX_PORTS]; // main: w, boot: r, relaxed
 	// main only from here
 	struct dp_switch_params params;
@@ -180,10 +181,14 @@ static inline uint32_t dp_l2_size(const struct dp_meta *m)
 
 // --- the hops, in order. Each consumes every packet it is given or leaves it in pkts[0..returned).
 
-uint16_t dp_admit_burst(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf **pkts, uint16_t n);
-uint16_t dp_learn_burst(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf **pkts, uint16_t n);
-void dp_classify_burst(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf **pkts, uint16_t n);
-void dp_forward_burst(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf **pkts, uint16_t n);
+uint16_t dp_admit_burst(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf **pkts,
+			uint16_t n);
+uint16_t dp_learn_burst(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf **pkts,
+			uint16_t n);
+void dp_classify_burst(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf **pkts,
+		       uint16_t n);
+void dp_forward_burst(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf **pkts,
+		      uint16_t n);
 // Edit for the port and hand to its owner's scheduler. Consumes m.
 void dp_output(struct dp_worker *w, struct rte_mbuf *m, const struct dp_view *out);
 void dp_schedule(struct dp_worker *w, struct rte_mbuf *m, const struct dp_view *out);
@@ -193,12 +198,17 @@ void dp_tx_forget_removed(struct dp_worker *w);
 
 // --- parts of hops that `explain` shares; pure over their arguments.
 
-enum dp_drop dp_admit_vlan(const struct dp_port_params *cfg, struct dp_meta *meta, bool *strip_priority);
-enum dp_drop dp_admit_frame(const struct dp_port_params *cfg, const uint8_t *data, size_t size, struct dp_meta *meta);
+enum dp_drop dp_admit_vlan(const struct dp_port_params *cfg, struct dp_meta *meta,
+			   bool *strip_priority);
+enum dp_drop dp_admit_frame(const struct dp_port_params *cfg, const uint8_t *data, size_t size,
+			    struct dp_meta *meta);
 // The guest's part of admission: addresses and server messages (guard.c).
-enum dp_drop dp_guard(const struct dp_port_params *cfg, const uint8_t *data, size_t size, const struct dp_meta *meta);
-void dp_mark_punt(const struct dp_port_params *cfg, const uint8_t *data, size_t size, struct dp_meta *meta);
-enum qos_class dp_classify(const struct dp_snapshot *s, const struct dp_port_params *cfg, const uint8_t *data, const struct dp_meta *meta, enum qos_why *why);
+enum dp_drop dp_guard(const struct dp_port_params *cfg, const uint8_t *data, size_t size,
+		      const struct dp_meta *meta);
+void dp_mark_punt(const struct dp_port_params *cfg, const uint8_t *data, size_t size,
+		  struct dp_meta *meta);
+enum qos_class dp_classify(const struct dp_snapshot *s, const struct dp_port_params *cfg,
+			   const uint8_t *data, const struct dp_meta *meta, enum qos_why *why);
 bool dp_port_carries(const struct dp_port_params *cfg, uint16_t vid);
 enum dp_drop dp_may_forward(const struct dp_view *in, const struct dp_view *out);
 
@@ -206,7 +216,8 @@ enum dp_drop dp_may_forward(const struct dp_view *in, const struct dp_view *out)
 
 void dp_tap_rx(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf **pkts, uint16_t n);
 void dp_tap_tx(struct dp_worker *w, const struct dp_port *p, struct rte_mbuf **pkts, uint16_t n);
-void dp_tap_hop(struct dp_worker *w, const struct rte_mbuf *m, enum dp_stage stage, enum dp_drop reason);
+void dp_tap_hop(struct dp_worker *w, const struct rte_mbuf *m, enum dp_stage stage,
+		enum dp_drop reason);
 
 // --- offloads (csum.c, tso.c)
 
@@ -220,11 +231,13 @@ int dp_tso_cut(struct rte_mbuf *m, struct rte_mempool *pool, struct rte_mbuf **s
 // --- drops: the only functions that free for a reason
 
 void dp_drop_in(struct dp_worker *w, struct rte_mbuf *m, enum dp_drop reason, enum dp_stage stage);
-void dp_drop_out(struct dp_worker *w, struct dp_port *p, struct rte_mbuf *m, enum dp_drop reason, enum dp_stage stage);
+void dp_drop_out(struct dp_worker *w, struct dp_port *p, struct rte_mbuf *m, enum dp_drop reason,
+		 enum dp_stage stage);
 
 // --- snapshot and reclaim
 
-int dp_snapshot_build(struct dp_switch *sw, struct dp_view *const views[DP_MAX_PORTS], const struct qos_portals *portals, struct dp_snapshot **out);
+int dp_snapshot_build(struct dp_switch *sw, struct dp_view *const views[DP_MAX_PORTS],
+		      const struct qos_portals *portals, struct dp_snapshot **out);
 void dp_snapshot_free(struct dp_snapshot *s);
 // Free obj with fn after a grace period.
 void dp_retire(struct dp_switch *sw, void (*fn)(struct dp_switch *sw, void *obj), void *obj);
@@ -233,7 +246,8 @@ void dp_reclaim(struct dp_switch *sw, bool all);
 void dp_publish(struct dp_switch *sw, struct dp_snapshot *s);
 const struct dp_snapshot *dp_root(const struct dp_switch *sw);
 
-struct dp_port *dp_port_create(struct dp_switch *sw, const struct dp_port_params *p, uint16_t idx, struct weir_err *err, int *rc);
+struct dp_port *dp_port_create(struct dp_switch *sw, const struct dp_port_params *p, uint16_t idx,
+			       struct weir_err *err, int *rc);
 void dp_port_destroy(struct dp_switch *sw, struct dp_port *p);
 void dp_port_sum(const struct dp_switch *sw, const struct dp_port *p, struct dp_port_totals *t);
 void dp_totals_add(struct dp_port_totals *sum, const struct dp_port_totals *t);

@@ -6,9 +6,8 @@
 #include <string.h>
 #include <sys/types.h>
 
-#include <pcap/bpf.h>
+#include <pcap/pcap.h>
 
-#include <rte_bpf.h>
 #include <rte_errno.h>
 #include <rte_malloc.h>
 
@@ -19,9 +18,10 @@
 struct dp_tap {
 	enum dp_tap_kind kind;
 	uint16_t port;
-	struct rte_bpf *bpf; // NULL = every frame
-	struct rte_ring *ring; // workers: produce, main: consume
-	_Atomic uint64_t lost; // workers: w, main: r, relaxed
+	struct bpf_insn *
+		filter; // classic BPF: jumps go forward only, so it always ends; NULL = every frame
+	struct rte_ring *ring;	  // workers: produce, main: consume
+	_Atomic uint64_t lost;	  // workers: w, main: r, relaxed
 	_Atomic uint32_t next_id; // workers, relaxed
 };
 
@@ -30,21 +30,21 @@ static void tap_free(struct dp_switch *sw, void *obj)
 	struct dp_tap *t = obj;
 
 	(void)sw;
-	rte_bpf_destroy(t->bpf);
+	rte_free(t->filter);
 	rte_ring_free(t->ring);
 	rte_free(t);
 }
 
+// libpcap checks the program as the kernel would: known instructions, jumps and memory within
+// bounds, an end.
 static int filter_load(struct dp_tap *t, const struct bpf_program *filter, struct weir_err *err)
 {
-	struct rte_bpf_prm *prm = rte_bpf_convert(filter);
-
-	if (prm == NULL)
-		return weir_err_set(err, -EINVAL, "filter: refused: %s", rte_strerror(rte_errno));
-	t->bpf = rte_bpf_load(prm);
-	rte_free(prm);
-	if (t->bpf == NULL)
-		return weir_err_set(err, -EINVAL, "filter: refused by the verifier: %s", rte_strerror(rte_errno));
+	if (filter->bf_len == 0 || !bpf_validate(filter->bf_insns, (int)filter->bf_len))
+		return weir_err_set(err, -EINVAL, "filter: is not a valid classic BPF program");
+	t->filter = rte_malloc("tap", filter->bf_len * sizeof(*t->filter), RTE_CACHE_LINE_SIZE);
+	if (t->filter == NULL)
+		return weir_err_set(err, -ENOMEM, "filter: out of memory");
+	memcpy(t->filter, filter->bf_insns, filter->bf_len * sizeof(*t->filter));
 	return 0;
 }
 
@@ -52,7 +52,8 @@ static int filter_load(struct dp_tap *t, const struct bpf_program *filter, struc
 static int root_with(struct dp_switch *sw, struct dp_tap *t)
 {
 	struct dp_snapshot *s;
-	int rc = dp_snapshot_build(sw, (struct dp_view *const *)dp_root(sw)->views, sw->portals, &s);
+	int rc =
+		dp_snapshot_build(sw, (struct dp_view *const *)dp_root(sw)->views, sw->portals, &s);
 
 	if (rc < 0)
 		return rc;
@@ -61,7 +62,8 @@ static int root_with(struct dp_switch *sw, struct dp_tap *t)
 	return 0;
 }
 
-int dp_tap_start(struct dp_switch *sw, enum dp_tap_kind kind, uint16_t port, const struct bpf_program *filter, struct weir_err *err)
+int dp_tap_start(struct dp_switch *sw, enum dp_tap_kind kind, uint16_t port,
+		 const struct bpf_program *filter, struct weir_err *err)
 {
 	static uint32_t serial;
 	char name[RTE_RING_NAMESIZE];
@@ -76,7 +78,8 @@ int dp_tap_start(struct dp_switch *sw, enum dp_tap_kind kind, uint16_t port, con
 	t->kind = kind;
 	t->port = port;
 	snprintf(name, sizeof(name), "wtap%u", serial++);
-	t->ring = rte_ring_create_elem(name, sizeof(struct dp_tap_record), TAP_RECORDS, SOCKET_ID_ANY, RING_F_SC_DEQ);
+	t->ring = rte_ring_create_elem(name, sizeof(struct dp_tap_record), TAP_RECORDS,
+				       SOCKET_ID_ANY, RING_F_SC_DEQ);
 	if (t->ring == NULL)
 		rc = weir_err_set(err, -ENOMEM, "capture: out of memory for its buffer");
 	if (rc == 0 && filter != NULL)
@@ -131,9 +134,10 @@ static void record(struct dp_worker *w, const struct rte_mbuf *m, struct dp_tap_
 		atomic_fetch_add_explicit(&t->lost, 1, memory_order_relaxed);
 }
 
-static bool wanted(const struct dp_tap *t, struct rte_mbuf *m)
+static bool wanted(const struct dp_tap *t, const struct rte_mbuf *m)
 {
-	return t->bpf == NULL || rte_bpf_exec(t->bpf, m) != 0;
+	return t->filter == NULL || bpf_filter(t->filter, dp_data(m), rte_pktmbuf_pkt_len(m),
+					       rte_pktmbuf_data_len(m)) != 0;
 }
 
 void dp_tap_rx(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf **pkts, uint16_t n)
@@ -151,7 +155,8 @@ void dp_tap_rx(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf **p
 		r.port = v->port->idx;
 		if (t->kind == DP_TAP_TRACE) {
 			dp_meta(pkts[i])->flags |= DP_MF_TRACE;
-			dp_meta(pkts[i])->trace_id = atomic_fetch_add_explicit(&t->next_id, 1, memory_order_relaxed);
+			dp_meta(pkts[i])->trace_id =
+				atomic_fetch_add_explicit(&t->next_id, 1, memory_order_relaxed);
 			r.id = dp_meta(pkts[i])->trace_id;
 			r.stage = DP_STAGE_rx;
 		}
@@ -178,7 +183,8 @@ void dp_tap_tx(struct dp_worker *w, const struct dp_port *p, struct rte_mbuf **p
 	}
 }
 
-void dp_tap_hop(struct dp_worker *w, const struct rte_mbuf *m, enum dp_stage stage, enum dp_drop reason)
+void dp_tap_hop(struct dp_worker *w, const struct rte_mbuf *m, enum dp_stage stage,
+		enum dp_drop reason)
 {
 	const struct dp_meta *meta = dp_meta_const(m);
 	struct dp_tap_record r;

@@ -1,9 +1,10 @@
 // Bounded TCP segmentation for IPv4 and IPv6, for links that cannot take a super-frame.
 //
 // Each segment is one new mbuf: the headers are copied and corrected, the payload is copied behind
-// them, the checksum is complete. Nothing of the guest's request is believed: the sizes come from our own
-// parse, the count is bounded, and a request that does not fit the packet is refused.
-// Sources: RFC 793 (sequence, PSH, FIN), RFC 3168 6.1.2 (CWR on the first segment only), RFC 6864 (IPv4 ID).
+// them, the checksum is complete. Nothing of the guest's request is believed: the sizes come from
+// our own parse, the count is bounded, and a request that does not fit the packet is refused.
+// Sources: RFC 793 (sequence, PSH, FIN), RFC 3168 6.1.2 (CWR on the first segment only), RFC 6864
+// (IPv4 ID).
 #include <errno.h>
 #include <string.h>
 
@@ -16,8 +17,8 @@ enum { TCP_FIN = 0x01, TCP_PSH = 0x08, TCP_CWR = 0x80 };
 // What all segments of one super-frame share.
 struct cut {
 	const uint8_t *hdr; // headers in the first mbuf segment
-	uint32_t hdr_size; // L2 + L3 + L4
-	uint32_t payload; // bytes behind the headers, by IP's length
+	uint32_t hdr_size;  // L2 + L3 + L4
+	uint32_t payload;   // bytes behind the headers, by IP's length
 	uint32_t seq;
 	uint16_t ip_id;
 	uint8_t tcp_flags;
@@ -55,7 +56,8 @@ static int cut_prepare(const struct rte_mbuf *m, struct cut *c)
 }
 
 // Write the headers of the segment that carries payload [at, at + size) into p.
-static void header_fix(uint8_t *p, const struct dp_meta *meta, const struct cut *c, uint32_t at, uint32_t size)
+static void header_fix(uint8_t *p, const struct dp_meta *meta, const struct cut *c, uint32_t at,
+		       uint32_t size)
 {
 	uint8_t *l3 = p + meta->p.l3_off, *tcp = p + meta->p.l4_off;
 	uint32_t ip_size = c->hdr_size - meta->p.l3_off + size, seq = c->seq + at;
@@ -77,10 +79,11 @@ static void header_fix(uint8_t *p, const struct dp_meta *meta, const struct cut 
 	if (!first)
 		tcp[13] &= (uint8_t)~TCP_CWR;
 	if (!last)
-		tcp[13] &= (uint8_t)~(TCP_FIN | TCP_PSH);
+		tcp[13] &= (uint8_t) ~(TCP_FIN | TCP_PSH);
 }
 
-static struct rte_mbuf *segment_make(struct rte_mbuf *m, struct rte_mempool *pool, const struct cut *c, uint32_t at)
+static struct rte_mbuf *segment_make(struct rte_mbuf *m, struct rte_mempool *pool,
+				     const struct cut *c, uint32_t at)
 {
 	const struct dp_meta *meta = dp_meta(m);
 	uint32_t left = c->payload - at, size = left < meta->tso_segsz ? left : meta->tso_segsz;

@@ -1,5 +1,6 @@
-// The tx hop: ports with queued frames send, most urgent class first. What a link does not take stays queued and is
-// tried again after DP_RETRY_NS, so a slow guest is neither spun on nor blocks another port.
+// The tx hop: ports with queued frames send, most urgent class first. What a link does not take
+// stays queued and is tried again after DP_RETRY_NS, so a slow guest is neither spun on nor blocks
+// another port.
 #include "switch_priv.h"
 
 enum { TX_ROUNDS = 4 }; // bursts per port and turn

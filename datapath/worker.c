@@ -28,7 +28,8 @@ void dp_drop_in(struct dp_worker *w, struct rte_mbuf *m, enum dp_drop reason, en
 	rte_pktmbuf_free(m);
 }
 
-void dp_drop_out(struct dp_worker *w, struct dp_port *p, struct rte_mbuf *m, enum dp_drop reason, enum dp_stage stage)
+void dp_drop_out(struct dp_worker *w, struct dp_port *p, struct rte_mbuf *m, enum dp_drop reason,
+		 enum dp_stage stage)
 {
 	if (unlikely((dp_meta(m)->flags & DP_MF_TRACE) != 0))
 		dp_tap_hop(w, m, stage, reason);
@@ -38,7 +39,8 @@ void dp_drop_out(struct dp_worker *w, struct dp_port *p, struct rte_mbuf *m, enu
 
 // rx and parse. A frame longer than any we carry, and not a super-frame, ends here.
 // *n_rx = frames received; returns how many of them are left in pkts.
-static uint16_t receive(struct dp_worker *w, const struct dp_rxq *rxq, struct rte_mbuf **pkts, uint16_t *n_rx)
+static uint16_t receive(struct dp_worker *w, const struct dp_rxq *rxq, struct rte_mbuf **pkts,
+			uint16_t *n_rx)
 {
 	const struct dp_view *v = rxq->view;
 	struct dp_port_pw *pw = dp_pw(w, v->port);
@@ -78,14 +80,16 @@ static void rates_follow(struct dp_worker *w, const struct dp_rxq *rxq)
 		pw->rated_for == 0 ? qos_bucket_init : qos_bucket_set_rate;
 	uint32_t share = rxq->n_share == 0 ? 1 : rxq->n_share;
 
-	set(&pw->broadcast, cfg->broadcast_pps / share, cfg->broadcast_pps / share / 4 + 16, w->now_ns);
+	set(&pw->broadcast, cfg->broadcast_pps / share, cfg->broadcast_pps / share / 4 + 16,
+	    w->now_ns);
 	set(&pw->unknown, cfg->unknown_pps / share, cfg->unknown_pps / share / 4 + 16, w->now_ns);
 	set(&pw->control, cfg->control_pps / share, cfg->control_pps / share / 4 + 16, w->now_ns);
 	set(&pw->punt, PUNT_PPS, PUNT_BURST, w->now_ns);
 	pw->rated_for = rxq->view->serial;
 }
 
-static void trace_stage(struct dp_worker *w, struct rte_mbuf **pkts, uint16_t n, enum dp_stage stage)
+static void trace_stage(struct dp_worker *w, struct rte_mbuf **pkts, uint16_t n,
+			enum dp_stage stage)
 {
 	for (uint16_t i = 0; i < n; i++) {
 		if ((dp_meta(pkts[i])->flags & DP_MF_TRACE) != 0)
@@ -125,14 +129,17 @@ static uint32_t take_handover(struct dp_worker *w)
 
 			if (w->in[from][urgency] == NULL)
 				continue;
-			n = rte_ring_sc_dequeue_burst(w->in[from][urgency], (void **)pkts, HANDOVER_BURST, NULL);
+			n = rte_ring_sc_dequeue_burst(w->in[from][urgency], (void **)pkts,
+						      HANDOVER_BURST, NULL);
 			for (uint32_t i = 0; i < n; i++) {
 				struct dp_meta *meta = dp_meta(pkts[i]);
 				const struct dp_view *v = w->snap->views[meta->out_port];
 
 				if (v == NULL || v->port->gen != meta->out_gen) {
-					// Counted at the worker: the port that could count it is gone.
-					atomic_store_explicit(&w->gone_pkts, w->gone_pkts + 1, memory_order_relaxed);
+					// Counted at the worker: the port that could count it is
+					// gone.
+					atomic_store_explicit(&w->gone_pkts, w->gone_pkts + 1,
+							      memory_order_relaxed);
 					rte_pktmbuf_free(pkts[i]);
 				} else {
 					dp_enqueue(w, v->port, pkts[i]);

@@ -144,8 +144,8 @@ static bool by_portal(const struct qos_key *k, const struct qos_portals *p, enum
 	return false;
 }
 
-enum qos_class
-qos_classify(const struct qos_key *k, const struct qos_portals *portals, enum qos_why *why)
+enum qos_class qos_classify(const struct qos_key *k, const struct qos_portals *portals,
+			    enum qos_why *why)
 {
 	enum qos_class c;
 

@@ -6,6 +6,7 @@
 
 // Open addressing, twice the slots of the limit: probes stay short and the table never fills.
 #define N_SLOTS (2 * QOS_PORTALS_MAX)
+_Static_assert(N_SLOTS == 1 << 13, "slot_hash gives 13 bits");
 
 struct slot {
 	struct qos_addr addr;
@@ -32,8 +33,11 @@ static uint32_t slot_hash(const struct qos_addr *a, uint8_t proto, uint16_t port
 
 	memcpy(&x, a->b, 8);
 	memcpy(&y, a->b + 8, 8);
-	x = (x ^ y ^ ((uint64_t)port << 8) ^ proto) * 0x9e3779b97f4a7c15u;
-	return (uint32_t)(x >> 40) % N_SLOTS;
+	// The last bytes of an address stand highest: fold them down, then take the top 13 bits of
+	// the product.
+	x ^= y ^ ((uint64_t)port << 8) ^ proto;
+	x ^= x >> 32;
+	return (uint32_t)((x * 0x9e3779b97f4a7c15u) >> 51);
 }
 
 int qos_portals_create(struct qos_portals **out)
@@ -48,8 +52,8 @@ void qos_portals_destroy(struct qos_portals *p)
 }
 
 // Slot of the key, or the empty slot where it would go.
-static uint32_t
-slot_find(const struct qos_portals *p, const struct qos_addr *a, uint8_t proto, uint16_t port)
+static uint32_t slot_find(const struct qos_portals *p, const struct qos_addr *a, uint8_t proto,
+			  uint16_t port)
 {
 	uint32_t i = slot_hash(a, proto, port);
 

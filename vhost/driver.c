@@ -18,15 +18,16 @@
 
 enum { QUEUES = DP_QUEUES_MAX };
 
-// Guest and link: `vhost:` fields are written by librte_vhost's event thread, read by workers, relaxed unless said.
+// Guest and link: `vhost:` fields are written by librte_vhost's event thread, read by workers,
+// relaxed unless said.
 struct guest {
-	_Atomic int vid; // vhost: w (release), worker: r (acquire); -1 = nobody connected
-	_Atomic uint32_t caps; // vhost: w
+	_Atomic int vid;	   // vhost: w (release), worker: r (acquire); -1 = nobody connected
+	_Atomic uint32_t caps;	   // vhost: w
 	_Atomic uint32_t rx_pairs; // vhost: w; guest transmits on so many queue pairs, 0..QUEUES
 	_Atomic uint32_t tx_pairs; // vhost: w; guest receives on so many
 	_Atomic bool enabled[2 * QUEUES]; // vhost: w, by vring index
-	_Atomic bool attached; // vhost: w; the socket is connected
-	_Atomic uint32_t n_attaches; // vhost: w
+	_Atomic bool attached;		  // vhost: w; the socket is connected
+	_Atomic uint32_t n_attaches;	  // vhost: w
 	// Constant.
 	struct rte_mempool *pool;
 	struct rte_rcu_qsbr *rcu;
@@ -36,7 +37,8 @@ struct guest {
 	struct weir_limit limit; // vhost thread only
 };
 
-// Callbacks get a vid; the guest is found by its socket path. Few hundred entries, touched on connect only.
+// Callbacks get a vid; the guest is found by its socket path. Few hundred entries, touched on
+// connect only.
 static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct guest *table[VH_MAX_GUESTS];
 
@@ -85,8 +87,8 @@ static void table_del(const struct guest *g)
 	pthread_mutex_unlock(&table_lock);
 }
 
-// Highest enabled queue of each direction decides how many are polled and sent to. A vring's number is seen
-// from the guest: even = it receives, odd = it transmits (VIRTIO 1.1, 5.1.2).
+// Highest enabled queue of each direction decides how many are polled and sent to. A vring's number
+// is seen from the guest: even = it receives, odd = it transmits (VIRTIO 1.1, 5.1.2).
 static void pairs_count(struct guest *g)
 {
 	uint32_t rx = 0, tx = 0;
@@ -117,7 +119,8 @@ static int on_new_device(int vid)
 	if ((features & 1ull << VIRTIO_NET_F_GUEST_TSO6) != 0)
 		caps |= DP_CAP_TSO6;
 	if (n_vrings > 2 * QUEUES)
-		weir_log_limited(&g->limit, WEIR_ERROR, "port %s: guest has %u queue pairs, %u are served: give it fewer",
+		weir_log_limited(&g->limit, WEIR_ERROR,
+				 "port %s: guest has %u queue pairs, %u are served: give it fewer",
 				 g->name, n_vrings / 2, QUEUES);
 	// Workers poll: the guest need not kick.
 	for (uint32_t i = 1; i < n_vrings && i < 2 * QUEUES; i += 2)
@@ -125,12 +128,13 @@ static int on_new_device(int vid)
 	atomic_store(&g->caps, caps);
 	atomic_store_explicit(&g->vid, vid, memory_order_release);
 	pairs_count(g);
-	weir_log_limited(&g->limit, WEIR_NOTICE, "port %s: guest driver started (%u queue pair%s)", g->name, n_vrings / 2,
-			 n_vrings == 2 ? "" : "s");
+	weir_log_limited(&g->limit, WEIR_NOTICE, "port %s: guest driver started (%u queue pair%s)",
+			 g->name, n_vrings / 2, n_vrings == 2 ? "" : "s");
 	return 0;
 }
 
-// The library frees the rings when this returns, so no worker may be inside them: wait for a grace period.
+// The library frees the rings when this returns, so no worker may be inside them: wait for a grace
+// period.
 static void on_destroy_device(int vid)
 {
 	struct guest *g = guest_of(vid);
@@ -196,29 +200,39 @@ static int path_check(const struct dp_link_params *p, struct weir_err *err)
 	struct stat st;
 
 	if (p->args[0] != '/')
-		return weir_err_set(err, -EINVAL, "port %s: socket %s: must be an absolute path", p->name, p->args);
-	if (strlen(p->args) >= sizeof(((struct sockaddr_un *)0)->sun_path))
-		return weir_err_set(err, -ENAMETOOLONG, "port %s: socket %s: path is longer than %zu bytes", p->name, p->args,
-				    sizeof(((struct sockaddr_un *)0)->sun_path) - 1);
-	if (lstat(p->args, &st) == 0 && !S_ISSOCK(st.st_mode))
-		return weir_err_set(err, -EEXIST, "port %s: socket %s: there is a file of that name which is no socket",
+		return weir_err_set(err, -EINVAL, "port %s: socket %s: must be an absolute path",
 				    p->name, p->args);
+	if (strlen(p->args) >= sizeof(((struct sockaddr_un *)0)->sun_path))
+		return weir_err_set(err, -ENAMETOOLONG,
+				    "port %s: socket %s: path is longer than %zu bytes", p->name,
+				    p->args, sizeof(((struct sockaddr_un *)0)->sun_path) - 1);
+	if (lstat(p->args, &st) == 0 && !S_ISSOCK(st.st_mode))
+		return weir_err_set(
+			err, -EEXIST,
+			"port %s: socket %s: there is a file of that name which is no socket",
+			p->name, p->args);
 	return 0;
 }
 
 static int vh_register(struct guest *g, const struct dp_link_params *p, struct weir_err *err)
 {
 	const uint64_t never = 1ull << VIRTIO_NET_F_HOST_UFO | 1ull << VIRTIO_NET_F_GUEST_UFO |
-			       1ull << VIRTIO_NET_F_HOST_ECN | 1ull << VIRTIO_NET_F_GUEST_ECN | 1ull << 34 /* RING_PACKED */;
-	int rc = rte_vhost_driver_register(g->path, RTE_VHOST_USER_CLIENT | RTE_VHOST_USER_NET_COMPLIANT_OL_FLAGS);
+			       1ull << VIRTIO_NET_F_HOST_ECN | 1ull << VIRTIO_NET_F_GUEST_ECN |
+			       1ull << 34 /* RING_PACKED */;
+	int rc = rte_vhost_driver_register(g->path, RTE_VHOST_USER_CLIENT |
+							    RTE_VHOST_USER_NET_COMPLIANT_OL_FLAGS);
 
 	if (rc < 0)
-		return weir_err_set(err, -EBUSY, "port %s: socket %s: taken by another port, or no room for more guests",
-				    p->name, p->args);
+		return weir_err_set(
+			err, -EBUSY,
+			"port %s: socket %s: taken by another port, or no room for more guests",
+			p->name, p->args);
 	if (rte_vhost_driver_disable_features(g->path, never) < 0 ||
-	    rte_vhost_driver_callback_register(g->path, &ops) < 0 || rte_vhost_driver_start(g->path) < 0) {
+	    rte_vhost_driver_callback_register(g->path, &ops) < 0 ||
+	    rte_vhost_driver_start(g->path) < 0) {
 		rte_vhost_driver_unregister(g->path);
-		return weir_err_set(err, -EIO, "port %s: socket %s: cannot be watched", p->name, p->args);
+		return weir_err_set(err, -EIO, "port %s: socket %s: cannot be watched", p->name,
+				    p->args);
 	}
 	return 0;
 }
@@ -270,7 +284,8 @@ static uint32_t vh_flags(void *link)
 	return DP_DRV_TX_COPIES;
 }
 
-// What the guest left to be done. Its header is a hint: the packet is parsed by us before anything is done.
+// What the guest left to be done. Its header is a hint: the packet is parsed by us before anything
+// is done.
 static void offload_read(struct rte_mbuf *m)
 {
 	struct dp_meta *meta = dp_meta(m);
@@ -316,7 +331,9 @@ static void offload_write(struct rte_mbuf *m)
 	m->ol_flags |= tcp ? RTE_MBUF_F_TX_TCP_CKSUM : RTE_MBUF_F_TX_UDP_CKSUM;
 	if ((meta->flags & DP_MF_TSO) != 0) {
 		m->ol_flags |= RTE_MBUF_F_TX_TCP_SEG;
-		m->l4_len = (uint8_t)((rte_pktmbuf_mtod(m, const uint8_t *)[meta->p.l4_off + 12] >> 4) * 4);
+		m->l4_len =
+			(uint8_t)((rte_pktmbuf_mtod(m, const uint8_t *)[meta->p.l4_off + 12] >> 4) *
+				  4);
 		m->tso_segsz = meta->tso_segsz;
 	}
 }
@@ -380,8 +397,10 @@ static void vh_status(void *link, struct dp_link_status *out)
 	out->attached = attached;
 	out->n_attaches = atomic_load(&g->n_attaches);
 	snprintf(out->detail, sizeof(out->detail), "vhost-user, %s, %u queue pair%s",
-		 !attached ? "waiting for QEMU" : driver ? "guest driver runs" : "guest driver not started", out->n_rxq,
-		 out->n_rxq == 1 ? "" : "s");
+		 !attached ? "waiting for QEMU"
+		 : driver  ? "guest driver runs"
+			   : "guest driver not started",
+		 out->n_rxq, out->n_rxq == 1 ? "" : "s");
 }
 
 static void vh_stats(void *link, struct dp_link_stats *out)

@@ -1,8 +1,9 @@
-// A configuration as typed C structs: what YANG-modelled JSON (RFC 7951) says, checked, with defaults filled in.
+// A configuration as typed C structs: what YANG-modelled JSON (RFC 7951) says, checked, with
+// defaults filled in.
 //
-// Bytes in, structs out; no side effects. libyang validates against our modules and the standard ones of
-// Debian; what YANG cannot say well (a MAC used twice across VMs, an address outside its network) is checked
-// here. The first error names the data path, the value and the reason.
+// Bytes in, structs out; no side effects. libyang validates against our modules and the standard
+// ones of Debian; what YANG cannot say well (a MAC used twice across VMs, an address outside its
+// network) is checked here. The first error names the data path, the value and the reason.
 //
 //   cfg_schema_create("/usr/share/weir/yang", &schema, &err);
 //   cfg_load(schema, bytes, size, &cfg, &err); ... cfg_free(cfg);
@@ -21,7 +22,8 @@
 #define CFG_NICS 8
 
 struct cfg_error {
-	char path[256]; // data path, "/weir-vm:vms/vm[name='web1']/nic[id='0']/mac"; empty = the file as a whole
+	char path[256];	 // data path, "/weir-vm:vms/vm[name='web1']/nic[id='0']/mac"; empty = the
+			 // file as a whole
 	char value[128]; // the value refused; empty where there is none
 	char reason[256];
 };
@@ -45,8 +47,8 @@ struct cfg_port {
 	uint8_t type; // enum cfg_port_type
 	uint8_t link; // enum cfg_link
 	char link_arg[256];
-	uint8_t vlan_mode; // enum cfg_vlan_mode
-	uint16_t vlan; // 0 = trunk without native VLAN
+	uint8_t vlan_mode;  // enum cfg_vlan_mode
+	uint16_t vlan;	    // 0 = trunk without native VLAN
 	uint8_t trunk[512]; // bit per VLAN
 	uint16_t mtu, queues, mac_limit;
 	bool isolated, mirror_destination, trust_dscp, admit, dhcp_guard, ra_guard;
@@ -72,8 +74,8 @@ struct cfg_nic {
 struct cfg_vm {
 	char name[32];
 	char hostname[64];
-	char uuid[37]; // lower case; empty = none
-	uint8_t method; // enum cfg_boot_method
+	char uuid[37];	       // lower case; empty = none
+	uint8_t method;	       // enum cfg_boot_method
 	char iscsi_server[48]; // as written; empty = none
 	uint16_t iscsi_port, iscsi_lun;
 	char iscsi_target[224];
@@ -134,7 +136,8 @@ void cfg_schema_destroy(struct cfg_schema *s);
 
 // Parse and check one configuration.
 // returns 0 and *out (free with cfg_free); -EINVAL = refused, err filled; -ENOMEM; -EFBIG
-int cfg_load(struct cfg_schema *s, const char *json, size_t size, struct cfg **out, struct cfg_error *err);
+int cfg_load(struct cfg_schema *s, const char *json, size_t size, struct cfg **out,
+	     struct cfg_error *err);
 // The configuration of a switch that has none: no ports.
 int cfg_empty(struct cfg **out);
 void cfg_free(struct cfg *c);
@@ -144,13 +147,20 @@ const struct cfg_vm *cfg_vm_find(const struct cfg *c, const char *name);
 
 // --- Difference: typed actions, in the order in which they are to be done (removals first).
 
-enum cfg_object { CFG_OBJ_SYSTEM, CFG_OBJ_PORT, CFG_OBJ_VM, CFG_OBJ_STORAGE, CFG_OBJ_SERVICE, CFG_OBJ_FILE };
+enum cfg_object {
+	CFG_OBJ_SYSTEM,
+	CFG_OBJ_PORT,
+	CFG_OBJ_VM,
+	CFG_OBJ_STORAGE,
+	CFG_OBJ_SERVICE,
+	CFG_OBJ_FILE
+};
 enum cfg_change { CFG_DEL, CFG_SET_CHANGED, CFG_ADD };
 
 struct cfg_action {
-	uint8_t change; // enum cfg_change
-	uint8_t object; // enum cfg_object
-	char name[64]; // port, VM, VLAN or file; empty for system and storage
+	uint8_t change;	  // enum cfg_change
+	uint8_t object;	  // enum cfg_object
+	char name[64];	  // port, VM, VLAN or file; empty for system and storage
 	char detail[160]; // the fields that change, for people
 };
 
@@ -164,7 +174,7 @@ const char *cfg_action_text(const struct cfg_action *a, char *buf, size_t size);
 enum cfg_op { CFG_OP_GET_STATE, CFG_OP_EXPLAIN, CFG_OP_TAP, CFG_OP_RELOAD, CFG_OP_PING };
 
 struct cfg_request {
-	uint8_t op; // enum cfg_op
+	uint8_t op;    // enum cfg_op
 	char part[16]; // get-state
 	char name[65]; // get-state; port of explain and tap
 	bool trace, dry_run;
@@ -176,7 +186,8 @@ struct cfg_request {
 #define CFG_REQUEST_MAX (128u << 10)
 
 // returns 0 and r filled (release with cfg_request_fini), -EINVAL with err filled, -ENOMEM
-int cfg_request_parse(struct cfg_schema *s, const char *json, size_t size, struct cfg_request *r, struct cfg_error *err);
+int cfg_request_parse(struct cfg_schema *s, const char *json, size_t size, struct cfg_request *r,
+		      struct cfg_error *err);
 void cfg_request_fini(struct cfg_request *r);
 
 // Check that a state document fits the modules; for tests. returns 0 or -EINVAL with err filled.

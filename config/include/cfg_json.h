@@ -1,8 +1,8 @@
-// Writing RFC 7951 JSON: one growing buffer, commas and escapes taken care of. 64-bit numbers are strings
-// there (section 6.1), so there are two calls for numbers.
+// Writing RFC 7951 JSON: one growing buffer, commas and escapes taken care of. 64-bit numbers are
+// strings there (section 6.1), so there are two calls for numbers.
 //
-//   cfg_json_init(&j); cfg_json_open(&j, NULL, '{'); cfg_json_str(&j, "name", "vm1"); cfg_json_close(&j, '}');
-//   if (j.failed) ... ; use j.buf, j.size; cfg_json_fini(&j);
+//   cfg_json_init(&j); cfg_json_open(&j, NULL, '{'); cfg_json_str(&j, "name", "vm1");
+//   cfg_json_close(&j, '}'); if (j.failed) ... ; use j.buf, j.size; cfg_json_fini(&j);
 #ifndef CFG_JSON_H
 #define CFG_JSON_H
 

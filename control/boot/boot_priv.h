@@ -25,7 +25,7 @@ struct transfer {
 	char name[64];
 	uint32_t block_size, window;
 	uint64_t acked, sent; // blocks; sent >= acked
-	uint64_t n_blocks; // the last one is shorter than block_size, perhaps empty
+	uint64_t n_blocks;    // the last one is shorter than block_size, perhaps empty
 	uint32_t timeout_ms, tries;
 	uint64_t deadline_ns;
 	uint8_t oack[128];
@@ -48,13 +48,16 @@ struct boot_dst {
 	uint8_t mac[6], ip[4];
 	uint16_t sport, dport;
 };
-void boot_udp_send(struct boot_responder *r, const struct boot_client *c, const struct boot_dst *to, const uint8_t *payload, size_t size);
+void boot_udp_send(struct boot_responder *r, const struct boot_client *c, const struct boot_dst *to,
+		   const uint8_t *payload, size_t size);
 
 void boot_no_router_send(struct boot_responder *r, const struct boot_client *c);
 
-void boot_event_emit(struct boot_responder *r, const struct boot_client *c, enum boot_event_kind kind, const char *detail, uint64_t now_ns);
+void boot_event_emit(struct boot_responder *r, const struct boot_client *c,
+		     enum boot_event_kind kind, const char *detail, uint64_t now_ns);
 
-const struct boot_client *boot_client_find(const struct boot_responder *r, uint32_t port, uint32_t gen);
+const struct boot_client *boot_client_find(const struct boot_responder *r, uint32_t port,
+					   uint32_t gen);
 
 static inline uint16_t boot_be16(const uint8_t *p)
 {

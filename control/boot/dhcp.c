@@ -1,5 +1,6 @@
-// DHCPv4, authoritative for the one address of the port (RFC 2131, 2132; boot options: RFC 4173, 4578, iPXE's
-// encapsulated option 175). Replies are built only from our own table and checked copies of the request.
+// DHCPv4, authoritative for the one address of the port (RFC 2131, 2132; boot options: RFC 4173,
+// 4578, iPXE's encapsulated option 175). Replies are built only from our own table and checked
+// copies of the request.
 #include <stdio.h>
 #include <string.h>
 
@@ -7,7 +8,7 @@
 
 enum {
 	BOOTP_SIZE = 236, // fixed part, before the magic cookie
-	REPLY_MIN = 300, // old clients drop shorter ones
+	REPLY_MIN = 300,  // old clients drop shorter ones
 	DISCOVER = 1,
 	OFFER,
 	REQUEST,
@@ -23,8 +24,8 @@ struct request {
 	const uint8_t *bootp;
 	uint8_t type;
 	const uint8_t *wanted_ip, *server_id; // 4 bytes each
-	const uint8_t *uuid; // option 97, 17 bytes
-	bool ipxe, pxe; // option 77 or 175 of iPXE; option 60 PXEClient
+	const uint8_t *uuid;		      // option 97, 17 bytes
+	bool ipxe, pxe;			      // option 77 or 175 of iPXE; option 60 PXEClient
 };
 
 struct reply {
@@ -58,7 +59,8 @@ static void option_read(struct request *q, uint8_t code, const uint8_t *data, si
 		q->pxe = option_is(data, len, "PXEClient");
 		break;
 	case 77: // iPXE sends the bare text; RFC 3004 wants a length before it
-		q->ipxe |= option_is(data, len, "iPXE") || (len > 1 && option_is(data + 1, len - 1, "iPXE"));
+		q->ipxe |= option_is(data, len, "iPXE") ||
+			   (len > 1 && option_is(data + 1, len - 1, "iPXE"));
 		break;
 	case 97:
 		if (len == 17)
@@ -72,7 +74,8 @@ static void option_read(struct request *q, uint8_t code, const uint8_t *data, si
 	}
 }
 
-// The one walk over options: bounded by the datagram, a length that leaves it ends the walk (RFC 2132 section 2).
+// The one walk over options: bounded by the datagram, a length that leaves it ends the walk (RFC
+// 2132 section 2).
 static bool request_read(struct request *q, const struct boot_udp *u)
 {
 	static const uint8_t cookie[4] = { 99, 130, 83, 99 };
@@ -119,7 +122,8 @@ static void put_text(struct reply *p, uint8_t code, const char *text)
 		put(p, code, text, strlen(text));
 }
 
-static void reply_begin(struct reply *p, const struct request *q, const struct boot_client *c, uint8_t type)
+static void reply_begin(struct reply *p, const struct request *q, const struct boot_client *c,
+			uint8_t type)
 {
 	static const uint8_t cookie[4] = { 99, 130, 83, 99 };
 
@@ -127,8 +131,8 @@ static void reply_begin(struct reply *p, const struct request *q, const struct b
 	p->b[0] = 2;
 	p->b[1] = 1;
 	p->b[2] = 6;
-	memcpy(p->b + 4, q->bootp + 4, 4); // xid
-	memcpy(p->b + 10, q->bootp + 10, 2); // flags
+	memcpy(p->b + 4, q->bootp + 4, 4);    // xid
+	memcpy(p->b + 10, q->bootp + 10, 2);  // flags
 	memcpy(p->b + 28, q->bootp + 28, 16); // chaddr
 	memcpy(p->b + BOOTP_SIZE, cookie, 4);
 	p->at = BOOTP_SIZE + 4;
@@ -140,7 +144,8 @@ static void network_options(struct reply *p, const struct boot_client *c)
 {
 	static const uint8_t none[4];
 	uint32_t mask = ~0u << (32 - c->prefix_len);
-	uint8_t m[4] = { (uint8_t)(mask >> 24), (uint8_t)(mask >> 16), (uint8_t)(mask >> 8), (uint8_t)mask };
+	uint8_t m[4] = { (uint8_t)(mask >> 24), (uint8_t)(mask >> 16), (uint8_t)(mask >> 8),
+			 (uint8_t)mask };
 	uint8_t mtu[2] = { (uint8_t)(c->mtu >> 8), (uint8_t)c->mtu };
 
 	put(p, 1, m, 4);
@@ -154,8 +159,8 @@ static void network_options(struct reply *p, const struct boot_client *c)
 		put(p, 26, mtu, 2);
 }
 
-// By client and method: what makes it boot, and nothing that would mislead it (anchors: option 60 in a root-path-only
-// offer sends iPXE to UDP 4011; a filename makes it hook the disk first).
+// By client and method: what makes it boot, and nothing that would mislead it (anchors: option 60
+// in a root-path-only offer sends iPXE to UDP 4011; a filename makes it hook the disk first).
 static void boot_options(struct reply *p, const struct request *q, const struct boot_client *c)
 {
 	static const uint8_t no_pxedhcp[3] = { 176, 1, 1 };
@@ -169,14 +174,15 @@ static void boot_options(struct reply *p, const struct request *q, const struct 
 	}
 	if (c->method == BOOT_KERNEL && q->ipxe) {
 		memcpy(p->b + 20, c->service_ip, 4); // siaddr: next server
-		memcpy(p->b + 108, "boot.ipxe", 9); // file
+		memcpy(p->b + 108, "boot.ipxe", 9);  // file
 		put_text(p, 67, "boot.ipxe");
 	}
 	if (q->ipxe)
 		put(p, 175, no_pxedhcp, sizeof(no_pxedhcp)); // do not wait for a proxy
 }
 
-static void reply_send(struct boot_responder *r, const struct boot_udp *u, struct reply *p, bool broadcast)
+static void reply_send(struct boot_responder *r, const struct boot_udp *u, struct reply *p,
+		       bool broadcast)
 {
 	static const uint8_t none[4];
 	struct boot_dst to = { .sport = 67, .dport = 68 };
@@ -198,7 +204,8 @@ static void reply_send(struct boot_responder *r, const struct boot_udp *u, struc
 	boot_udp_send(r, u->client, &to, p->b, p->at);
 }
 
-static void answer(struct boot_responder *r, const struct boot_udp *u, const struct request *q, uint8_t type)
+static void answer(struct boot_responder *r, const struct boot_udp *u, const struct request *q,
+		   uint8_t type)
 {
 	static const uint8_t forever[4] = { 0xff, 0xff, 0xff, 0xff };
 	const struct boot_client *c = u->client;
@@ -222,7 +229,8 @@ static void refuse(struct boot_responder *r, const struct boot_udp *u, const str
 {
 	struct reply p;
 
-	reply_begin(&p, q, u->client, NAK); // carries option 54: clients ignore a NAK of an unknown server
+	reply_begin(&p, q, u->client,
+		    NAK); // carries option 54: clients ignore a NAK of an unknown server
 	r->n.dhcp_naks++;
 	boot_event_emit(r, u->client, BOOT_EV_NAK, "", u->now_ns);
 	reply_send(r, u, &p, true);
@@ -234,7 +242,8 @@ static const char *who(const struct request *q)
 }
 
 // RFC 2131 4.3.2: selecting, init-reboot, renewing.
-static void request_input(struct boot_responder *r, const struct boot_udp *u, const struct request *q)
+static void request_input(struct boot_responder *r, const struct boot_udp *u,
+			  const struct request *q)
 {
 	static const uint8_t none[4];
 	const struct boot_client *c = u->client;

@@ -52,7 +52,8 @@ static int by_port(const void *key, const void *elem)
 	return port < other ? -1 : port > other;
 }
 
-const struct boot_client *boot_client_find(const struct boot_responder *r, uint32_t port, uint32_t gen)
+const struct boot_client *boot_client_find(const struct boot_responder *r, uint32_t port,
+					   uint32_t gen)
 {
 	const struct boot_client *c = NULL;
 
@@ -64,16 +65,19 @@ const struct boot_client *boot_client_find(const struct boot_responder *r, uint3
 const char *boot_event_name(enum boot_event_kind kind)
 {
 	static const char *const names[BOOT_N_EVENTS] = {
-		"DHCP discover", "DHCP offer",	  "DHCP ack",	   "DHCP nak",	      "DHCP decline",
+		"DHCP discover", "DHCP offer", "DHCP ack",	"DHCP nak",    "DHCP decline",
 		"DHCP release",	 "TFTP start", "TFTP complete", "TFTP failed",
 	};
 
 	return kind < BOOT_N_EVENTS ? names[kind] : "invalid";
 }
 
-void boot_event_emit(struct boot_responder *r, const struct boot_client *c, enum boot_event_kind kind, const char *detail, uint64_t now_ns)
+void boot_event_emit(struct boot_responder *r, const struct boot_client *c,
+		     enum boot_event_kind kind, const char *detail, uint64_t now_ns)
 {
-	struct boot_event e = { .ns = now_ns, .port = c->port, .gen = c->gen, .kind = (uint8_t)kind };
+	struct boot_event e = {
+		.ns = now_ns, .port = c->port, .gen = c->gen, .kind = (uint8_t)kind
+	};
 
 	snprintf(e.detail, sizeof(e.detail), "%s", detail);
 	for (char *p = e.detail; *p != '\0'; p++) {
@@ -97,7 +101,8 @@ static uint16_t fold(uint32_t sum)
 	return (uint16_t)~sum;
 }
 
-void boot_udp_send(struct boot_responder *r, const struct boot_client *c, const struct boot_dst *to, const uint8_t *payload, size_t size)
+void boot_udp_send(struct boot_responder *r, const struct boot_client *c, const struct boot_dst *to,
+		   const uint8_t *payload, size_t size)
 {
 	uint8_t f[BOOT_FRAME_MAX], *ip = f + ETH, *udp = ip + IP;
 	uint16_t csum;
@@ -125,8 +130,9 @@ void boot_udp_send(struct boot_responder *r, const struct boot_client *c, const 
 	r->out.send(r->out.ctx, c, f, ETH + IP + UDP + size);
 }
 
-// iPXE configures IPv6 beside IPv4 and, where no router answers, waits 16 s for one before it boots. This says at once
-// what is so: there is no router here (lifetime 0) and nothing to configure (RFC 4861 4.2, 6.2.5).
+// iPXE configures IPv6 beside IPv4 and, where no router answers, waits 16 s for one before it
+// boots. This says at once what is so: there is no router here (lifetime 0) and nothing to
+// configure (RFC 4861 4.2, 6.2.5).
 void boot_no_router_send(struct boot_responder *r, const struct boot_client *c)
 {
 	static const uint8_t head[] = { 0x33, 0x33, 0, 0, 0, 1 };
@@ -155,12 +161,13 @@ void boot_no_router_send(struct boot_responder *r, const struct boot_client *c)
 }
 
 // RFC 826: who has the service address?
-static void arp_input(struct boot_responder *r, const struct boot_client *c, const uint8_t *arp, size_t size)
+static void arp_input(struct boot_responder *r, const struct boot_client *c, const uint8_t *arp,
+		      size_t size)
 {
 	uint8_t f[60] = { 0 };
 
-	if (size < 28 || boot_be16(arp) != 1 || boot_be16(arp + 2) != 0x0800 || arp[4] != 6 || arp[5] != 4 ||
-	    boot_be16(arp + 6) != 1) {
+	if (size < 28 || boot_be16(arp) != 1 || boot_be16(arp + 2) != 0x0800 || arp[4] != 6 ||
+	    arp[5] != 4 || boot_be16(arp + 6) != 1) {
 		r->n.malformed++;
 		return;
 	}
@@ -187,7 +194,8 @@ static bool udp_find(struct boot_udp *u, const uint8_t *ip, size_t size)
 		return false;
 	ihl = (size_t)(ip[0] & 15) * 4;
 	total = boot_be16(ip + 2);
-	if (ihl < IP || total > size || total < ihl + UDP || ip[9] != 17 || (boot_be16(ip + 6) & 0x3fff) != 0)
+	if (ihl < IP || total > size || total < ihl + UDP || ip[9] != 17 ||
+	    (boot_be16(ip + 6) & 0x3fff) != 0)
 		return false;
 	udp_size = boot_be16(ip + ihl + 4);
 	if (udp_size < UDP || udp_size > total - ihl)
@@ -201,9 +209,12 @@ static bool udp_find(struct boot_udp *u, const uint8_t *ip, size_t size)
 	return true;
 }
 
-void boot_input(struct boot_responder *r, uint32_t port, uint32_t gen, const uint8_t *frame, size_t size, uint64_t now_ns)
+void boot_input(struct boot_responder *r, const struct boot_frame *in)
 {
-	struct boot_udp u = { .client = boot_client_find(r, port, gen), .now_ns = now_ns };
+	const struct boot_client *client = boot_client_find(r, in->port, in->gen);
+	struct boot_udp u = { .client = client, .now_ns = in->now_ns };
+	const uint8_t *frame = in->data;
+	size_t size = in->size;
 	size_t off = 12;
 	uint16_t type;
 
@@ -213,7 +224,8 @@ void boot_input(struct boot_responder *r, uint32_t port, uint32_t gen, const uin
 		return;
 	}
 	// At most two tags, then the ethertype.
-	while (off + 6 <= size && off < 20 && (boot_be16(frame + off) == 0x8100 || boot_be16(frame + off) == 0x88a8))
+	while (off + 6 <= size && off < 20 &&
+	       (boot_be16(frame + off) == 0x8100 || boot_be16(frame + off) == 0x88a8))
 		off += 4;
 	if (off + 2 > size) {
 		r->n.malformed++;

@@ -1,7 +1,9 @@
-// TFTP server from memory: RFC 1350 with options (2347), blksize (2348), tsize and timeout (2349), windowsize (7440).
+// TFTP server from memory: RFC 1350 with options (2347), blksize (2348), tsize and timeout (2349),
+// windowsize (7440).
 //
-// A name is looked up among the files of the asking VM; no name ever becomes a path. No data before the client has acknowledged the
-// options; at most 5 repeats; at most BOOT_TRANSFERS_PER_PORT transfers per port.
+// A name is looked up among the files of the asking VM; no name ever becomes a path. No data before
+// the client has acknowledged the options; at most 5 repeats; at most BOOT_TRANSFERS_PER_PORT
+// transfers per port.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,9 +12,17 @@
 #include "boot_priv.h"
 
 enum { RRQ = 1, DATA = 3, ACK = 4, ERROR = 5, OACK = 6, TRIES = 5, TIMEOUT_MS = 500 };
-enum { ERR_UNDEFINED = 0, ERR_NOT_FOUND = 1, ERR_ACCESS = 2, ERR_ILLEGAL = 4, ERR_UNKNOWN_TID = 5, ERR_OPTION = 8 };
+enum {
+	ERR_UNDEFINED = 0,
+	ERR_NOT_FOUND = 1,
+	ERR_ACCESS = 2,
+	ERR_ILLEGAL = 4,
+	ERR_UNKNOWN_TID = 5,
+	ERR_OPTION = 8
+};
 
-static void error_send(struct boot_responder *r, const struct boot_udp *u, uint16_t sport, uint16_t code, const char *text)
+static void error_send(struct boot_responder *r, const struct boot_udp *u, uint16_t sport,
+		       uint16_t code, const char *text)
 {
 	struct boot_dst to = { .sport = sport, .dport = u->sport };
 	uint8_t b[128] = { 0, ERROR };
@@ -24,10 +34,12 @@ static void error_send(struct boot_responder *r, const struct boot_udp *u, uint1
 	boot_udp_send(r, u->client, &to, b, 4 + (size_t)n + 1);
 }
 
-static void transfer_send(struct boot_responder *r, const struct transfer *t, const uint8_t *b, size_t size)
+static void transfer_send(struct boot_responder *r, const struct transfer *t, const uint8_t *b,
+			  size_t size)
 {
 	const struct boot_client *c = boot_client_find(r, t->port, t->gen);
-	struct boot_dst to = { .sport = (uint16_t)(BOOT_TID_FIRST + (t - r->transfers)), .dport = t->peer_port };
+	struct boot_dst to = { .sport = (uint16_t)(BOOT_TID_FIRST + (t - r->transfers)),
+			       .dport = t->peer_port };
 
 	if (c == NULL)
 		return;
@@ -62,7 +74,8 @@ static void window_send(struct boot_responder *r, struct transfer *t, uint64_t n
 }
 
 // The file of that name, if it is one of the client's. returns false = none
-static bool file_find(const struct boot_responder *r, const struct boot_client *c, const char *name, struct transfer *t)
+static bool file_find(const struct boot_responder *r, const struct boot_client *c, const char *name,
+		      struct transfer *t)
 {
 	const int mine[2] = { c->kernel, c->initrd };
 
@@ -127,7 +140,8 @@ static void oack_add(struct transfer *t, const char *name, uint64_t value)
 	}
 }
 
-// Options that are unknown or out of range are left out of the OACK (RFC 2347: then they do not hold). Each at most once.
+// Options that are unknown or out of range are left out of the OACK (RFC 2347: then they do not
+// hold). Each at most once.
 static void options_take(struct transfer *t, const struct boot_udp *u, size_t at)
 {
 	uint32_t seen = 0, v;
@@ -135,22 +149,26 @@ static void options_take(struct transfer *t, const struct boot_udp *u, size_t at
 	boot_put16(t->oack, OACK);
 	t->oack_size = 2;
 	for (;;) {
-		const char *name = string_take(u, &at), *value = name == NULL ? NULL : string_take(u, &at);
+		const char *name = string_take(u, &at),
+			   *value = name == NULL ? NULL : string_take(u, &at);
 
 		if (value == NULL)
 			break;
-		if (strcasecmp(name, "blksize") == 0 && (seen & 1) == 0 && number_take(value, 8, 65464, &v)) {
+		if (strcasecmp(name, "blksize") == 0 && (seen & 1) == 0 &&
+		    number_take(value, 8, 65464, &v)) {
 			seen |= 1;
 			t->block_size = v < BOOT_BLOCK_MAX ? v : BOOT_BLOCK_MAX;
 			oack_add(t, "blksize", t->block_size);
 		} else if (strcasecmp(name, "tsize") == 0 && (seen & 2) == 0) {
 			seen |= 2;
 			oack_add(t, "tsize", t->size);
-		} else if (strcasecmp(name, "timeout") == 0 && (seen & 4) == 0 && number_take(value, 1, 255, &v)) {
+		} else if (strcasecmp(name, "timeout") == 0 && (seen & 4) == 0 &&
+			   number_take(value, 1, 255, &v)) {
 			seen |= 4;
 			t->timeout_ms = v * 1000;
 			oack_add(t, "timeout", v);
-		} else if (strcasecmp(name, "windowsize") == 0 && (seen & 8) == 0 && number_take(value, 1, 65535, &v)) {
+		} else if (strcasecmp(name, "windowsize") == 0 && (seen & 8) == 0 &&
+			   number_take(value, 1, 65535, &v)) {
 			seen |= 8;
 			t->window = v < BOOT_WINDOW_MAX ? v : BOOT_WINDOW_MAX;
 			oack_add(t, "windowsize", t->window);
@@ -158,7 +176,8 @@ static void options_take(struct transfer *t, const struct boot_udp *u, size_t at
 	}
 }
 
-// A free slot; a repeated request of the same peer replaces its transfer. returns NULL = port or table is full
+// A free slot; a repeated request of the same peer replaces its transfer. returns NULL = port or
+// table is full
 static struct transfer *slot_find(struct boot_responder *r, const struct boot_udp *u)
 {
 	struct transfer *free_slot = NULL;
@@ -185,7 +204,11 @@ void boot_tftp_request(struct boot_responder *r, const struct boot_udp *u)
 {
 	size_t at = 2;
 	const char *name, *mode;
-	struct transfer t = { .active = true, .block_size = 512, .window = 1, .timeout_ms = TIMEOUT_MS }, *slot;
+	struct transfer t = { .active = true,
+			      .block_size = 512,
+			      .window = 1,
+			      .timeout_ms = TIMEOUT_MS },
+			*slot;
 
 	r->n.tftp_requests++;
 	if (u->size < 2) {
@@ -225,7 +248,8 @@ void boot_tftp_request(struct boot_responder *r, const struct boot_udp *u)
 	memcpy(t.peer_mac, u->src_mac, 6);
 	snprintf(t.name, sizeof(t.name), "%.63s", name);
 	options_take(&t, u, at);
-	t.n_blocks = t.size / t.block_size + 1; // a last block shorter than the others, perhaps empty
+	t.n_blocks =
+		t.size / t.block_size + 1; // a last block shorter than the others, perhaps empty
 	*slot = t;
 	if (t.oack_size > 2) {
 		slot->oack_sent = true;
@@ -249,7 +273,8 @@ static void ack_input(struct boot_responder *r, struct transfer *t, const struct
 		window_send(r, t, u->now_ns);
 		return;
 	}
-	// An old or repeated ACK moves nothing: the timer repeats, not the peer (RFC 1350's apprentice).
+	// An old or repeated ACK moves nothing: the timer repeats, not the peer (RFC 1350's
+	// apprentice).
 	if (step == 0 || step > t->sent - t->acked)
 		return;
 	t->acked += step;
@@ -269,8 +294,8 @@ void boot_tftp_transfer(struct boot_responder *r, const struct boot_udp *u)
 
 	if (u->size < 4)
 		return;
-	if (!t->active || t->port != u->client->port || t->gen != u->client->gen || t->peer_port != u->sport ||
-	    memcmp(t->peer_ip, u->src_ip, 4) != 0) {
+	if (!t->active || t->port != u->client->port || t->gen != u->client->gen ||
+	    t->peer_port != u->sport || memcmp(t->peer_ip, u->src_ip, 4) != 0) {
 		if (boot_be16(u->data) != ERROR)
 			error_send(r, u, u->dport, ERR_UNKNOWN_TID, "no such transfer");
 		return;

@@ -15,7 +15,9 @@ void weir_log_set_level(enum weir_level level)
 
 static const char *prefix(enum weir_level level, char buf[8])
 {
-	static const char *const words[] = { "", "", "", "error: ", "warning: ", "", "", "debug: " };
+	static const char *const words[] = {
+		"", "", "", "error: ", "warning: ", "", "", "debug: "
+	};
 
 	if (getenv("JOURNAL_STREAM") == NULL)
 		return words[level];

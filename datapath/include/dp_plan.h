@@ -38,14 +38,14 @@ struct dp_act_port_del {
 struct dp_act_portal {
 	struct dp_act h;
 	struct qos_addr addr;
-	uint16_t port; // PORTAL_ADD
-	uint8_t proto; // PORTAL_ADD
+	uint16_t port;	     // PORTAL_ADD
+	uint8_t proto;	     // PORTAL_ADD
 	uint8_t prefix_bits; // SERVER_ADD, in the 128-bit form
 };
 
 struct dp_act_l2 {
 	struct dp_act h;
-	uint32_t ageing_s; // 10..1000000
+	uint32_t ageing_s;  // 10..1000000
 	uint32_t mac_limit; // entries in the forwarding table
 };
 

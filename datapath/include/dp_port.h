@@ -19,19 +19,19 @@
 #define DP_GUEST_ADDRS 4 // addresses per family that a guest may use
 
 enum dp_role {
-	DP_ROLE_GUEST, // admit is on
+	DP_ROLE_GUEST,	// admit is on
 	DP_ROLE_UPLINK, // no forwarding from uplink to uplink
-	DP_ROLE_HOST, // the host-facing port, weir0
+	DP_ROLE_HOST,	// the host-facing port, weir0
 };
 
 // OVS's port roles.
 enum dp_vlan_mode {
-	DP_VLAN_ACCESS, // untagged or priority-tagged frames of one VLAN
-	DP_VLAN_TRUNK, // tagged only
+	DP_VLAN_ACCESS,		 // untagged or priority-tagged frames of one VLAN
+	DP_VLAN_TRUNK,		 // tagged only
 	DP_VLAN_NATIVE_UNTAGGED, // trunk; untagged frames belong to the native VLAN, sent untagged
-	DP_VLAN_NATIVE_TAGGED, // trunk; untagged frames belong to the native VLAN, sent tagged
-	DP_VLAN_QINQ_CUSTOMER, // 802.1ad customer edge: everything travels in one S-VLAN
-	DP_VLAN_QINQ_PROVIDER, // 802.1ad trunk: S-tags (88a8) only
+	DP_VLAN_NATIVE_TAGGED,	 // trunk; untagged frames belong to the native VLAN, sent tagged
+	DP_VLAN_QINQ_CUSTOMER,	 // 802.1ad customer edge: everything travels in one S-VLAN
+	DP_VLAN_QINQ_PROVIDER,	 // 802.1ad trunk: S-tags (88a8) only
 };
 
 enum dp_port_flag {
@@ -43,7 +43,7 @@ enum dp_port_flag {
 	DP_PF_IP4_FIXED = 1 << 5, // ip4[] is the list of source addresses
 	DP_PF_IP6_FIXED = 1 << 6,
 	DP_PF_TRUST_DSCP = 1 << 7,
-	DP_PF_RESPONDER = 1 << 8, // boot services answer on this port
+	DP_PF_RESPONDER = 1 << 8,  // boot services answer on this port
 	DP_PF_MIRROR_DST = 1 << 9, // sends mirrored frames only, receives nothing
 };
 
@@ -51,22 +51,22 @@ struct dp_port_params {
 	char name[DP_NAME_MAX];
 	char driver[16];
 	char args[DP_ARGS_MAX];
-	char vm[64]; // VM that owns the port; empty = none
+	char vm[64];		     // VM that owns the port; empty = none
 	char mirror_to[DP_NAME_MAX]; // empty = not mirrored
 	uint32_t mtu;
 	uint16_t n_queues;
-	uint8_t role; // enum dp_role
-	uint8_t vlan_mode; // enum dp_vlan_mode
-	uint16_t vid; // access, native or S-VLAN; 0 on a trunk = no native VLAN
+	uint8_t role;	       // enum dp_role
+	uint8_t vlan_mode;     // enum dp_vlan_mode
+	uint16_t vid;	       // access, native or S-VLAN; 0 on a trunk = no native VLAN
 	uint8_t default_class; // enum qos_class
 	uint8_t n_ip4, n_ip6;
 	uint32_t flags; // enum dp_port_flag
 	uint8_t mac[6];
-	uint16_t mac_limit; // 0 = unlimited
+	uint16_t mac_limit;				  // 0 = unlimited
 	uint32_t broadcast_pps, unknown_pps, control_pps; // 0 = unlimited
 	uint8_t ip4[DP_GUEST_ADDRS][4];
 	uint8_t ip6[DP_GUEST_ADDRS][16];
-	uint8_t service_ip4[4]; // the boot service address of the VLAN, with DP_PF_RESPONDER
+	uint8_t service_ip4[4];	    // the boot service address of the VLAN, with DP_PF_RESPONDER
 	uint8_t trunk[DP_VIDS / 8]; // member VLANs of a trunk, one bit each
 };
 
@@ -79,18 +79,18 @@ static inline bool dp_vid_in(const uint8_t trunk[DP_VIDS / 8], uint16_t vid)
 // from, `out` counts to the port it leaves by. The law (design.md section 2), exact at every rest:
 //   in:  rx + generated + copied_in = forwarded + consumed + drop_in
 //   out: handed + copied_out = tx + drop_out + queued_now     and  sum forwarded = sum handed
-#define DP_PORT_COUNTERS(X) \
-	X(rx_pkts, "frames received from the link") \
-	X(rx_bytes, "bytes of those, without FCS") \
-	X(generated_pkts, "frames made by Weir itself for this port") \
-	X(copied_in_pkts, "further frames of a flood or mirror") \
-	X(consumed_pkts, "frames handed to the responder") \
-	X(forwarded_pkts, "frames handed to a port for sending") \
-	X(handed_pkts, "frames that other ports or the responder handed to this port") \
-	X(copied_out_pkts, "further frames of a TSO super-frame that was segmented") \
-	X(tx_pkts, "frames accepted by the link") \
-	X(tx_bytes, "bytes of those, without FCS") \
-	X(csum_pkts, "checksums finished in software") \
+#define DP_PORT_COUNTERS(X)                                                                        \
+	X(rx_pkts, "frames received from the link")                                                \
+	X(rx_bytes, "bytes of those, without FCS")                                                 \
+	X(generated_pkts, "frames made by Weir itself for this port")                              \
+	X(copied_in_pkts, "further frames of a flood or mirror")                                   \
+	X(consumed_pkts, "frames handed to the responder")                                         \
+	X(forwarded_pkts, "frames handed to a port for sending")                                   \
+	X(handed_pkts, "frames that other ports or the responder handed to this port")             \
+	X(copied_out_pkts, "further frames of a TSO super-frame that was segmented")               \
+	X(tx_pkts, "frames accepted by the link")                                                  \
+	X(tx_bytes, "bytes of those, without FCS")                                                 \
+	X(csum_pkts, "checksums finished in software")                                             \
 	X(tso_pkts, "super-frames segmented in software")
 
 enum dp_port_counter {
@@ -106,7 +106,7 @@ const char *dp_port_counter_help(enum dp_port_counter c);
 struct dp_class_count {
 	uint64_t rx_pkts, rx_bytes; // from the link, by the class they got
 	uint64_t tx_pkts, tx_bytes; // to the link
-	uint64_t drop_pkts; // queue_full of this class
+	uint64_t drop_pkts;	    // queue_full of this class
 };
 
 // Sums over all workers, read at some moment; exact when traffic rests.

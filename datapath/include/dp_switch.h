@@ -26,20 +26,20 @@ struct dp_switch;
 struct dp_prepared;
 
 struct dp_switch_params {
-	uint32_t n_workers; // 1..DP_MAX_WORKERS
+	uint32_t n_workers;			// 1..DP_MAX_WORKERS
 	uint32_t worker_lcores[DP_MAX_WORKERS]; // EAL lcores; ignored when no thread is started
-	uint32_t n_mbufs; // buffers of DP_MBUF_ROOM
+	uint32_t n_mbufs;			// buffers of DP_MBUF_ROOM
 	uint32_t n_mbufs_large; // buffers of DP_MBUF_ROOM_LARGE, made with the first jumbo port
-	uint32_t mac_limit; // forwarding entries
-	uint32_t queue_len; // frames per class queue of a port, a power of two
-	uint32_t max_sleep_us; // longest nap of an idle worker; 0 = always poll
+	uint32_t mac_limit;	// forwarding entries
+	uint32_t queue_len;	// frames per class queue of a port, a power of two
+	uint32_t max_sleep_us;	// longest nap of an idle worker; 0 = always poll
 };
 
 // Frames handed to the responder and back, by value.
 #define DP_PUNT_BYTES 2048
 
 struct dp_punt {
-	uint64_t ns; // when the frame was received
+	uint64_t ns;  // when the frame was received
 	uint32_t gen; // of the port
 	uint16_t port;
 	uint16_t vid;
@@ -71,7 +71,8 @@ uint64_t dp_switch_now_ns(void);
 // Learn, age, reclaim, notice link changes. Call every few ms.
 void dp_switch_housekeep(struct dp_switch *sw, uint64_t now_ns);
 
-// One turn of worker `id` at time now_ns; for tests, without dp_switch_start. returns frames received.
+// One turn of worker `id` at time now_ns; for tests, without dp_switch_start. returns frames
+// received.
 uint32_t dp_switch_turn(struct dp_switch *sw, uint32_t id, uint64_t now_ns);
 
 // eventfd that is readable when frames for the responder may wait.
@@ -123,10 +124,10 @@ bool dp_switch_conserved(const struct dp_switch *sw, struct weir_err *err);
 // --- explain: what would happen to this frame, by the datapath's own functions, without traffic.
 
 struct dp_verdict {
-	uint8_t kind; // enum dp_verdict_kind
-	uint8_t drop; // enum dp_drop
+	uint8_t kind;	  // enum dp_verdict_kind
+	uint8_t drop;	  // enum dp_drop
 	uint8_t cls, why; // enum qos_class, qos_why
-	uint8_t stage; // enum dp_stage in which a drop happened
+	uint8_t stage;	  // enum dp_stage in which a drop happened
 	uint16_t vid;
 	uint16_t n_out;
 	uint16_t out[DP_MAX_PORTS];
@@ -135,11 +136,21 @@ struct dp_verdict {
 
 enum dp_verdict_kind { DP_VERDICT_DROP, DP_VERDICT_UNICAST, DP_VERDICT_FLOOD, DP_VERDICT_PUNT };
 
-enum dp_stage { DP_STAGE_rx, DP_STAGE_parse, DP_STAGE_admit, DP_STAGE_learn, DP_STAGE_classify,
-		DP_STAGE_forward, DP_STAGE_act, DP_STAGE_schedule, DP_STAGE_tx, DP_N_STAGES };
+enum dp_stage {
+	DP_STAGE_rx,
+	DP_STAGE_parse,
+	DP_STAGE_admit,
+	DP_STAGE_learn,
+	DP_STAGE_classify,
+	DP_STAGE_forward,
+	DP_STAGE_act,
+	DP_STAGE_schedule,
+	DP_STAGE_tx,
+	DP_N_STAGES
+};
 const char *dp_stage_name(enum dp_stage s);
 
-int dp_switch_explain(const struct dp_switch *sw, uint16_t in_port, const uint8_t *frame, size_t size,
-		      struct dp_verdict *out);
+int dp_switch_explain(const struct dp_switch *sw, uint16_t in_port, const uint8_t *frame,
+		      size_t size, struct dp_verdict *out);
 
 #endif

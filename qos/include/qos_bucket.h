@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 struct qos_bucket {
-	uint64_t t_ns; // time up to which tokens were earned
+	uint64_t t_ns;	    // time up to which tokens were earned
 	uint64_t ns_per_op; // 0 = unlimited
 	uint32_t tokens_ops;
 	uint32_t burst_ops;

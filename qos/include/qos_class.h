@@ -12,7 +12,8 @@
 //   5. a well-known storage port of a declared server    -> storage
 //   6. DSCP: CS1 and LE always lower; EF, AF2x, CS6/7 only where the port trusts DSCP
 //   7. the port's default class
-// A well-known port alone never buys priority: rules 4 and 5 need an address that the operator named.
+// A well-known port alone never buys priority: rules 4 and 5 need an address that the operator
+// named.
 //
 // thread: every function here is pure over its arguments; the portal table is read-only on workers.
 #ifndef QOS_CLASS_H
@@ -53,12 +54,12 @@ struct qos_addr {
 	uint8_t b[16];
 };
 
-// What recognition looks at. Ports are in host order; l4_known says that proto/sport/dport are valid
-// (false for non-first fragments and unknown headers).
+// What recognition looks at. Ports are in host order; l4_known says that proto/sport/dport are
+// valid (false for non-first fragments and unknown headers).
 struct qos_key {
 	struct qos_addr src, dst; // valid when is_ip
-	uint16_t eth_type; // innermost ethertype, host order; 0 for 802.3 LLC
-	uint16_t sport, dport; // host order; ICMP: type in sport
+	uint16_t eth_type;	  // innermost ethertype, host order; 0 for 802.3 LLC
+	uint16_t sport, dport;	  // host order; ICMP: type in sport
 	uint8_t ip_proto;
 	uint8_t dscp;
 	bool is_ip, l4_known, trust_dscp;
@@ -87,7 +88,7 @@ struct qos_portals; // qos_portal.h
 // why      out: the rule that decided
 // returns  the class; never fails
 // thread   any; reads only
-enum qos_class
-qos_classify(const struct qos_key *k, const struct qos_portals *portals, enum qos_why *why);
+enum qos_class qos_classify(const struct qos_key *k, const struct qos_portals *portals,
+			    enum qos_why *why);
 
 #endif

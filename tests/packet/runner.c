@@ -1,6 +1,7 @@
-// weir-packet CONFIG DIR: run a configuration on one worker under a fake clock. Frames come from DIR/PORT.in.pcap, at the
-// times of their records; what leaves goes to DIR/PORT.out.pcap. At the end the conservation law must hold; the state is
-// printed as JSON. Ports are links of this file's own driver; their `device` says how they behave:
+// weir-packet CONFIG DIR: run a configuration on one worker under a fake clock. Frames come from
+// DIR/PORT.in.pcap, at the times of their records; what leaves goes to DIR/PORT.out.pcap. At the
+// end the conservation law must hold; the state is printed as JSON. Ports are links of this file's
+// own driver; their `device` says how they behave:
 //   "test[,csum][,tso4][,tso6]"  what the far side takes unfinished
 //   ",rx-csum" ",rx-tso=SEGSZ"   what its frames leave to be done
 //   ",room=N"                    takes N frames in all, then none
@@ -58,7 +59,8 @@ static int test_create(const struct dp_link_params *p, void **out, struct weir_e
 	const char *at;
 
 	if (strncmp(p->args, "test", 4) != 0)
-		return weir_err_set(err, -EINVAL, "port %s: device %s: is not a test device", p->name, p->args);
+		return weir_err_set(err, -EINVAL, "port %s: device %s: is not a test device",
+				    p->name, p->args);
 	memcpy(l->name, p->name, sizeof(l->name));
 	l->pool = p->pool;
 	l->caps |= strstr(p->args, ",csum") != NULL ? DP_CAP_CSUM : 0;
@@ -108,7 +110,8 @@ static struct rte_mbuf *mbuf_of(struct link *l)
 	struct rte_mbuf *head = NULL, *tail = NULL;
 
 	for (uint32_t at = 0; at < l->next.caplen; at += DP_MBUF_ROOM) {
-		uint32_t size = l->next.caplen - at < DP_MBUF_ROOM ? l->next.caplen - at : DP_MBUF_ROOM;
+		uint32_t size =
+			l->next.caplen - at < DP_MBUF_ROOM ? l->next.caplen - at : DP_MBUF_ROOM;
 		struct rte_mbuf *m = rte_pktmbuf_alloc(l->pool);
 
 		memcpy(rte_pktmbuf_append(m, (uint16_t)size), l->next_data + at, size);
@@ -152,7 +155,8 @@ static uint16_t test_tx(void *link, struct rte_mbuf **pkts, uint16_t n)
 
 	for (i = 0; i < n && l->sent < l->room; i++, l->sent++) {
 		static u_char buf[1 << 17];
-		struct pcap_pkthdr h = { .caplen = rte_pktmbuf_pkt_len(pkts[i]), .len = rte_pktmbuf_pkt_len(pkts[i]) };
+		struct pcap_pkthdr h = { .caplen = rte_pktmbuf_pkt_len(pkts[i]),
+					 .len = rte_pktmbuf_pkt_len(pkts[i]) };
 		const void *data = rte_pktmbuf_read(pkts[i], 0, h.len, buf);
 
 		h.ts.tv_sec = (time_t)(now_ns / 1000000000u);
@@ -202,7 +206,8 @@ static const struct dp_link_driver test_driver = {
 };
 static const struct dp_link_driver *const test_drivers[] = { &test_driver, NULL };
 
-// Until every frame was fed and 200 ms more have passed, a turn at a time: 1 ms steps, or to the next frame.
+// Until every frame was fed and 200 ms more have passed, a turn at a time: 1 ms steps, or to the
+// next frame.
 static void run(struct ctl *c)
 {
 	uint64_t end_ns = 0;
@@ -220,7 +225,9 @@ static void run(struct ctl *c)
 				next_ns = due_ns(links[i]);
 		}
 		// Far from the next frame only ageing happens: larger steps do.
-		now_ns += next_ns != UINT64_MAX && next_ns > now_ns + 2000000000u && n == 0 ? 100000000u : 1000000u;
+		now_ns += next_ns != UINT64_MAX && next_ns > now_ns + 2000000000u && n == 0
+				  ? 100000000u
+				  : 1000000u;
 		if (next_ns != UINT64_MAX)
 			end_ns = 0;
 		else if (end_ns == 0)
@@ -247,7 +254,8 @@ static void state_print(struct ctl *c, struct cfg_schema *schema)
 		cfg_json_close(&j, '}');
 		// Whatever is shown fits the modules.
 		if (cfg_state_check(schema, j.buf, j.size, &err) < 0) {
-			fprintf(stderr, "state %s does not fit the YANG modules: %s %s: %s\n", parts[i], err.path, err.value, err.reason);
+			fprintf(stderr, "state %s does not fit the YANG modules: %s %s: %s\n",
+				parts[i], err.path, err.value, err.reason);
 			exit(1);
 		}
 		printf("%s\"%s\":%s", i > 0 ? "," : "", parts[i], j.buf);
@@ -258,8 +266,11 @@ static void state_print(struct ctl *c, struct cfg_schema *schema)
 
 int main(int argc, char **argv)
 {
-	const char *eal_argv[] = { "weir-packet", "--no-huge", "--no-shconf", "-m", "192", "--iova-mode=va", "--no-pci",
-				   "--no-telemetry", "--lcores", "0", "--log-level=*:error" };
+	const char *eal_argv[] = {
+		"weir-packet",	      "--no-huge", "--no-shconf",    "-m",	 "192",
+		"--iova-mode=va",     "--no-pci",  "--no-telemetry", "--lcores", "0",
+		"--log-level=*:error"
+	};
 	struct ctl_eal eal = { .n_workers = argc > 3 ? (uint32_t)atoi(argv[3]) : 1 };
 	struct ctl c = { .drivers = test_drivers };
 	struct cfg_error err = { 0 };

@@ -26,9 +26,8 @@ lab_begin() {
 lab_kill() { # PID: end it and wait, by force if it must be
 	kill "$1" 2>/dev/null || return 0
 	for _ in $(seq 50); do kill -0 "$1" 2>/dev/null || break; sleep 0.1; done
-	kill -9 "$1" 2>/dev/null
-	wait "$1" 2>/dev/null
-	return 0
+	kill -9 "$1" 2>/dev/null || : # it has gone
+	wait "$1" 2>/dev/null || :   # its exit code is not ours
 }
 
 lab_end() {
@@ -109,7 +108,7 @@ lab_accel() { # kvm where an ordinary kernel really runs under it, tcg otherwise
 	[ -z "${WEIR_ACCEL:-}" ] && [ -w /dev/kvm ] && [ -f "$lab_build/guest/vmlinuz" ] || return 0
 	# KVM may be there and not work (nested, restricted), so it is tried.
 	out=$(timeout 6 qemu-system-x86_64 -accel kvm -m 256 -nographic -net none -no-reboot -kernel "$lab_build/guest/vmlinuz" \
-		-append "console=ttyS0 panic=-1" </dev/null 2>/dev/null | grep -am1 "Kernel panic")
+		-append "console=ttyS0 panic=-1" </dev/null 2>/dev/null | grep -am1 "Kernel panic") || out=
 	[ -n "$out" ] && LAB_ACCEL=kvm
 	return 0
 }

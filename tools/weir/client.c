@@ -18,7 +18,8 @@ int cli_connect(struct cli *c)
 	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (c->fd < 0 || connect(c->fd, (const struct sockaddr *)&a, sizeof(a)) < 0) {
 		fprintf(stderr, "weir: %s: %s%s\n", c->socket_path, strerror(errno),
-			errno == ENOENT || errno == ECONNREFUSED ? " (is weir-switchd running?)" : "");
+			errno == ENOENT || errno == ECONNREFUSED ? " (is weir-switchd running?)"
+								 : "");
 		return EXIT_UNREACHABLE;
 	}
 	return 0;

@@ -27,7 +27,8 @@ static bool mac_read(const char *s, uint8_t mac[6])
 	unsigned b[6];
 	char rest;
 
-	if (sscanf(s, "%2x:%2x:%2x:%2x:%2x:%2x%c", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5], &rest) != 6)
+	if (sscanf(s, "%2x:%2x:%2x:%2x:%2x:%2x%c", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5],
+		   &rest) != 6)
 		return false;
 	for (int i = 0; i < 6; i++)
 		mac[i] = (uint8_t)b[i];
@@ -78,7 +79,8 @@ static bool word_read(struct description *d, const char *word)
 		return d->type != 0 || complain(word, "wants an ethertype, as arp or 0x88cc");
 	}
 	if (IS("ip"))
-		return pair_read(value, d->ip_src, d->ip_dst, sizeof(d->ip_src)) || complain(word, "wants ADDRESS>ADDRESS");
+		return pair_read(value, d->ip_src, d->ip_dst, sizeof(d->ip_src)) ||
+		       complain(word, "wants ADDRESS>ADDRESS");
 	if (IS("tcp"))
 		return ports_read(d, word, value, 6);
 	if (IS("udp"))
@@ -96,7 +98,9 @@ static bool word_read(struct description *d, const char *word)
 		return d->payload <= 9000 || complain(word, "at most 9000 bytes of payload");
 	}
 #undef IS
-	return complain(word, "not understood (src= dst= vlan= type= ip=A>B tcp=P>P udp=P>P proto= dscp= size=)");
+	return complain(
+		word,
+		"not understood (src= dst= vlan= type= ip=A>B tcp=P>P udp=P>P proto= dscp= size=)");
 }
 
 static void put16(uint8_t *p, uint32_t v)
@@ -127,7 +131,8 @@ static size_t ip_put(const struct description *d, uint8_t *p, uint16_t *type)
 {
 	size_t l4;
 
-	if (inet_pton(AF_INET, d->ip_src, p + 12) == 1 && inet_pton(AF_INET, d->ip_dst, p + 16) == 1) {
+	if (inet_pton(AF_INET, d->ip_src, p + 12) == 1 &&
+	    inet_pton(AF_INET, d->ip_dst, p + 16) == 1) {
 		*type = 0x800;
 		p[0] = 0x45;
 		p[1] = (uint8_t)(d->dscp << 2);
@@ -138,7 +143,8 @@ static size_t ip_put(const struct description *d, uint8_t *p, uint16_t *type)
 		return 20 + l4;
 	}
 	memset(p, 0, 40);
-	if (inet_pton(AF_INET6, d->ip_src, p + 8) == 1 && inet_pton(AF_INET6, d->ip_dst, p + 24) == 1) {
+	if (inet_pton(AF_INET6, d->ip_src, p + 8) == 1 &&
+	    inet_pton(AF_INET6, d->ip_dst, p + 24) == 1) {
 		*type = 0x86dd;
 		p[0] = (uint8_t)(0x60 | d->dscp >> 2);
 		p[1] = (uint8_t)(d->dscp << 6);
@@ -188,7 +194,8 @@ size_t describe_frame(char *const *words, int n, uint8_t *frame, size_t max)
 	} else if (d.ip_src[0] != '\0') {
 		size = ip_put(&d, frame + at + 2, &d.type);
 		if (size == 0) {
-			complain(d.ip_src, "source and destination must be IPv4 or IPv6 addresses, both alike");
+			complain(d.ip_src, "source and destination must be IPv4 or IPv6 addresses, "
+					   "both alike");
 			return 0;
 		}
 	} else if (d.type == 0) {

@@ -11,14 +11,19 @@
 
 static const char usage[] =
 	"usage: weir [--json] [-s SOCKET] COMMAND\n"
-	"  show ports | port NAME | macs | vms | vm NAME | classes [PORT] | drops [PORT] | workers\n"
-	"  explain PORT WORD...          what would happen to a frame: src=MAC dst=MAC vlan=N type=arp|0x..\n"
+	"  show ports | port NAME | macs | vms | vm NAME | classes [PORT] | drops [PORT] | "
+	"workers\n"
+	"  explain PORT WORD...          what would happen to a frame: src=MAC dst=MAC vlan=N "
+	"type=arp|0x..\n"
 	"                                ip=A>B tcp=P>P udp=P>P proto=N dscp=N size=BYTES\n"
 	"  trace PORT [-c N] [FILTER]    follow frames that enter by PORT, hop by hop\n"
-	"  capture PORT [-c N] [FILTER] -w FILE   frames that enter or leave by PORT, as pcap (- = standard output)\n"
-	"  reload [--dry-run]            load the configuration file again, or only print the plan\n"
+	"  capture PORT [-c N] [FILTER] -w FILE   frames that enter or leave by PORT, as pcap (- = "
+	"standard output)\n"
+	"  reload [--dry-run]            load the configuration file again, or only print the "
+	"plan\n"
 	"  ping                          is the switch alive?\n"
-	"FILTER is a libpcap expression. Exit code: 0 done, 1 refused, 2 usage, 3 switch not reachable.\n";
+	"FILTER is a libpcap expression. Exit code: 0 done, 1 refused, 2 usage, 3 switch not "
+	"reachable.\n";
 
 static int usage_error(const char *what)
 {
@@ -59,9 +64,11 @@ static int show(struct cli *c, int argc, char **argv)
 		const char *word, *part;
 		bool needs_name;
 	} parts[] = {
-		{ "ports", "ports", false }, { "port", "ports", true },	   { "macs", "macs", false },
-		{ "vms", "vms", false },     { "vm", "vms", true },	   { "classes", "ports", false },
-		{ "drops", "ports", false }, { "workers", "system", false }, { "system", "system", false },
+		{ "ports", "ports", false },   { "port", "ports", true },
+		{ "macs", "macs", false },     { "vms", "vms", false },
+		{ "vm", "vms", true },	       { "classes", "ports", false },
+		{ "drops", "ports", false },   { "workers", "system", false },
+		{ "system", "system", false },
 	};
 	json_t *args = json_object(), *data;
 	size_t i;
@@ -71,7 +78,9 @@ static int show(struct cli *c, int argc, char **argv)
 		;
 	if (i == sizeof(parts) / sizeof(parts[0]) || (parts[i].needs_name && name == NULL)) {
 		json_decref(args);
-		return usage_error(argc == 0 ? "show what?" : parts[i < 9 ? i : 0].needs_name ? "show: a name is missing" : "show: no such thing");
+		return usage_error(argc == 0			     ? "show what?"
+				   : parts[i < 9 ? i : 0].needs_name ? "show: a name is missing"
+								     : "show: no such thing");
 	}
 	json_object_set_new(args, "part", json_string(parts[i].part));
 	if (name != NULL)
@@ -153,7 +162,8 @@ static int tap_options_read(struct tap_options *o, int argc, char **argv)
 		} else {
 			size_t at = strlen(o->filter);
 
-			snprintf(o->filter + at, sizeof(o->filter) - at, "%s%s", at > 0 ? " " : "", argv[i]);
+			snprintf(o->filter + at, sizeof(o->filter) - at, "%s%s", at > 0 ? " " : "",
+				 argv[i]);
 		}
 	}
 	return o->port == NULL ? usage_error("a port is missing") : 0;
@@ -161,7 +171,8 @@ static int tap_options_read(struct tap_options *o, int argc, char **argv)
 
 static int tap_open(struct cli *c, const struct tap_options *o, const char *kind)
 {
-	json_t *args = json_pack("{s:s, s:s, s:i}", "port", o->port, "kind", kind, "count", (int)o->count);
+	json_t *args =
+		json_pack("{s:s, s:s, s:i}", "port", o->port, "kind", kind, "count", (int)o->count);
 
 	if (o->filter[0] != '\0') {
 		char *hex = filter_compile(o->filter);

@@ -42,7 +42,8 @@ static void header(struct table *t, size_t n_cols, const char *const *names)
 static bool numeric(const struct table *t, size_t col)
 {
 	for (size_t i = t->n_cols + col; i < t->n_cells; i += t->n_cols) {
-		if (t->cells[i][0] != '\0' && !isdigit((unsigned char)t->cells[i][0]) && t->cells[i][0] != '-')
+		if (t->cells[i][0] != '\0' && !isdigit((unsigned char)t->cells[i][0]) &&
+		    t->cells[i][0] != '-')
 			return false;
 		if (strchr(t->cells[i], ':') != NULL || strchr(t->cells[i], '.') != NULL)
 			return false;
@@ -86,7 +87,8 @@ static unsigned long long number(const json_t *o, const char *key)
 {
 	const json_t *v = json_object_get(o, key);
 
-	return json_is_string(v) ? strtoull(json_string_value(v), NULL, 10) : (unsigned long long)json_integer_value(v);
+	return json_is_string(v) ? strtoull(json_string_value(v), NULL, 10)
+				 : (unsigned long long)json_integer_value(v);
 }
 
 static const json_t *interfaces(const json_t *data)
@@ -134,7 +136,8 @@ static const char *kind(const json_t *port)
 
 void show_ports(const json_t *data)
 {
-	static const char *const names[] = { "PORT", "KIND", "STATE", "RX", "TX", "DROPPED", "QUEUED", "MACS", "VM", "LINK" };
+	static const char *const names[] = { "PORT",	"KIND",	  "STATE", "RX", "TX",
+					     "DROPPED", "QUEUED", "MACS",  "VM", "LINK" };
 	const json_t *p;
 	struct table t;
 	size_t i;
@@ -185,7 +188,8 @@ void show_port(const json_t *data)
 
 void show_classes(const json_t *data)
 {
-	static const char *const names[] = { "PORT", "CLASS", "RX-PKTS", "RX-BYTES", "TX-PKTS", "TX-BYTES", "QUEUE-DROPS" };
+	static const char *const names[] = { "PORT",	"CLASS",    "RX-PKTS",	  "RX-BYTES",
+					     "TX-PKTS", "TX-BYTES", "QUEUE-DROPS" };
 	const json_t *p, *c;
 	struct table t;
 	size_t i, k;
@@ -195,7 +199,9 @@ void show_classes(const json_t *data)
 	{
 		json_array_foreach(json_object_get(state(p), "class"), k, c)
 		{
-			if (number(c, "rx-pkts") + number(c, "tx-pkts") + number(c, "queue-drops") == 0)
+			if (number(c, "rx-pkts") + number(c, "tx-pkts") +
+				    number(c, "queue-drops") ==
+			    0)
 				continue;
 			cell(&t, "%s", text(p, "name"));
 			cell(&t, "%s", text(c, "name"));
@@ -248,7 +254,8 @@ void show_macs(const json_t *data)
 		cell(&t, "%llu s", number(e, "age"));
 	}
 	table_print(&t);
-	printf("%llu entries, %llu moves, %llu evictions\n", number(m, "entries"), number(m, "moves"), number(m, "evictions"));
+	printf("%llu entries, %llu moves, %llu evictions\n", number(m, "entries"),
+	       number(m, "moves"), number(m, "evictions"));
 }
 
 static void timeline(const json_t *vm)
@@ -266,8 +273,10 @@ static void timeline(const json_t *vm)
 
 void show_vms(const json_t *data, bool events)
 {
-	static const char *const names[] = { "VM", "BOOT", "NIC", "PORT", "MAC", "ADDRESS", "VLAN", "STATE" };
-	const json_t *vms = json_object_get(json_object_get(data, "weir-vm:vms-state"), "vm"), *v, *n;
+	static const char *const names[] = { "VM",  "BOOT",    "NIC",  "PORT",
+					     "MAC", "ADDRESS", "VLAN", "STATE" };
+	const json_t *vms = json_object_get(json_object_get(data, "weir-vm:vms-state"), "vm"), *v,
+		     *n;
 	struct table t;
 	size_t i, k;
 
@@ -283,7 +292,8 @@ void show_vms(const json_t *data, bool events)
 			cell(&t, "%s", text(n, "mac"));
 			cell(&t, "%s", text(n, "ipv4-address"));
 			cell(&t, "%llu", number(n, "vlan"));
-			cell(&t, "%s", json_is_true(json_object_get(n, "connected")) ? "connected" : "away");
+			cell(&t, "%s",
+			     json_is_true(json_object_get(n, "connected")) ? "connected" : "away");
 		}
 	}
 	table_print(&t);
@@ -298,15 +308,19 @@ void show_vms(const json_t *data, bool events)
 
 void show_system(const json_t *data)
 {
-	static const char *const names[] = { "WORKER", "CPU", "QUEUES", "RX-PKTS", "CYCLES/PKT", "BUSY-TURNS", "TURNS", "NAPS", "LOST-EVENTS" };
+	static const char *const names[] = { "WORKER",	"CPU",	      "QUEUES",
+					     "RX-PKTS", "CYCLES/PKT", "BUSY-TURNS",
+					     "TURNS",	"NAPS",	      "LOST-EVENTS" };
 	const json_t *s = json_object_get(data, "weir-system:system-state"), *w;
 	struct table t;
 	size_t i;
 
-	printf("weir %s, up %llu s, snapshot %llu, %s, buffers in use %llu of %llu, %s\n", text(s, "version"), number(s, "uptime"),
-	       number(s, "generation"), json_is_true(json_object_get(s, "hugepages")) ? "hugepages" : "ordinary memory",
+	printf("weir %s, up %llu s, snapshot %llu, %s, buffers in use %llu of %llu, %s\n",
+	       text(s, "version"), number(s, "uptime"), number(s, "generation"),
+	       json_is_true(json_object_get(s, "hugepages")) ? "hugepages" : "ordinary memory",
 	       number(s, "buffers-in-use"), number(s, "buffers"),
-	       json_is_true(json_object_get(s, "conserved")) ? "every frame accounted for" : "frames in motion");
+	       json_is_true(json_object_get(s, "conserved")) ? "every frame accounted for"
+							     : "frames in motion");
 	header(&t, 9, names);
 	json_array_foreach(json_object_get(s, "worker"), i, w)
 	{
@@ -329,20 +343,24 @@ void show_explain(const json_t *data)
 	const json_t *out, *frame = json_object_get(data, "frame");
 	size_t i;
 
-	printf("frame    ethertype %s, %llu tag%s", text(frame, "ethertype"), number(frame, "tags"), number(frame, "tags") == 1 ? "" : "s");
+	printf("frame    ethertype %s, %llu tag%s", text(frame, "ethertype"), number(frame, "tags"),
+	       number(frame, "tags") == 1 ? "" : "s");
 	if (json_object_get(frame, "ip-protocol") != NULL)
 		printf(", IP protocol %llu", number(frame, "ip-protocol"));
 	if (json_object_get(frame, "source-port") != NULL)
-		printf(", ports %llu > %llu", number(frame, "source-port"), number(frame, "destination-port"));
+		printf(", ports %llu > %llu", number(frame, "source-port"),
+		       number(frame, "destination-port"));
 	printf("\n");
 	if (json_object_get(data, "vlan") != NULL)
 		printf("vlan     %llu\n", number(data, "vlan"));
 	if (strcmp(verdict, "drop") == 0) {
-		printf("verdict  dropped at %s: %s\n         %s\n", text(data, "stage"), text(data, "reason"), text(data, "help"));
+		printf("verdict  dropped at %s: %s\n         %s\n", text(data, "stage"),
+		       text(data, "reason"), text(data, "help"));
 		return;
 	}
 	printf("class    %s, by %s\n", text(data, "class"), text(data, "class-why"));
-	printf("verdict  %s", strcmp(verdict, "responder") == 0 ? "answered by the boot responder" : verdict);
+	printf("verdict  %s",
+	       strcmp(verdict, "responder") == 0 ? "answered by the boot responder" : verdict);
 	json_array_foreach(json_object_get(data, "out"), i, out)
 	{
 		printf("%s%s", i == 0 ? " to " : ", ", json_string_value(out));
@@ -354,7 +372,8 @@ void show_trace_line(const json_t *r)
 {
 	const char *drop = text(r, "drop");
 
-	printf("%6llu  %-9s %-16s vlan %-4llu %-11s %5llu bytes%s%s\n", number(r, "packet"), text(r, "stage"), text(r, "port"),
-	       number(r, "vlan"), strcmp(text(r, "stage"), "rx") == 0 ? "-" : text(r, "class"), number(r, "size"),
+	printf("%6llu  %-9s %-16s vlan %-4llu %-11s %5llu bytes%s%s\n", number(r, "packet"),
+	       text(r, "stage"), text(r, "port"), number(r, "vlan"),
+	       strcmp(text(r, "stage"), "rx") == 0 ? "-" : text(r, "class"), number(r, "size"),
 	       drop[0] ? "  dropped: " : "", drop);
 }

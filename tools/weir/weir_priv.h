@@ -19,10 +19,11 @@ struct cli {
 
 // Connect. returns 0 or EXIT_UNREACHABLE with the reason printed
 int cli_connect(struct cli *c);
-// Send one request (ownership taken) and read the answer's line. The answer's "data" is returned (json_decref it), or
-// NULL with *rc set and the reason printed.
+// Send one request (ownership taken) and read the answer's line. The answer's "data" is returned
+// (json_decref it), or NULL with *rc set and the reason printed.
 json_t *cli_call(struct cli *c, const char *op, json_t *args, int *rc);
-// The same without waiting for more than the first line; what follows on the connection is the caller's.
+// The same without waiting for more than the first line; what follows on the connection is the
+// caller's.
 int cli_open_stream(struct cli *c, const char *op, json_t *args);
 
 // Tables (render.c)
@@ -36,8 +37,8 @@ void show_system(const json_t *data);
 void show_explain(const json_t *data);
 void show_trace_line(const json_t *record);
 
-// Build a frame from words like "src=52:54:00:00:00:01 ip=10.0.0.1>10.0.0.2 tcp=1024>3260 vlan=20". returns its size, or 0
-// with the reason printed
+// Build a frame from words like "src=52:54:00:00:00:01 ip=10.0.0.1>10.0.0.2 tcp=1024>3260 vlan=20".
+// returns its size, or 0 with the reason printed
 size_t describe_frame(char *const *words, int n, uint8_t *frame, size_t max);
 
 // A libpcap expression compiled to hexadecimal instructions; free() it. NULL = reason printed

@@ -1,9 +1,9 @@
 // The provider for guests on vhost-user sockets that QEMU owns; Weir is the client and reconnects.
 //
-// The link's argument is the socket path. Underneath is librte_vhost for now (design.md decision 1); nothing
-// outside this room knows. Offered: split rings, mergeable buffers, indirect descriptors, multiqueue,
-// checksum, TSO for TCPv4 and TCPv6. Not offered, for want of a software fallback or of a restart
-// promise: UFO, ECN with TSO, packed rings.
+// The link's argument is the socket path. Underneath is librte_vhost for now (design.md decision
+// 1); nothing outside this room knows. Offered: split rings, mergeable buffers, indirect
+// descriptors, multiqueue, checksum, TSO for TCPv4 and TCPv6. Not offered, for want of a software
+// fallback or of a restart promise: UFO, ECN with TSO, packed rings.
 //
 // A guest may connect, change its queues or vanish at any time; the port stays.
 #ifndef VH_DRIVER_H

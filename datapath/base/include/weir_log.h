@@ -21,8 +21,8 @@ enum weir_level {
 // Lines above this level are left out. thread: main, at start and on reconfiguration.
 void weir_log_set_level(enum weir_level level);
 
-// Write one line to standard error; control characters and non-ASCII bytes in it are shown as \xNN, so bytes of a
-// guest cannot forge a line. Under systemd the line carries its level as "<N>".
+// Write one line to standard error; control characters and non-ASCII bytes in it are shown as \xNN,
+// so bytes of a guest cannot forge a line. Under systemd the line carries its level as "<N>".
 // thread   any but workers
 void weir_log(enum weir_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
@@ -33,8 +33,8 @@ struct weir_limit {
 	uint32_t n_left_out;
 };
 
-// As weir_log, at most 5 lines per 10 s of `limit`; the next line that passes says how many did not.
-// thread   the one thread that owns limit
+// As weir_log, at most 5 lines per 10 s of `limit`; the next line that passes says how many did
+// not. thread   the one thread that owns limit
 void weir_log_limited(struct weir_limit *limit, enum weir_level level, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 

@@ -12,7 +12,8 @@
 
 struct rte_rcu_qsbr;
 
-// Bytes that an instance for n_threads readers needs; cache-line aligned memory of that size goes to init.
+// Bytes that an instance for n_threads readers needs; cache-line aligned memory of that size goes
+// to init.
 size_t weir_rcu_size(uint32_t n_threads);
 
 // Prepare mem (weir_rcu_size bytes, zeroed, 64-byte aligned). returns 0 or -EINVAL.

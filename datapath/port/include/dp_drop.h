@@ -1,52 +1,56 @@
-// Every reason for which a packet is dropped. This list is the only one: counters, `weir show drops`,
-// documentation and tests are generated from it. "Other" is not a reason.
+// Every reason for which a packet is dropped. This list is the only one: counters, `weir show
+// drops`, documentation and tests are generated from it. "Other" is not a reason.
 #ifndef DP_DROP_H
 #define DP_DROP_H
 
 // X(identifier, help text)
-#define DP_DROP_LIST(X) \
-	X(none, "not dropped") \
-	X(l2_truncated, "the frame ends inside its Ethernet header, tags or labels") \
-	X(l2_too_many_tags, "more than two VLAN tags") \
-	X(l2_oversize, "longer than the largest frame of the port") \
-	X(l2_length_field, "802.3 length field larger than the frame, or a value that is neither length nor type") \
-	X(l2_llc, "802.3 LLC or SNAP frame from a guest") \
-	X(l2_src_invalid, "source MAC is multicast or all zero") \
-	X(l2_reserved_dst, "link-local destination 01:80:c2:00:00:0x, which a bridge does not forward") \
-	X(l3_truncated, "the frame ends inside its IP, ARP or ND header") \
-	X(l3_malformed, "IP, ARP or ND header that contradicts itself") \
-	X(l3_ext_headers, "IPv6 extension header chain too long or not understood") \
-	X(l3_frag_evasion, "fragment that hides or overwrites a transport header, or a fragmented ND message") \
-	X(vlan_not_member, "VLAN that the port is not a member of") \
-	X(vlan_tagged_on_access, "tagged frame on an access port") \
-	X(vlan_untagged_on_trunk, "untagged frame on a trunk without a native VLAN") \
-	X(vlan_double_tag, "second tag where the port carries no customer tags") \
-	X(vlan_tpid, "802.1ad tag where the port speaks 802.1Q, or the reverse") \
-	X(spoof_mac, "source MAC is not the guest's") \
-	X(spoof_mac_pinned, "source MAC belongs to a guest of this host") \
-	X(spoof_ip, "source address is not the guest's") \
-	X(spoof_arp, "ARP sender is not the guest") \
-	X(spoof_nd, "neighbour discovery claims an address or MAC that is not the guest's") \
-	X(guard_dhcp_server, "DHCP server message from a guest") \
-	X(guard_ra, "router advertisement or redirect from a guest") \
-	X(dhcp_not_own, "DHCP request whose client address is not the guest's MAC, or that claims a relay") \
-	X(mac_limit, "source MAC beyond the port's limit") \
-	X(storm_broadcast, "broadcast over the port's rate") \
-	X(storm_unknown, "unknown unicast over the port's rate") \
-	X(punt_rate, "boot requests (DHCP, ARP for the service address) over the port's rate") \
-	X(punt_full, "the responder's queue is full") \
-	X(forward_same_port, "destination is behind the port it came from") \
-	X(forward_isolated, "between two isolated ports") \
-	X(forward_uplinks, "from uplink to uplink") \
-	X(forward_no_port, "no other port carries this VLAN") \
-	X(mtu_exceeded, "longer than the destination port's MTU and not to be segmented") \
-	X(offload_invalid, "offload request that does not fit the packet") \
-	X(no_mbuf, "no packet buffer free") \
-	X(queue_full, "the class queue of the destination port is full") \
-	X(handover_full, "the ring to the worker that owns the destination link is full") \
-	X(port_gone, "the destination port was removed meanwhile") \
-	X(link_down, "the destination link is down, or its guest is not connected") \
-	X(driver_tx, "accepted by the driver but not sent, by the driver's own statistics") \
+#define DP_DROP_LIST(X)                                                                            \
+	X(none, "not dropped")                                                                     \
+	X(l2_truncated, "the frame ends inside its Ethernet header, tags or labels")               \
+	X(l2_too_many_tags, "more than two VLAN tags")                                             \
+	X(l2_oversize, "longer than the largest frame of the port")                                \
+	X(l2_length_field,                                                                         \
+	  "802.3 length field larger than the frame, or a value that is neither length nor type")  \
+	X(l2_llc, "802.3 LLC or SNAP frame from a guest")                                          \
+	X(l2_src_invalid, "source MAC is multicast or all zero")                                   \
+	X(l2_reserved_dst,                                                                         \
+	  "link-local destination 01:80:c2:00:00:0x, which a bridge does not forward")             \
+	X(l3_truncated, "the frame ends inside its IP, ARP or ND header")                          \
+	X(l3_malformed, "IP, ARP or ND header that contradicts itself")                            \
+	X(l3_ext_headers, "IPv6 extension header chain too long or not understood")                \
+	X(l3_frag_evasion,                                                                         \
+	  "fragment that hides or overwrites a transport header, or a fragmented ND message")      \
+	X(vlan_not_member, "VLAN that the port is not a member of")                                \
+	X(vlan_tagged_on_access, "tagged frame on an access port")                                 \
+	X(vlan_untagged_on_trunk, "untagged frame on a trunk without a native VLAN")               \
+	X(vlan_double_tag, "second tag where the port carries no customer tags")                   \
+	X(vlan_tpid, "802.1ad tag where the port speaks 802.1Q, or the reverse")                   \
+	X(spoof_mac, "source MAC is not the guest's")                                              \
+	X(spoof_mac_pinned, "source MAC belongs to a guest of this host")                          \
+	X(spoof_ip, "source address is not the guest's")                                           \
+	X(spoof_arp, "ARP sender is not the guest")                                                \
+	X(spoof_nd, "neighbour discovery claims an address or MAC that is not the guest's")        \
+	X(guard_dhcp_server, "DHCP server message from a guest")                                   \
+	X(guard_ra, "router advertisement or redirect from a guest")                               \
+	X(dhcp_not_own,                                                                            \
+	  "DHCP request whose client address is not the guest's MAC, or that claims a relay")      \
+	X(mac_limit, "source MAC beyond the port's limit")                                         \
+	X(storm_broadcast, "broadcast over the port's rate")                                       \
+	X(storm_unknown, "unknown unicast over the port's rate")                                   \
+	X(punt_rate, "boot requests (DHCP, ARP for the service address) over the port's rate")     \
+	X(punt_full, "the responder's queue is full")                                              \
+	X(forward_same_port, "destination is behind the port it came from")                        \
+	X(forward_isolated, "between two isolated ports")                                          \
+	X(forward_uplinks, "from uplink to uplink")                                                \
+	X(forward_no_port, "no other port carries this VLAN")                                      \
+	X(mtu_exceeded, "longer than the destination port's MTU and not to be segmented")          \
+	X(offload_invalid, "offload request that does not fit the packet")                         \
+	X(no_mbuf, "no packet buffer free")                                                        \
+	X(queue_full, "the class queue of the destination port is full")                           \
+	X(handover_full, "the ring to the worker that owns the destination link is full")          \
+	X(port_gone, "the destination port was removed meanwhile")                                 \
+	X(link_down, "the destination link is down, or its guest is not connected")                \
+	X(driver_tx, "accepted by the driver but not sent, by the driver's own statistics")        \
 	X(mirror_only, "received on a mirror destination")
 
 enum dp_drop {

@@ -27,13 +27,13 @@ enum dp_ethertype {
 };
 
 enum dp_parse_flag {
-	DP_PF_LLC = 1 << 0, // 802.3 length field, LLC follows
+	DP_PF_LLC = 1 << 0,  // 802.3 length field, LLC follows
 	DP_PF_SNAP = 1 << 1, // LLC/SNAP with OUI 0: eth_type is the encapsulated one
 	DP_PF_IP4 = 1 << 2,
 	DP_PF_IP6 = 1 << 3,
-	DP_PF_L4 = 1 << 4, // proto, sport, dport are valid (TCP, UDP, SCTP; ICMP: type, code)
-	DP_PF_FRAG = 1 << 5, // fragment, first or later
-	DP_PF_EXT = 1 << 6, // IPv6 extension headers were walked
+	DP_PF_L4 = 1 << 4,    // proto, sport, dport are valid (TCP, UDP, SCTP; ICMP: type, code)
+	DP_PF_FRAG = 1 << 5,  // fragment, first or later
+	DP_PF_EXT = 1 << 6,   // IPv6 extension headers were walked
 	DP_PF_VXLAN = 1 << 7, // UDP 4789, 8-byte header present
 };
 
@@ -42,15 +42,15 @@ struct dp_parse {
 	uint16_t eth_type; // innermost ethertype in host order; 0 = LLC other than SNAP OUI 0
 	uint16_t tci[DP_PARSE_TAGS]; // host order, outermost first
 	uint16_t tpid[DP_PARSE_TAGS];
-	uint16_t l3_off; // offset of the L3 header (after tags, labels, SNAP)
-	uint16_t l4_off; // 0 = none
+	uint16_t l3_off;       // offset of the L3 header (after tags, labels, SNAP)
+	uint16_t l4_off;       // 0 = none
 	uint16_t sport, dport; // host order; ICMP: type, code
-	uint8_t ip_proto; // upper-layer protocol, extension headers skipped
+	uint8_t ip_proto;      // upper-layer protocol, extension headers skipped
 	uint8_t n_tags;
 	uint8_t n_labels;
 	uint8_t dscp;
 	uint8_t flags; // enum dp_parse_flag
-	uint8_t err; // enum dp_drop: DP_DROP_none, l2_*, l3_*
+	uint8_t err;   // enum dp_drop: DP_DROP_none, l2_*, l3_*
 	uint32_t hash; // flow hash over MACs or the 5-tuple, for queue choice; symmetric it is not
 	uint32_t reserved;
 };

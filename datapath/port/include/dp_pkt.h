@@ -12,16 +12,16 @@
 #include "dp_parse.h"
 
 #define DP_PORT_NONE UINT16_MAX
-#define DP_FRAME_MAX 9728 // largest frame without FCS that is not a TSO super-frame
-#define DP_MBUF_ROOM 2048 // data room behind the headroom
+#define DP_FRAME_MAX 9728	 // largest frame without FCS that is not a TSO super-frame
+#define DP_MBUF_ROOM 2048	 // data room behind the headroom
 #define DP_MBUF_ROOM_LARGE 18432 // for drivers that need one contiguous mbuf per jumbo frame
 
 enum dp_meta_flag {
-	DP_MF_CSUM = 1 << 0, // L4 checksum is missing and has to be finished
-	DP_MF_TSO = 1 << 1, // TCP super-frame, to be segmented at tso_segsz
-	DP_MF_TAGGED = 1 << 2, // the frame in the mbuf carries the tag of `vid`
-	DP_MF_TRACE = 1 << 3, // followed hop by hop
-	DP_MF_PUNT = 1 << 4, // for the boot responder
+	DP_MF_CSUM = 1 << 0,	// L4 checksum is missing and has to be finished
+	DP_MF_TSO = 1 << 1,	// TCP super-frame, to be segmented at tso_segsz
+	DP_MF_TAGGED = 1 << 2,	// the frame in the mbuf carries the tag of `vid`
+	DP_MF_TRACE = 1 << 3,	// followed hop by hop
+	DP_MF_PUNT = 1 << 4,	// for the boot responder
 	DP_MF_LIMITED = 1 << 5, // with DP_MF_PUNT: counts against the port's request rate
 };
 
@@ -29,13 +29,13 @@ struct dp_meta {
 	struct dp_parse p;
 	uint16_t in_port; // index; DP_PORT_NONE = generated here
 	uint16_t out_port;
-	uint32_t out_gen; // generation of out_port, checked after a hand-over
-	uint16_t vid; // VLAN the packet travels in, 1..4094; 0 before admission
+	uint32_t out_gen;   // generation of out_port, checked after a hand-over
+	uint16_t vid;	    // VLAN the packet travels in, 1..4094; 0 before admission
 	uint16_t tso_segsz; // payload bytes per segment, with DP_MF_TSO
-	uint8_t cls; // enum qos_class
-	uint8_t flags; // enum dp_meta_flag
-	uint8_t why; // enum qos_why
-	uint8_t pcp; // priority to put into a tag that is pushed
+	uint8_t cls;	    // enum qos_class
+	uint8_t flags;	    // enum dp_meta_flag
+	uint8_t why;	    // enum qos_why
+	uint8_t pcp;	    // priority to put into a tag that is pushed
 	uint16_t in_queue;
 	uint32_t trace_id; // with DP_MF_TRACE
 	uint8_t reserved[8];

@@ -30,14 +30,15 @@ enum dp_link_cap {
 };
 
 struct dp_link_params {
-	char name[DP_NAME_MAX]; // port name, for messages
-	char args[DP_ARGS_MAX]; // driver's own: devargs, socket path
-	uint32_t mtu; // bytes of L3, 68..9710
-	uint16_t n_queues; // wanted; the driver may serve fewer
-	struct rte_mempool *pool; // DP_MBUF_ROOM buffers
+	char name[DP_NAME_MAX];		// port name, for messages
+	char args[DP_ARGS_MAX];		// driver's own: devargs, socket path
+	uint32_t mtu;			// bytes of L3, 68..9710
+	uint16_t n_queues;		// wanted; the driver may serve fewer
+	struct rte_mempool *pool;	// DP_MBUF_ROOM buffers
 	struct rte_mempool *pool_large; // NULL, or DP_MBUF_ROOM_LARGE buffers
-	struct rte_rcu_qsbr *rcu; // for a driver whose guest may vanish
-	_Atomic uint32_t *changed; // incremented by the driver when status() would tell something new
+	struct rte_rcu_qsbr *rcu;	// for a driver whose guest may vanish
+	_Atomic uint32_t
+		*changed; // incremented by the driver when status() would tell something new
 	int numa_node;
 };
 
@@ -45,23 +46,24 @@ struct dp_link_status {
 	bool up;
 	bool attached; // a peer is there (QEMU runs), though perhaps not up; true for devices
 	uint32_t n_attaches;
-	uint8_t mac[6]; // all zero when the link has none
+	uint8_t mac[6];	       // all zero when the link has none
 	uint16_t n_rxq, n_txq; // in use now
-	uint32_t caps; // enum dp_link_cap
-	char detail[96]; // "vhost-user client, connected, 2 queue pairs"
+	uint32_t caps;	       // enum dp_link_cap
+	char detail[96];       // "vhost-user client, connected, 2 queue pairs"
 };
 
 // The driver's own view, to find out what it accepted and did not send.
 struct dp_link_stats {
 	uint64_t tx_sent_pkts; // UINT64_MAX = every accepted frame was sent
-	uint64_t rx_missed_pkts; // lost before rx_burst could see them; outside the conservation law
+	uint64_t
+		rx_missed_pkts; // lost before rx_burst could see them; outside the conservation law
 };
 
 struct dp_link_driver {
 	const char *name; // "ethdev", "vhost-user"
 
-	// Make the link and start it. thread: main. returns 0 and *out, or a negative errno with err
-	// filled and nothing left behind.
+	// Make the link and start it. thread: main. returns 0 and *out, or a negative errno with
+	// err filled and nothing left behind.
 	int (*create)(const struct dp_link_params *p, void **out, struct weir_err *err);
 
 	// Stop and free; out of every worker's sight. thread: main.
@@ -70,8 +72,8 @@ struct dp_link_driver {
 	// enum dp_driver_flag of this link; constant over its life. thread: main.
 	uint32_t (*flags)(void *link);
 
-	// Fill at most n (<= DP_BURST) mbufs; sets meta flags DP_MF_CSUM / DP_MF_TSO and tso_segsz, all
-	// other meta is the caller's. returns how many. thread: the worker that polls queue q.
+	// Fill at most n (<= DP_BURST) mbufs; sets meta flags DP_MF_CSUM / DP_MF_TSO and tso_segsz,
+	// all other meta is the caller's. returns how many. thread: the worker that polls queue q.
 	uint16_t (*rx_burst)(void *link, uint16_t q, struct rte_mbuf **pkts, uint16_t n);
 
 	// Send, choosing among the link's queues by the packets' flow hash; returns how many of the
@@ -85,8 +87,8 @@ struct dp_link_driver {
 	// true when tx_burst can reach somebody now. One relaxed load. thread: any worker.
 	bool (*is_up)(void *link);
 
-	// thread: main; may make system calls. status is also the driver's chance to refresh is_up: it is
-	// called at least once per second.
+	// thread: main; may make system calls. status is also the driver's chance to refresh is_up:
+	// it is called at least once per second.
 	void (*status)(void *link, struct dp_link_status *out);
 	void (*stats)(void *link, struct dp_link_stats *out);
 };

@@ -1,0 +1,66 @@
+#!/usr/bin/python3
+"""Write the seed corpus of the fuzz targets: seeds.py DIR. Kept as code, so that a reader sees what the seeds are."""
+import json, os, sys
+from scapy.all import *
+
+root = sys.argv[1]
+
+
+def put(target, name, data):
+    d = os.path.join(root, target)
+    os.makedirs(d, exist_ok=True)
+    open(os.path.join(d, name), "wb").write(bytes(data))
+
+
+G, B = "52:54:00:00:00:01", "ff:ff:ff:ff:ff:ff"
+e = Ether(src=G, dst=B)
+frames = {
+    "arp": e / ARP(hwsrc=G, psrc="10.0.0.1"), "udp": e / IP(src="10.0.0.1") / UDP() / b"x", "tcp": e / IP(src="10.0.0.1") / TCP(dport=3260) / (b"x" * 40),
+    "icmp": e / IP(src="10.0.0.1") / ICMP(), "frag": e / IP(src="10.0.0.1", frag=5) / (b"x" * 20), "vlan": e / Dot1Q(vlan=5) / IP(src="10.0.0.1") / UDP(),
+    "qinq": e / Dot1Q(type=0x8100, vlan=1) / Dot1Q(vlan=5) / IP() / UDP(), "ns": e / IPv6(src="2000::") / ICMPv6ND_NS() / ICMPv6NDOptSrcLLAddr(lladdr=G),
+    "ra": e / IPv6() / IPv6ExtHdrHopByHop() / ICMPv6ND_RA(), "v6frag": e / IPv6() / IPv6ExtHdrFragment(m=1) / UDP(), "ah": e / IPv6(nh=51) / (b"\x06\x01" + b"\0" * 40),
+    "dhcp": e / IP(src="0.0.0.0", dst="255.255.255.255") / UDP(sport=68, dport=67) / BOOTP(chaddr=bytes.fromhex("525400000001")) / DHCP(options=[("message-type", 1), "end"]),
+    "snap": Ether(src=G, dst=B, type=20) / Raw(b"\xaa\xaa\x03\0\0\0\x08\0" + b"\x45" * 20), "mpls": Ether(src=G, dst=B, type=0x8847) / Raw(b"\0\0\1\0\0\0\2\1E"),
+    "vxlan": e / IP(src="10.0.0.1") / UDP(dport=4789) / VXLAN() / Ether() / IP(),
+}
+for n, f in frames.items():
+    for pol in (b"\0\x07", b"\x02\x2f"):
+        put("frame", "%s-%s" % (n, pol.hex()), pol + bytes(f))
+    put("offload", n, b"\x05\xb4\x08" + bytes(f))
+put("offload", "big4", b"\x05\xb4\xff" + bytes(Ether() / IP() / TCP() / (b"x" * 9000)))
+put("offload", "big6", b"\x05\xb4\x04" + bytes(Ether() / IPv6() / TCP(options=[("Timestamp", (1, 2))]) / (b"x" * 9000)))
+
+
+def dhcp(*opts):
+    return bytes(BOOTP(chaddr=bytes.fromhex("020000000001"), xid=1) / DHCP(options=list(opts) + ["end"]))
+
+
+put("dhcp", "discover", b"\1" + dhcp(("message-type", 1), (77, b"iPXE"), (175, b"\xb1\x01\x01"), (97, b"\0" * 17)))
+put("dhcp", "request", b"\2" + dhcp(("message-type", 3), ("server_id", "10.0.0.2"), ("requested_addr", "10.0.0.5")))
+put("dhcp", "renew", b"\0" + dhcp(("message-type", 3)))
+put("dhcp", "decline", b"\0" + dhcp(("message-type", 4)))
+put("dhcp", "frame", b"\x80" + bytes(Ether() / ARP(pdst="10.0.0.2")))
+put("dhcp", "tagged", b"\x81" + bytes(Ether() / Dot1Q() / IP(dst="10.0.0.2") / UDP(dport=69) / b"\0\1boot.ipxe\0octet\0"))
+dg = lambda port, p: bytes([len(p), port]) + p
+put("tftp", "plain", dg(0, b"\0\1k\0octet\0") + dg(1, b"\0\4\0\1") + dg(1, b"\0\4\0\2"))
+put("tftp", "options", dg(0, b"\0\1k\0octet\0blksize\0001468\0tsize\0000\0windowsize\0004\0timeout\0001\0") + dg(1, b"\0\4\0\0") + b"\xff" + dg(1, b"\0\4\0\3"))
+put("tftp", "errors", dg(0, b"\0\1../k\0octet\0") + dg(0, b"\0\2k\0octet\0") + dg(9, b"\0\4\0\0") + dg(0, b"\0\5\0\0x\0"))
+
+port = lambda n, t, **p: {"name": n, "type": "weir-interfaces:" + t, "weir-interfaces:port": p}
+configs = {
+    "ports": {"ietf-interfaces:interfaces": {"interface": [port("u", "uplink", **{"af-packet": "e0", "trunk": ["1-100", "200"]}),
+              port("h", "host", tap="t"), port("g", "guest", socket="/s", **{"vlan-mode": "dot1q-tunnel", "vlan": 7, "admit": {"mac-limit": 3}})]}},
+    "vm": {"weir-vm:boot-services": {"service": [{"vlan": 1, "address": "10.0.0.2", "prefix-length": 24, "dns": ["10.0.0.3"]}]},
+           "weir-vm:boot-files": {"file": [{"name": "k", "path": "/k"}]},
+           "weir-vm:vms": {"vm": [{"name": "v", "uuid": "00000000-0000-0000-0000-000000000001",
+                                   "nic": [{"id": 0, "mac": "52:54:00:00:00:01", "ipv4-address": ["10.0.0.5"], "ipv6-address": ["2001:db8::1"]}],
+                                   "boot": {"method": "kernel", "kernel": "k", "cmdline": "quiet", "iscsi": {"server": "10.0.0.1", "target": "iqn.x"}}}]}},
+    "system": {"weir-system:system": {"worker-cpu": [1], "mac-ageing": 20}, "weir-qos:storage": {"server": ["10.0.0.0/8", "2001:db8::/32"],
+               "portal": [{"address": "10.0.0.1", "protocol": "tcp", "port": 3260}]}},
+    "wrong": {"weir-system:system": {"queue-length": 300}},
+}
+for n, c in configs.items():
+    put("config", n, json.dumps(c).encode())
+for n, r in {"state": {"get-state": {"part": "ports", "name": "x"}}, "explain": {"explain": {"port": "p", "frame": "00" * 20}},
+             "tap": {"tap": {"port": "p", "kind": "trace", "filter": "00" * 16, "count": 3}}, "reload": {"reload": {"dry-run": True}}, "ping": {"ping": {}}}.items():
+    put("request", n, json.dumps({"weir-operations:" + k: v for k, v in r.items()}).encode())

@@ -1,0 +1,20 @@
+#!/bin/bash
+# Local clients that misbehave: the switch answers others, and goes on.
+. "$(dirname "$0")/../../tools/lib/lab.sh"
+set -eu
+lab_begin
+lab_switch "$LAB_T/none.json"
+
+printf 'not json\n' | socat -t 2 - UNIX-CONNECT:"$WEIR_SOCKET" | grep -q '"ok":false'
+head -c 300000 /dev/zero | tr '\0' 'x' | socat -t 2 - UNIX-CONNECT:"$WEIR_SOCKET" 2>/dev/null | grep -q 'too long'
+printf '%s\n%s\n' '{"weir-operations:ping":{}}' '{"weir-operations:ping":{}}' | socat -t 2 - UNIX-CONNECT:"$WEIR_SOCKET" | grep -c '"ok":true' | grep -qx 2
+
+# Many silent clients take all places; when they go, the places are free again.
+pids=()
+for _ in $(seq 40); do socat -u UNIX-CONNECT:"$WEIR_SOCKET" - >/dev/null 2>&1 & pids+=($!); done
+sleep 0.5
+kill "${pids[@]}" 2>/dev/null || true
+for _ in $(seq 50); do "$weir" ping >/dev/null 2>&1 && break; sleep 0.1; done
+"$weir" ping | grep -qx alive
+"$weir" capture nowhere -w - 2>&1 | grep -q 'no port of that name'
+[ "$("$weir" nonsense 2>&1 | head -1)" = "weir: no such command" ]

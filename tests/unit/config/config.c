@@ -1,0 +1,266 @@
+#include <errno.h>
+#include <stdio.h>
+
+#include "../unit.h"
+#include "cfg_config.h"
+#include "cfg_json.h"
+
+static struct cfg_schema *schema;
+
+#define IF(body) "{\"ietf-interfaces:interfaces\":{\"interface\":[" body "]}}"
+#define PORT(name, type, body)                                                                     \
+	"{\"name\":\"" name "\",\"type\":\"weir-interfaces:" type                                  \
+	"\",\"weir-interfaces:port\":{" body "}}"
+#define VMS(body) "{\"weir-vm:vms\":{\"vm\":[" body "]}}"
+#define SVC                                                                                        \
+	"\"weir-vm:boot-services\":{\"service\":[{\"vlan\":1,\"address\":\"10.0.0.2\",\"prefix-"   \
+	"length\":24}]}"
+#define NIC(id, mac, more) "{\"id\":" id ",\"mac\":\"" mac "\"" more "}"
+#define M1 "52:54:00:00:00:01"
+
+static int load(const char *json, struct cfg **c, struct cfg_error *err)
+{
+	memset(err, 0, sizeof(*err));
+	return cfg_load(schema, json, strlen(json), c, err);
+}
+
+static void refusals_name_path_value_and_reason(void **state)
+{
+	static const struct {
+		const char *json, *path, *value, *reason;
+	} rows[] = {
+		{ "{", "", "", "" },
+		{ "{\"no-such:thing\":1}", "", "", "no-such" },
+		{ IF(PORT("a", "uplink", "\"af-packet\":\"e0\",\"vlan\":5000")),
+		  "interface[name='a']", "5000", "range" },
+		{ IF(PORT("a", "uplink", "\"af-packet\":\"e0\",\"mtu\":20")), "interface[name='a']",
+		  "20", "range" },
+		{ IF(PORT("a", "uplink", "\"af-packet\":\"e0\",\"tap\":\"t\"")), "a", "", "case" },
+		{ IF(PORT("a", "uplink", "\"vlan\":5")), "port", "", "andatory" },
+		{ IF(PORT("a", "uplink", "\"af-packet\":\"e0\",\"speed\":5")), "port", "",
+		  "speed" },
+		{ IF(PORT("a", "uplink", "\"af-packet\":\"e0\",\"trunk\":[\"30-20\"]")), "trunk",
+		  "30-20", "lower one first" },
+		{ IF(PORT("a", "uplink", "\"af-packet\":\"e0\",\"trunk\":[\"4095\"]")), "trunk",
+		  "4095", "1..4094" },
+		{ IF(PORT("a", "guest",
+			  "\"socket\":\"/s\",\"vlan-mode\":\"access\",\"trunk\":[\"5\"]")),
+		  "trunk", "access", "no trunk" },
+		{ IF(PORT("a", "guest", "\"socket\":\"relative\"")), "socket", "relative",
+		  "pattern" },
+		{ IF(PORT("a b", "uplink", "\"af-packet\":\"e0\"")), "interface[name='a b']", "a b",
+		  "letters" },
+		{ IF("{\"name\":\"a\",\"type\":\"ietf-interfaces:interface-type\",\"weir-"
+		     "interfaces:port\":{\"tap\":\"t\"}}"),
+		  "interface[name='a']/type", "", "identity" },
+		{ IF(PORT("a", "uplink", "\"af-packet\":\"e0\"") "," PORT("b", "uplink",
+									  "\"af-packet\":\"e0\"")),
+		  "name='b'", "e0", "port a uses it" },
+		{ IF(PORT("a", "uplink", "\"af-packet\":\"e0\",\"mirror-to\":\"x\"")), "mirror-to",
+		  "x", "no port of that name" },
+		{ IF(PORT("a", "uplink", "\"af-packet\":\"e0\",\"mirror-to\":\"b\"") "," PORT(
+			  "b", "uplink", "\"af-packet\":\"e1\"")),
+		  "mirror-to", "b", "no mirror-destination" },
+		{ VMS("{\"name\":\"v\",\"nic\":[{\"id\":0}]}"), "nic", "", "mac" },
+		{ VMS("{\"name\":\"v\",\"nic\":[" NIC("0", "52:54:00", "") "]}"), "mac", "52:54:00",
+		  "pattern" },
+		{ VMS("{\"name\":\"v\",\"nic\":[" NIC("0", "01:00:5e:00:00:01", "") "]}"),
+		  "vm[name='v']/nic[id='0']/mac", "01:00:5e:00:00:01", "unicast" },
+		{ VMS("{\"name\":\"v\",\"nic\":[" NIC(
+			  "0", M1, "") "]},{\"name\":\"w\",\"nic\":[" NIC("0", M1, "") "]}"),
+		  "vm[name='w']/nic[id='0']/mac", M1, "port v.0" },
+		{ VMS("{\"name\":\"v\",\"nic\":[" NIC("0", M1, ",\"socket\":\"/s\"") "," NIC(
+			  "1", "52:54:00:00:00:02", ",\"socket\":\"/s\"") "]}"),
+		  "socket", "/s", "uses it already" },
+		{ VMS("{\"name\":\"v\",\"nic\":[" NIC(
+			  "0", M1,
+			  ",\"ipv4-address\":[\"10.0.0.5\"]") "," NIC("1", "52:54:00:00:00:02",
+								      ",\"ipv4-address\":[\"10.0.0."
+								      "5\"]") "]}"),
+		  "ipv4-address", "10.0.0.5", "has this address" },
+		{ VMS("{\"name\":\"v\",\"nic\":[" NIC("0", M1, ",\"interface\":\"x\"") "]}"),
+		  "vm[name='v']/nic[id='0']", "x", "no interface" },
+		{ VMS("{\"name\":\"v\",\"boot\":{\"method\":\"iscsi\"}}"), "boot", "",
+		  "iscsi/server" },
+		{ VMS("{\"name\":\"v\",\"boot\":{\"method\":\"kernel\",\"kernel\":\"k\"}}"),
+		  "kernel", "k", "" },
+		{ VMS("{\"name\":\"v\",\"uuid\":\"00000000-0000-0000-0000-000000000001\"},{"
+		      "\"name\":\"w\",\"uuid\":\"00000000-0000-0000-0000-000000000001\"}"),
+		  "vm", "", "nique" },
+		{ VMS("{\"name\":\"v\",\"nic\":[" NIC(
+			  "0", M1,
+			  ",\"ipv4-address\":[\"10.0.0.5\"]") "],\"boot\":{\"method\":\"iscsi\","
+							      "\"iscsi\":{\"server\":\"10.0.0.1\","
+							      "\"target\":\"iqn.x\"}}}"),
+		  "vm[name='v']/boot/method", "iscsi", "no boot service" },
+		{ "{" SVC ",\"weir-vm:vms\":{\"vm\":[{\"name\":\"v\",\"nic\":[" NIC(
+			  "0", M1, ",\"ipv4-address\":[\"10.1.0.5\"]") "]}]}}",
+		  "ipv4-address", "10.1.0.5", "not in the network" },
+		{ "{" SVC ",\"weir-vm:vms\":{\"vm\":[{\"name\":\"v\",\"nic\":[" NIC(
+			  "0", M1, ",\"ipv4-address\":[\"10.0.0.255\"]") "]}]}}",
+		  "ipv4-address", "10.0.0.255", "broadcast" },
+		{ "{" SVC ",\"weir-vm:vms\":{\"vm\":[{\"name\":\"v\",\"nic\":[" NIC(
+			  "0", M1, ",\"ipv4-address\":[\"10.0.0.2\"]") "]}]}}",
+		  "ipv4-address", "10.0.0.2", "boot service" },
+		{ "{\"weir-system:system\":{\"queue-length\":300}}", "queue-length", "",
+		  "power of two" },
+		{ "{\"weir-qos:storage\":{\"server\":[\"10.0.0.0/33\"]}}", "server", "10.0.0.0/33",
+		  "" },
+	};
+	struct cfg_error err;
+	struct cfg *c;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int rc = load(rows[i].json, &c, &err);
+
+		if (rc != -EINVAL || c != NULL || strstr(err.path, rows[i].path) == NULL ||
+		    strstr(err.reason, rows[i].reason) == NULL ||
+		    (rows[i].value[0] != '\0' && strcmp(err.value, rows[i].value) != 0) ||
+		    err.reason[0] == '\0')
+			fail_msg("%s\n  rc %d path '%s' value '%s' reason '%s'", rows[i].json, rc,
+				 err.path, err.value, err.reason);
+	}
+}
+
+static void defaults_are_those_of_the_role(void **state)
+{
+	const char *json = IF(PORT("g", "guest", "\"socket\":\"/g\"") "," PORT(
+		"h", "host", "\"tap\":\"t\"") "," PORT("u", "uplink", "\"af-packet\":\"e\""));
+	struct cfg_error err;
+	struct cfg *c;
+
+	(void)state;
+	assert_int_equal(load(json, &c, &err), 0);
+	assert_int_equal(c->n_ports, 3);
+	assert_int_equal(c->ports[0].vlan_mode, CFG_VLAN_ACCESS);
+	assert_int_equal(c->ports[0].vlan, 1);
+	assert_true(c->ports[0].admit && c->ports[0].dhcp_guard && c->ports[0].ra_guard);
+	assert_int_equal(c->ports[0].mac_limit, 8);
+	assert_false(c->ports[1].admit);
+	assert_int_equal(c->ports[2].vlan_mode, CFG_VLAN_NATIVE_UNTAGGED);
+	assert_int_equal(c->ports[2].trunk[1], 0xff);
+	assert_int_equal(c->ports[2].trunk[0], 0xfe);
+	assert_int_equal(c->ports[2].trunk[511], 0x7f);
+	cfg_free(c);
+}
+
+static void a_network_card_is_a_port_named_after_its_vm(void **state)
+{
+	const char *json = "{" SVC ",\"weir-vm:vms\":{\"vm\":[{\"name\":\"web_1\",\"nic\":[" NIC(
+		"3", M1, ",\"ipv4-address\":[\"10.0.0.9\"]") "]}]}}";
+	const uint8_t svc[4] = { 10, 0, 0, 2 };
+	const struct cfg_port *p;
+	struct cfg_error err;
+	struct cfg *c;
+
+	(void)state;
+	assert_int_equal(load(json, &c, &err), 0);
+	p = cfg_port_find(c, "web_1.3");
+	assert_non_null(p);
+	assert_string_equal(p->link_arg, "/run/weir/web_1.3.sock");
+	assert_memory_equal(p->service_ip4, svc, 4);
+	assert_string_equal(cfg_vm_find(c, "web_1")->hostname, "web-1");
+	cfg_free(c);
+}
+
+static void the_difference_is_typed_named_and_ordered(void **state)
+{
+	const char *from = IF(PORT("a", "uplink", "\"af-packet\":\"e0\"") "," PORT(
+		"b", "uplink", "\"af-packet\":\"e1\",\"vlan\":5"));
+	const char *to =
+		IF(PORT("b", "uplink", "\"af-packet\":\"e1\",\"vlan\":6,\"mtu\":9000") "," PORT(
+			"c", "uplink", "\"af-packet\":\"e2\""));
+	static const char *const want[] = { "port a: remove", "port b: change vlan, mtu",
+					    "port c: add" };
+	struct cfg *x, *y;
+	struct cfg_action *a;
+	struct cfg_error err;
+	char line[320];
+
+	(void)state;
+	assert_int_equal(load(from, &x, &err), 0);
+	assert_int_equal(load(to, &y, &err), 0);
+	assert_int_equal(cfg_diff(x, y, &a), 3);
+	for (int i = 0; i < 3; i++)
+		assert_string_equal(cfg_action_text(&a[i], line, sizeof(line)), want[i]);
+	free(a);
+	assert_int_equal(cfg_diff(y, y, &a), 0);
+	free(a);
+	cfg_free(x);
+	cfg_free(y);
+}
+
+static void requests_are_read_and_checked(void **state)
+{
+	static const char *const bad[] = {
+		"",
+		"{",
+		"[]",
+		"{}",
+		"{\"weir-operations:nothing\":{}}",
+		"{\"weir-operations:get-state\":{}}",
+		"{\"weir-operations:get-state\":{\"part\":\"all\"}}",
+		"{\"weir-operations:explain\":{\"port\":\"p\",\"frame\":\"0\"}}",
+		"{\"weir-operations:explain\":{\"port\":\"p\",\"frame\":\"zz\"}}",
+		"{\"weir-operations:tap\":{\"port\":\"p\",\"kind\":\"capture\",\"filter\":\"00\"}}",
+	};
+	const char *good = "{\"weir-operations:explain\":{\"port\":\"web.0\",\"frame\":"
+			   "\"000102030405060708090a0b0c0d\"}}";
+	struct cfg_request r;
+	struct cfg_error err;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		if (cfg_request_parse(schema, bad[i], strlen(bad[i]), &r, &err) != -EINVAL)
+			fail_msg("accepted: %s", bad[i]);
+		cfg_request_fini(&r);
+	}
+	assert_int_equal(cfg_request_parse(schema, good, strlen(good), &r, &err), 0);
+	assert_int_equal(r.op, CFG_OP_EXPLAIN);
+	assert_string_equal(r.name, "web.0");
+	assert_int_equal(r.size, 14);
+	assert_int_equal(r.bytes[13], 0x0d);
+	cfg_request_fini(&r);
+}
+
+static void json_escapes_what_a_guest_may_have_written(void **state)
+{
+	struct cfg_json j;
+
+	(void)state;
+	cfg_json_init(&j);
+	cfg_json_open(&j, NULL, '{');
+	cfg_json_str(&j, "a", "x\"\\\n\x01\xff");
+	cfg_json_u64(&j, "b", UINT64_MAX);
+	cfg_json_open(&j, "c", '[');
+	cfg_json_u32(&j, NULL, 1);
+	cfg_json_bool(&j, NULL, false);
+	cfg_json_close(&j, ']');
+	cfg_json_close(&j, '}');
+	assert_string_equal(j.buf, "{\"a\":\"x\\\"\\\\\\u000a\\u0001\\u00ff\",\"b\":"
+				   "\"18446744073709551615\",\"c\":[1,false]}");
+	cfg_json_fini(&j);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(refusals_name_path_value_and_reason),
+		cmocka_unit_test(defaults_are_those_of_the_role),
+		cmocka_unit_test(a_network_card_is_a_port_named_after_its_vm),
+		cmocka_unit_test(the_difference_is_typed_named_and_ordered),
+		cmocka_unit_test(requests_are_read_and_checked),
+		cmocka_unit_test(json_escapes_what_a_guest_may_have_written),
+	};
+	struct cfg_error err;
+	int rc;
+
+	if (cfg_schema_create(WEIR_YANG_SRC, &schema, &err) < 0) {
+		fprintf(stderr, "schema: %s %s\n", err.value, err.reason);
+		return 1;
+	}
+	rc = cmocka_run_group_tests(tests, NULL, NULL);
+	cfg_schema_destroy(schema);
+	return rc;
+}

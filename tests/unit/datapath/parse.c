@@ -1,0 +1,118 @@
+#include "../unit.h"
+#include "dp_parse.h"
+
+#define MACS "\x52\x54\0\0\0\1\x52\x54\0\0\0\2"
+#define IP4(total, proto) "\x45\0\0" total "\0\0\0\0\x40" proto "\0\0\x0a\0\0\1\x0a\0\0\2"
+
+static void facts_of_frames(void **state)
+{
+	static const struct {
+		const char *data;
+		size_t size;
+		uint8_t err, n_tags, flags, proto;
+		uint16_t type, sport, dport, l3, l4;
+	} rows[] = {
+		{ MACS "\x08\0" IP4("\x1c", "\x11") "\0\x35\0\x45\0\x08\0\0", 42, 0, 0,
+		  DP_PF_IP4 | DP_PF_L4, 17, 0x800, 0x35, 0x45, 14, 34 },
+		{ MACS "\x81\0\x60\x14\x08\0" IP4("\x1c", "\x11") "\0\1\0\2\0\x08\0\0", 46, 0, 1,
+		  DP_PF_IP4 | DP_PF_L4, 17, 0x800, 1, 2, 18, 38 },
+		{ MACS "\x88\xa8\0\1\x81\0\0\2\x08\x06"
+		       "\0\1\x08\0\6\4\0\1"
+		       "\0\0\0\0\0\0"
+		       "\0\0\0\0"
+		       "\0\0\0\0\0\0"
+		       "\0\0\0\0",
+		  50, 0, 2, 0, 0, 0x806, 0, 0, 22, 0 },
+		{ MACS "\x81\0\0\1\x81\0\0\1\x81\0\0\1\x08\0", 26, DP_DROP_l2_too_many_tags, 2, 0,
+		  0, 0, 0, 0, 0, 0 },
+		{ MACS "\x81\0\0", 15, DP_DROP_l2_truncated, 0, 0, 0, 0, 0, 0, 0, 0 },
+		{ MACS "\x08", 13, DP_DROP_l2_truncated, 0, 0, 0, 0, 0, 0, 0, 0 },
+		{ MACS "\0\x08\xaa\xaa\3\0\0\0\x08\6", 22, DP_DROP_l3_truncated, 0,
+		  DP_PF_LLC | DP_PF_SNAP, 0, 0x806, 0, 0, 22, 0 },
+		{ MACS "\0\x03\x42\x42\3", 17, DP_DROP_none, 0, DP_PF_LLC, 0, 0, 0, 0, 14, 0 },
+		{ MACS "\0\x20\x42\x42\3", 17, DP_DROP_l2_length_field, 0, DP_PF_LLC, 0, 0, 0, 0,
+		  14, 0 },
+		{ MACS "\x05\xff\x42\x42\3", 17, DP_DROP_l2_length_field, 0, DP_PF_LLC, 0, 0, 0, 0,
+		  14, 0 },
+		{ MACS "\x08\0\x46\0\0\x14\0\0\0\0\x40\6\0\0\1\1\1\1\2\2\2\2", 34,
+		  DP_DROP_l3_malformed, 0, 0, 0, 0x800, 0, 0, 14, 0 },
+		{ MACS "\x08\0" IP4("\xff", "\x11") "\0\1\0\2\0\x08\0\0", 42, DP_DROP_l3_malformed,
+		  0, 0, 0, 0x800, 0, 0, 14, 0 },
+		{ MACS "\x08\0" IP4("\x18", "\x06") "\0\1\0\2", 38, DP_DROP_l3_truncated, 0,
+		  DP_PF_IP4, 6, 0x800, 0, 0, 14, 0 },
+		{ MACS "\x88\x47\0\0\x11\x40"
+		       "\x45",
+		  19, 0, 0, 0, 0, 0x8847, 0, 0, 14, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		uint8_t *data = exact_copy(rows[i].data, rows[i].size);
+		struct dp_parse p;
+
+		dp_parse(data, rows[i].size, rows[i].size, &p);
+		if (p.err != rows[i].err)
+			print_error("row %zu: err %s, want %s\n", i, dp_drop_name(p.err),
+				    dp_drop_name(rows[i].err));
+		assert_int_equal(p.err, rows[i].err);
+		assert_int_equal(p.n_tags, rows[i].n_tags);
+		assert_int_equal(p.flags, rows[i].flags);
+		assert_int_equal(p.ip_proto, rows[i].proto);
+		assert_int_equal(p.eth_type, rows[i].type);
+		assert_int_equal(p.sport, rows[i].sport);
+		assert_int_equal(p.dport, rows[i].dport);
+		assert_int_equal(p.l3_off, rows[i].l3);
+		assert_int_equal(p.l4_off, rows[i].l4);
+		free(data);
+	}
+}
+
+// Cut everywhere: never read beyond the end, never report an offset beyond it.
+static void every_prefix_is_bounded(void **state)
+{
+	static const char frame[] = MACS "\x81\0\0\1\x86\xdd\x60\0\0\0\0\x30\0\x40"
+					 "\x20\1\0\0\0\0\0\0\0\0\0\0\0\0\0\1"
+					 "\xff\2\0\0\0\0\0\0\0\0\0\0\0\0\0\1"
+					 "\x2b\0\0\0\0\0\0\0"
+					 "\x06\0\0\0\0\0\0\0"
+					 "\0\1\0\2\0\0\0\0\0\0\0\0\x50\0\0\0\0\0\0\0"
+					 "payload.....";
+
+	(void)state;
+	for (size_t size = 0; size < sizeof(frame); size++) {
+		uint8_t *data = exact_copy(frame, size);
+		struct dp_parse p;
+
+		dp_parse(data, size, size, &p);
+		assert_true(p.l3_off <= size && p.l4_off <= size);
+		assert_true(size >= 106 || p.err != DP_DROP_none);
+		free(data);
+	}
+}
+
+static void one_flow_has_one_hash(void **state)
+{
+	char a[43] = MACS "\x08\0" IP4("\x1c", "\x11") "\0\1\0\2\0\x08\0\0", b[43];
+	struct dp_parse p, q;
+
+	(void)state;
+	memcpy(b, a, sizeof(a));
+	dp_parse((uint8_t *)a, 42, 42, &p);
+	b[18] = 99; // IP id
+	dp_parse((uint8_t *)b, 42, 42, &q);
+	assert_int_equal(p.hash, q.hash);
+	b[35] = 7; // source port
+	dp_parse((uint8_t *)b, 42, 42, &q);
+	assert_int_not_equal(p.hash, q.hash);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(facts_of_frames),
+		cmocka_unit_test(every_prefix_is_bounded),
+		cmocka_unit_test(one_flow_has_one_hash),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

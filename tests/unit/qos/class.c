@@ -1,0 +1,211 @@
+#include <errno.h>
+
+#include "../unit.h"
+#include "qos_class.h"
+#include "qos_portal.h"
+
+static struct qos_addr ip4(uint8_t a, uint8_t b, uint8_t c, uint8_t d)
+{
+	const uint8_t raw[4] = { a, b, c, d };
+	struct qos_addr x;
+
+	qos_addr_set4(&x, raw);
+	return x;
+}
+
+static void each_rule_decides_in_its_order(void **state)
+{
+	const struct qos_addr srv = ip4(10, 0, 0, 1), other = ip4(10, 0, 0, 2);
+	static const struct {
+		struct qos_key k;
+		bool from_srv, to_srv;
+		enum qos_class cls;
+		enum qos_why why;
+	} rows[] = {
+		{ { .eth_type = 0x0806 }, 0, 0, QOS_CLASS_CONTROL, QOS_WHY_CONTROL_PROTOCOL },
+		{ { .eth_type = 0x88cc }, 0, 0, QOS_CLASS_CONTROL, QOS_WHY_CONTROL_PROTOCOL },
+		{ { .eth_type = 0x86dd,
+		    .is_ip = true,
+		    .l4_known = true,
+		    .ip_proto = 58,
+		    .sport = 135 },
+		  0,
+		  0,
+		  QOS_CLASS_CONTROL,
+		  QOS_WHY_CONTROL_PROTOCOL },
+		{ { .eth_type = 0x86dd,
+		    .is_ip = true,
+		    .l4_known = true,
+		    .ip_proto = 58,
+		    .sport = 128 },
+		  0,
+		  0,
+		  QOS_CLASS_BULK,
+		  QOS_WHY_DEFAULT },
+		{ { .eth_type = 0x0800,
+		    .is_ip = true,
+		    .l4_known = true,
+		    .ip_proto = 17,
+		    .dport = 67 },
+		  0,
+		  1,
+		  QOS_CLASS_BOOT,
+		  QOS_WHY_BOOT_PROTOCOL },
+		{ { .eth_type = 0x8906 }, 0, 0, QOS_CLASS_STORAGE, QOS_WHY_STORAGE_ETHERTYPE },
+		{ { .eth_type = 0x0800,
+		    .is_ip = true,
+		    .l4_known = true,
+		    .ip_proto = 6,
+		    .dport = 4001 },
+		  0,
+		  1,
+		  QOS_CLASS_STORAGE,
+		  QOS_WHY_PORTAL },
+		{ { .eth_type = 0x0800,
+		    .is_ip = true,
+		    .l4_known = true,
+		    .ip_proto = 6,
+		    .sport = 4001 },
+		  1,
+		  0,
+		  QOS_CLASS_STORAGE,
+		  QOS_WHY_PORTAL },
+		{ { .eth_type = 0x0800,
+		    .is_ip = true,
+		    .l4_known = true,
+		    .ip_proto = 17,
+		    .dport = 4001 },
+		  0,
+		  1,
+		  QOS_CLASS_BULK,
+		  QOS_WHY_DEFAULT },
+		{ { .eth_type = 0x0800,
+		    .is_ip = true,
+		    .l4_known = true,
+		    .ip_proto = 6,
+		    .dport = 2049 },
+		  0,
+		  1,
+		  QOS_CLASS_STORAGE,
+		  QOS_WHY_STORAGE_SERVER },
+		{ { .eth_type = 0x0800,
+		    .is_ip = true,
+		    .l4_known = true,
+		    .ip_proto = 6,
+		    .dport = 2049 },
+		  0,
+		  0,
+		  QOS_CLASS_BULK,
+		  QOS_WHY_DEFAULT },
+		{ { .eth_type = 0x0800,
+		    .is_ip = true,
+		    .l4_known = false,
+		    .ip_proto = 6,
+		    .dport = 4001 },
+		  0,
+		  1,
+		  QOS_CLASS_BULK,
+		  QOS_WHY_DEFAULT },
+		{ { .eth_type = 0x0800, .is_ip = true, .dscp = 46 },
+		  0,
+		  0,
+		  QOS_CLASS_BULK,
+		  QOS_WHY_DEFAULT },
+		{ { .eth_type = 0x0800, .is_ip = true, .dscp = 46, .trust_dscp = true },
+		  0,
+		  0,
+		  QOS_CLASS_LATENCY,
+		  QOS_WHY_DSCP },
+		{ { .eth_type = 0x0800, .is_ip = true, .dscp = 8 },
+		  0,
+		  0,
+		  QOS_CLASS_SCAVENGER,
+		  QOS_WHY_DSCP },
+	};
+	struct qos_portals *p;
+
+	(void)state;
+	assert_int_equal(qos_portals_create(&p), 0);
+	assert_int_equal(qos_portals_add(p, &srv, 6, 4001), 0);
+	assert_int_equal(qos_portals_add_server(p, &srv, 128), 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct qos_key k = rows[i].k;
+		enum qos_why why;
+
+		k.src = rows[i].from_srv ? srv : other;
+		k.dst = rows[i].to_srv ? srv : other;
+		k.default_class = QOS_CLASS_BULK;
+		assert_int_equal(qos_classify(&k, p, &why), rows[i].cls);
+		assert_int_equal(why, rows[i].why);
+	}
+	qos_portals_destroy(p);
+}
+
+static void class_names_are_found_again(void **state)
+{
+	enum qos_class c = QOS_CLASS_BOOT;
+
+	(void)state;
+	for (uint32_t i = 0; i < QOS_N_CLASSES; i++) {
+		assert_int_equal(qos_class_find(qos_class_name(i), &c), 0);
+		assert_int_equal(c, i);
+	}
+	assert_int_equal(qos_class_find("Storage", &c), -ENOENT);
+	assert_int_equal(c, QOS_N_CLASSES - 1);
+}
+
+static void portals_are_exact_and_bounded(void **state)
+{
+	struct qos_portals *p;
+
+	(void)state;
+	assert_int_equal(qos_portals_create(&p), 0);
+	for (uint32_t i = 0; i < QOS_PORTALS_MAX; i++) {
+		struct qos_addr a = ip4(10, (uint8_t)(i >> 8), (uint8_t)i, 1);
+
+		assert_int_equal(qos_portals_add(p, &a, 6, (uint16_t)(3000 + i % 7)), 0);
+		assert_int_equal(qos_portals_add(p, &a, 6, (uint16_t)(3000 + i % 7)), -EEXIST);
+	}
+	for (uint32_t i = 0; i < QOS_PORTALS_MAX; i++) {
+		struct qos_addr a = ip4(10, (uint8_t)(i >> 8), (uint8_t)i, 1);
+
+		assert_true(qos_portals_has(p, &a, 6, (uint16_t)(3000 + i % 7)));
+		assert_false(qos_portals_has(p, &a, 17, (uint16_t)(3000 + i % 7)));
+		assert_false(qos_portals_has(p, &a, 6, (uint16_t)(3000 + (i + 1) % 7)));
+	}
+	struct qos_addr more = ip4(11, 0, 0, 1);
+	assert_int_equal(qos_portals_add(p, &more, 6, 1), -ENOSPC);
+	assert_int_equal(qos_portals_add(p, &more, 6, 0), -EINVAL);
+	qos_portals_destroy(p);
+}
+
+static void server_prefixes_match_to_the_bit(void **state)
+{
+	struct qos_addr net = ip4(10, 0, 0, 0x50), in = ip4(10, 0, 0, 0x57),
+			out = ip4(10, 0, 0, 0x58);
+	const uint8_t six[16] = { 0x20, 1, [15] = 0x50 };
+	struct qos_portals *p;
+	struct qos_addr a6;
+
+	(void)state;
+	qos_addr_set6(&a6, six);
+	assert_int_equal(qos_portals_create(&p), 0);
+	assert_int_equal(qos_portals_add_server(p, &net, 96 + 29), 0);
+	assert_int_equal(qos_portals_add_server(p, &net, 129), -EINVAL);
+	assert_true(qos_portals_is_server(p, &in));
+	assert_false(qos_portals_is_server(p, &out));
+	assert_false(qos_portals_is_server(p, &a6));
+	qos_portals_destroy(p);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_rule_decides_in_its_order),
+		cmocka_unit_test(class_names_are_found_again),
+		cmocka_unit_test(portals_are_exact_and_bounded),
+		cmocka_unit_test(server_prefixes_match_to_the_bit),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
