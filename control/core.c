@@ -6,10 +6,12 @@
 
 #include "control_priv.h"
 #include "dp_ethdev.h"
+#include "dp_tap_link.h"
 #include "vh_driver.h"
 
 // The providers of links, in one place.
-static const struct dp_link_driver *const real_drivers[] = { &dp_ethdev_driver, &vh_driver, NULL };
+static const struct dp_link_driver *const real_drivers[] = { &dp_ethdev_driver, &dp_tap_link_driver,
+							     &vh_driver, NULL };
 
 int ctl_switch_create(struct ctl *c, const struct cfg_system *s, const struct ctl_eal *e,
 		      struct cfg_error *err)

@@ -94,8 +94,7 @@ int ctl_eal_init(const struct cfg_system *s, struct ctl_eal *e, struct cfg_error
 	argv[argc++] = "-a"; // no device but those that the configuration names
 	argv[argc++] = "0000:00:00.0";
 	argv[argc++] = "--log-level=*:error";
-	argv[argc++] = "--log-level=pmd.net.tap*:critical"; // it misses a queueing discipline that
-							    // we do not use
+	// we do not use
 	argv[argc++] =
 		"--log-level=lib.vhost*:critical"; // a socket that is not there yet is no error
 	if (e->hugepages) {

@@ -13,6 +13,13 @@
 
 #define FILE_MAX (512u << 20) // of a boot file, bytes
 
+static const char *driver_of(const struct cfg_port *p)
+{
+	return p->link == CFG_LINK_SOCKET ? "vhost-user"
+	       : p->link == CFG_LINK_TAP  ? "tap"
+					  : "ethdev";
+}
+
 static void device_args(const struct cfg_port *p, char *out, size_t size)
 {
 	switch (p->link) {
@@ -20,9 +27,6 @@ static void device_args(const struct cfg_port *p, char *out, size_t size)
 		// One frame per buffer: jumbo frames need larger ones, and blocks that hold them.
 		snprintf(out, size, "net_af_packet_%s,iface=%.15s%s", p->name, p->link_arg,
 			 p->mtu > 1500 ? ",framesz=16384,blocksz=65536,framecnt=512" : "");
-		break;
-	case CFG_LINK_TAP:
-		snprintf(out, size, "net_tap_%s,iface=%.15s", p->name, p->link_arg);
 		break;
 	default:
 		snprintf(out, size, "%s", p->link_arg);
@@ -64,8 +68,7 @@ static void port_params(const struct cfg_port *p, struct dp_port_params *o)
 	snprintf(o->name, sizeof(o->name), "%s", p->name);
 	snprintf(o->vm, sizeof(o->vm), "%s", p->vm);
 	snprintf(o->mirror_to, sizeof(o->mirror_to), "%s", p->mirror_to);
-	snprintf(o->driver, sizeof(o->driver), "%s",
-		 p->link == CFG_LINK_SOCKET ? "vhost-user" : "ethdev");
+	snprintf(o->driver, sizeof(o->driver), "%s", driver_of(p));
 	device_args(p, o->args, sizeof(o->args));
 	qos_class_find(p->default_class, &cls);
 	o->default_class = (uint8_t)cls;

@@ -8,6 +8,7 @@ lab_hugepages 256 >/dev/null
 lab_uplink
 lab_boot_disk "$LAB_T/disk1.img" "E2E-BOOT-SECTOR-RAN"
 lab_data_disk "$LAB_T/disk2.img" "e2e data disk"
+dd if=/dev/urandom of="$LAB_T/disk2.img" bs=1M seek=1 count=8 conv=notrunc 2>/dev/null
 lab_iscsi "$LAB_T/disk1.img" "$LAB_T/disk2.img"
 cat >"$LAB_T/weir.json" <<C
 { "ietf-interfaces:interfaces": { "interface": [
@@ -18,7 +19,7 @@ cat >"$LAB_T/weir.json" <<C
     { "name": "bios", "nic": [ { "id": 0, "mac": "52:54:00:00:00:01", "ipv4-address": [ "10.9.0.101" ], "socket": "$LAB_T/bios.sock" } ],
       "boot": { "method": "iscsi", "iscsi": { "server": "10.9.0.1", "target": "iqn.2026-11.weir.lab:1" } } },
     { "name": "linux", "nic": [ { "id": 0, "mac": "52:54:00:00:00:02", "ipv4-address": [ "10.9.0.102" ], "socket": "$LAB_T/linux.sock" } ],
-      "boot": { "method": "kernel", "kernel": "vmlinuz", "initrd": "initrd", "cmdline": "console=ttyS0 quiet weir.read weir.stay",
+      "boot": { "method": "kernel", "kernel": "vmlinuz", "initrd": "initrd", "cmdline": "console=ttyS0 quiet weir.read weir.stay weir.send=10.9.0.1:5001",
                 "iscsi": { "server": "10.9.0.1", "target": "iqn.2026-11.weir.lab:2" } } } ] } }
 C
 lab_switch "$LAB_T/weir.json"
@@ -37,11 +38,17 @@ event bios 'DHCP ack: iPXE firmware' && event bios 'first storage frame'
 lab_tgt --op show --mode target | grep -q 'IP Address: 10.9.0.101'
 lab_kill "$LAB_GUEST"
 
-echo "- a Linux guest boots by TFTP and reads its iSCSI disk"
+echo "- a Linux guest boots by TFTP, reads its iSCSI disk and sends it on by TCP"
+ip netns exec "$LAB_SERVER" timeout 300 socat -u TCP-LISTEN:5001,reuseaddr "CREATE:$LAB_T/sent" & receiver=$!
 lab_guest linux "$LAB_T/linux.sock" 52:54:00:00:00:02 512
 lab_wait_text "$LAB_T/linux.log" "WEIR-GUEST: done" 300 "$LAB_GUEST" || { tr -d '\r' <"$LAB_T/linux.log" | tail; exit 1; }
 grep -aq "WEIR-GUEST: disk says: e2e data disk" "$LAB_T/linux.log"
 grep -aq "WEIR-GUEST: ip=10.9.0.102" "$LAB_T/linux.log"
+# What it sent arrived whole. Linux leaves checksums and segmentation to be done; the uplink cannot, so the switch did.
+wait $receiver
+cmp "$LAB_T/disk2.img" "$LAB_T/sent"
+counter() { "$weir" --json show port "$1" | jq -r "[.\"ietf-interfaces:interfaces\".interface[0].\"weir-interfaces:port-state\".counter[] | select(.name==\"$2\")][0].value"; }
+[ "$(counter uplink tso_pkts)" -gt 100 ] && [ "$(counter uplink csum_pkts)" -gt 10 ]
 event linux 'TFTP complete: vmlinuz' && event linux 'TFTP complete: initrd' && event linux 'DHCP ack: operating system'
 [ "$(storage linux.0 tx-pkts)" -gt 1000 ]
 
