@@ -129,6 +129,14 @@ static int vm_check(const struct cfg *c, const struct cfg_vm *vm, struct cfg_err
 
 	if (vm->method == CFG_BOOT_NONE)
 		return 0;
+	// iscsi:SERVER::PORT:LUN:TARGET must fit one DHCP option.
+	if (strlen(vm->iscsi_server) + strlen(vm->iscsi_target) + 24 > 255) {
+		snprintf(path, sizeof(path), "/weir-vm:vms/vm[name='%s']/boot/iscsi/target",
+			 vm->name);
+		return cfg_refuse(
+			err, path, vm->iscsi_target,
+			"with the server's address it does not fit DHCP's root path of 255 bytes");
+	}
 	snprintf(path, sizeof(path), "/weir-vm:vms/vm[name='%s']/boot/method", vm->name);
 	if (vm->n_nics == 0)
 		return cfg_refuse(err, path, vm->method == CFG_BOOT_ISCSI ? "iscsi" : "kernel",

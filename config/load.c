@@ -198,7 +198,8 @@ static int nic_attach(struct cfg *c, struct cfg_vm *vm, const struct lyd_node *n
 		snprintf(p->name, sizeof(p->name), "%.31s", name);
 		p->type = CFG_PORT_GUEST;
 		p->link = CFG_LINK_SOCKET;
-		snprintf(p->link_arg, sizeof(p->link_arg), "/run/weir/%s.%u.sock", vm->name, n->id);
+		snprintf(p->link_arg, sizeof(p->link_arg), "/run/weir/guests/%s.%u.sock", vm->name,
+			 n->id);
 		cfg_text(nic, "socket", p->link_arg, sizeof(p->link_arg));
 		policy_read(nic, p);
 		rc = vlan_read(nic, p, err);
@@ -387,8 +388,10 @@ static int tree_read(struct cfg *c, const struct lyd_node *tree, struct cfg_erro
 	files_read(cfg_top(tree, "boot-files"), c);
 	if (interfaces != NULL) {
 		LY_LIST_FOR (lyd_child(interfaces), n) {
-			if (cfg_child(n, "port") == NULL)
-				continue; // an interface of somebody else
+			// Somebody else's interface, or one that is switched off (RFC 8343, leaf
+			// enabled).
+			if (cfg_child(n, "port") == NULL || !cfg_flag(n, "enabled", true))
+				continue;
 			rc = interface_read(n, &c->ports[c->n_ports++], err);
 			if (rc < 0)
 				return rc;
@@ -408,7 +411,7 @@ static int tree_read(struct cfg *c, const struct lyd_node *tree, struct cfg_erro
 	// Each guest port knows the service of its VLAN.
 	for (uint32_t i = 0; i < c->n_ports; i++) {
 		for (uint32_t k = 0; k < c->n_services; k++) {
-			if (c->ports[i].type == CFG_PORT_GUEST && c->ports[i].vm[0] != '\0' &&
+			if (c->ports[i].type == CFG_PORT_GUEST && c->ports[i].n_ip4 > 0 &&
 			    c->services[k].vlan == c->ports[i].vlan)
 				memcpy(c->ports[i].service_ip4, c->services[k].addr, 4);
 		}

@@ -70,7 +70,7 @@ int ctl_config_read(struct ctl *c, struct cfg **out, bool *missing, struct cfg_e
 	return rc;
 }
 
-static char *plan_print(const struct cfg_action *a, int n)
+static char *plan_print(const struct cfg_action *a, int n, bool files)
 {
 	char line[320], *text = NULL;
 	size_t size = 0;
@@ -80,23 +80,40 @@ static char *plan_print(const struct cfg_action *a, int n)
 		return NULL;
 	for (int i = 0; i < n; i++)
 		fprintf(f, "%s\n", cfg_action_text(&a[i], line, sizeof(line)));
+	if (files)
+		fprintf(f, "boot-files: content changed\n");
 	fclose(f);
 	return text;
 }
 
 // What the process fixed when it started cannot follow.
-static void warn_fixed(const struct cfg *from, const struct cfg *to)
+static void warn_fixed(const struct ctl *c, const struct cfg_system *b)
 {
-	const struct cfg_system *a = &from->system, *b = &to->system;
+	const struct cfg_system *a = &c->fixed;
 
-	if (from->n_ports + from->n_vms == 0)
-		return; // the first configuration: it was started with these
 	if (a->n_workers != b->n_workers ||
 	    memcmp(a->worker_cpu, b->worker_cpu, sizeof(a->worker_cpu)) != 0 ||
 	    a->max_sleep_us != b->max_sleep_us || a->packet_buffers != b->packet_buffers ||
 	    a->queue_len != b->queue_len)
-		weir_log(WEIR_WARNING, "system: worker-cpu, max-sleep, packet-buffers and "
-				       "queue-length take effect at the next start");
+		weir_log(WEIR_WARNING,
+			 "system: worker-cpu, max-sleep, packet-buffers and queue-length take "
+			 "effect at the next start");
+}
+
+// A number that changes when a boot file does: a kernel may be replaced under its name.
+static uint64_t files_stamp(const struct cfg *cfg)
+{
+	uint64_t h = cfg->n_files;
+
+	for (uint32_t i = 0; i < cfg->n_files; i++) {
+		struct stat st = { 0 };
+
+		if (stat(cfg->files[i].path, &st) == 0)
+			h ^= (uint64_t)st.st_size ^ (uint64_t)st.st_ino << 20 ^
+			     (uint64_t)st.st_mtim.tv_sec << 8 ^ (uint64_t)st.st_mtim.tv_nsec;
+		h *= 0x9e3779b97f4a7c15u;
+	}
+	return h;
 }
 
 int ctl_apply(struct ctl *c, struct cfg *next, bool dry_run, char **plan_text,
@@ -107,6 +124,7 @@ int ctl_apply(struct ctl *c, struct cfg *next, bool dry_run, char **plan_text,
 	struct boot_table *table = NULL;
 	struct dp_plan plan;
 	struct weir_err werr;
+	uint64_t stamp = files_stamp(next);
 	int n, rc = 0;
 
 	memset(err, 0, sizeof(*err));
@@ -114,9 +132,9 @@ int ctl_apply(struct ctl *c, struct cfg *next, bool dry_run, char **plan_text,
 	if (n < 0)
 		return refuse(err, n, "", "out of memory");
 	if (plan_text != NULL)
-		*plan_text = plan_print(actions, n);
+		*plan_text = plan_print(actions, n, stamp != c->files_stamp && n == 0);
 	dp_plan_init(&plan);
-	if (dry_run || n == 0)
+	if (dry_run || (n == 0 && stamp == c->files_stamp))
 		goto out;
 	rc = ctl_translate(c->running, next, actions, n, &plan);
 	if (rc < 0) {
@@ -133,7 +151,8 @@ int ctl_apply(struct ctl *c, struct cfg *next, bool dry_run, char **plan_text,
 		goto out;
 	}
 	// Nothing below can fail.
-	warn_fixed(c->running, next);
+	warn_fixed(c, &next->system);
+	c->files_stamp = stamp;
 	dp_switch_commit(c->sw, prep);
 	ctl_boot_table_bind(c, next, table);
 	ctl_boot_set(c, table);

@@ -13,7 +13,7 @@
 #include "control_priv.h"
 #include "weir_log.h"
 
-enum { PUNT_BURST = 16 };
+enum { PUNT_BURST = 16, PUNT_ROUNDS = 16, EVENTS_AT_ONCE = 64 };
 
 struct ctl_boot {
 	struct ctl *ctl;
@@ -26,6 +26,7 @@ struct ctl_boot {
 	pthread_t thread;
 	bool running;
 	_Atomic bool stop;
+	_Atomic uint64_t replies_lost;	   // found the ring to the worker full
 	_Atomic(struct boot_table *) next; // main: w, boot: takes
 	int events[2];		// datagrams of struct boot_event: [1] boot writes, [0] main reads
 	struct ev_io events_io; // main
@@ -44,7 +45,8 @@ static void on_send(void *ctx, const struct boot_client *c, const uint8_t *frame
 	b->out.size = (uint16_t)size;
 	b->out.cls = QOS_CLASS_BOOT;
 	memcpy(b->out.data, frame, size);
-	dp_switch_inject(b->ctl->sw, &b->out);
+	if (dp_switch_inject(b->ctl->sw, &b->out) < 0)
+		atomic_fetch_add(&b->replies_lost, 1);
 }
 
 static void on_event(void *ctx, const struct boot_event *e)
@@ -63,12 +65,16 @@ static void table_take(struct ctl_boot *b)
 		boot_set_table(b->responder, t);
 }
 
-static void punts_take(struct ctl_boot *b)
+// returns true when frames may be left
+static bool punts_take(struct ctl_boot *b)
 {
-	uint32_t n;
+	uint32_t n, rounds;
 
 	table_take(b);
-	while ((n = dp_switch_punts(b->ctl->sw, b->in, PUNT_BURST)) > 0) {
+	// Bounded, so that timers and tables have their turn under a flood.
+	for (rounds = 0;
+	     rounds < PUNT_ROUNDS && (n = dp_switch_punts(b->ctl->sw, b->in, PUNT_BURST)) > 0;
+	     rounds++) {
 		for (uint32_t i = 0; i < n; i++) {
 			const struct dp_punt *p = &b->in[i];
 
@@ -76,6 +82,7 @@ static void punts_take(struct ctl_boot *b)
 								       p->size, p->ns });
 		}
 	}
+	return rounds == PUNT_ROUNDS;
 }
 
 static void on_punts(struct ev_loop *loop, struct ev_io *io, int revents)
@@ -84,8 +91,8 @@ static void on_punts(struct ev_loop *loop, struct ev_io *io, int revents)
 
 	(void)loop;
 	(void)revents;
-	if (eventfd_read(io->fd, &n) == 0)
-		punts_take(io->data);
+	if (eventfd_read(io->fd, &n) == 0 && punts_take(io->data))
+		eventfd_write(io->fd, 1);
 }
 
 static void on_tick(struct ev_loop *loop, struct ev_timer *t, int revents)
@@ -125,7 +132,8 @@ static void on_events(struct ev_loop *loop, struct ev_io *io, int revents)
 
 	(void)loop;
 	(void)revents;
-	while (recv(io->fd, &e, sizeof(e), MSG_DONTWAIT) == sizeof(e)) {
+	for (int i = 0;
+	     i < EVENTS_AT_ONCE && recv(io->fd, &e, sizeof(e), MSG_DONTWAIT) == sizeof(e); i++) {
 		if (dp_switch_port_info(c->sw, (uint16_t)e.port, &info) < 0 || info.gen != e.gen ||
 		    info.cfg.vm[0] == '\0')
 			continue;
@@ -218,8 +226,9 @@ void ctl_boot_poll(struct ctl *c, uint64_t now_ns)
 	boot_tick(c->boot->responder, now_ns);
 }
 
-void ctl_boot_counters(struct ctl *c, struct boot_counters *out)
+uint64_t ctl_boot_counters(struct ctl *c, struct boot_counters *out)
 {
 	// 64-bit counters, written by the boot thread alone; a reader may be one event behind.
 	*out = *boot_counters(c->boot->responder);
+	return atomic_load(&c->boot->replies_lost);
 }

@@ -24,7 +24,7 @@ struct ctl_vm {
 	struct ctl_vm *next;
 	char name[32];
 	bool connected;
-	uint32_t n_attaches;	  // of the port when the timeline began
+	uint32_t gen, n_attaches; // of the port when the timeline began
 	uint64_t storage_rx_pkts; // when the timeline began
 	bool storage_seen;
 	uint32_t n_events;
@@ -42,8 +42,10 @@ struct ctl {
 	struct ctl_server *server;
 	struct ctl_vm *vms;
 	bool hugepages, eal_started;
-	uint32_t n_mbufs;
-	uint64_t started_ns;
+	struct cfg_system fixed; // what the process started with
+	uint32_t worker_cpus[DP_MAX_WORKERS];
+	uint64_t files_stamp; // of the boot files that are served
+	uint64_t started_ns, vms_generation;
 };
 
 // --- apply.c
@@ -75,7 +77,8 @@ void ctl_boot_stop(struct ctl *c);
 void ctl_boot_set(struct ctl *c, struct boot_table *t);
 // Without a thread (tests): one round of punts and timers.
 void ctl_boot_poll(struct ctl *c, uint64_t now_ns);
-void ctl_boot_counters(struct ctl *c, struct boot_counters *out);
+// returns how many replies found the ring to their worker full
+uint64_t ctl_boot_counters(struct ctl *c, struct boot_counters *out);
 
 // --- vm.c
 

@@ -36,7 +36,8 @@ int ctl_switch_create(struct ctl *c, const struct cfg_system *s, const struct ct
 		return rc;
 	}
 	c->hugepages = e->hugepages;
-	c->n_mbufs = s->packet_buffers;
+	c->fixed = *s;
+	memcpy(c->worker_cpus, e->worker_cpus, sizeof(c->worker_cpus));
 	for (const struct dp_link_driver *const *d = c->drivers != NULL ? c->drivers : real_drivers;
 	     *d != NULL; d++)
 		dp_switch_add_driver(c->sw, *d);

@@ -47,9 +47,16 @@ static int cpus_choose(const struct cfg_system *s, struct ctl_eal *e, char *lcor
 	sched_getaffinity(0, sizeof(set), &set);
 	at = snprintf(lcores, size, "0@(");
 	for (int i = 0; i < CPU_SETSIZE; i++) {
+		int first = i;
+
 		if (!CPU_ISSET(i, &set))
 			continue;
-		at += snprintf(lcores + at, size - (size_t)at, "%s%d", last < 0 ? "" : ",", i);
+		while (i + 1 < CPU_SETSIZE && CPU_ISSET(i + 1, &set))
+			i++;
+		// Ranges keep this short; a mask in shreds that does not fit is cut at its end.
+		if ((size_t)at + 16 < size / 2)
+			at += snprintf(lcores + at, size - (size_t)at, "%s%d-%d",
+				       last < 0 ? "" : ",", first, i);
 		last = i;
 	}
 	at += snprintf(lcores + at, size - (size_t)at, ")");

@@ -17,6 +17,7 @@
 #include "weir_log.h"
 
 #define RUN_DIR "/run/weir"
+#define GUESTS_DIR RUN_DIR "/guests"
 #define FILES_WANTED 65536
 
 struct options {
@@ -157,15 +158,19 @@ static int options_read(int argc, char **argv, struct ctl *c, struct options *o)
 	return 0;
 }
 
-// /run/weir holds the guests' sockets too: QEMU's group may enter, others may not.
-static void run_dir_make(void)
+// /run/weir is root's, its group may look; QEMU makes its sockets in /run/weir/guests, so there the
+// group may write, and the sticky bit keeps one QEMU's hands off another's socket.
+static void run_dirs_make(void)
 {
 	const struct group *kvm = getgrnam("kvm");
+	const gid_t gid = kvm == NULL ? (gid_t)-1 : kvm->gr_gid;
 
-	if (mkdir(RUN_DIR, 0750) < 0)
-		return;
-	if (kvm != NULL && chown(RUN_DIR, (uid_t)-1, kvm->gr_gid) < 0)
-		weir_log(WEIR_WARNING, RUN_DIR ": group kvm: %s", strerror(errno));
+	mkdir(RUN_DIR, 0750);
+	mkdir(GUESTS_DIR, 0770);
+	if (chown(RUN_DIR, (uid_t)-1, gid) < 0 || chmod(RUN_DIR, 0750) < 0)
+		weir_log(WEIR_WARNING, RUN_DIR ": %s", strerror(errno));
+	if (chown(GUESTS_DIR, (uid_t)-1, gid) < 0 || chmod(GUESTS_DIR, 01770) < 0)
+		weir_log(WEIR_WARNING, GUESTS_DIR ": %s", strerror(errno));
 }
 
 static void files_limit_raise(void)
@@ -253,7 +258,7 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	files_limit_raise();
 	if (strncmp(c.socket_path, RUN_DIR "/", sizeof(RUN_DIR)) == 0 && !o.check)
-		run_dir_make();
+		run_dirs_make();
 	c.loop = ev_default_loop(0);
 	rc = start(&c, &o);
 	if (rc == 0 && !o.check)

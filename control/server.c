@@ -38,6 +38,7 @@ struct client {
 	bool tapping, closing;
 	bool deaf; // what it still sends is thrown away
 	uint8_t tap_kind;
+	bool tap_ending;
 	uint32_t tap_left; // frames until the end; 0 = no end
 };
 
@@ -72,6 +73,12 @@ static void client_close(struct client *cl)
 	struct ctl_server *s = cl->server;
 
 	if (s->tapper == cl) {
+		uint64_t lost = dp_tap_lost(s->ctl->sw) + s->tap_client_lost;
+
+		if (lost > 0)
+			weir_log(WEIR_WARNING,
+				 "capture: %llu frames were left out: the reader was too slow",
+				 (unsigned long long)lost);
 		dp_tap_stop(s->ctl->sw);
 		ev_timer_stop(s->ctl->loop, &s->tap_timer);
 		s->tapper = NULL;
@@ -188,6 +195,7 @@ static void tap_open(struct client *cl, const struct cfg_request *r)
 	cl->server->tapper = cl;
 	cl->server->tap_client_lost = 0;
 	cl->tapping = true;
+	cl->tap_ending = false;
 	cl->tap_kind = r->trace ? DP_TAP_TRACE : DP_TAP_CAPTURE;
 	cl->tap_left = r->count;
 	cfg_json_init(&j);
@@ -254,40 +262,55 @@ static bool tap_put(struct client *cl, const struct dp_tap_record *r)
 	return put_pcap(cl, r);
 }
 
+// Enough was seen: what is buffered is still written, then the connection ends.
+static void tap_finish(struct client *cl)
+{
+	cl->closing = true;
+	client_watch(cl);
+	if (cl->out_at == cl->out_size)
+		client_close(cl);
+}
+
+// returns true when this record was the last that was asked for
+static bool tap_take(struct client *cl, const struct dp_tap_record *r)
+{
+	if (!tap_put(cl, r))
+		cl->server->tap_client_lost++;
+	else if (cl->tap_kind == DP_TAP_CAPTURE && cl->tap_left != 0 && --cl->tap_left == 0)
+		return true;
+	// A packet's last hop is not known beforehand (a flood has many): the trace ends when
+	// nothing more comes.
+	if (cl->tap_kind == DP_TAP_TRACE && cl->tap_left != 0 && r->id + 1 >= cl->tap_left &&
+	    (r->stage >= DP_STAGE_forward || r->drop != DP_DROP_none))
+		cl->tap_ending = true;
+	return false;
+}
+
 static void on_tap(struct ev_loop *loop, struct ev_timer *t, int revents)
 {
 	static struct dp_tap_record records[TAP_BURST]; // main thread only
 	struct ctl_server *s = t->data;
 	struct client *cl = s->tapper;
-	uint32_t n, rounds = 16;
-	bool done = false;
+	uint32_t n, n_all = 0;
 
 	(void)loop;
 	(void)revents;
-	while (cl != NULL && !done && rounds-- > 0 &&
-	       (n = dp_tap_read(s->ctl->sw, records, TAP_BURST)) > 0) {
-		for (uint32_t i = 0; i < n && !done; i++) {
-			if (!tap_put(cl, &records[i]))
-				s->tap_client_lost++;
-			else if (cl->tap_kind == DP_TAP_CAPTURE && cl->tap_left != 0 &&
-				 --cl->tap_left == 0)
-				done = true;
-			else if (cl->tap_kind == DP_TAP_TRACE && cl->tap_left != 0 &&
-				 records[i].id >= cl->tap_left)
-				done = true;
-		}
-	}
-	if (!done || cl == NULL)
+	if (cl == NULL || cl->closing)
 		return;
-	// Enough: what is buffered is still written, then the connection ends.
-	if (dp_tap_lost(s->ctl->sw) + s->tap_client_lost > 0)
-		weir_log(WEIR_WARNING,
-			 "capture: %llu frames were not captured: the reader was too slow",
-			 (unsigned long long)(dp_tap_lost(s->ctl->sw) + s->tap_client_lost));
-	cl->closing = true;
-	client_watch(cl);
-	if (cl->out_at == cl->out_size)
-		client_close(cl);
+	for (uint32_t round = 0; round < 16; round++) {
+		n = dp_tap_read(s->ctl->sw, records, TAP_BURST);
+		n_all += n;
+		for (uint32_t i = 0; i < n; i++) {
+			if (tap_take(cl, &records[i])) {
+				tap_finish(cl);
+				return;
+			}
+		}
+		if (n < TAP_BURST)
+			break;
+	}
+	if (cl->tap_ending && n_all == 0)
+		tap_finish(cl);
 }
 
 static void request_serve(struct client *cl, const char *line, size_t size)

@@ -197,11 +197,11 @@ static void show_vms(struct ctl *c, const char *name, struct cfg_json *j)
 	cfg_json_close(j, '}');
 }
 
-static void worker(struct cfg_json *j, const struct dp_worker_info *w)
+static void worker(struct cfg_json *j, const struct dp_worker_info *w, uint32_t cpu)
 {
 	cfg_json_open(j, NULL, '{');
 	cfg_json_u32(j, "id", w->id);
-	cfg_json_u32(j, "cpu", w->lcore);
+	cfg_json_u32(j, "cpu", cpu);
 	cfg_json_u32(j, "queues", w->n_rxqs);
 	cfg_json_u64(j, "turns", w->turns);
 	cfg_json_u64(j, "busy-turns", w->busy_turns);
@@ -214,6 +214,33 @@ static void worker(struct cfg_json *j, const struct dp_worker_info *w)
 	cfg_json_close(j, '}');
 }
 
+// The responder's counters, and the replies that found no room on their way out.
+static void responder(struct ctl *c, struct cfg_json *j)
+{
+	struct boot_counters n;
+	uint64_t lost = ctl_boot_counters(c, &n);
+	const struct {
+		const char *name, *help;
+		uint64_t value;
+	} rows[] = {
+#define ROW(id, help) { #id, help, n.id },
+		BOOT_COUNTERS(ROW)
+#undef ROW
+			{ "replies_lost", "replies that found the ring to their worker full",
+			  lost },
+	};
+
+	cfg_json_open(j, "responder", '[');
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		cfg_json_open(j, NULL, '{');
+		cfg_json_str(j, "name", rows[i].name);
+		cfg_json_u64(j, "value", rows[i].value);
+		cfg_json_str(j, "help", rows[i].help);
+		cfg_json_close(j, '}');
+	}
+	cfg_json_close(j, ']');
+}
+
 static void show_system(struct ctl *c, struct cfg_json *j)
 {
 	struct dp_worker_info w;
@@ -222,14 +249,15 @@ static void show_system(struct ctl *c, struct cfg_json *j)
 	cfg_json_str(j, "version", WEIR_VERSION);
 	cfg_json_u64(j, "generation", dp_switch_generation(c->sw));
 	cfg_json_u32(j, "buffers-in-use", dp_switch_mbufs_in_use(c->sw));
-	cfg_json_u32(j, "buffers", c->n_mbufs);
+	cfg_json_u32(j, "buffers", c->fixed.packet_buffers);
 	cfg_json_bool(j, "hugepages", c->hugepages);
 	cfg_json_u64(j, "uptime", (dp_switch_now_ns() - c->started_ns) / 1000000000u);
 	cfg_json_bool(j, "conserved", dp_switch_conserved(c->sw, NULL));
+	responder(c, j);
 	cfg_json_open(j, "worker", '[');
 	for (uint32_t i = 0; i < dp_switch_n_workers(c->sw); i++) {
 		dp_switch_worker_info(c->sw, i, &w);
-		worker(j, &w);
+		worker(j, &w, c->worker_cpus[i]);
 	}
 	cfg_json_close(j, ']');
 	cfg_json_close(j, '}');

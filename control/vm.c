@@ -69,12 +69,14 @@ static void watch_one(struct ctl *c, const struct cfg_vm *vm, uint64_t now_ns)
 	    dp_switch_port_totals(c->sw, (uint16_t)idx, &t) < 0)
 		return;
 	// A timeline is the life of one QEMU process, firmware and operating system together.
-	if (info.link.n_attaches != v->n_attaches) {
+	if (info.link.n_attaches != v->n_attaches || info.gen != v->gen) {
 		v->n_attaches = info.link.n_attaches;
+		v->gen = info.gen;
 		v->n_events = 0;
 		v->storage_seen = false;
 		v->storage_rx_pkts = t.cls[QOS_CLASS_STORAGE].rx_pkts;
-		ctl_vm_event(c, vm->name, now_ns, "attached");
+		if (v->n_attaches > 0)
+			ctl_vm_event(c, vm->name, now_ns, "attached");
 	}
 	if (info.link.up != v->connected) {
 		v->connected = info.link.up;
@@ -87,8 +89,27 @@ static void watch_one(struct ctl *c, const struct cfg_vm *vm, uint64_t now_ns)
 	}
 }
 
+// Timelines of VMs that are no more.
+static void forget(struct ctl *c)
+{
+	for (struct ctl_vm **at = &c->vms; *at != NULL;) {
+		struct ctl_vm *v = *at;
+
+		if (cfg_vm_find(c->running, v->name) != NULL) {
+			at = &v->next;
+			continue;
+		}
+		*at = v->next;
+		free(v);
+	}
+}
+
 void ctl_vm_watch(struct ctl *c, uint64_t now_ns)
 {
+	if (c->vms_generation != dp_switch_generation(c->sw)) {
+		c->vms_generation = dp_switch_generation(c->sw);
+		forget(c);
+	}
 	for (uint32_t i = 0; i < c->running->n_vms; i++)
 		watch_one(c, &c->running->vms[i], now_ns);
 }

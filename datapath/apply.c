@@ -86,12 +86,13 @@ static int port_set(struct dp_switch *sw, struct dp_prepared *pr, const struct d
 		return port_new(sw, pr, p, err);
 	old = pr->views[idx];
 	if (strcmp(old->cfg.driver, p->driver) != 0 || strcmp(old->cfg.args, p->args) != 0 ||
-	    old->cfg.n_queues != p->n_queues)
-		return weir_err_set(
-			err, -EBUSY,
-			"port %s: %s %s: a link does not change under a port; remove the port "
-			"in one change and add it in the next",
-			p->name, p->driver, p->args);
+	    old->cfg.n_queues != p->n_queues ||
+	    (old->cfg.mtu != p->mtu && strcmp(p->driver, "vhost-user") != 0))
+		return weir_err_set(err, -EBUSY,
+				    "port %s: %s %s: a link (device, queues, a device's MTU) does "
+				    "not change under a port; remove the port "
+				    "in one change and add it in the next",
+				    p->name, p->driver, p->args);
 	if (view_make(sw, old->port, p, &v) < 0)
 		return weir_err_set(err, -ENOMEM, "port %s: out of memory", p->name);
 	if (pr->fresh_view[idx])

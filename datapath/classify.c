@@ -29,13 +29,16 @@ static void key_fill(struct qos_key *k, const struct dp_port_params *cfg, const 
 // Ports on which the responder's TFTP transfers live on the service address (control/boot).
 enum { TFTP_TID_FIRST = 57344, TFTP_TID_LAST = 57344 + 511 };
 
-// Is the frame for the boot responder? Sets DP_MF_PUNT and DP_MF_LIMITED.
+// Is the frame for the boot responder? Sets DP_MF_PUNT and DP_MF_LIMITED. Only in the VLAN of the
+// service, and not inside a customer's tag: those networks have their own.
 void dp_mark_punt(const struct dp_port_params *cfg, const uint8_t *data, size_t size,
 		  struct dp_meta *meta)
 {
 	const uint8_t *l3 = data + meta->p.l3_off;
 
-	if ((cfg->flags & DP_PF_RESPONDER) == 0 || meta->p.err != DP_DROP_none)
+	if ((cfg->flags & DP_PF_RESPONDER) == 0 || meta->p.err != DP_DROP_none ||
+	    meta->vid != cfg->vid ||
+	    (cfg->vlan_mode == DP_VLAN_QINQ_CUSTOMER && meta->p.n_tags > 0))
 		return;
 	if (meta->p.eth_type == DP_ETH_ARP) {
 		if ((size_t)meta->p.l3_off + 28 <= size && dp_be16(l3 + 6) == 1 &&
@@ -50,10 +53,9 @@ void dp_mark_punt(const struct dp_port_params *cfg, const uint8_t *data, size_t 
 		meta->flags |= DP_MF_PUNT | DP_MF_LIMITED;
 	else if (memcmp(l3 + 16, cfg->service_ip4, 4) != 0)
 		return;
-	else if (meta->p.dport == 4011)
+	else if (meta->p.dport == 69 || meta->p.dport == 4011)
 		meta->flags |= DP_MF_PUNT | DP_MF_LIMITED;
-	else if (meta->p.dport == 69 ||
-		 (meta->p.dport >= TFTP_TID_FIRST && meta->p.dport <= TFTP_TID_LAST))
+	else if (meta->p.dport >= TFTP_TID_FIRST && meta->p.dport <= TFTP_TID_LAST)
 		meta->flags |= DP_MF_PUNT;
 }
 

@@ -24,7 +24,10 @@ static void punt(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf *
 	uint32_t size = rte_pktmbuf_pkt_len(m);
 	const void *src;
 
-	if ((dp_meta(m)->flags & DP_MF_LIMITED) != 0 && qos_bucket_take(&pw->punt, w->now_ns) < 0) {
+	struct qos_bucket *rate =
+		(dp_meta(m)->flags & DP_MF_LIMITED) != 0 ? &pw->punt : &pw->transfer;
+
+	if (qos_bucket_take(rate, w->now_ns) < 0) {
 		dp_drop_in(w, m, DP_DROP_punt_rate, DP_STAGE_forward);
 		return;
 	}
@@ -46,6 +49,8 @@ static void punt(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf *
 	}
 	pw->c[DP_PC_consumed_pkts]++;
 	w->punted = true;
+	if (unlikely((dp_meta(m)->flags & DP_MF_TRACE) != 0))
+		dp_tap_hop(w, m, DP_STAGE_forward, DP_DROP_none);
 	rte_pktmbuf_free(m);
 }
 

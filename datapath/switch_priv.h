@@ -31,7 +31,7 @@ struct dp_port_pw {
 	uint64_t drop_out[DP_N_DROPS];
 	struct dp_class_count cls[QOS_N_CLASSES];
 	uint64_t rated_for; // serial of the view whose rates the buckets have
-	struct qos_bucket broadcast, unknown, control, punt;
+	struct qos_bucket broadcast, unknown, control, punt, transfer;
 } __rte_cache_aligned;
 
 // A port's life from create to destroy; snapshots come and go around it.

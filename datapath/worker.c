@@ -15,6 +15,9 @@ enum {
 	HANDOVER_BURST = 64,
 	PUNT_PPS = 50, // boot requests per port: DHCP and ARP for the service address
 	PUNT_BURST = 100,
+	TRANSFER_PPS = 20000, // TFTP acknowledgements per port: 200 Mbit/s of boot files and more
+	TRANSFER_BURST =
+		64, // a quarter of the ring to the responder, so one guest does not fill it
 };
 
 void dp_drop_in(struct dp_worker *w, struct rte_mbuf *m, enum dp_drop reason, enum dp_stage stage)
@@ -79,12 +82,21 @@ static void rates_follow(struct dp_worker *w, const struct dp_rxq *rxq)
 	void (*set)(struct qos_bucket *, uint64_t, uint32_t, uint64_t) =
 		pw->rated_for == 0 ? qos_bucket_init : qos_bucket_set_rate;
 	uint32_t share = rxq->n_share == 0 ? 1 : rxq->n_share;
+	const struct {
+		struct qos_bucket *b;
+		uint32_t pps;
+	} limits[] = { { &pw->broadcast, cfg->broadcast_pps },
+		       { &pw->unknown, cfg->unknown_pps },
+		       { &pw->control, cfg->control_pps } };
 
-	set(&pw->broadcast, cfg->broadcast_pps / share, cfg->broadcast_pps / share / 4 + 16,
-	    w->now_ns);
-	set(&pw->unknown, cfg->unknown_pps / share, cfg->unknown_pps / share / 4 + 16, w->now_ns);
-	set(&pw->control, cfg->control_pps / share, cfg->control_pps / share / 4 + 16, w->now_ns);
+	for (uint32_t i = 0; i < RTE_DIM(limits); i++) {
+		// 0 is "no limit", so a share of a limit is never 0.
+		uint32_t pps = limits[i].pps == 0 ? 0 : RTE_MAX(limits[i].pps / share, 1u);
+
+		set(limits[i].b, pps, pps / 4 + 16, w->now_ns);
+	}
 	set(&pw->punt, PUNT_PPS, PUNT_BURST, w->now_ns);
+	set(&pw->transfer, TRANSFER_PPS, TRANSFER_BURST, w->now_ns);
 	pw->rated_for = rxq->view->serial;
 }
 

@@ -39,6 +39,8 @@ struct boot_responder {
 	struct transfer transfers[BOOT_TRANSFERS];
 };
 
+// After a change of the table: point the transfer to its file in the new one, or end it.
+void boot_transfer_rebind(struct boot_responder *r, struct transfer *t);
 void boot_dhcp(struct boot_responder *r, const struct boot_udp *u);
 void boot_tftp_request(struct boot_responder *r, const struct boot_udp *u);
 void boot_tftp_transfer(struct boot_responder *r, const struct boot_udp *u);

@@ -25,12 +25,13 @@ struct request {
 	uint8_t type;
 	const uint8_t *wanted_ip, *server_id; // 4 bytes each
 	const uint8_t *uuid;		      // option 97, 17 bytes
-	bool ipxe, pxe;			      // option 77 or 175 of iPXE; option 60 PXEClient
+	uint16_t max_size; // option 57, the largest IP datagram it takes; 0 = not said
+	bool ipxe, pxe;	   // option 77 or 175 of iPXE; option 60 PXEClient
 };
 
 struct reply {
 	uint8_t b[576 + 512];
-	size_t at;
+	size_t at, max;
 };
 
 static bool option_is(const uint8_t *data, size_t len, const char *text)
@@ -54,6 +55,10 @@ static void option_read(struct request *q, uint8_t code, const uint8_t *data, si
 	case 54:
 		if (len == 4)
 			q->server_id = data;
+		break;
+	case 57:
+		if (len == 2)
+			q->max_size = boot_be16(data);
 		break;
 	case 60:
 		q->pxe = option_is(data, len, "PXEClient");
@@ -108,7 +113,7 @@ static bool request_read(struct request *q, const struct boot_udp *u)
 static void put(struct reply *p, uint8_t code, const void *data, size_t len)
 {
 	// Room for END stays; len is at most 255 by construction.
-	if (len > 255 || p->at + 2 + len + 1 > sizeof(p->b))
+	if (len > 255 || p->at + 2 + len + 1 > p->max)
 		return;
 	p->b[p->at] = code;
 	p->b[p->at + 1] = (uint8_t)len;
@@ -128,6 +133,10 @@ static void reply_begin(struct reply *p, const struct request *q, const struct b
 	static const uint8_t cookie[4] = { 99, 130, 83, 99 };
 
 	memset(p, 0, sizeof(*p));
+	// Without option 57 a client takes datagrams of 576 bytes (RFC 2131 section 2).
+	p->max = q->max_size < 576 ? 548 : q->max_size - 28u;
+	if (p->max > sizeof(p->b))
+		p->max = sizeof(p->b);
 	p->b[0] = 2;
 	p->b[1] = 1;
 	p->b[2] = 6;
@@ -140,23 +149,29 @@ static void reply_begin(struct reply *p, const struct request *q, const struct b
 	put(p, 54, c->service_ip, 4);
 }
 
+static void mask_option(struct reply *p, const struct boot_client *c)
+{
+	uint32_t mask = ~0u << (32 - c->prefix_len);
+	const uint8_t m[4] = { (uint8_t)(mask >> 24), (uint8_t)(mask >> 16), (uint8_t)(mask >> 8),
+			       (uint8_t)mask };
+
+	put(p, 1, m, 4);
+}
+
+// After the boot options: where room is short, booting comes first.
 static void network_options(struct reply *p, const struct boot_client *c)
 {
 	static const uint8_t none[4];
-	uint32_t mask = ~0u << (32 - c->prefix_len);
-	uint8_t m[4] = { (uint8_t)(mask >> 24), (uint8_t)(mask >> 16), (uint8_t)(mask >> 8),
-			 (uint8_t)mask };
-	uint8_t mtu[2] = { (uint8_t)(c->mtu >> 8), (uint8_t)c->mtu };
+	const uint8_t mtu[2] = { (uint8_t)(c->mtu >> 8), (uint8_t)c->mtu };
 
-	put(p, 1, m, 4);
 	if (memcmp(c->router, none, 4) != 0)
 		put(p, 3, c->router, 4);
 	if (c->n_dns > 0)
 		put(p, 6, c->dns, 4u * c->n_dns);
-	put_text(p, 12, c->hostname);
-	put_text(p, 15, c->domain);
 	if (c->mtu != 1500)
 		put(p, 26, mtu, 2);
+	put_text(p, 12, c->hostname);
+	put_text(p, 15, c->domain);
 }
 
 // By client and method: what makes it boot, and nothing that would mislead it (anchors: option 60
@@ -218,10 +233,11 @@ static void answer(struct boot_responder *r, const struct boot_udp *u, const str
 	}
 	if (type == ACK)
 		memcpy(p.b + 12, q->bootp + 12, 4); // ciaddr
-	network_options(&p, c);
+	mask_option(&p, c);
 	boot_options(&p, q, c);
 	if (q->uuid != NULL)
 		put(&p, 97, q->uuid, 17);
+	network_options(&p, c);
 	reply_send(r, u, &p, false);
 }
 

@@ -36,13 +36,18 @@ void boot_destroy(struct boot_responder *r)
 	free(r);
 }
 
-// Transfers point into the old table's files: they end, and the firmware asks again.
+// A transfer goes on when its client and its file are what they were; else it ends, and its peer is
+// told by the next packet.
 void boot_set_table(struct boot_responder *r, struct boot_table *t)
 {
-	for (uint32_t i = 0; i < BOOT_TRANSFERS; i++)
-		r->transfers[i].active = false;
-	boot_table_free(r->table);
+	struct boot_table *old = r->table;
+
 	r->table = t;
+	for (uint32_t i = 0; i < BOOT_TRANSFERS; i++) {
+		if (r->transfers[i].active)
+			boot_transfer_rebind(r, &r->transfers[i]);
+	}
+	boot_table_free(old);
 }
 
 static int by_port(const void *key, const void *elem)

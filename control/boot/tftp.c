@@ -101,6 +101,18 @@ static bool file_find(const struct boot_responder *r, const struct boot_client *
 	return false;
 }
 
+void boot_transfer_rebind(struct boot_responder *r, struct transfer *t)
+{
+	const struct boot_client *c = boot_client_find(r, t->port, t->gen);
+	struct transfer now = { 0 };
+
+	if (c != NULL && file_find(r, c, t->name, &now) && now.size == t->size &&
+	    memcmp(now.data, t->data, t->size) == 0)
+		t->data = now.data;
+	else
+		t->active = false;
+}
+
 // A NUL-terminated string at *at; moves *at behind it. returns NULL when the datagram ends first
 static const char *string_take(const struct boot_udp *u, size_t *at)
 {
@@ -146,6 +158,9 @@ static void options_take(struct transfer *t, const struct boot_udp *u, size_t at
 {
 	uint32_t seen = 0, v;
 
+	const uint32_t most =
+		u->client->mtu < BOOT_BLOCK_MAX + 32 ? u->client->mtu - 32u : BOOT_BLOCK_MAX;
+
 	boot_put16(t->oack, OACK);
 	t->oack_size = 2;
 	for (;;) {
@@ -157,7 +172,7 @@ static void options_take(struct transfer *t, const struct boot_udp *u, size_t at
 		if (strcasecmp(name, "blksize") == 0 && (seen & 1) == 0 &&
 		    number_take(value, 8, 65464, &v)) {
 			seen |= 1;
-			t->block_size = v < BOOT_BLOCK_MAX ? v : BOOT_BLOCK_MAX;
+			t->block_size = v < most ? v : most;
 			oack_add(t, "blksize", t->block_size);
 		} else if (strcasecmp(name, "tsize") == 0 && (seen & 2) == 0) {
 			seen |= 2;
@@ -178,7 +193,8 @@ static void options_take(struct transfer *t, const struct boot_udp *u, size_t at
 
 // A free slot; a repeated request of the same peer replaces its transfer. returns NULL = port or
 // table is full
-static struct transfer *slot_find(struct boot_responder *r, const struct boot_udp *u)
+static struct transfer *slot_find(struct boot_responder *r, const struct boot_udp *u,
+				  bool *port_full)
 {
 	struct transfer *free_slot = NULL;
 	uint32_t n = 0;
@@ -197,12 +213,29 @@ static struct transfer *slot_find(struct boot_responder *r, const struct boot_ud
 			return t;
 		n++;
 	}
-	return n < BOOT_TRANSFERS_PER_PORT ? free_slot : NULL;
+	*port_full = n >= BOOT_TRANSFERS_PER_PORT;
+	return *port_full ? NULL : free_slot;
+}
+
+// The answer to a request that was granted: the option acknowledgement, or the first block.
+static void transfer_begin(struct boot_responder *r, struct transfer *t, const struct boot_udp *u)
+{
+	// The last block is shorter than the others, perhaps empty.
+	t->n_blocks = t->size / t->block_size + 1;
+	if (t->oack_size > 2) {
+		t->oack_sent = true;
+		transfer_send(r, t, t->oack, t->oack_size);
+		deadline_set(t, u->now_ns);
+	} else {
+		boot_event_emit(r, u->client, BOOT_EV_TFTP_START, t->name, u->now_ns);
+		window_send(r, t, u->now_ns);
+	}
 }
 
 void boot_tftp_request(struct boot_responder *r, const struct boot_udp *u)
 {
 	size_t at = 2;
+	bool port_full;
 	const char *name, *mode;
 	struct transfer t = { .active = true,
 			      .block_size = 512,
@@ -235,10 +268,13 @@ void boot_tftp_request(struct boot_responder *r, const struct boot_udp *u)
 		error_send(r, u, 69, ERR_NOT_FOUND, "no such file for this VM");
 		return;
 	}
-	slot = slot_find(r, u);
+	slot = slot_find(r, u, &port_full);
 	if (slot == NULL) {
 		r->n.tftp_refused++;
-		error_send(r, u, 69, ERR_UNDEFINED, "too many transfers");
+		// An error is final for firmware; when all slots are taken by others, its next try
+		// may find one.
+		if (port_full)
+			error_send(r, u, 69, ERR_UNDEFINED, "too many transfers");
 		return;
 	}
 	t.port = u->client->port;
@@ -248,17 +284,8 @@ void boot_tftp_request(struct boot_responder *r, const struct boot_udp *u)
 	memcpy(t.peer_mac, u->src_mac, 6);
 	snprintf(t.name, sizeof(t.name), "%.63s", name);
 	options_take(&t, u, at);
-	t.n_blocks =
-		t.size / t.block_size + 1; // a last block shorter than the others, perhaps empty
 	*slot = t;
-	if (t.oack_size > 2) {
-		slot->oack_sent = true;
-		transfer_send(r, slot, slot->oack, slot->oack_size);
-		deadline_set(slot, u->now_ns);
-	} else {
-		boot_event_emit(r, u->client, BOOT_EV_TFTP_START, slot->name, u->now_ns);
-		window_send(r, slot, u->now_ns);
-	}
+	transfer_begin(r, slot, u);
 }
 
 static void ack_input(struct boot_responder *r, struct transfer *t, const struct boot_udp *u)

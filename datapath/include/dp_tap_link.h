@@ -1,8 +1,9 @@
-// The provider for Linux tap devices, among them the host-facing port. The link's argument is the device's name.
+// The provider for Linux tap devices, among them the host-facing port. The link's argument is the
+// device's name.
 //
-// Own code instead of DPDK's net_tap, because that one takes no frame above 1,522 bytes, finishes neither checksum nor
-// segmentation with the kernel, and needs one of 32 ethdev slots. Here checksums and TCP super-frames pass both ways
-// unfinished (TUNSETOFFLOAD), and jumbo frames fit.
+// Own code instead of DPDK's net_tap, because that one takes no frame above 1,522 bytes, finishes
+// neither checksum nor segmentation with the kernel, and needs one of 32 ethdev slots. Here
+// checksums and TCP super-frames pass both ways unfinished (TUNSETOFFLOAD), and jumbo frames fit.
 //
 // A burst call makes one system call per frame, and while the device is silent one per 20 us.
 #ifndef DP_TAP_LINK_H

@@ -31,9 +31,11 @@ event() { "$weir" --json show vm "$1" | jq -r '."weir-vm:vms-state".vm[0]."boot-
 echo "- a BIOS guest boots from iSCSI"
 lab_guest bios "$LAB_T/bios.sock" 52:54:00:00:00:01 128
 lab_wait_text "$LAB_T/bios.log" E2E-BOOT-SECTOR-RAN 120 "$LAB_GUEST" || { tr -d '\r' <"$LAB_T/bios.log" | tail; exit 1; }
-[ "$(storage bios.0 rx-pkts)" -gt 5 ] && [ "$(storage bios.0 tx-pkts)" -gt 5 ]
-event bios 'DHCP ack: iPXE firmware' && event bios 'first storage frame'
-! event bios 'TFTP'
+[ "$(storage bios.0 rx-pkts)" -gt 5 ]
+[ "$(storage bios.0 tx-pkts)" -gt 5 ]
+event bios 'DHCP ack: iPXE firmware'
+event bios 'first storage frame'
+refute event bios 'TFTP'
 # The guest's lease: its address answered ARP and is known behind its port.
 lab_tgt --op show --mode target | grep -q 'IP Address: 10.9.0.101'
 lab_kill "$LAB_GUEST"
@@ -48,8 +50,11 @@ grep -aq "WEIR-GUEST: ip=10.9.0.102" "$LAB_T/linux.log"
 wait $receiver
 cmp "$LAB_T/disk2.img" "$LAB_T/sent"
 counter() { "$weir" --json show port "$1" | jq -r "[.\"ietf-interfaces:interfaces\".interface[0].\"weir-interfaces:port-state\".counter[] | select(.name==\"$2\")][0].value"; }
-[ "$(counter uplink tso_pkts)" -gt 100 ] && [ "$(counter uplink csum_pkts)" -gt 10 ]
-event linux 'TFTP complete: vmlinuz' && event linux 'TFTP complete: initrd' && event linux 'DHCP ack: operating system'
+[ "$(counter uplink tso_pkts)" -gt 100 ]
+[ "$(counter uplink csum_pkts)" -gt 10 ]
+event linux 'TFTP complete: vmlinuz'
+event linux 'TFTP complete: initrd'
+event linux 'DHCP ack: operating system'
 [ "$(storage linux.0 tx-pkts)" -gt 1000 ]
 
 echo "- the switch is killed and started again: the guest is not touched"

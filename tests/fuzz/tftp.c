@@ -8,8 +8,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct boot_responder *r = responder_make(BOOT_KERNEL);
 	uint64_t now_ns = 1;
-	size_t at = 0;
+	size_t at = 0, n_in = 0;
 
+	sent_frames = 0;
 	if (size > 4096)
 		size = 4096;
 	while (at + 2 <= size) {
@@ -27,11 +28,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			 data[at + 1] == 0 ? 69 : (uint16_t)(BOOT_TID_FIRST + data[at + 1] - 1),
 			 data + at + 2, len, now_ns);
 		at += 2 + len;
+		n_in++;
 	}
 	for (int i = 0; i < 10; i++) {
 		now_ns += 300000000000u;
 		boot_tick(r, now_ns);
 	}
+	assert(sent_frames <= n_in * BOOT_WINDOW_MAX * 7);
 	boot_destroy(r);
 	return 0;
 }

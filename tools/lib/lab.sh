@@ -16,7 +16,6 @@ lab_begin() {
 	[ "$(id -u)" = 0 ] || { echo "this needs root (namespaces, taps, hugepages)" >&2; exit 1; }
 	LAB_T=$(mktemp -d /tmp/weir-lab.XXXXXX)
 	LAB_ID=$$
-	LAB_PAGES=$(cat /proc/sys/vm/nr_hugepages 2>/dev/null || echo 0)
 	LAB_TGT=$((100 + $$ % 30000))
 	export WEIR_SOCKET=$LAB_T/weir.sock
 	trap lab_end EXIT
@@ -32,7 +31,8 @@ lab_kill() { # PID: end it and wait, by force if it must be
 
 lab_end() {
 	local status=$? p
-	trap - EXIT INT TERM HUP
+	trap - EXIT
+	trap '' INT TERM HUP # once is enough: a second Ctrl-C must not leave things behind
 	set +e
 	# Guests first, then the switch, then the servers: the other way round each waits for the other.
 	for ((p = ${#LAB_PIDS[@]} - 1; p >= 0; p--)); do lab_kill "${LAB_PIDS[$p]}"; done
@@ -40,7 +40,8 @@ lab_end() {
 	rm -f "/var/run/tgtd/socket.$LAB_TGT" "/var/run/tgtd/socket.$LAB_TGT.lock"
 	for p in "${LAB_LINKS[@]}"; do ip link del "$p" 2>/dev/null; done
 	for p in "${LAB_NS[@]}"; do ip netns del "$p" 2>/dev/null; done
-	[ -n "${LAB_PAGES_SET:-}" ] && echo "$LAB_PAGES" >/proc/sys/vm/nr_hugepages
+	# Our share only: another lab may have taken its own meanwhile.
+	[ -n "${LAB_PAGES_SET:-}" ] && echo $(($(cat /proc/sys/vm/nr_hugepages) - LAB_PAGES_SET)) >/proc/sys/vm/nr_hugepages
 	[ -n "${LAB_KEEP:-}" ] && cp -r "$LAB_T" "$LAB_KEEP"
 	rm -rf "$LAB_T"
 	exit "$status"
@@ -49,8 +50,9 @@ lab_end() {
 lab_hugepages() { # MIB: reserve, or say that there are none
 	local want=$(($1 / 2)) have
 	[ -w /proc/sys/vm/nr_hugepages ] || return 0
-	LAB_PAGES_SET=1
+	LAB_PAGES=$(cat /proc/sys/vm/nr_hugepages)
 	echo $((LAB_PAGES + want)) >/proc/sys/vm/nr_hugepages 2>/dev/null
+	LAB_PAGES_SET=$(($(cat /proc/sys/vm/nr_hugepages) - LAB_PAGES))
 	have=$(awk '/HugePages_Free/ { print $2 }' /proc/meminfo)
 	if [ "${have:-0}" -ge "$want" ]; then say "hugepages: reserved $1 MiB"; else say "hugepages: this machine has only ${have:-0} of $want; running in ordinary memory"; fi
 }
@@ -152,6 +154,13 @@ lab_boot_disk() { # FILE TEXT: a 16 MiB disk whose boot sector prints TEXT on th
 lab_data_disk() { # FILE TEXT: a 16 MiB disk that starts with TEXT
 	printf '%s\n' "$2" >"$1"
 	truncate -s 16M "$1"
+}
+
+refute() { # COMMAND...: it must fail. (`! command` does not end a script under set -e.)
+	if "$@"; then
+		echo "should have failed: $*" >&2
+		exit 1
+	fi
 }
 
 lab_conserved() { # every frame is accounted for: asked until traffic rests, at most 5 s

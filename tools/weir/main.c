@@ -68,7 +68,7 @@ static int show(struct cli *c, int argc, char **argv)
 		{ "macs", "macs", false },     { "vms", "vms", false },
 		{ "vm", "vms", true },	       { "classes", "ports", false },
 		{ "drops", "ports", false },   { "workers", "system", false },
-		{ "system", "system", false },
+		{ "system", "system", false }, { "responder", "system", false },
 	};
 	json_t *args = json_object(), *data;
 	size_t i;
@@ -78,9 +78,9 @@ static int show(struct cli *c, int argc, char **argv)
 		;
 	if (i == sizeof(parts) / sizeof(parts[0]) || (parts[i].needs_name && name == NULL)) {
 		json_decref(args);
-		return usage_error(argc == 0			     ? "show what?"
-				   : parts[i < 9 ? i : 0].needs_name ? "show: a name is missing"
-								     : "show: no such thing");
+		return usage_error(argc == 0			      ? "show what?"
+				   : parts[i < 10 ? i : 0].needs_name ? "show: a name is missing"
+								      : "show: no such thing");
 	}
 	json_object_set_new(args, "part", json_string(parts[i].part));
 	if (name != NULL)
@@ -88,9 +88,17 @@ static int show(struct cli *c, int argc, char **argv)
 	data = cli_call(c, "get-state", args, &rc);
 	if (data == NULL)
 		return rc;
+	if (name != NULL && show_is_empty(data)) {
+		fprintf(stderr, "weir: show %s: %s: no such %s\n", what, name,
+			parts[i].part[0] == 'v' ? "VM" : "port");
+		json_decref(data);
+		return EXIT_REFUSED;
+	}
 	if (c->json) {
 		json_dumpf(data, stdout, JSON_INDENT(2));
 		printf("\n");
+	} else if (strcmp(what, "responder") == 0) {
+		show_responder(data);
 	} else if (strcmp(what, "ports") == 0) {
 		show_ports(data);
 	} else if (strcmp(what, "port") == 0) {

@@ -337,6 +337,32 @@ void show_system(const json_t *data)
 	table_print(&t);
 }
 
+void show_responder(const json_t *data)
+{
+	static const char *const names[] = { "RESPONDER", "VALUE", "WHAT" };
+	const json_t *c;
+	struct table t;
+	size_t i;
+
+	header(&t, 3, names);
+	json_array_foreach(
+		json_object_get(json_object_get(data, "weir-system:system-state"), "responder"), i,
+		c)
+	{
+		cell(&t, "%s", text(c, "name"));
+		cell(&t, "%llu", number(c, "value"));
+		cell(&t, "%s", text(c, "help"));
+	}
+	table_print(&t);
+}
+
+bool show_is_empty(const json_t *data)
+{
+	return json_array_size(interfaces(data)) == 0 &&
+	       json_array_size(json_object_get(json_object_get(data, "weir-vm:vms-state"), "vm")) ==
+		       0;
+}
+
 void show_explain(const json_t *data)
 {
 	const char *verdict = text(data, "verdict");

@@ -34,6 +34,9 @@ void show_vms(const json_t *data, bool events);
 void show_classes(const json_t *data);
 void show_drops(const json_t *data);
 void show_system(const json_t *data);
+void show_responder(const json_t *data);
+// true when neither a port nor a VM is in it
+bool show_is_empty(const json_t *data);
 void show_explain(const json_t *data);
 void show_trace_line(const json_t *record);
 

@@ -158,7 +158,7 @@ static void a_network_card_is_a_port_named_after_its_vm(void **state)
 	assert_int_equal(load(json, &c, &err), 0);
 	p = cfg_port_find(c, "web_1.3");
 	assert_non_null(p);
-	assert_string_equal(p->link_arg, "/run/weir/web_1.3.sock");
+	assert_string_equal(p->link_arg, "/run/weir/guests/web_1.3.sock");
 	assert_memory_equal(p->service_ip4, svc, 4);
 	assert_string_equal(cfg_vm_find(c, "web_1")->hostname, "web-1");
 	cfg_free(c);
