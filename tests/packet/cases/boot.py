@@ -220,3 +220,49 @@ def a_boot_class_is_counted():
 def the_storage_of_a_booting_vm_is_a_declared_portal():
     f = Ether(src=G, dst=mac(9)) / IP(src=GIP, dst=SRV) / TCP(sport=1, dport=3260)
     same(run(cfg(), [(0, "g", f)]).classes("g"), {"storage": 1})
+
+
+@case
+def only_the_services_own_vlan_is_answered():
+    """On a trunk the guest's other VLANs have their own servers; so has a card without an address to give."""
+    res = run(cfg(vlan_mode="native-untagged", vlan=1, trunk=["20"]), [(0, "g", Ether(src=G, dst=BC) / Dot1Q(vlan=20) / dhcp("discover")[IP])])
+    same((replies(res), len(res.out["u"])), ([], 1), "another VLAN's DHCP goes its way")
+    c = cfg(boot={"method": "none"})
+    c["weir-vm:vms"]["vm"][0]["nic"][0]["ipv4-address"] = []
+    res = run(c, [(0, "g", dhcp("discover"))])
+    same((replies(res), len(res.out["u"])), ([], 1), "no address to give: somebody else may")
+
+
+@case
+def tftp_blocks_fit_the_ports_mtu():
+    with tempfile.TemporaryDirectory() as d:
+        res = run(cfg(KERNEL, files(d), mtu=1450), [(0, "g", tftp(b"\0\1k\0octet\0blksize\0" + b"1432\0")), (10, "g", tftp(b"\0\4\0\0", 57344))])
+        same([p for _, p in tftp_out(res)][0], b"\0\6blksize\0" + b"1418\0")
+        same(max(len(f) for f in res.out["g"]), 14 + 1450)
+        same(res.drops("g"), {})
+
+
+@case
+def a_reply_is_no_larger_than_its_client_takes():
+    boot = {"method": "iscsi", "iscsi": {"server": SRV, "target": "iqn." + "t" * 200, "initiator": "iqn." + "i" * 200}}
+    res = run(cfg(boot), [(0, "g", dhcp("discover")), (10, "g", dhcp("discover", opts=[("max_dhcp_size", 1500)]))])
+    small, large = (Ether(f) for f in res.out["g"])
+    assert len(small[IP]) <= 576, len(small[IP])
+    assert len(large[IP]) > 700, len(large[IP])
+    assert b"t" * 200 in bytes(small), "booting comes first"
+
+
+@case
+def a_guest_that_floods_the_responder_leaves_it_to_others():
+    ports = [port("g"), port("h"), port("u", "uplink")]
+    c = cfg(KERNEL, [])
+    with tempfile.TemporaryDirectory() as d:
+        c = cfg(KERNEL, files(d))
+        c["ietf-interfaces:interfaces"]["interface"].append(port("h"))
+        c["weir-vm:vms"]["vm"].append(vm("web2", [nic(0, mac(2), "h", ["10.9.0.102"])]))
+        flood = [(i // 32, "g", tftp(b"\0\4\0\1", 57344 + i % 512)) for i in range(6400)]
+        other = Ether(bytes(dhcp("discover")).replace(bytes.fromhex("525400000001"), bytes.fromhex("525400000002")))
+        res = run(c, flood + [(100, "h", other)])
+        same([Ether(f)[BOOTP].yiaddr for f in res.out["h"] if Ether(f).haslayer(BOOTP)], ["10.9.0.102"])
+        assert res.drops("g").get("punt_rate", 0) > 1000, res.drops("g")
+        same(res.drops("h"), {})

@@ -145,6 +145,19 @@ static void defaults_are_those_of_the_role(void **state)
 	cfg_free(c);
 }
 
+static void an_interface_that_is_switched_off_is_no_port(void **state)
+{
+	const char *json = IF("{\"name\":\"u\",\"type\":\"weir-interfaces:uplink\",\"enabled\":"
+			      "false,\"weir-interfaces:port\":{\"tap\":\"t\"}}");
+	struct cfg_error err;
+	struct cfg *c;
+
+	(void)state;
+	assert_int_equal(load(json, &c, &err), 0);
+	assert_int_equal(c->n_ports, 0);
+	cfg_free(c);
+}
+
 static void a_network_card_is_a_port_named_after_its_vm(void **state)
 {
 	const char *json = "{" SVC ",\"weir-vm:vms\":{\"vm\":[{\"name\":\"web_1\",\"nic\":[" NIC(
@@ -248,6 +261,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(refusals_name_path_value_and_reason),
 		cmocka_unit_test(defaults_are_those_of_the_role),
+		cmocka_unit_test(an_interface_that_is_switched_off_is_no_port),
 		cmocka_unit_test(a_network_card_is_a_port_named_after_its_vm),
 		cmocka_unit_test(the_difference_is_typed_named_and_ordered),
 		cmocka_unit_test(requests_are_read_and_checked),

@@ -147,6 +147,43 @@ static void a_window_is_bounded_whatever_is_asked_for(void **state)
 	boot_destroy(r);
 }
 
+// A reload for somebody else's sake: the same client and file in a new table.
+static void a_transfer_lives_through_a_table_that_keeps_its_file(void **state)
+{
+	uint8_t f[600];
+	struct sent s, other;
+	struct boot_responder *r = make(&s), *donor = make(&other);
+	size_t size = udp(f, 2000, 69, "\0\1k\0octet", 10);
+	struct boot_table *t = calloc(1, sizeof(*t));
+
+	(void)state;
+	boot_destroy(donor);
+	boot_input(r, &(struct boot_frame){ 3, 5, f, size, 1 });
+	t->clients = calloc(1, sizeof(*t->clients));
+	t->n_clients = 1;
+	t->clients[0] = (struct boot_client){ .port = 3,
+					      .gen = 5,
+					      .mtu = 1500,
+					      .prefix_len = 24,
+					      .method = BOOT_KERNEL,
+					      .kernel = 0,
+					      .initrd = -1,
+					      .mac = { 2, 0, 0, 0, 0, 1 },
+					      .service_ip = { 10, 0, 0, 2 } };
+	t->files = calloc(1, sizeof(*t->files));
+	t->n_files = 1;
+	strcpy(t->files[0].name, "k");
+	t->files[0].size = 100000;
+	t->files[0].data = calloc(1, 100000);
+	boot_set_table(r, t);
+	size = udp(f, 2000, BOOT_TID_FIRST, "\0\4\0\1", 4);
+	boot_input(r, &(struct boot_frame){ 3, 5, f, size, 2 });
+	assert_int_equal(s.n, 2);
+	assert_int_equal(s.frame[43], 3); // DATA
+	assert_int_equal(s.frame[45], 2); // block 2
+	boot_destroy(r);
+}
+
 static void a_table_change_ends_transfers(void **state)
 {
 	uint8_t f[600];
@@ -170,6 +207,7 @@ int main(void)
 		cmocka_unit_test(another_ports_frames_and_an_old_generation_get_nothing),
 		cmocka_unit_test(a_client_that_never_answers_gets_no_data),
 		cmocka_unit_test(a_window_is_bounded_whatever_is_asked_for),
+		cmocka_unit_test(a_transfer_lives_through_a_table_that_keeps_its_file),
 		cmocka_unit_test(a_table_change_ends_transfers),
 	};
 
