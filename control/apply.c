@@ -165,3 +165,17 @@ out:
 	}
 	return rc;
 }
+
+int ctl_reload(struct ctl *c, bool dry_run, char **plan_text, bool *missing, struct cfg_error *err)
+{
+	struct cfg *next;
+	int rc = ctl_config_read(c, &next, missing, err);
+
+	*plan_text = NULL;
+	if (rc < 0)
+		return rc;
+	rc = ctl_apply(c, next, dry_run, plan_text, err);
+	if (rc < 0 || dry_run)
+		cfg_free(next);
+	return rc;
+}

@@ -58,6 +58,9 @@ int ctl_apply(struct ctl *c, struct cfg *next, bool dry_run, char **plan_text,
 // Read and check the configuration file. A missing file is an empty configuration: *missing tells.
 int ctl_config_read(struct ctl *c, struct cfg **out, bool *missing, struct cfg_error *err);
 
+// Both in one: what SIGHUP, `weir reload` and the start do. plan_text as above.
+int ctl_reload(struct ctl *c, bool dry_run, char **plan_text, bool *missing, struct cfg_error *err);
+
 // --- translate.c: the only place where configuration becomes parameters.
 
 int ctl_translate(const struct cfg *running, const struct cfg *next, const struct cfg_action *a,

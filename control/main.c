@@ -57,16 +57,10 @@ static void on_signal(struct ev_loop *loop, struct ev_signal *s, int revents)
 static int config_load(struct ctl *c, bool first)
 {
 	struct cfg_error err = { 0 };
-	struct cfg *next;
 	char *plan = NULL;
-	bool missing;
-	int rc = ctl_config_read(c, &next, &missing, &err);
+	bool missing = false;
+	int rc = ctl_reload(c, false, &plan, &missing, &err);
 
-	if (rc == 0) {
-		rc = ctl_apply(c, next, false, &plan, &err);
-		if (rc < 0)
-			cfg_free(next);
-	}
 	if (rc < 0)
 		error_say(first ? "configuration" : "configuration refused, the running one stays",
 			  &err);

@@ -76,16 +76,10 @@ static void explain(struct ctl *c, const struct cfg_request *r, struct cfg_json 
 static void reload(struct ctl *c, bool dry_run, struct cfg_json *j)
 {
 	struct cfg_error err = { 0 };
-	struct cfg *next;
 	char *plan = NULL;
 	bool missing;
-	int rc = ctl_config_read(c, &next, &missing, &err);
+	int rc = ctl_reload(c, dry_run, &plan, &missing, &err);
 
-	if (rc == 0) {
-		rc = ctl_apply(c, next, dry_run, &plan, &err);
-		if (rc < 0 || dry_run)
-			cfg_free(next);
-	}
 	if (rc < 0) {
 		weir_log(WEIR_ERROR, "configuration %s: refused: %s%s%s: %s", c->config_path,
 			 err.path, err.value[0] ? " " : "", err.value, err.reason);
