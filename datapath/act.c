@@ -78,14 +78,17 @@ void dp_output(struct dp_worker *w, struct rte_mbuf *m, const struct dp_view *ou
 	}
 	if (unlikely(out->mirror_idx != DP_PORT_NONE)) {
 		const struct dp_view *to = w->snap->views[out->mirror_idx];
+		struct dp_port_pw *pw = dp_pw(w, out->port);
 		struct rte_mbuf *c =
 			to == NULL ? NULL : rte_pktmbuf_copy(m, w->pool, 0, UINT32_MAX);
 
+		pw->c[DP_PC_copied_in_pkts] += to != NULL;
 		if (c != NULL) {
 			*dp_meta(c) = *meta;
-			dp_pw(w, out->port)->c[DP_PC_copied_in_pkts]++;
-			dp_pw(w, out->port)->c[DP_PC_forwarded_pkts]++;
+			pw->c[DP_PC_forwarded_pkts]++;
 			dp_schedule(w, c, to);
+		} else if (to != NULL) {
+			pw->drop_in[DP_DROP_no_mbuf]++;
 		}
 	}
 	dp_schedule(w, m, out);

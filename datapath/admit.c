@@ -111,8 +111,10 @@ static enum dp_drop admit_one(struct dp_worker *w, const struct dp_view *v, stru
 
 	if (err != DP_DROP_none)
 		return err;
+	// A TCP super-frame to a group is nobody's.
+	if ((dp_data(m)[0] & 1) != 0 && (meta->flags & DP_MF_TSO) != 0)
+		return DP_DROP_offload_invalid;
 	if ((v->cfg.flags & DP_PF_ADMIT) != 0 && (dp_data(m)[0] & 1) != 0 &&
-	    memcmp(dp_data(m), "\xff\xff\xff\xff\xff\xff", 6) == 0 &&
 	    qos_bucket_take(&dp_pw(w, v->port)->broadcast, w->now_ns) < 0)
 		return DP_DROP_storm_broadcast;
 	// Admitted untagged although a tag stands there: it is a priority tag.

@@ -110,6 +110,10 @@ static int port_del(struct dp_prepared *pr, const char *name, struct weir_err *e
 		return weir_err_set(err, -ENOENT, "port %s: no such port", name);
 	if (pr->fresh_port[idx])
 		return weir_err_set(err, -EINVAL, "port %s: added and removed in one change", name);
+	if (pr->fresh_view[idx]) {
+		rte_free(pr->views[idx]);
+		pr->fresh_view[idx] = false;
+	}
 	pr->views[idx] = NULL;
 	return 0;
 }
@@ -294,6 +298,7 @@ void dp_switch_commit(struct dp_switch *sw, struct dp_prepared *pr)
 	struct dp_view *old[DP_MAX_PORTS];
 
 	memcpy(old, dp_root(sw)->views, sizeof(old));
+	pr->snap->tap = dp_root(sw)->tap; // it may have come or gone since prepare
 	dp_publish(sw, pr->snap);
 	// What is gone leaves the table before what is new enters it: a MAC may move between ports.
 	for (int i = 0; i < DP_MAX_PORTS; i++) {

@@ -86,8 +86,10 @@ void dp_classify_burst(struct dp_worker *w, const struct dp_view *v, struct rte_
 
 		dp_mark_punt(&v->cfg, dp_data(pkts[i]), rte_pktmbuf_data_len(pkts[i]), m);
 		c = dp_classify(w->snap, &v->cfg, dp_data(pkts[i]), m, &why);
-		// Control goes first everywhere, so a guest may not have as much of it as it likes.
-		if (c == QOS_CLASS_CONTROL && qos_bucket_take(&pw->control, w->now_ns) < 0) {
+		// These go first everywhere, so a guest may not have as much of them as it likes.
+		if ((c == QOS_CLASS_CONTROL ||
+		     (c == QOS_CLASS_BOOT && (m->flags & DP_MF_PUNT) == 0)) &&
+		    qos_bucket_take(&pw->control, w->now_ns) < 0) {
 			c = (enum qos_class)v->cfg.default_class;
 			why = QOS_WHY_CONTROL_RATE;
 		}

@@ -38,33 +38,25 @@ static bool is_software(const char *driver_name)
 		strstr(driver_name, "virtio") != NULL || strstr(driver_name, "vhost") != NULL);
 }
 
+// An ethdev has the name of its device: what stands before the first comma.
 static int probe(const struct dp_link_params *p, uint16_t *id, struct weir_err *err)
 {
-	struct rte_dev_iterator it;
-	uint16_t found = RTE_MAX_ETHPORTS, i;
+	char name[DP_ARGS_MAX];
 	int rc;
 
-	RTE_ETH_FOREACH_MATCHING_DEV(i, p->args, &it)
-	{
-		rte_eth_iterator_cleanup(&it);
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(p->args, ","), p->args);
+	if (rte_eth_dev_get_port_by_name(name, id) == 0)
 		return weir_err_set(err, -EBUSY, "port %s: device %s: is in use already", p->name,
-				    p->args);
-	}
+				    name);
 	rc = rte_dev_probe(p->args);
 	if (rc < 0)
 		return weir_err_set(err, rc, "port %s: device %s: does not start: %s", p->name,
 				    p->args, rte_strerror(-rc));
-	RTE_ETH_FOREACH_MATCHING_DEV(i, p->args, &it)
-	{
-		found = i;
-		rte_eth_iterator_cleanup(&it);
-		break;
-	}
-	if (found == RTE_MAX_ETHPORTS)
-		return weir_err_set(err, -ENODEV, "port %s: device %s: no such network device",
-				    p->name, p->args);
-	*id = found;
-	return 0;
+	if (rte_eth_dev_get_port_by_name(name, id) == 0)
+		return 0;
+	rte_eal_hotplug_remove(strchr(name, ':') != NULL ? "pci" : "vdev", name);
+	return weir_err_set(err, -ENODEV, "port %s: device %s: is no network device", p->name,
+			    p->args);
 }
 
 static void device_remove(uint16_t id)
@@ -108,7 +100,11 @@ static void caps_find(struct ethdev *d, const struct rte_eth_dev_info *info,
 		d->flags |= DP_DRV_TX_LINEAR;
 	if (strstr(d->driver_name, "af_packet") != NULL)
 		d->flags |= DP_DRV_TX_LINEAR;
-	if (d->software || (have & csum) != csum)
+	if (d->software)
+		return;
+	// A NIC spreads jumbo frames over ordinary buffers.
+	conf->rxmode.offloads |= info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
+	if ((have & csum) != csum)
 		return;
 	conf->txmode.offloads |= csum;
 	d->caps |= DP_CAP_CSUM;
@@ -122,7 +118,7 @@ static void caps_find(struct ethdev *d, const struct rte_eth_dev_info *info,
 static int start(struct ethdev *d, const struct dp_link_params *p, struct weir_err *err)
 {
 	struct rte_eth_conf conf = { .rxmode.mq_mode = RTE_ETH_MQ_RX_NONE };
-	struct rte_mempool *pool = p->mtu > 1500 && p->pool_large != NULL ? p->pool_large : p->pool;
+	struct rte_mempool *pool = p->pool;
 	struct rte_eth_dev_info info;
 	uint16_t n_rxd = N_DESC, n_txd = N_DESC;
 	int rc = rte_eth_dev_info_get(d->id, &info);
@@ -133,6 +129,9 @@ static int start(struct ethdev *d, const struct dp_link_params *p, struct weir_e
 	snprintf(d->driver_name, sizeof(d->driver_name), "%s", info.driver_name);
 	d->software = is_software(d->driver_name);
 	caps_find(d, &info, &conf);
+	if (p->mtu > 1500 && p->pool_large != NULL &&
+	    (conf.rxmode.offloads & RTE_ETH_RX_OFFLOAD_SCATTER) == 0)
+		pool = p->pool_large;
 	d->n_rxq = p->n_queues < info.max_rx_queues ? p->n_queues : info.max_rx_queues;
 	if (d->n_rxq > 1) {
 		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;

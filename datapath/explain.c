@@ -83,7 +83,7 @@ int dp_switch_explain(const struct dp_switch *sw, uint16_t in_port, const uint8_
 	}
 	e = (frame[0] & 1) != 0 ? NULL : dp_fdb_lookup(sw->fdb, dp_fdb_key(meta.vid, frame));
 	to = e == NULL ? NULL : s->views[DP_FDB_PORT(atomic_load(&e->where))];
-	if (to == NULL) {
+	if (to == NULL || !dp_port_carries(&to->cfg, meta.vid)) {
 		flood_to(s, in, meta.vid, out);
 		return 0;
 	}

@@ -140,7 +140,9 @@ static void forward_one(struct dp_worker *w, const struct dp_view *v, struct rte
 	out = e == NULL ? NULL
 			: w->snap->views[DP_FDB_PORT(
 				  atomic_load_explicit(&e->where, memory_order_acquire))];
-	if (out == NULL) {
+	// Egress filtering, IEEE 802.1Q 8.6.4: also while the table still knows the port from
+	// another VLAN.
+	if (out == NULL || unlikely(!dp_port_carries(&out->cfg, meta->vid))) {
 		if ((v->cfg.flags & DP_PF_ADMIT) != 0 &&
 		    qos_bucket_take(&dp_pw(w, v->port)->unknown, w->now_ns) < 0)
 			dp_drop_in(w, m, DP_DROP_storm_unknown, DP_STAGE_forward);

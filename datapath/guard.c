@@ -113,7 +113,7 @@ static enum dp_drop guard_ip4(const struct dp_port_params *cfg, const uint8_t *d
 static enum dp_drop guard_nd_options(const uint8_t *data, size_t size, size_t off, size_t end)
 {
 	if (end > size)
-		end = size;
+		return DP_DROP_l3_truncated; // what is not looked at is not allowed
 	while (off + 2 <= end) {
 		size_t len = (size_t)data[off + 1] * 8;
 

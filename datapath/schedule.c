@@ -14,7 +14,8 @@ static void mark_dirty(struct dp_worker *w, struct dp_port *p)
 {
 	if (!p->dirty) {
 		p->dirty = true;
-		w->dirty[w->n_dirty++] = (struct dp_dirty){ .port = p, .idx = p->idx };
+		w->dirty[w->n_dirty++] =
+			(struct dp_dirty){ .port = p, .gen = p->gen, .idx = p->idx };
 	}
 }
 
@@ -23,13 +24,19 @@ void dp_enqueue(struct dp_worker *w, struct dp_port *p, struct rte_mbuf *m)
 {
 	uint8_t cls = dp_meta(m)->cls;
 	struct dp_queue *q = &p->q[cls];
+	uint32_t at;
 
-	if (unlikely(q->n == p->queue_len)) {
+	// Counted in buffers, so that super-frames for a guest that does not read cannot hold the
+	// pool.
+	if (unlikely(q->n_bufs + m->nb_segs > p->queue_len)) {
 		dp_pw(w, p)->cls[cls].drop_pkts++;
 		dp_drop_out(w, p, m, DP_DROP_queue_full, DP_STAGE_schedule);
 		return;
 	}
-	q->slots[(q->head + q->n++) & (p->queue_len - 1)] = m;
+	at = (q->head + q->n++) & (p->queue_len - 1);
+	q->slots[at] = m;
+	q->bufs[at] = m->nb_segs;
+	q->n_bufs += m->nb_segs;
 	p->classes |= 1u << cls;
 	atomic_store_explicit(&p->queued, p->queued + 1, memory_order_relaxed);
 	mark_dirty(w, p);
@@ -73,13 +80,43 @@ static void cut_and_queue(struct dp_worker *w, struct rte_mbuf *m, struct dp_por
 		to_owner(w, segs[i], p);
 }
 
+// Does the request fit the packet, by our own parse? Whoever finishes it, nobody is given one that
+// does not.
+static enum dp_drop offload_check(const struct rte_mbuf *m, const struct dp_view *out)
+{
+	const struct dp_meta *meta = dp_meta_const(m);
+	bool tcp = meta->p.ip_proto == 6;
+	uint32_t hdr_end;
+
+	if ((meta->p.flags & DP_PF_L4) == 0 || (meta->p.flags & DP_PF_FRAG) != 0 ||
+	    (!tcp && meta->p.ip_proto != 17))
+		return DP_DROP_offload_invalid;
+	if ((meta->flags & DP_MF_TSO) == 0)
+		return DP_DROP_none;
+	if (!tcp || meta->tso_segsz < DP_TSO_MIN)
+		return DP_DROP_offload_invalid;
+	// The data offset is at least 5 and inside IP's length, or parse would have said so (err).
+	hdr_end = meta->p.l4_off + (uint32_t)(dp_data(m)[meta->p.l4_off + 12] >> 4) * 4;
+	if (meta->p.err != DP_DROP_none || hdr_end > rte_pktmbuf_data_len(m))
+		return DP_DROP_offload_invalid;
+	return hdr_end - meta->p.l3_off + meta->tso_segsz > out->cfg.mtu ? DP_DROP_mtu_exceeded
+									 : DP_DROP_none;
+}
+
 // Leave to the driver what the far side can take; finish the rest here.
 // returns false when m was consumed (cut, or dropped)
-static bool resolve(struct dp_worker *w, struct rte_mbuf *m, struct dp_port *p)
+static bool resolve(struct dp_worker *w, struct rte_mbuf *m, const struct dp_view *out)
 {
 	struct dp_meta *meta = dp_meta(m);
-	uint32_t caps = p->drv->tx_caps(p->link);
+	struct dp_port *p = out->port;
+	// Behind extension headers others sum the wrong pseudo-header.
+	uint32_t caps = (meta->p.flags & DP_PF_EXT) != 0 ? 0 : p->drv->tx_caps(p->link);
+	enum dp_drop err = offload_check(m, out);
 
+	if (err != DP_DROP_none) {
+		dp_drop_out(w, p, m, err, DP_STAGE_schedule);
+		return false;
+	}
 	if ((meta->flags & DP_MF_TSO) != 0) {
 		uint32_t need = (meta->p.flags & DP_PF_IP4) != 0 ? DP_CAP_TSO4 : DP_CAP_TSO6;
 
@@ -125,7 +162,7 @@ void dp_schedule(struct dp_worker *w, struct rte_mbuf *m, const struct dp_view *
 		dp_drop_out(w, p, m, DP_DROP_link_down, DP_STAGE_schedule);
 		return;
 	}
-	if (unlikely((meta->flags & (DP_MF_CSUM | DP_MF_TSO)) != 0) && !resolve(w, m, p))
+	if (unlikely((meta->flags & (DP_MF_CSUM | DP_MF_TSO)) != 0) && !resolve(w, m, out))
 		return;
 	if (unlikely((meta->flags & DP_MF_TSO) == 0 &&
 		     rte_pktmbuf_pkt_len(m) > mtu_size(meta, out))) {

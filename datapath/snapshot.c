@@ -125,7 +125,6 @@ int dp_snapshot_build(struct dp_switch *sw, struct dp_view *const views[DP_MAX_P
 	*out = NULL;
 	if (s == NULL)
 		return -ENOMEM;
-	s->gen = old == NULL ? 1 : old->gen + 1;
 	s->tap = old == NULL ? NULL : old->tap;
 	s->portals = portals;
 	memcpy(s->views, views, sizeof(s->views));

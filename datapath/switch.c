@@ -246,6 +246,9 @@ static void learn(struct dp_switch *sw, const struct dp_learn_event *e)
 
 	if (p == NULL || v == NULL || p->gen != e->gen)
 		return; // the port went meanwhile
+	// Told by a turn on the configuration before: the port has left that VLAN.
+	if (!dp_port_carries(&v->cfg, (uint16_t)(e->key >> 48 & 0xfff)))
+		return;
 	limit = v->cfg.mac_limit;
 	dp_fdb_learn(sw->fdb, e->key, e->port, limit, (uint32_t)(sw->now_ns / 1000000000u));
 }

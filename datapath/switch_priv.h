@@ -17,11 +17,14 @@
 #define DP_PUNTS 256	 // frames per worker towards the responder, and back
 #define DP_HANDOVER 1024 // frames per pair of workers and urgency
 #define DP_LEARN_CACHE 256
-#define DP_RETRY_NS 20000 // a link that took too little is tried again after this time
+#define DP_STUCK_NS 1000000000u // a link that takes nothing for so long loses its first frame
+#define DP_RETRY_NS 20000	// a link that took too little is tried again after this time
 
 struct dp_queue {
 	struct rte_mbuf **slots; // slots[len], ring
+	uint16_t *bufs;		 // bufs[len]: buffers of the frame in each slot
 	uint32_t head, n;
+	uint32_t n_bufs; // sum over the queue
 };
 
 // State of a port that one worker owns alone.
@@ -30,7 +33,8 @@ struct dp_port_pw {
 	uint64_t drop_in[DP_N_DROPS];
 	uint64_t drop_out[DP_N_DROPS];
 	struct dp_class_count cls[QOS_N_CLASSES];
-	uint64_t rated_for; // serial of the view whose rates the buckets have
+	uint64_t rated_for;   // serial of the view whose rates the buckets have
+	uint32_t rated_share; // and for how many workers
 	struct qos_bucket broadcast, unknown, control, punt, transfer;
 } __rte_cache_aligned;
 
@@ -53,7 +57,7 @@ struct dp_port {
 	_Atomic uint32_t queued; // owner: w, main: r, relaxed
 	uint32_t classes;	 // bit per class with frames
 	bool dirty;
-	uint64_t retry_ns;
+	uint64_t retry_ns, stuck_ns;
 };
 
 // A port in a snapshot: configuration and what was derived from it. Immutable; shared by snapshots
@@ -99,6 +103,7 @@ struct dp_learn_event {
 // without looking into it.
 struct dp_dirty {
 	struct dp_port *port;
+	uint32_t gen;
 	uint16_t idx;
 };
 
@@ -226,7 +231,9 @@ bool dp_csum_finish(struct rte_mbuf *m);
 // Cut a super-frame into segs[0..max). Consumes m on success.
 // returns how many, or a negative errno with m untouched (-ENOMEM, -EINVAL, -E2BIG)
 int dp_tso_cut(struct rte_mbuf *m, struct rte_mempool *pool, struct rte_mbuf **segs, uint32_t max);
-#define DP_TSO_SEGS 128
+#define DP_TSO_SEGS 1024
+#define DP_TSO_MIN                                                                                 \
+	64 // smallest segment; TCP's smallest sensible MSS is 88 (64 KiB make 745 of those)
 
 // --- drops: the only functions that free for a reason
 

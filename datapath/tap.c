@@ -171,6 +171,10 @@ void dp_tap_tx(struct dp_worker *w, const struct dp_port *p, struct rte_mbuf **p
 	for (uint16_t i = 0; i < n; i++) {
 		struct dp_tap_record r;
 
+		// Once: a frame that the link does not take comes by again.
+		if ((dp_meta(pkts[i])->flags & DP_MF_TAPPED) != 0)
+			continue;
+		dp_meta(pkts[i])->flags |= DP_MF_TAPPED;
 		if (t->kind == DP_TAP_TRACE ? (dp_meta(pkts[i])->flags & DP_MF_TRACE) == 0
 					    : t->port != p->idx || !wanted(t, pkts[i]))
 			continue;

@@ -29,6 +29,8 @@ static void pop(struct dp_port *p, uint16_t n)
 		struct dp_queue *q = &p->q[cls];
 		uint32_t k = q->n < n ? q->n : n;
 
+		for (uint32_t i = 0; i < k; i++)
+			q->n_bufs -= q->bufs[(q->head + i) & (p->queue_len - 1)];
 		q->head = (q->head + k) & (p->queue_len - 1);
 		q->n -= k;
 		n = (uint16_t)(n - k);
@@ -73,6 +75,19 @@ static void drop_all(struct dp_worker *w, struct dp_port *p)
 	}
 }
 
+// Nothing went. After a second of that the first frame is given up: it may be one that never fits,
+// and what waits behind it must have its turn.
+static void stuck(struct dp_worker *w, struct dp_port *p, struct rte_mbuf *head)
+{
+	if (p->stuck_ns == 0) {
+		p->stuck_ns = w->now_ns;
+	} else if (w->now_ns - p->stuck_ns >= DP_STUCK_NS) {
+		p->stuck_ns = 0;
+		pop(p, 1);
+		dp_drop_out(w, p, head, DP_DROP_tx_stuck, DP_STAGE_tx);
+	}
+}
+
 // returns true when the port has nothing left to send.
 static bool drain(struct dp_worker *w, struct dp_port *p)
 {
@@ -91,7 +106,11 @@ static bool drain(struct dp_worker *w, struct dp_port *p)
 			return true;
 		n_sent = send(w, p, pkts, n);
 		pop(p, n_sent);
+		if (n_sent > 0)
+			p->stuck_ns = 0;
 		if (n_sent < n) {
+			if (n_sent == 0)
+				stuck(w, p, pkts[0]);
 			p->retry_ns = w->now_ns + DP_RETRY_NS;
 			return false;
 		}
@@ -107,7 +126,7 @@ void dp_tx_forget_removed(struct dp_worker *w)
 	for (uint32_t i = 0; i < w->n_dirty; i++) {
 		const struct dp_view *v = w->snap->views[w->dirty[i].idx];
 
-		if (v != NULL && v->port == w->dirty[i].port)
+		if (v != NULL && v->port == w->dirty[i].port && v->port->gen == w->dirty[i].gen)
 			w->dirty[n_left++] = w->dirty[i];
 	}
 	w->n_dirty = n_left;

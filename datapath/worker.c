@@ -64,7 +64,8 @@ static uint16_t receive(struct dp_worker *w, const struct dp_rxq *rxq, struct rt
 		meta->vid = 0;
 		meta->pcp = 0;
 		dp_parse(dp_data(m), rte_pktmbuf_data_len(m), size, &meta->p);
-		if (unlikely(size > DP_FRAME_MAX && (meta->flags & DP_MF_TSO) == 0))
+		if (unlikely(size > DP_FRAME_MAX) &&
+		    (size > DP_SUPER_FRAME_MAX || (meta->flags & DP_MF_TSO) == 0))
 			dp_drop_in(w, m, DP_DROP_l2_oversize, DP_STAGE_rx);
 		else
 			pkts[n_ok++] = m;
@@ -98,6 +99,7 @@ static void rates_follow(struct dp_worker *w, const struct dp_rxq *rxq)
 	set(&pw->punt, PUNT_PPS, PUNT_BURST, w->now_ns);
 	set(&pw->transfer, TRANSFER_PPS, TRANSFER_BURST, w->now_ns);
 	pw->rated_for = rxq->view->serial;
+	pw->rated_share = rxq->n_share;
 }
 
 static void trace_stage(struct dp_worker *w, struct rte_mbuf **pkts, uint16_t n,
@@ -115,7 +117,8 @@ static uint32_t walk(struct dp_worker *w, const struct dp_rxq *rxq)
 	struct rte_mbuf *pkts[DP_BURST];
 	uint16_t n_rx, n;
 
-	if (unlikely(dp_pw(w, v->port)->rated_for != v->serial))
+	if (unlikely(dp_pw(w, v->port)->rated_for != v->serial ||
+		     dp_pw(w, v->port)->rated_share != rxq->n_share))
 		rates_follow(w, rxq);
 	n = receive(w, rxq, pkts, &n_rx);
 	if (n_rx == 0)
@@ -127,6 +130,16 @@ static uint32_t walk(struct dp_worker *w, const struct dp_rxq *rxq)
 		trace_stage(w, pkts, n, DP_STAGE_classify);
 	dp_forward_burst(w, v, pkts, n);
 	return n_rx;
+}
+
+// The view of the port that a frame was handed over for. Its sender may be a snapshot ahead of this
+// turn. returns NULL when the port is gone
+static const struct dp_view *view_of(const struct dp_worker *w, const struct dp_meta *meta)
+{
+	const struct dp_snapshot *now = atomic_load_explicit(&w->sw->root, memory_order_acquire);
+	const struct dp_view *v = now->views[meta->out_port];
+
+	return v != NULL && v->port->gen == meta->out_gen ? v : NULL;
 }
 
 // Frames that other workers received for links of ours.
@@ -145,9 +158,9 @@ static uint32_t take_handover(struct dp_worker *w)
 						      HANDOVER_BURST, NULL);
 			for (uint32_t i = 0; i < n; i++) {
 				struct dp_meta *meta = dp_meta(pkts[i]);
-				const struct dp_view *v = w->snap->views[meta->out_port];
+				const struct dp_view *v = view_of(w, meta);
 
-				if (v == NULL || v->port->gen != meta->out_gen) {
+				if (v == NULL) {
 					// Counted at the worker: the port that could count it is
 					// gone.
 					atomic_store_explicit(&w->gone_pkts, w->gone_pkts + 1,

@@ -35,7 +35,7 @@ static const char *const why_texts[QOS_N_WHYS] = {
 	[QOS_WHY_PORTAL] = "a declared storage portal",
 	[QOS_WHY_STORAGE_SERVER] = "a storage port of a declared storage server",
 	[QOS_WHY_DSCP] = "its DSCP",
-	[QOS_WHY_CONTROL_RATE] = "control traffic over the port's control rate",
+	[QOS_WHY_CONTROL_RATE] = "control or boot traffic over the port's control rate",
 };
 
 const char *qos_class_name(enum qos_class c)

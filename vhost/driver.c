@@ -18,6 +18,9 @@
 
 enum { QUEUES = DP_QUEUES_MAX };
 
+// Flags of an mbuf that say whose its memory is, and stay.
+#define OWNERSHIP (RTE_MBUF_F_EXTERNAL | RTE_MBUF_F_INDIRECT)
+
 // Guest and link: `vhost:` fields are written by librte_vhost's event thread, read by workers,
 // relaxed unless said.
 struct guest {
@@ -300,7 +303,7 @@ static void offload_read(struct rte_mbuf *m)
 	} else if ((m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_NONE) {
 		meta->flags = DP_MF_CSUM;
 	}
-	m->ol_flags = 0;
+	m->ol_flags &= OWNERSHIP;
 }
 
 static uint16_t vh_rx(void *link, uint16_t q, struct rte_mbuf **pkts, uint16_t n)
@@ -322,12 +325,12 @@ static void offload_write(struct rte_mbuf *m)
 	const struct dp_meta *meta = dp_meta(m);
 	bool v4 = (meta->p.flags & DP_PF_IP4) != 0, tcp = meta->p.ip_proto == 6;
 
-	m->ol_flags = 0;
+	m->ol_flags &= OWNERSHIP;
 	if (likely((meta->flags & (DP_MF_CSUM | DP_MF_TSO)) == 0) || meta->p.l4_off == 0)
 		return;
 	m->l2_len = meta->p.l3_off;
 	m->l3_len = (uint64_t)(meta->p.l4_off - meta->p.l3_off) & 0x1ff;
-	m->ol_flags = v4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6;
+	m->ol_flags |= v4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6;
 	m->ol_flags |= tcp ? RTE_MBUF_F_TX_TCP_CKSUM : RTE_MBUF_F_TX_UDP_CKSUM;
 	if ((meta->flags & DP_MF_TSO) != 0) {
 		m->ol_flags |= RTE_MBUF_F_TX_TCP_SEG;

@@ -72,7 +72,7 @@ def run(cfg, frames, workers=1, expect_exit=0):
         for ms, p, f in frames:
             by_port.setdefault(p, []).append((ms, bytes(f)))
         for p, list_ in by_port.items():
-            w = PcapWriter(os.path.join(d, p + ".in.pcap"), linktype=1)
+            w = PcapWriter(os.path.join(d, p + ".in.pcap"), linktype=1, snaplen=1 << 18)
             w.write_header(None)
             for ms, b in sorted(list_, key=lambda x: x[0]):
                 w.write_packet(b, sec=1 + ms // 1000, usec=ms % 1000 * 1000)
@@ -92,7 +92,7 @@ def run(cfg, frames, workers=1, expect_exit=0):
 
 
 def same(got, want, what=""):
-    assert got == want, "%s\n  got  %s\n  want %s" % (what, got, want)
+    assert got == want, "%s\n  got  %.400s\n  want %.400s" % (what, got, want)
 
 
 def frames_are(got, want, what=""):

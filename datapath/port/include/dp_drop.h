@@ -35,7 +35,7 @@
 	X(dhcp_not_own,                                                                            \
 	  "DHCP request whose client address is not the guest's MAC, or that claims a relay")      \
 	X(mac_limit, "source MAC beyond the port's limit")                                         \
-	X(storm_broadcast, "broadcast over the port's rate")                                       \
+	X(storm_broadcast, "broadcast or multicast over the port's rate")                          \
 	X(storm_unknown, "unknown unicast over the port's rate")                                   \
 	X(punt_rate, "boot requests (DHCP, ARP for the service address) over the port's rate")     \
 	X(punt_full, "the responder's queue is full")                                              \
@@ -50,6 +50,8 @@
 	X(handover_full, "the ring to the worker that owns the destination link is full")          \
 	X(port_gone, "the destination port was removed meanwhile")                                 \
 	X(link_down, "the destination link is down, or its guest is not connected")                \
+	X(tx_stuck, "the link took nothing for a second: its guest does not read, or has no "      \
+		    "buffer that fits")                                                            \
 	X(driver_tx, "accepted by the driver but not sent, by the driver's own statistics")        \
 	X(mirror_only, "received on a mirror destination")
 

@@ -12,9 +12,10 @@
 #include "dp_parse.h"
 
 #define DP_PORT_NONE UINT16_MAX
-#define DP_FRAME_MAX 9728	 // largest frame without FCS that is not a TSO super-frame
-#define DP_MBUF_ROOM 2048	 // data room behind the headroom
-#define DP_MBUF_ROOM_LARGE 18432 // for drivers that need one contiguous mbuf per jumbo frame
+#define DP_FRAME_MAX 9728		// largest frame without FCS that is not a TSO super-frame
+#define DP_SUPER_FRAME_MAX (65535 + 22) // largest IP packet behind an Ethernet header with two tags
+#define DP_MBUF_ROOM 2048		// data room behind the headroom
+#define DP_MBUF_ROOM_LARGE 18432	// for drivers that need one contiguous mbuf per jumbo frame
 
 enum dp_meta_flag {
 	DP_MF_CSUM = 1 << 0,	// L4 checksum is missing and has to be finished
@@ -23,6 +24,7 @@ enum dp_meta_flag {
 	DP_MF_TRACE = 1 << 3,	// followed hop by hop
 	DP_MF_PUNT = 1 << 4,	// for the boot responder
 	DP_MF_LIMITED = 1 << 5, // with DP_MF_PUNT: counts against the port's request rate
+	DP_MF_TAPPED = 1 << 6,	// a capture or trace has seen it on its way out
 };
 
 struct dp_meta {

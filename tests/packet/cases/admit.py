@@ -215,3 +215,10 @@ def the_framing_matrix_leaks_nothing_and_names_every_drop():
         for must in ("l2_too_many_tags", "l2_llc", "vlan_tpid", "vlan_double_tag", "guard_ra", "guard_dhcp_server", "spoof_arp", "spoof_nd", "spoof_ip", "l2_length_field"):
             assert drops.get(must), "%s: no frame was dropped for %s: %s" % (mode, must, drops)
     print("        (%d framings, twice)" % len(rows))
+
+
+@case
+def multicast_counts_as_broadcast_does():
+    c = config([port("g", admit={"broadcast-limit": 100}), port("u", "uplink")])
+    res = run(c, [(i, "g", Ether(src=G, dst="01:00:5e:00:00:05") / IP() / UDP()) for i in range(1000)])
+    assert 135 <= len(res.out["u"]) <= 142, len(res.out["u"])

@@ -212,3 +212,19 @@ def several_workers_hand_frames_to_the_owner_of_the_link():
         frames += [(i, "a", ip(1, 2)), (i, "b", ip(2, 1)), (i, "c", ip(3, 1)), (i, "u", ip(7, 3))]
     res = run(c, [(0, p, ip(n, BC)) for n, p in ((1, "a"), (2, "b"), (3, "c"), (7, "u"))] + [(m + 10, p, f) for m, p, f in frames], workers=3)
     same([len([f for f in res.out[p] if f[:6] != b"\xff" * 6]) for p in "abcu"], [200, 100, 100, 0])
+
+
+@case
+def what_a_link_does_not_take_for_a_second_is_given_up_frame_by_frame():
+    c = config([port("a", device="test,room=0"), port("u", "uplink")], vms=[vm("v", [nic(0, mac(1), "a")])])
+    res = run(c, [(0, "u", ip(7, 1)), (0, "u", ip(7, 1)), (3500, "u", ip(7, BC))])
+    same(res.drops("a"), {"tx_stuck": 2})
+    same(int(res.ports["a"]["queued"]), 1)
+
+
+@case
+def a_queue_is_bounded_in_buffers():
+    c = config([port("a", device="test,room=0", mtu=9000), port("u", "uplink", mtu=9000)], system={"queue-length": 64}, vms=[vm("v", [nic(0, mac(1), "a")])])
+    big = ip(7, 1, payload=b"x" * 8000)  # four buffers
+    res = run(c, [(1 + i // 16, "u", big) for i in range(40)])
+    same((int(res.ports["a"]["queued"]), res.drops("a")), (16, {"queue_full": 24}))

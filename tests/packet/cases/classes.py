@@ -64,3 +64,11 @@ def control_traffic_over_its_rate_is_served_as_bulk():
 @case
 def the_default_class_is_the_ports():
     same(run(cfg(None, default_class="interactive"), [(0, "g", tcp(1, 2))]).classes("g"), {"interactive": 1})
+
+
+@case
+def a_boot_port_number_buys_no_more_than_control_does():
+    c = cfg(None, admit={"control-limit": 100})
+    res = run(c, [(i // 4, "g", Ether(src=G, dst=U) / IP(src=GIP, dst=SRV) / UDP(sport=1, dport=69)) for i in range(400)])
+    n = res.classes("g")
+    assert 41 <= n["boot"] <= 55 and n["boot"] + n["bulk"] == 400, n

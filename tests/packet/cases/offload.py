@@ -116,3 +116,37 @@ def jumbo_segments_are_cut_into_large_buffers():
     res, load, _ = cut(False, 60000, 8900, mtu=9000)
     same(b"".join(bytes(Ether(f)[TCP].payload) for f in res.out["b"]) == load, True)
     same(len(res.out["b"]), 7)
+
+
+@case
+def requests_are_checked_also_where_the_far_side_would_take_them():
+    big = lambda l4: frame(False, l4, b"x" * 9000)
+    takes = "test,csum,tso4,tso6"
+    for device, f, why in (("test,rx-tso=1400", big(UDP(sport=1, dport=2)), "offload_invalid"),
+                           ("test,rx-tso=20", big(TCP(sport=1, dport=2)), "offload_invalid"),
+                           ("test,rx-tso=1900", big(TCP(sport=1, dport=2)), "mtu_exceeded"),
+                           ("test,rx-csum", Ether(src=A, dst=B) / IP(src="10.0.0.1", dst="10.0.0.2", frag=4) / (b"x" * 40), "offload_invalid")):
+        for out in (takes, "test"):
+            res = run(two(device, out), [(0, "a", f)])
+            same((res.out["b"], res.drops("b")), ([], {why: 1}), device + " to " + out)
+
+
+@case
+def no_frame_is_larger_than_an_ip_packet_can_be():
+    f = bytes(frame(False, TCP(sport=1, dport=2), b"x" * 60000)) + b"\0" * 20000
+    res = run(two("test,rx-tso=1400", "test"), [(0, "a", f)])
+    same((res.out["b"], res.drops("a")), ([], {"l2_oversize": 1}))
+
+
+@case
+def super_frames_to_groups_are_refused():
+    f = Ether(src=A, dst="01:00:5e:00:00:01") / IP(src="10.0.0.1", dst="224.0.0.1") / TCP() / (b"x" * 9000)
+    res = run(two("test,rx-tso=1400", "test"), [(0, "a", f)])
+    same((res.out["b"], res.drops("a")), ([], {"offload_invalid": 1}))
+
+
+@case
+def a_small_mss_is_cut_too():
+    res, load, _ = cut(False, 60000, 88)
+    assert b"".join(bytes(Ether(f)[TCP].payload) for f in res.out["b"]) + b"" == load[:88 * len(res.out["b"])], "in order"
+    same(len(res.out["b"]) + res.drops("b").get("queue_full", 0), 682)
