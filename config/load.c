@@ -443,6 +443,8 @@ int cfg_load(struct cfg_schema *s, const char *json, size_t size, struct cfg **o
 	text[size] = '\0';
 	if (strlen(text) != size)
 		rc = cfg_refuse(err, "", "", "has a NUL byte at offset %zu", strlen(text));
+	else if (strspn(text, " \t\r\n") == size)
+		rc = cfg_refuse(err, "", "", "is empty; an empty configuration is written {}");
 	else if (lyd_parse_data_mem(s->ctx, text, LYD_JSON, LYD_PARSE_STRICT,
 				    LYD_VALIDATE_NO_STATE | LYD_VALIDATE_PRESENT,
 				    &tree) != LY_SUCCESS)

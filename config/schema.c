@@ -30,7 +30,8 @@ int cfg_schema_create(const char *yang_dir, struct cfg_schema **out, struct cfg_
 	ly_log_options(LY_LOSTORE_LAST); // errors are read, not printed
 	if (ly_ctx_new(yang_dir, LY_CTX_DISABLE_SEARCHDIR_CWD, &s->ctx) != LY_SUCCESS) {
 		free(s);
-		cfg_refuse(err, "", yang_dir, "directory of YANG modules cannot be read");
+		cfg_refuse(err, "", yang_dir,
+			   "directory of YANG modules cannot be read (option -y names another)");
 		return -ENOENT;
 	}
 	for (size_t i = 0; i < sizeof(standard_dirs) / sizeof(standard_dirs[0]); i++)

@@ -36,7 +36,8 @@ static void between(const char *text, const char *before, char *out, size_t size
 
 int cfg_refuse_ly(struct cfg_error *err, const struct ly_ctx *ctx)
 {
-	const char *msg = ly_errmsg(ctx), *path = ly_errpath(ctx);
+	const char *msg = ly_errmsg(ctx), *path = ly_errpath(ctx), *at;
+	unsigned line = 0;
 
 	if (err == NULL)
 		return -EINVAL;
@@ -45,13 +46,18 @@ int cfg_refuse_ly(struct cfg_error *err, const struct ly_ctx *ctx)
 		// libyang 2.1 writes: Schema location "/..", data location "/..", line number 7.
 		between(path, "ata location \"", err->path, sizeof(err->path));
 		if (err->path[0] == '\0')
+			between(path, "chema location \"", err->path, sizeof(err->path));
+		if (err->path[0] == '\0' && path[0] == '/')
 			snprintf(err->path, sizeof(err->path), "%s", path);
 	}
+	if (path != NULL && (at = strstr(path, "ine number ")) != NULL)
+		line = (unsigned)strtoul(at + 11, NULL, 10);
 	if (msg != NULL) {
 		between(msg, "alue \"", err->value, sizeof(err->value));
 		if (err->value[0] == '\0') // "Unsatisfied pattern - "x" does not conform to ..."
 			between(msg, " - \"", err->value, sizeof(err->value));
-		snprintf(err->reason, sizeof(err->reason), "%s", msg);
+		snprintf(err->reason, sizeof(err->reason), line > 0 ? "%s (line %u)" : "%s", msg,
+			 line);
 	} else {
 		snprintf(err->reason, sizeof(err->reason), "not valid");
 	}

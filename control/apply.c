@@ -67,6 +67,9 @@ int ctl_config_read(struct ctl *c, struct cfg **out, bool *missing, struct cfg_e
 		return rc;
 	rc = cfg_load(c->schema, text, size, out, err);
 	free(text);
+	// A reason that names no file is of no use in a log.
+	if (rc < 0 && err->path[0] == '\0' && err->value[0] == '\0')
+		snprintf(err->value, sizeof(err->value), "%.127s", c->config_path);
 	return rc;
 }
 
@@ -125,6 +128,7 @@ int ctl_apply(struct ctl *c, struct cfg *next, bool dry_run, char **plan_text,
 	struct dp_plan plan;
 	struct weir_err werr;
 	uint64_t stamp = files_stamp(next);
+	char line[320];
 	int n, rc = 0;
 
 	memset(err, 0, sizeof(*err));
@@ -156,6 +160,8 @@ int ctl_apply(struct ctl *c, struct cfg *next, bool dry_run, char **plan_text,
 	dp_switch_commit(c->sw, prep);
 	ctl_boot_table_bind(c, next, table);
 	ctl_boot_set(c, table);
+	for (int i = 0; i < n; i++)
+		weir_log(WEIR_INFO, "%s", cfg_action_text(&actions[i], line, sizeof(line)));
 out:
 	dp_plan_fini(&plan);
 	free(actions);
@@ -174,6 +180,13 @@ int ctl_reload(struct ctl *c, bool dry_run, char **plan_text, bool *missing, str
 	*plan_text = NULL;
 	if (rc < 0)
 		return rc;
+	// Only the first start may do without a file: a file that went missing must not take the
+	// ports with it.
+	if (*missing && c->running->n_ports + c->running->n_vms > 0) {
+		cfg_free(next);
+		return refuse(err, -ENOENT, c->config_path,
+			      "there is no such file; an empty configuration is written {}");
+	}
 	rc = ctl_apply(c, next, dry_run, plan_text, err);
 	if (rc < 0 || dry_run)
 		cfg_free(next);

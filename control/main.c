@@ -38,6 +38,7 @@ static const char usage[] =
 	"      --no-huge       do not use hugepages\n"
 	"      --check         check the configuration and exit\n"
 	"  -v, --verbose       say more\n"
+	"      --version\n"
 	"  -h, --help\n"
 	"Stays in the foreground. SIGHUP loads the configuration again, SIGTERM ends.\n";
 
@@ -70,11 +71,6 @@ static int config_load(struct ctl *c, bool first)
 			 "\"Configuration by "
 			 "example\") and run: weir reload",
 			 c->config_path);
-	for (char *line = plan, *nl; rc == 0 && line != NULL && (nl = strchr(line, '\n')) != NULL;
-	     line = nl + 1) {
-		*nl = '\0';
-		weir_log(WEIR_INFO, "%s", line);
-	}
 	free(plan);
 	return rc;
 }
@@ -107,10 +103,9 @@ static void on_watch(struct ev_loop *loop, struct ev_timer *t, int revents)
 static int options_read(int argc, char **argv, struct ctl *c, struct options *o)
 {
 	static const struct option longs[] = {
-		{ "config", 1, NULL, 'c' }, { "socket", 1, NULL, 's' },
-		{ "yang", 1, NULL, 'y' },   { "no-huge", 0, NULL, 1 },
-		{ "check", 0, NULL, 2 },    { "verbose", 0, NULL, 'v' },
-		{ "help", 0, NULL, 'h' },   { 0 },
+		{ "config", 1, NULL, 'c' }, { "socket", 1, NULL, 's' }, { "yang", 1, NULL, 'y' },
+		{ "no-huge", 0, NULL, 1 },  { "check", 0, NULL, 2 },	{ "verbose", 0, NULL, 'v' },
+		{ "help", 0, NULL, 'h' },   { "version", 0, NULL, 3 },	{ 0 },
 	};
 	int opt;
 
@@ -137,6 +132,9 @@ static int options_read(int argc, char **argv, struct ctl *c, struct options *o)
 		case 'v':
 			weir_log_set_level(WEIR_DEBUG);
 			break;
+		case 3:
+			puts("weir-switchd " WEIR_VERSION);
+			exit(0);
 		case 'h':
 			fputs(usage, stdout);
 			exit(0);
@@ -195,14 +193,12 @@ static int start(struct ctl *c, const struct options *o)
 		rc = ctl_switch_create(c, &first->system, &eal, &err);
 	cfg_free(first);
 	if (rc < 0) {
-		error_say("start", &err);
+		error_say(c->config_path, &err);
 		return rc;
 	}
 	if (o->check) {
-		printf("%s: %s\n", c->config_path,
-		       missing ? "there is no such file; Weir would run without ports"
-			       : "is valid");
-		return 0;
+		printf("%s: %s\n", c->config_path, missing ? "there is no such file" : "is valid");
+		return missing ? -ENOENT : 0;
 	}
 	rc = ctl_boot_start(c);
 	if (rc == 0)

@@ -81,8 +81,9 @@ static void reload(struct ctl *c, bool dry_run, struct cfg_json *j)
 	int rc = ctl_reload(c, dry_run, &plan, &missing, &err);
 
 	if (rc < 0) {
-		weir_log(WEIR_ERROR, "configuration %s: refused: %s%s%s: %s", c->config_path,
-			 err.path, err.value[0] ? " " : "", err.value, err.reason);
+		weir_log(WEIR_ERROR, "configuration %s: refused: %s%s%s%s%s", c->config_path,
+			 err.path, err.path[0] ? " " : "", err.value, err.value[0] ? ": " : "",
+			 err.reason);
 		ctl_answer_error(j, err.path, err.value, err.reason);
 	} else {
 		cfg_json_open(j, NULL, '{');

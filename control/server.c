@@ -426,6 +426,9 @@ static struct client *client_create(struct ctl_server *s, int fd)
 
 static void on_accept(struct ev_loop *loop, struct ev_io *io, int revents)
 {
+	static const char full[] =
+		"{\"ok\":false,\"error\":{\"path\":\"\",\"value\":\"\",\"reason\":"
+		"\"too many local tools are connected, or not root\"}}\n";
 	struct ctl_server *s = io->data;
 	int fd = accept4(io->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
@@ -441,6 +444,9 @@ static void on_accept(struct ev_loop *loop, struct ev_io *io, int revents)
 			return;
 		break;
 	}
+	// Best effort: the socket's buffer is empty, so a line fits.
+	if (write(fd, full, sizeof(full) - 1) < 0)
+		weir_log(WEIR_WARNING, "local tool: turned away");
 	close(fd);
 }
 

@@ -25,6 +25,7 @@ struct ethdev {
 	_Atomic bool up; // main: w, worker: r, relaxed
 	bool software; // a virtual device: whatever it offers to finish it would finish in software
 	char driver_name[32];
+	char iface[IFNAMSIZ]; // of a link that sits on a Linux device; empty = none
 	char name[DP_NAME_MAX];
 };
 
@@ -38,16 +39,45 @@ static bool is_software(const char *driver_name)
 		strstr(driver_name, "virtio") != NULL || strstr(driver_name, "vhost") != NULL);
 }
 
+// The Linux device that af_packet and af_xdp sit on.
+static void iface_read(const char *args, char iface[IFNAMSIZ])
+{
+	const char *at = strstr(args, "iface=");
+
+	iface[0] = '\0';
+	if (at != NULL && strncmp(args, "net_af_", 7) == 0)
+		snprintf(iface, IFNAMSIZ, "%.*s", (int)strcspn(at + 6, ","), at + 6);
+}
+
+// The kernel's word on it: up, and with a carrier. false also when it is gone.
+static bool iface_runs(const char *iface)
+{
+	struct ifreq ifr = { 0 };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool runs;
+
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", iface);
+	runs = fd >= 0 && ioctl(fd, SIOCGIFFLAGS, &ifr) == 0 && (ifr.ifr_flags & IFF_UP) != 0 &&
+	       (ifr.ifr_flags & IFF_RUNNING) != 0;
+	if (fd >= 0)
+		close(fd);
+	return runs;
+}
+
 // An ethdev has the name of its device: what stands before the first comma.
 static int probe(const struct dp_link_params *p, uint16_t *id, struct weir_err *err)
 {
-	char name[DP_ARGS_MAX];
+	char name[DP_ARGS_MAX], iface[IFNAMSIZ];
 	int rc;
 
 	snprintf(name, sizeof(name), "%.*s", (int)strcspn(p->args, ","), p->args);
 	if (rte_eth_dev_get_port_by_name(name, id) == 0)
 		return weir_err_set(err, -EBUSY, "port %s: device %s: is in use already", p->name,
 				    name);
+	iface_read(p->args, iface);
+	if (iface[0] != '\0' && if_nametoindex(iface) == 0)
+		return weir_err_set(err, -ENODEV, "port %s: %s: there is no such network device",
+				    p->name, iface);
 	rc = rte_dev_probe(p->args);
 	if (rc < 0)
 		return weir_err_set(err, rc, "port %s: device %s: does not start: %s", p->name,
@@ -182,7 +212,8 @@ static int ethdev_create(const struct dp_link_params *p, void **out, struct weir
 		free(d);
 		return rc;
 	}
-	atomic_store(&d->up, true);
+	iface_read(p->args, d->iface);
+	atomic_store(&d->up, d->iface[0] == '\0' || iface_runs(d->iface));
 	*out = d;
 	return 0;
 }
@@ -271,6 +302,8 @@ static void ethdev_status(void *link, struct dp_link_status *out)
 	// pcap, null and ring have no carrier to lose.
 	if (rte_eth_link_get_nowait(d->id, &l) < 0 || strstr(d->driver_name, "pcap") != NULL)
 		l.link_status = 1;
+	if (d->iface[0] != '\0')
+		l.link_status = iface_runs(d->iface);
 	atomic_store_explicit(&d->up, l.link_status != 0, memory_order_relaxed);
 	out->up = l.link_status != 0;
 	out->attached = true;

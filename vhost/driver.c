@@ -259,7 +259,10 @@ static int vh_create(const struct dp_link_params *p, void **out, struct weir_err
 	memcpy(g->path, p->args, sizeof(g->path));
 	rc = table_add(g);
 	if (rc == -EEXIST)
-		weir_err_set(err, rc, "port %s: socket %s: is another port's", p->name, p->args);
+		weir_err_set(
+			err, rc,
+			"port %s: socket %s: is another port's, or is just being closed: try again",
+			p->name, p->args);
 	else if (rc < 0)
 		weir_err_set(err, rc, "port %s: more than %u guests", p->name, VH_MAX_GUESTS);
 	if (rc == 0 && (rc = vh_register(g, p, err)) < 0)
@@ -272,13 +275,76 @@ static int vh_create(const struct dp_link_params *p, void **out, struct weir_err
 	return 0;
 }
 
+// One guest on its way out.
+struct leaving {
+	struct guest *g;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool done, left_alone; // whoever comes second frees this
+};
+
+static void leaving_free(struct leaving *l)
+{
+	pthread_cond_destroy(&l->changed);
+	pthread_mutex_destroy(&l->lock);
+	free(l);
+}
+
+static void *leave(void *arg)
+{
+	struct leaving *l = arg;
+	bool mine;
+
+	rte_vhost_driver_unregister(
+		l->g->path); // calls on_destroy_device when somebody is connected
+	table_del(l->g);
+	free(l->g);
+	pthread_mutex_lock(&l->lock);
+	l->done = true;
+	mine = l->left_alone;
+	pthread_cond_signal(&l->changed);
+	pthread_mutex_unlock(&l->lock);
+	if (mine)
+		leaving_free(l);
+	return NULL;
+}
+
+// The library waits in unregister for its one event thread, and that thread waits for a front-end
+// that began a message and does not end it. So a thread of its own does it, and main looks on for a
+// second and no longer.
 static void vh_destroy(void *link)
 {
 	struct guest *g = link;
+	struct leaving *l = calloc(1, sizeof(*l));
+	struct timespec until;
+	pthread_t thread;
+	bool done;
 
-	rte_vhost_driver_unregister(g->path); // calls on_destroy_device when somebody is connected
-	table_del(g);
-	free(g);
+	if (l == NULL)
+		return; // better a port too many than a main thread that hangs
+	l->g = g;
+	pthread_mutex_init(&l->lock, NULL);
+	pthread_cond_init(&l->changed, NULL);
+	if (pthread_create(&thread, NULL, leave, l) != 0) {
+		leaving_free(l);
+		return;
+	}
+	pthread_detach(thread);
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += 1;
+	pthread_mutex_lock(&l->lock);
+	while (!l->done && pthread_cond_timedwait(&l->changed, &l->lock, &until) == 0)
+		;
+	done = l->done;
+	l->left_alone = !done;
+	pthread_mutex_unlock(&l->lock);
+	if (done)
+		leaving_free(l);
+	else
+		weir_log(
+			WEIR_ERROR,
+			"a guest's socket does not close: some QEMU began a vhost-user message and "
+			"does not end it; it holds up the start and stop of other guests' drivers");
 }
 
 static uint32_t vh_flags(void *link)

@@ -15,11 +15,20 @@ echo '{"ietf-interfaces:interfaces":{"interface":[{"name":"n","type":"weir-inter
 "$weir" reload | grep -qx 'port n: add'
 "$weir" show ports | grep -q '^n .*uplink'
 
+# A file that goes missing, or is emptied, does not take the ports with it.
+mv "$LAB_T/none.json" "$LAB_T/away"
+"$weir" reload 2>&1 | grep -q 'there is no such file'
+: >"$LAB_T/none.json"
+"$weir" reload 2>&1 | grep -q 'is empty'
+mv "$LAB_T/away" "$LAB_T/none.json"
+"$weir" show ports | grep -q '^n .*uplink'
+
 kill -TERM "$LAB_SWITCHD"
 wait "$LAB_SWITCHD" # exit code 0, or this test fails
 [ ! -e "$WEIR_SOCKET" ]
 
 # --check says yes or no, and starts nothing.
+refute "$lab_build/control/weir-switchd" --check -c "$LAB_T/nowhere" -y "$lab_top/config/yang"
 "$lab_build/control/weir-switchd" --check -c "$LAB_T/none.json" -y "$lab_top/config/yang" | grep -q 'is valid'
 status=0
 "$weir" ping 2>/dev/null || status=$?

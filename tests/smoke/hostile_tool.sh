@@ -17,4 +17,4 @@ kill "${pids[@]}" 2>/dev/null || true
 for _ in $(seq 50); do "$weir" ping >/dev/null 2>&1 && break; sleep 0.1; done
 "$weir" ping | grep -qx alive
 "$weir" capture nowhere -w - 2>&1 | grep -q 'no port of that name'
-[ "$("$weir" nonsense 2>&1 | head -1)" = "weir: no such command" ]
+[ "$("$weir" nonsense 2>&1 | head -1)" = "weir: nonsense: no such command (weir --help lists them)" ]

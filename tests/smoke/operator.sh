@@ -34,6 +34,9 @@ status=0; "$weir" explain nowhere src=52:54:00:00:00:11 type=arp 2>"$LAB_T/err" 
 [ $status = 1 ]
 grep -q 'nowhere: there is no port of that name' "$LAB_T/err"
 
+"$weir" explain a ip=0.0.0.0,255.255.255.255 udp=68,67 | grep -q 'class    boot'
+refute "$weir" explain a ip=10.9.0.11,10.9.0.1 dscp=99
+
 echo "- capture with a filter; trace"
 "$weir" capture a -c 4 'icmp' -w "$LAB_T/a.pcap" & tap=$!
 sleep 0.5 # the tap must stand before the ping; nothing tells that it does
@@ -45,6 +48,7 @@ sleep 0.5
 in_a ping -q -c 1 10.9.0.1 >/dev/null
 wait $tap
 grep -q ' rx ' "$LAB_T/trace"
+grep -q '52:54:00:00:00:11 > .* 10.9.0.11 > 10.9.0.1  protocol 1' "$LAB_T/trace"
 grep -q ' tx .*uplink' "$LAB_T/trace"
 status=0; "$weir" capture a 'no such filter' -w - 2>"$LAB_T/err" || status=$?
 [ $status = 2 ]
@@ -79,7 +83,7 @@ refused() { # WHAT PATTERN: reload must fail with it
 	in_a ping -q -c 1 -W 2 10.9.0.1 >/dev/null
 }
 config ",$(port b uplink "\"af-packet\":\"nosuchdev\"")" "" ""; sed -i 's/"name":"b"/"name":"c"/' "$LAB_T/weir.json"
-refused "missing device" 'port c: device net_af_packet_c,iface=nosuchdev'
+refused "missing device" 'port c: nosuchdev: there is no such network device'
 MORE_VMS=',{"name":"vm-b","nic":[{"id":0,"mac":"52:54:00:00:00:11","interface":"a2"}]}' config ",$(port a2 guest "\"af-packet\":\"b$LAB_ID\"")" "" ""
 refused "MAC twice" "vm-b.*/mac 52:54:00:00:00:11: port a in the same VLAN 1 has this MAC address"
 config ",$(port s guest '"socket":"/etc/passwd"')" "" ""

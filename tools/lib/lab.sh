@@ -9,7 +9,7 @@ LAB_PIDS=()
 LAB_LINKS=()
 LAB_NS=()
 
-say() { printf '\033[1m==\033[0m %s\n' "$*"; }
+say() { if [ -t 1 ]; then printf '\033[1m==\033[0m %s\n' "$*"; else printf '== %s\n' "$*"; fi; }
 fail() { printf 'FAILED: %s\n' "$*" >&2; return 1; }
 
 lab_begin() {
@@ -109,7 +109,7 @@ lab_accel() { # kvm where an ordinary kernel really runs under it, tcg otherwise
 	LAB_ACCEL=${WEIR_ACCEL:-tcg}
 	[ -z "${WEIR_ACCEL:-}" ] && [ -w /dev/kvm ] && [ -f "$lab_build/guest/vmlinuz" ] || return 0
 	# KVM may be there and not work (nested, restricted), so it is tried.
-	out=$(timeout 6 qemu-system-x86_64 -accel kvm -m 256 -nographic -net none -no-reboot -kernel "$lab_build/guest/vmlinuz" \
+	out=$(timeout --foreground 6 qemu-system-x86_64 -accel kvm -m 256 -nographic -net none -no-reboot -kernel "$lab_build/guest/vmlinuz" \
 		-append "console=ttyS0 panic=-1" </dev/null 2>/dev/null | grep -am1 "Kernel panic") || out=
 	[ -n "$out" ] && LAB_ACCEL=kvm
 	return 0
@@ -135,6 +135,7 @@ lab_wait_text() { # FILE TEXT SECONDS PID: until FILE has TEXT; gives up when PI
 	for _ in $(seq $(($3 * 5))); do
 		grep -aq -- "$2" "$1" 2>/dev/null && return 0
 		kill -0 "$4" 2>/dev/null || break
+		kill -0 "${LAB_SWITCHD:-$$}" 2>/dev/null || break # without the switch nothing will come
 		sleep 0.2
 	done
 	grep -aq -- "$2" "$1" 2>/dev/null

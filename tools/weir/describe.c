@@ -6,6 +6,8 @@
 
 #include "weir_priv.h"
 
+enum { BOOTP_BYTES = 300 };
+
 struct description {
 	uint8_t src[6], dst[6];
 	uint16_t tci[2], type;
@@ -37,7 +39,7 @@ static bool mac_read(const char *s, uint8_t mac[6])
 
 static bool pair_read(const char *s, char *a, char *b, size_t size)
 {
-	const char *gt = strchr(s, '>');
+	const char *gt = strpbrk(s, ">,");
 
 	if (gt == NULL || (size_t)(gt - s) >= size || strlen(gt + 1) >= size)
 		return false;
@@ -50,8 +52,8 @@ static bool ports_read(struct description *d, const char *word, const char *valu
 {
 	unsigned a, b;
 
-	if (sscanf(value, "%u>%u", &a, &b) != 2 || a > 65535 || b > 65535)
-		return complain(word, "wants PORT>PORT");
+	if (sscanf(value, "%u%*1[>,]%u", &a, &b) != 2 || a > 65535 || b > 65535)
+		return complain(word, "wants PORT,PORT (or PORT>PORT, quoted from the shell)");
 	d->proto = proto;
 	d->sport = (uint16_t)a;
 	d->dport = (uint16_t)b;
@@ -80,7 +82,7 @@ static bool word_read(struct description *d, const char *word)
 	}
 	if (IS("ip"))
 		return pair_read(value, d->ip_src, d->ip_dst, sizeof(d->ip_src)) ||
-		       complain(word, "wants ADDRESS>ADDRESS");
+		       complain(word, "wants ADDRESS,ADDRESS");
 	if (IS("tcp"))
 		return ports_read(d, word, value, 6);
 	if (IS("udp"))
@@ -91,6 +93,8 @@ static bool word_read(struct description *d, const char *word)
 	}
 	if (IS("dscp")) {
 		d->dscp = (uint8_t)strtoul(value, NULL, 10);
+		if (strtoul(value, NULL, 10) > 63)
+			return complain(word, "is 0..63");
 		return true;
 	}
 	if (IS("size")) {
@@ -100,7 +104,7 @@ static bool word_read(struct description *d, const char *word)
 #undef IS
 	return complain(
 		word,
-		"not understood (src= dst= vlan= type= ip=A>B tcp=P>P udp=P>P proto= dscp= size=)");
+		"not understood (src= dst= vlan= type= ip=A,B tcp=P,P udp=P,P proto= dscp= size=)");
 }
 
 static void put16(uint8_t *p, uint32_t v)
@@ -121,6 +125,15 @@ static size_t l4_put(const struct description *d, uint8_t *p)
 	}
 	if (d->proto == 6)
 		p[12] = 0x50;
+	if (d->proto == 17 && d->payload < BOOTP_BYTES && (d->dport == 67 || d->dport == 68)) {
+		// DHCP without a message is none: the client's or the server's side of one.
+		p[8] = d->dport == 67 ? 1 : 2;
+		p[9] = 1;
+		p[10] = 6;
+		memcpy(p + 8 + 28, d->src, 6);
+		put16(p + 4, 8 + BOOTP_BYTES);
+		return head + BOOTP_BYTES;
+	}
 	if (d->proto == 17)
 		put16(p + 4, (uint32_t)(8 + d->payload));
 	return head + d->payload;
@@ -172,12 +185,12 @@ static size_t arp_put(const struct description *d, uint8_t *p)
 	return 28;
 }
 
-size_t describe_frame(char *const *words, int n, uint8_t *frame, size_t max)
+size_t describe_frame(char *const *words, int n, const char *src, uint8_t *frame)
 {
 	struct description d = { .dst = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff } };
 	size_t at = 12, size = 46;
 
-	(void)max; // 9,000 bytes of payload and all headers fit the caller's buffer
+	mac_read(src, d.src);
 	for (int i = 0; i < n; i++) {
 		if (!word_read(&d, words[i]))
 			return 0;

@@ -15,14 +15,16 @@ static const char usage[] =
 	"workers\n"
 	"  explain PORT WORD...          what would happen to a frame: src=MAC dst=MAC vlan=N "
 	"type=arp|0x..\n"
-	"                                ip=A>B tcp=P>P udp=P>P proto=N dscp=N size=BYTES\n"
+	"                                ip=A,B tcp=P,P udp=P,P proto=N dscp=N size=BYTES\n"
 	"  trace PORT [-c N] [FILTER]    follow frames that enter by PORT, hop by hop\n"
 	"  capture PORT [-c N] [FILTER] -w FILE   frames that enter or leave by PORT, as pcap (- = "
 	"standard output)\n"
 	"  reload [--dry-run]            load the configuration file again, or only print the "
 	"plan\n"
 	"  ping                          is the switch alive?\n"
-	"FILTER is a libpcap expression. Exit code: 0 done, 1 refused, 2 usage, 3 switch not "
+	"One trace or capture runs at a time. FILTER is a libpcap expression. The socket is -s, "
+	"WEIR_SOCKET or\n"
+	"/run/weir/weir.sock. Exit code: 0 done, 1 refused, 2 usage, 3 switch not "
 	"reachable.\n";
 
 static int usage_error(const char *what)
@@ -121,6 +123,7 @@ static int show(struct cli *c, int argc, char **argv)
 static int explain(struct cli *c, int argc, char **argv)
 {
 	static uint8_t frame[9728];
+	char src[18] = "02:00:00:00:00:01";
 	json_t *args, *data;
 	char *hex;
 	size_t size;
@@ -128,7 +131,15 @@ static int explain(struct cli *c, int argc, char **argv)
 
 	if (argc < 2)
 		return usage_error("explain: wants a port and a description");
-	size = describe_frame(argv + 1, argc - 1, frame, sizeof(frame));
+	// A guest's frames come from the guest's own address unless the description says otherwise.
+	data = cli_call(c, "get-state", json_pack("{s:s, s:s}", "part", "ports", "name", argv[0]),
+			&rc);
+	if (data == NULL)
+		return rc;
+	if (!show_is_empty(data) && port_mac(data)[0] != '\0')
+		snprintf(src, sizeof(src), "%s", port_mac(data));
+	json_decref(data);
+	size = describe_frame(argv + 1, argc - 1, src, frame);
 	if (size == 0)
 		return EXIT_USAGE;
 	hex = malloc(2 * size + 1);
@@ -164,7 +175,14 @@ static int tap_options_read(struct tap_options *o, int argc, char **argv)
 		if (strcmp(argv[i], "-w") == 0 && i + 1 < argc) {
 			o->file = argv[++i];
 		} else if (strcmp(argv[i], "-c") == 0 && i + 1 < argc) {
-			o->count = (uint32_t)strtoul(argv[++i], NULL, 10);
+			char *end;
+
+			o->count = (uint32_t)strtoul(argv[++i], &end, 10);
+			if (*end != '\0' || o->count == 0) {
+				fprintf(stderr, "weir: -c %s: wants a number of packets\n",
+					argv[i]);
+				return EXIT_USAGE;
+			}
 		} else if (o->port == NULL) {
 			o->port = argv[i];
 		} else {
@@ -215,8 +233,7 @@ static int capture(struct cli *c, int argc, char **argv)
 		fprintf(stderr, "weir: %s: %s\n", o.file, strerror(errno));
 		return EXIT_REFUSED;
 	}
-	if (isatty(STDERR_FILENO))
-		fprintf(stderr, "capturing on %s; Ctrl-C ends\n", o.port);
+	fprintf(stderr, "capturing on %s; Ctrl-C ends\n", o.port);
 	while ((n = read(c->fd, buf, sizeof(buf))) > 0) {
 		if (fwrite(buf, 1, (size_t)n, f) != (size_t)n || fflush(f) != 0) {
 			fprintf(stderr, "weir: %s: %s\n", o.file, strerror(errno));
@@ -308,6 +325,8 @@ int main(int argc, char **argv)
 			c.json = true;
 		else if (strcmp(argv[i], "-s") == 0 && i + 1 < argc)
 			c.socket_path = argv[++i];
+		else if (strcmp(argv[i], "--version") == 0)
+			return puts("weir " WEIR_VERSION) < 0;
 		else if (strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "--help") == 0)
 			return fputs(usage, stdout) < 0;
 		else
@@ -320,5 +339,8 @@ int main(int argc, char **argv)
 		if (strcmp(rest[0], commands[i].word) == 0)
 			return commands[i].fn(&c, n - 1, rest + 1);
 	}
-	return usage_error(n == 0 ? NULL : "no such command");
+	if (n == 0)
+		return usage_error(NULL);
+	fprintf(stderr, "weir: %s: no such command (weir --help lists them)\n", rest[0]);
+	return EXIT_USAGE;
 }

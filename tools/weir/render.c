@@ -356,6 +356,13 @@ void show_responder(const json_t *data)
 	table_print(&t);
 }
 
+const char *port_mac(const json_t *data)
+{
+	const json_t *p = json_array_get(interfaces(data), 0);
+
+	return strcmp(kind(p), "guest") == 0 ? text(p, "phys-address") : "";
+}
+
 bool show_is_empty(const json_t *data)
 {
 	return json_array_size(interfaces(data)) == 0 &&
@@ -394,6 +401,45 @@ void show_explain(const json_t *data)
 	printf("\n");
 }
 
+static unsigned byte_at(const char *hex, size_t i)
+{
+	unsigned b = 0;
+
+	return strlen(hex) >= 2 * i + 2 && sscanf(hex + 2 * i, "%2x", &b) == 1 ? b : 0;
+}
+
+// Addresses of the frame whose first bytes are hex: MACs, ethertype, and IPv4 with its ports.
+static void show_frame(const char *hex)
+{
+	size_t l3 = 14;
+	unsigned type = byte_at(hex, 12) << 8 | byte_at(hex, 13);
+
+	while ((type == 0x8100 || type == 0x88a8) && l3 < 22) {
+		type = byte_at(hex, l3 + 2) << 8 | byte_at(hex, l3 + 3);
+		l3 += 4;
+	}
+	printf("        ");
+	for (size_t i = 6; i < 18; i++)
+		printf("%s%02x", i == 6 ? "" : i == 12 ? " > " : ":", byte_at(hex, i % 12));
+	printf("  ethertype 0x%04x", type);
+	if (type == 0x800) {
+		unsigned proto = byte_at(hex, l3 + 9);
+		size_t l4 = l3 + (byte_at(hex, l3) & 15) * 4;
+
+		for (size_t i = 12; i < 20; i++)
+			printf("%s%u",
+			       i == 12	 ? "  "
+			       : i == 16 ? " > "
+					 : ".",
+			       byte_at(hex, l3 + i));
+		printf("  protocol %u", proto);
+		if (proto == 6 || proto == 17)
+			printf("  ports %u > %u", byte_at(hex, l4) << 8 | byte_at(hex, l4 + 1),
+			       byte_at(hex, l4 + 2) << 8 | byte_at(hex, l4 + 3));
+	}
+	printf("\n");
+}
+
 void show_trace_line(const json_t *r)
 {
 	const char *drop = text(r, "drop");
@@ -402,4 +448,6 @@ void show_trace_line(const json_t *r)
 	       text(r, "stage"), text(r, "port"), number(r, "vlan"),
 	       strcmp(text(r, "stage"), "rx") == 0 ? "-" : text(r, "class"), number(r, "size"),
 	       drop[0] ? "  dropped: " : "", drop);
+	if (strcmp(text(r, "stage"), "rx") == 0)
+		show_frame(text(r, "bytes"));
 }

@@ -37,12 +37,15 @@ void show_system(const json_t *data);
 void show_responder(const json_t *data);
 // true when neither a port nor a VM is in it
 bool show_is_empty(const json_t *data);
+// MAC address of the one port in data, or ""
+const char *port_mac(const json_t *data);
 void show_explain(const json_t *data);
 void show_trace_line(const json_t *record);
 
-// Build a frame from words like "src=52:54:00:00:00:01 ip=10.0.0.1>10.0.0.2 tcp=1024>3260 vlan=20".
-// returns its size, or 0 with the reason printed
-size_t describe_frame(char *const *words, int n, uint8_t *frame, size_t max);
+// Build a frame from words like "src=52:54:00:00:00:01 ip=10.0.0.1,10.0.0.2 tcp=1024,3260 vlan=20"
+// into frame[9728]. src: MAC address where no word says one. returns its size, or 0 with the reason
+// printed
+size_t describe_frame(char *const *words, int n, const char *src, uint8_t *frame);
 
 // A libpcap expression compiled to hexadecimal instructions; free() it. NULL = reason printed
 char *filter_compile(const char *expression);
