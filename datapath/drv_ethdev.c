@@ -192,6 +192,23 @@ static int start(struct ethdev *d, const struct dp_link_params *p, struct weir_e
 	return 0;
 }
 
+// The af_packet driver opens its socket for every protocol before it binds it to the device, and
+// until then the kernel puts frames of *all* devices into its ring. They are not this port's: they
+// would be forwarded a second time, and teach wrong places. Whatever stands there before the port
+// is published goes.
+static void foreign_frames_drop(struct ethdev *d)
+{
+	struct rte_mbuf *pkts[DP_BURST];
+
+	for (uint16_t q = 0; q < d->n_rxq; q++) {
+		uint16_t n;
+
+		for (uint32_t rounds = 0;
+		     rounds < 256 && (n = rte_eth_rx_burst(d->id, q, pkts, DP_BURST)) > 0; rounds++)
+			rte_pktmbuf_free_bulk(pkts, n);
+	}
+}
+
 static int ethdev_create(const struct dp_link_params *p, void **out, struct weir_err *err)
 {
 	struct ethdev *d = calloc(1, sizeof(*d));
@@ -213,6 +230,8 @@ static int ethdev_create(const struct dp_link_params *p, void **out, struct weir
 		return rc;
 	}
 	iface_read(p->args, d->iface);
+	if (d->iface[0] != '\0')
+		foreign_frames_drop(d);
 	atomic_store(&d->up, d->iface[0] == '\0' || iface_runs(d->iface));
 	*out = d;
 	return 0;

@@ -57,13 +57,14 @@ status=0; "$weir" show port nowhere 2>"$LAB_T/err" || status=$?
 [ $status = 1 ]
 
 echo "- a change of other ports does not touch the traffic of this one"
-in_a ping -q -c 150 -i 0.01 -W 2 10.9.0.1 >"$LAB_T/ping" & p=$!
+in_a ping -q -c 1500 -i 0.002 -W 2 10.9.0.1 >"$LAB_T/ping" & p=$!
 for _ in 1 2 3 4 5 6; do
 	config ",$(port b guest "\"af-packet\":\"b$LAB_ID\",\"isolated\":true")" "" ""; "$weir" reload >/dev/null
 	config "" "" ""; "$weir" reload >/dev/null
 done
 wait $p
 grep -q ' 0% packet loss' "$LAB_T/ping" || { cat "$LAB_T/ping"; exit 1; }
+refute grep duplicates "$LAB_T/ping"
 
 echo "- a port that comes while it runs works; isolated ports do not meet"
 config ",$(port b guest "\"af-packet\":\"b$LAB_ID\"")" "" ""
