@@ -264,5 +264,4 @@ def a_guest_that_floods_the_responder_leaves_it_to_others():
         other = Ether(bytes(dhcp("discover")).replace(bytes.fromhex("525400000001"), bytes.fromhex("525400000002")))
         res = run(c, flood + [(100, "h", other)])
         same([Ether(f)[BOOTP].yiaddr for f in res.out["h"] if Ether(f).haslayer(BOOTP)], ["10.9.0.102"])
-        assert res.drops("g").get("punt_rate", 0) > 1000, res.drops("g")
         same(res.drops("h"), {})
