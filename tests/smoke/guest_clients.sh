@@ -2,7 +2,7 @@
 # Real clients behind a vhost-user port: udhcpc, tftp-hpa, atftp, libiscsi. And: the switch is killed and started again under
 # traffic; the guest is not touched, and its lease is the same.
 . "$(dirname "$0")/../../tools/lib/lab.sh"
-. "$(dirname "$0")/../lib/testpmd_guest.sh"
+. "$(dirname "$0")/../lib/front_guest.sh"
 set -eu
 lab_begin
 lab_uplink

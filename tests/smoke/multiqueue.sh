@@ -1,7 +1,7 @@
 #!/bin/bash
 # A guest with two queue pairs on a switch with two workers: each polls one of its queues, frames are handed over between them.
 . "$(dirname "$0")/../../tools/lib/lab.sh"
-. "$(dirname "$0")/../lib/testpmd_guest.sh"
+. "$(dirname "$0")/../lib/front_guest.sh"
 set -eu
 lab_begin
 lab_uplink
