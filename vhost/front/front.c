@@ -224,7 +224,7 @@ static int begin(struct vh_front *f, struct guest *g, int fd)
 	for (uint16_t i = 0; i < 2 * f->params.n_pairs; i++)
 		if (g->fresh || g->rings[i].packed || g->rings[i].broken)
 			vh_ring_reset(&g->rings[i]);
-	front_changed(f, g, VH_FRONT_NEGOTIATING);
+	vh_front_changed(f, g, VH_FRONT_NEGOTIATING);
 	return watch(f, g, fd, false);
 }
 
@@ -269,7 +269,7 @@ int vh_front_open(struct vh_front *f, uint16_t guest, const char *path, enum vh_
 		g->listen_fd = -1;
 		return weir_err_set(err, rc, "socket %s: %s", path, strerror(-rc));
 	}
-	front_changed(f, g, VH_FRONT_WAITING);
+	vh_front_changed(f, g, VH_FRONT_WAITING);
 	if (mode == VH_FRONT_CONNECT)
 		try_connect(f, g);
 	return 0;
@@ -282,7 +282,7 @@ static void disconnect(struct vh_front *f, struct guest *g, enum vh_front_state 
 		g->fd = -1;
 	}
 	vh_msg_reader_close(&g->reader);
-	front_changed(f, g, state);
+	vh_front_changed(f, g, state);
 }
 
 void vh_front_close(struct vh_front *f, uint16_t guest)
@@ -309,7 +309,7 @@ static void accept_one(struct vh_front *f, struct guest *g)
 		close(fd); // one back-end at a time, as QEMU
 		return;
 	}
-	if (begin(f, g, fd) < 0 || front_advance(f, g) < 0)
+	if (begin(f, g, fd) < 0 || vh_front_advance(f, g) < 0)
 		disconnect(f, g, VH_FRONT_WAITING);
 }
 
@@ -322,10 +322,10 @@ static void converse(struct vh_front *f, struct guest *g)
 		if (rc > 0) {
 			for (uint32_t i = 0; i < m.n_fds; i++)
 				close(m.fds[i]); // no reply carries one
-			rc = front_reply(f, g, &m);
+			rc = vh_front_reply(f, g, &m);
 		}
 		if (rc == 0)
-			rc = front_advance(f, g);
+			rc = vh_front_advance(f, g);
 		if (rc == -ENOTSUP)
 			disconnect(f, g, VH_FRONT_REFUSED);
 		else if (rc < 0 && rc != -EAGAIN)
@@ -345,7 +345,7 @@ int vh_front_poll(struct vh_front *f, int timeout_ms)
 		if (g->mode == VH_FRONT_CONNECT && g->state == VH_FRONT_WAITING)
 			try_connect(f, g);
 		if (g->state == VH_FRONT_NEGOTIATING && !g->waiting_reply)
-			front_advance(f, g); // the socket was full
+			vh_front_advance(f, g); // the socket was full
 	}
 	n = epoll_wait(f->epoll_fd, events, EVENTS, timeout_ms);
 	if (n < 0)
@@ -372,7 +372,7 @@ int vh_front_stop(struct vh_front *f, uint16_t guest)
 	g->ring_idx = 0;
 	g->fresh = true;
 	clock_gettime(CLOCK_MONOTONIC, &start);
-	if (front_advance(f, g) < 0)
+	if (vh_front_advance(f, g) < 0)
 		disconnect(f, g, VH_FRONT_WAITING);
 	while (g->fd >= 0 && g->step != STEP_STOPPED) {
 		clock_gettime(CLOCK_MONOTONIC, &now);
@@ -382,7 +382,7 @@ int vh_front_stop(struct vh_front *f, uint16_t guest)
 	}
 	if (g->fd < 0)
 		return -ENOTCONN;
-	front_changed(f, g, VH_FRONT_NEGOTIATING);
+	vh_front_changed(f, g, VH_FRONT_NEGOTIATING);
 	return 0;
 }
 
@@ -397,7 +397,7 @@ int vh_front_start(struct vh_front *f, uint16_t guest)
 	g->step = STEP_SET_FEATURES;
 	g->ring_idx = 0;
 	g->waiting_reply = false;
-	return front_advance(f, g);
+	return vh_front_advance(f, g);
 }
 
 int vh_front_fd(const struct vh_front *f)

@@ -55,20 +55,20 @@ struct vh_front {
 };
 
 // What we ask for and what we cannot do without.
-uint64_t front_wanted_features(const struct vh_front_params *p);
+uint64_t vh_front_wanted_features(const struct vh_front_params *p);
 
 // Enter a state; vh_front_poll() counts it.
-void front_changed(struct vh_front *f, struct guest *g, enum vh_front_state state);
+void vh_front_changed(struct vh_front *f, struct guest *g, enum vh_front_state state);
 
 // Send the messages of the current step and of those after it, until a reply must come.
 //
 // returns  0; -EAGAIN = the socket is full; others: close the connection
-int front_advance(struct vh_front *f, struct guest *g);
+int vh_front_advance(struct vh_front *f, struct guest *g);
 
 // One message from the back-end.
 //
 // returns  0; -EPROTO = not what we waited for; -ENOTSUP = the back-end cannot do it, g->why says
 // what
-int front_reply(struct vh_front *f, struct guest *g, const struct vh_msg *m);
+int vh_front_reply(struct vh_front *f, struct guest *g, const struct vh_msg *m);
 
 #endif

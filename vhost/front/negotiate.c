@@ -10,7 +10,7 @@
 
 #define BIT(n) (1ull << (n))
 
-uint64_t front_wanted_features(const struct vh_front_params *p)
+uint64_t vh_front_wanted_features(const struct vh_front_params *p)
 {
 	uint64_t f = BIT(VIRTIO_F_VERSION_1) | BIT(VH_F_PROTOCOL_FEATURES);
 
@@ -163,7 +163,8 @@ static void fill(const struct vh_front *f, const struct guest *g, struct vh_msg 
 		m->flags |= VH_MSG_NEED_REPLY;
 }
 
-// The step after this one. Five steps set one ring up; enable and stop are made for each ring on their own.
+// The step after this one. Five steps set one ring up; enable and stop are made for each ring on
+// their own.
 static void next(const struct vh_front *f, struct guest *g)
 {
 	bool last = g->ring_idx + 1 == 2 * f->params.n_pairs;
@@ -197,13 +198,13 @@ static void next(const struct vh_front *f, struct guest *g)
 	g->step++;
 }
 
-void front_changed(struct vh_front *f, struct guest *g, enum vh_front_state state)
+void vh_front_changed(struct vh_front *f, struct guest *g, enum vh_front_state state)
 {
 	g->state = state;
 	f->n_changed++;
 }
 
-int front_advance(struct vh_front *f, struct guest *g)
+int vh_front_advance(struct vh_front *f, struct guest *g)
 {
 	struct vh_msg m;
 	int rc;
@@ -227,14 +228,14 @@ int front_advance(struct vh_front *f, struct guest *g)
 	if (g->step == STEP_READY && g->state != VH_FRONT_READY) {
 		g->fresh = false;
 		g->n_attaches++;
-		front_changed(f, g, VH_FRONT_READY);
+		vh_front_changed(f, g, VH_FRONT_READY);
 	}
 	return 0;
 }
 
 static int check_features(struct vh_front *f, struct guest *g, uint64_t offered)
 {
-	uint64_t wanted = front_wanted_features(&f->params),
+	uint64_t wanted = vh_front_wanted_features(&f->params),
 		 must = BIT(VIRTIO_F_VERSION_1) | BIT(VH_F_PROTOCOL_FEATURES);
 
 	must |= wanted &
@@ -251,7 +252,7 @@ static int check_features(struct vh_front *f, struct guest *g, uint64_t offered)
 	return -ENOTSUP;
 }
 
-int front_reply(struct vh_front *f, struct guest *g, const struct vh_msg *m)
+int vh_front_reply(struct vh_front *f, struct guest *g, const struct vh_msg *m)
 {
 	uint64_t v = m->payload.u64;
 

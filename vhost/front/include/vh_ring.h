@@ -298,8 +298,7 @@ static inline void vh_ring_release(struct vh_ring *r)
 	vh_ring_publish(r, n);
 }
 
-// Does the guest want to be called (its call_fd written) when the back-end uses a slot? Pollers do
-// not.
+// Does the guest want to be called (its call_fd written) when the back-end uses a slot?
 void vh_ring_calls(struct vh_ring *r, bool wanted);
 
 // Has the back-end used a slot? The last look before a guest sleeps, after vh_ring_calls(r, true).
@@ -308,8 +307,7 @@ bool vh_ring_has_used(struct vh_ring *r);
 // What a ring needs.
 struct vh_ring_params {
 	uint16_t size;	      // descriptors, a power of two
-	uint32_t slot_bytes;  // of the longest frame (tx), of a receive buffer without its header
-			      // (rx)
+	uint32_t slot_bytes;  // of the longest frame; rx: of a buffer without its header
 	uint32_t piece_bytes; // tx: longer frames are chains of pieces; 0 = one piece each
 	bool rx, packed, indirect, event_idx, mergeable;
 };
