@@ -1,13 +1,25 @@
 // The classify hop: traffic class from the packet, the port's policy and the portal table.
 #include <string.h>
 
+#include "qos_portal.h"
 #include "switch_priv.h"
 
-static void key_fill(struct qos_key *k, const struct dp_port_params *cfg, const uint8_t *data,
-		     const struct dp_meta *m)
+static void addrs_fill(struct qos_key *k, const uint8_t *data, const struct dp_meta *m)
 {
 	const uint8_t *l3 = data + m->p.l3_off;
 
+	if ((m->p.flags & DP_PF_IP4) != 0) {
+		qos_addr_set4(&k->src, l3 + 12);
+		qos_addr_set4(&k->dst, l3 + 16);
+	} else {
+		qos_addr_set6(&k->src, l3 + 8);
+		qos_addr_set6(&k->dst, l3 + 24);
+	}
+}
+
+static inline void key_fill(struct qos_key *k, const struct dp_port_params *cfg,
+			    const struct dp_meta *m)
+{
 	k->eth_type = m->p.eth_type;
 	k->sport = m->p.sport;
 	k->dport = m->p.dport;
@@ -17,13 +29,6 @@ static void key_fill(struct qos_key *k, const struct dp_port_params *cfg, const 
 	k->is_ip = (m->p.flags & (DP_PF_IP4 | DP_PF_IP6)) != 0;
 	k->trust_dscp = (cfg->flags & DP_PF_TRUST_DSCP) != 0;
 	k->default_class = cfg->default_class;
-	if ((m->p.flags & DP_PF_IP4) != 0) {
-		qos_addr_set4(&k->src, l3 + 12);
-		qos_addr_set4(&k->dst, l3 + 16);
-	} else if ((m->p.flags & DP_PF_IP6) != 0) {
-		qos_addr_set6(&k->src, l3 + 8);
-		qos_addr_set6(&k->dst, l3 + 24);
-	}
 }
 
 // Ports on which the responder's TFTP transfers live on the service address (control/boot).
@@ -59,8 +64,9 @@ void dp_mark_punt(const struct dp_port_params *cfg, const uint8_t *data, size_t 
 		meta->flags |= DP_MF_PUNT;
 }
 
-enum qos_class dp_classify(const struct dp_snapshot *s, const struct dp_port_params *cfg,
-			   const uint8_t *data, const struct dp_meta *meta, enum qos_why *why)
+static __attribute__((noinline)) enum qos_class
+by_key(const struct dp_snapshot *s, const struct dp_port_params *cfg, const uint8_t *data,
+       const struct dp_meta *meta, enum qos_why *why)
 {
 	struct qos_key k;
 
@@ -70,32 +76,63 @@ enum qos_class dp_classify(const struct dp_snapshot *s, const struct dp_port_par
 		*why = QOS_WHY_BOOT_PROTOCOL;
 		return QOS_CLASS_BOOT;
 	}
-	key_fill(&k, cfg, data, meta);
+	key_fill(&k, cfg, meta);
+	if (s->portals != NULL && k.is_ip && k.l4_known &&
+	    qos_portals_may(s->portals, k.sport, k.dport))
+		addrs_fill(&k, data, meta);
 	return qos_classify(&k, s->portals, why);
 }
 
-void dp_classify_burst(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf **pkts,
-		       uint16_t n)
+enum qos_class dp_classify(const struct dp_snapshot *s, const struct dp_port_params *cfg,
+			   const uint8_t *data, const struct dp_meta *meta, enum qos_why *why)
 {
-	struct dp_port_pw *pw = dp_pw(w, v->port);
+	// Most frames, without the trouble of a key.
+	if (likely(meta->p.plain && (meta->flags & DP_MF_PUNT) == 0 &&
+		   qos_is_plain(s->portals, meta->p.dscp, meta->p.sport, meta->p.dport))) {
+		*why = QOS_WHY_DEFAULT;
+		return (enum qos_class)cfg->default_class;
+	}
+	return by_key(s, cfg, data, meta, why);
+}
 
-	for (uint16_t i = 0; i < n; i++) {
-		struct dp_meta *m = dp_meta(pkts[i]);
-		enum qos_class c;
+// These go first everywhere, so a guest may not have as much of them as it likes.
+static void rate(struct dp_worker *w, const struct dp_view *v, struct dp_meta *m)
+{
+	if ((m->flags & DP_MF_PUNT) != 0 && m->cls == QOS_CLASS_BOOT)
+		return;
+	if (qos_bucket_take(&dp_pw(w, v->port)->control, w->now_ns) < 0) {
+		m->cls = v->cfg.default_class;
+		m->why = QOS_WHY_CONTROL_RATE;
+	}
+}
+
+void dp_classify_burst(struct dp_worker *w, struct dp_batch *b)
+{
+	struct dp_class_count *counts = dp_pw(w, b->v->port)->cls;
+
+	for (uint32_t i = 0; i < b->n_runs; i++) {
+		const struct dp_run *r = &b->runs[i];
+		struct rte_mbuf *head = dp_head(b, r);
+		struct dp_meta *m = dp_meta(head);
+		uint32_t size = rte_pktmbuf_pkt_len(head);
 		enum qos_why why;
 
-		dp_mark_punt(&v->cfg, dp_data(pkts[i]), rte_pktmbuf_data_len(pkts[i]), m);
-		c = dp_classify(w->snap, &v->cfg, dp_data(pkts[i]), m, &why);
-		// These go first everywhere, so a guest may not have as much of them as it likes.
-		if ((c == QOS_CLASS_CONTROL ||
-		     (c == QOS_CLASS_BOOT && (m->flags & DP_MF_PUNT) == 0)) &&
-		    qos_bucket_take(&pw->control, w->now_ns) < 0) {
-			c = (enum qos_class)v->cfg.default_class;
-			why = QOS_WHY_CONTROL_RATE;
-		}
-		m->cls = (uint8_t)c;
+		dp_mark_punt(&b->v->cfg, dp_data(head), rte_pktmbuf_data_len(head), m);
+		m->cls = (uint8_t)dp_classify(w->snap, &b->v->cfg, dp_data(head), m, &why);
 		m->why = (uint8_t)why;
-		pw->cls[c].rx_pkts++;
-		pw->cls[c].rx_bytes += rte_pktmbuf_pkt_len(pkts[i]);
+		// From here on each frame stands for itself.
+		for (uint32_t k = 1; k < r->n; k++)
+			*dp_meta(b->pkts[r->first + k]) = *m;
+		if (unlikely(m->cls <= QOS_CLASS_BOOT)) {
+			for (uint32_t k = 0; k < r->n; k++) {
+				m = dp_meta(b->pkts[r->first + k]);
+				rate(w, b->v, m);
+				counts[m->cls].rx_pkts++;
+				counts[m->cls].rx_bytes += size;
+			}
+			continue;
+		}
+		counts[m->cls].rx_pkts += r->n;
+		counts[m->cls].rx_bytes += (uint64_t)r->n * size;
 	}
 }
