@@ -1,0 +1,130 @@
+"""Running trials: one switch, one load, one generator; then many of them, alternating."""
+import time
+from dataclasses import replace
+
+from generators import GENERATORS
+from host import BenchError, Disturbance, say
+from switches import SWITCHES
+
+STEAL_MAX, FOREIGN_MAX, REPEATS = 0.005, 0.02, 3
+DROPPING_MIN, BUSY_MIN, GEN_IDLE_MIN = 0.05, 0.98, 0.05
+
+
+def bound_by(r):
+    """Whose throughput it is: the switch's only if the generator had more to give and the data-plane thread no more time."""
+    if r["gen_blocked"] is None:  # a closed loop never drops; it waits
+        more = r["gen_idle"] >= GEN_IDLE_MIN
+    else:
+        more = r["rx_pps"] < (1 - DROPPING_MIN) * r["offered_pps"]
+    return "switch" if more and r["busy"] >= BUSY_MIN else "generator"
+
+
+def trial(host, switch_name, variant, load, generator_name):
+    """One measurement from start to stop: a dict of figures. Raises BenchError."""
+    gen, switch = GENERATORS[generator_name](host), None
+    try:
+        sockets = gen.start(load)
+        switch = SWITCHES[switch_name](host, variant)
+        switch.start(sockets)
+        gen.attach()
+        switch.attached()
+        gen.verify()
+        marks = []
+
+        def begin():
+            marks.append(Disturbance(host, switch.data_tid))
+            marks.append((time.monotonic(), switch.counters()))
+
+        def end():
+            marks.append((time.monotonic(), switch.counters()))
+            marks.append(marks[0].result())
+
+        r = gen.measure(begin, end)
+        (t0, before), (t1, after) = marks[1], marks[2]
+        r["cycles"], r["busy"] = switch.busy(before, after, t1 - t0)
+        r.update(marks[3], bound=bound_by_or_none(r), learned=learned(switch))
+        return r
+    except BenchError:
+        raise
+    finally:
+        gen.stop()
+        if switch:
+            switch.stop()
+
+
+def bound_by_or_none(r):
+    if r["rx_pps"] <= 0:
+        raise BenchError("nothing arrived during the measuring interval")
+    return bound_by(r)
+
+
+def learned(switch):
+    try:
+        return switch.learned()
+    except BenchError:
+        return None  # it is a remark, not a figure
+
+
+def undisturbed_trial(host, switch, variant, load, generator, repeats):
+    """Repeat a disturbed trial; the last try counts, and says that it was disturbed."""
+    for n in range(repeats + 1):
+        r = trial(host, switch, variant, load, generator)
+        r["disturbed"] = r["steal"] > STEAL_MAX or r["foreign"] > FOREIGN_MAX
+        r["repeats"] = n
+        if not r["disturbed"]:
+            break
+    return r
+
+
+def best_variant(host, switch, load, generator):
+    """A short pre-trial of each; the fewest busy cycles per packet win. ({variant: cycles} or an error as text)"""
+    variants = SWITCHES[switch].variants
+    if len(variants) == 1:
+        return variants[0], {}
+    short = replace(load, seconds=min(2.0, load.seconds), warm_up=min(3.0, load.warm_up))
+    cycles = {v: trial(host, switch, v, short, generator)["cycles"] for v in variants}
+    return min(cycles, key=cycles.get), cycles
+
+
+class Runner:
+    def __init__(self, host, args):
+        self.host, self.args = host, args
+        self.rows, self.errors, self.choices = [], {}, {}
+
+    def _attempt(self, cell, switch, action):
+        """ACTION's value; on failure the cell's error is noted and nothing more is tried for this switch."""
+        try:
+            return action()
+        except BenchError as e:
+            self.errors[cell.workload, cell.name, switch] = str(e)
+            say("%s / %s / %s: %s" % (cell.workload, cell.name, switch, e))
+            return None
+
+    def cell(self, cell):
+        load = replace(cell.load, seconds=self.args.seconds, warm_up=self.args.warm_up)
+        generator = cell.generator or self.args.generator
+        chosen = {}
+        for s in self.args.switches:
+            got = self._attempt(cell, s, lambda: best_variant(self.host, s, load, generator))
+            if got:
+                chosen[s] = got[0]
+            if got and got[1]:
+                self.choices[cell.workload, cell.name, s] = got
+                say("%s / %s: %s uses %s (%s busy cycles per packet)" % (cell.workload, cell.name, s, got[0],
+                                                                        ", ".join("%s %.0f" % kv for kv in got[1].items())))
+        for t in range(self.args.trials):
+            order = [s for s in self.args.switches if s in chosen]
+            for s in order if t % 2 == 0 else reversed(order):  # A B B A
+                if (cell.workload, cell.name, s) not in self.errors:
+                    self._one(cell, s, chosen[s], t, load, generator)
+
+    def _one(self, cell, switch, variant, number, load, generator):
+        r = self._attempt(cell, switch, lambda: undisturbed_trial(self.host, switch, variant, load, generator, self.args.repeats))
+        if r is None:
+            return
+        r.update(workload=cell.workload, cell=cell.name, switch=switch, variant=variant, trial=number + 1, generator=generator, size=load.size,
+                 macs=load.macs, ports=load.ports, seconds=load.seconds)
+        self.rows.append(r)
+        say("%s / %s / %s %s %d: %.3f Mpps, %.0f cycles per packet, busy %.1f %%, %s-bound%s" % (
+            cell.workload, cell.name, switch, variant, number + 1, r["rx_pps"] / 1e6, r["cycles"], 100 * r["busy"], r["bound"],
+            ", disturbed (steal %.1f %%, foreign %.1f %%)" % (100 * r["steal"], 100 * r["foreign"]) if r["disturbed"] else ""))
