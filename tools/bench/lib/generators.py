@@ -94,13 +94,12 @@ class Pktgen:
             raise BenchError("pktgen: no result: %s" % e)
 
     def _figures(self, j):
-        n = len(self.load.streams)
-        first = j if n == 1 else j["streams"][0]
-        seconds, g = j["seconds"], j["generator"]
+        first, seconds, g = j["streams"][0], j["seconds"], j["generator"]
         tx, rx = first["tx_pkts"] / seconds, first["rx_pkts"] / seconds
+        blocked = first.get("tx_blocked", g["tx_blocked"])
         return {"tx_pps": tx, "rx_pps": rx, "gbit": rx * self.load.size * 8 / 1e9, "lost": j["lost_pkts"], "corrupt": j["corrupt_pkts"],
-                "offered_pps": tx / max(1e-9, 1 - g["tx_blocked"]), "gen_cycles": g["cycles_per_packet"], "gen_idle": g["idle"],
-                "gen_blocked": g["tx_blocked"], "tsc_hz": j["tsc_hz"]}
+                "offered_pps": tx / max(1e-9, 1 - blocked), "gen_cycles": g["cycles_per_packet"], "gen_idle": g["idle"],
+                "gen_blocked": blocked, "tsc_hz": j["tsc_hz"]}
 
     def stop(self):
         if self.process:

@@ -5,7 +5,7 @@ import host
 from workloads import AGREE_WITHIN, BARS
 
 COLUMNS = ["workload", "cell", "switch", "variant", "trial", "generator", "ports", "size", "macs", "seconds", "tx_pps", "offered_pps", "rx_pps", "gbit",
-           "cycles", "busy", "bound", "lost", "corrupt", "gen_cycles", "gen_idle", "gen_blocked", "tsc_hz", "steal", "foreign", "preempted", "disturbed", "repeats",
+           "cycles", "busy", "bound", "lost", "corrupt", "gen_cycles", "gen_idle", "gen_blocked", "tsc_hz", "steal", "foreign", "preempted", "compute", "copy", "disturbed", "repeats",
            "learned"]
 HEAD = ["workload: cell", "switch", "Mpps", "[min-max]", "Gbit/s", "cycles/pkt", "pps vs ovs", "pps vs io", "cycles vs ovs", "cycles vs io", "bound by"]
 
@@ -25,7 +25,7 @@ class Summary:
         self.rows = rows
         self.pps, self.cycles = [r["rx_pps"] for r in rows], [r["cycles"] for r in rows]
         self.switch_bound = sum(r["bound"] == "switch" for r in rows) * 2 > len(rows)
-        self.disturbed = sum(r["disturbed"] for r in rows)
+        self.disturbed = sum(r["disturbed"] != "" for r in rows)
 
     def bound(self):
         if self.switch_bound:

@@ -14,8 +14,9 @@ class Switch:
     variants = ("",)
     max_ports = 1 << 20
 
-    def __init__(self, machine, variant=""):
-        self.host, self.variant, self.process, self.data_tid = machine, variant, None, 0
+    def __init__(self, machine, load, variant=""):
+        self.host, self.load, self.variant, self.process, self.data_tid = machine, load, variant, None, 0
+        self.mtu = max(1500, load.size - 14)  # sizes are frames as a guest hands them over, with their 14 bytes of Ethernet
         self.dir = machine.new_dir()
         self.others = []
 
@@ -63,7 +64,8 @@ class Weir(Switch):
     def config(self, sockets):
         # Limits that are for guests, not for generators: many addresses, and bursts of unknown ones at the start.
         admit = {"mac-limit": 0, "broadcast-limit": 0, "unknown-unicast-limit": 0, "control-limit": 0}
-        ports = [{"name": "g%d" % i, "type": "weir-interfaces:guest", "weir-interfaces:port": {"socket": s, "admit": admit}} for i, s in enumerate(sockets)]
+        ports = [{"name": "g%d" % i, "type": "weir-interfaces:guest", "weir-interfaces:port": {"socket": s, "mtu": self.mtu, "admit": admit}}
+                 for i, s in enumerate(sockets)]
         system = {"worker-cpu": [CPU_DATA], "mac-table-size": MAC_TABLE, "mac-ageing": 3600}
         if len(sockets) > 8:
             system["packet-buffers"] = 131072
@@ -76,6 +78,11 @@ class Weir(Switch):
         self.process = self.host.start("weir-switchd", [BUILD + "/control/weir-switchd", "-y", host.TOP + "/config/yang",
                                                         "-c", self.dir + "/weir.json", "-s", self.socket], self.dir)
         host.wait_for("weir: its socket", 20, lambda: os.path.exists(self.socket), self.process)
+
+    def attached(self):
+        super().attached()
+        if not self.show("system")["weir-system:system-state"]["hugepages"]:
+            raise BenchError("weir: runs without hugepages, the others with them: too few are free")
 
     def show(self, what):
         return json.loads(self.run([BUILD + "/tools/weir", "--json", "-s", self.socket, "show", what]))
@@ -121,7 +128,8 @@ class Ovs(Switch):
         add = ["add-br", "br", "--", "set", "bridge", "br", "datapath_type=netdev", "other_config:mac-table-size=%d" % MAC_TABLE,
                "other_config:mac-aging-time=3600"]
         for i, s in enumerate(sockets):
-            add += ["--", "add-port", "br", "g%d" % i, "--", "set", "interface", "g%d" % i, "type=dpdkvhostuserclient", "options:vhost-server-path=" + s]
+            add += ["--", "add-port", "br", "g%d" % i, "--", "set", "interface", "g%d" % i, "type=dpdkvhostuserclient",
+                    "options:vhost-server-path=" + s, "mtu_request=%d" % self.mtu]
         self.vsctl(*add)
 
     def pmd(self):

@@ -6,7 +6,10 @@ from generators import GENERATORS
 from host import BenchError, Disturbance, say
 from switches import SWITCHES
 
-STEAL_MAX, FOREIGN_MAX, REPEATS = 0.005, 0.02, 3
+REPEATS = 3
+# Shares of one CPU's time that may go elsewhere, and how slow the CPU may compute against the run's best. (How fast it copies
+# is only written down: on a shared host that changes by half from one second to the next.)
+STEAL_MAX, FOREIGN_MAX, PREEMPTED_MAX, COMPUTE_MIN = 0.005, 0.02, 0.01, 0.9
 DROPPING_MIN, BUSY_MIN, GEN_IDLE_MIN = 0.05, 0.98, 0.05
 
 
@@ -19,12 +22,18 @@ def bound_by(r):
     return "switch" if more and r["busy"] >= BUSY_MIN else "generator"
 
 
+def disturbed(r):
+    """What disturbed a trial, in words; "" if nothing did."""
+    found = [(name, r[name]) for name, most in (("steal", STEAL_MAX), ("foreign", FOREIGN_MAX), ("preempted", PREEMPTED_MAX)) if r[name] > most]
+    return ", ".join("%s %.1f %%" % (n, 100 * v) for n, v in found + ([("compute speed", r["compute"])] if r["compute"] < COMPUTE_MIN else []))
+
+
 def trial(host, switch_name, variant, load, generator_name):
     """One measurement from start to stop: a dict of figures. Raises BenchError."""
-    gen, switch = GENERATORS[generator_name](host), None
+    gen, switch, speed = GENERATORS[generator_name](host), None, host.speed()
     try:
         sockets = gen.start(load)
-        switch = SWITCHES[switch_name](host, variant)
+        switch = SWITCHES[switch_name](host, load, variant)
         switch.start(sockets)
         gen.attach()
         switch.attached()
@@ -42,20 +51,17 @@ def trial(host, switch_name, variant, load, generator_name):
         r = gen.measure(begin, end)
         (t0, before), (t1, after) = marks[1], marks[2]
         r["cycles"], r["busy"] = switch.busy(before, after, t1 - t0)
-        r.update(marks[3], bound=bound_by_or_none(r), learned=learned(switch))
-        return r
-    except BenchError:
-        raise
+        r.update(marks[3], learned=learned(switch))
     finally:
         gen.stop()
         if switch:
             switch.stop()
-
-
-def bound_by_or_none(r):
     if r["rx_pps"] <= 0:
         raise BenchError("nothing arrived during the measuring interval")
-    return bound_by(r)
+    after = host.speed()
+    r.update(bound=bound_by(r), compute=min(speed["compute"], after["compute"]), copy=min(speed["copy"], after["copy"]))
+    r["disturbed"] = disturbed(r)
+    return r
 
 
 def learned(switch):
@@ -69,7 +75,6 @@ def undisturbed_trial(host, switch, variant, load, generator, repeats):
     """Repeat a disturbed trial; the last try counts, and says that it was disturbed."""
     for n in range(repeats + 1):
         r = trial(host, switch, variant, load, generator)
-        r["disturbed"] = r["steal"] > STEAL_MAX or r["foreign"] > FOREIGN_MAX
         r["repeats"] = n
         if not r["disturbed"]:
             break
@@ -127,4 +132,4 @@ class Runner:
         self.rows.append(r)
         say("%s / %s / %s %s %d: %.3f Mpps, %.0f cycles per packet, busy %.1f %%, %s-bound%s" % (
             cell.workload, cell.name, switch, variant, number + 1, r["rx_pps"] / 1e6, r["cycles"], 100 * r["busy"], r["bound"],
-            ", disturbed (steal %.1f %%, foreign %.1f %%)" % (100 * r["steal"], 100 * r["foreign"]) if r["disturbed"] else ""))
+            ", disturbed (%s)" % r["disturbed"] if r["disturbed"] else ""))
