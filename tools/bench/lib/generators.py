@@ -3,7 +3,7 @@ import json, os, queue, threading, time
 from dataclasses import dataclass, field
 
 import host
-from host import BUILD, CPU_REST, BenchError
+from host import BUILD, CPU_REST, BenchError, NotPossible
 from switches import TESTPMD, testpmd_counters
 
 ATTACH_S = 60
@@ -16,15 +16,16 @@ class Load:
     size: int = 64
     macs: int = 1
     streams: list = field(default_factory=lambda: [{"name": "all"}])
-    reads: dict = field(default_factory=dict)  # port -> "off" or "10%": guests that do not read as they should
+    reads: dict = field(default_factory=dict)  # port -> "off" or a rate like "100kpps": guests that do not read as they should
     warm_up: float = 5.0
     seconds: float = 10.0
 
 
-def stream_settings(load):
+def pktgen_settings(load, sockets):
     """Settings of weir-pktgen for LOAD. The only place that knows its words."""
-    out = ["size=%d" % load.size, "macs=%d" % load.macs, "flows=%d" % load.macs, "rate=max"]
-    out += ["rx=%d:%s" % (port, how) for port, how in load.reads.items()]
+    out = ["port=vhost:" + s + (",rx=" + load.reads[i] if i in load.reads else "") for i, s in enumerate(sockets)]
+    out += ["attach=%ds" % ATTACH_S, "warm-up=%gs" % load.warm_up, "duration=%gs" % load.seconds, "size=%d" % load.size, "macs=%d" % load.macs,
+            "flows=%d" % load.macs, "rate=max"]
     if load.streams == [{"name": "all"}]:
         return out
     for s in load.streams:
@@ -44,15 +45,12 @@ class Pktgen:
     def start(self, load):
         self.load, self.result = load, self.dir + "/result.json"
         argv = [self.program, "--cpu", str(CPU_REST), "--events", "--json", self.result]
-        if load.ports > 2:
-            argv += ["ports=vhost:%s/g%%u.sock*%d" % (self.dir, load.ports)]
-        else:
-            argv += ["port=vhost:%s/g%d.sock" % (self.dir, i) for i in range(load.ports)]
-        argv += ["attach=%ds" % ATTACH_S, "warm-up=%gs" % load.warm_up, "duration=%gs" % load.seconds] + stream_settings(load)
+        sockets = ["%s/g%d.sock" % (self.dir, i) for i in range(load.ports)]
+        argv += pktgen_settings(load, sockets)
         self.process = self.host.start("weir-pktgen", argv, self.dir, cpus=[CPU_REST], stdout=-1)
         threading.Thread(target=self._listen, daemon=True).start()
         self._wait("listening", 60)
-        return ["%s/g%d.sock" % (self.dir, i) for i in range(load.ports)]
+        return sockets
 
     def _listen(self):
         for line in self.process.child.stdout:
@@ -120,11 +118,11 @@ class Testpmd:
 
     def refuse(self, load):
         if load.ports > self.max_ports:
-            raise BenchError("testpmd as generator: %d ports: it has at most %d" % (load.ports, self.max_ports))
+            raise NotPossible("testpmd as generator: %d ports: it has at most %d" % (load.ports, self.max_ports))
         if load.macs > 1:
-            raise BenchError("testpmd as generator: %d addresses: it has one per port" % load.macs)
+            raise NotPossible("testpmd as generator: %d addresses: it has one per port" % load.macs)
         if load.streams != [{"name": "all"}] or load.reads:
-            raise BenchError("testpmd as generator: it cannot make this load")
+            raise NotPossible("testpmd as generator: it cannot make this load")
 
     def start(self, load):
         self.refuse(load)

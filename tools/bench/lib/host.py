@@ -14,6 +14,10 @@ class BenchError(Exception):
     """What failed, its value, the reason: becomes the text of a cell."""
 
 
+class NotPossible(BenchError):
+    """A limit of a peer, known beforehand: the cell says so, and nothing has failed."""
+
+
 def say(text):
     print("== " + text, flush=True)
 

@@ -84,7 +84,7 @@ class Results:
                     continue
                 line = "%s, %s: %s%.3f [%.3f-%.3f] of the rate of '%s'" % (c.name, s, *got, c.baseline)
                 if c.workload == "agree":
-                    line += ": the generators " + ("agree" if abs(got[1] - 1) <= AGREE_WITHIN else "DISAGREE") + " (3 %)"
+                    line += ": " + agreement(*got)
                 out.append(line)
         return out
 
@@ -126,6 +126,16 @@ class Results:
             if bad:
                 out.append("%s, %s: %d frames arrived damaged" % (c, s, bad))
         return out
+
+
+def agreement(sign, ratio, low, high):
+    if sign:
+        return "no verdict: a generator was the limit"
+    if abs(ratio - 1) <= AGREE_WITHIN:
+        return "the generators agree within %.0f %%" % (100 * AGREE_WITHIN)
+    if low <= 1 + AGREE_WITHIN and high >= 1 - AGREE_WITHIN:
+        return "no verdict: the spread is wider than %.0f %%" % (100 * AGREE_WITHIN)
+    return "the generators DISAGREE"
 
 
 def text_table(rows):

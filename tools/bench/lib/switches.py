@@ -2,7 +2,7 @@
 import json, os, re, subprocess, time
 
 import host
-from host import BenchError, BUILD, CPU_DATA, CPU_REST
+from host import BUILD, CPU_DATA, CPU_REST, BenchError, NotPossible
 
 MAC_TABLE = 65536
 TESTPMD = ["stdbuf", "-oL", "dpdk-testpmd"]  # its answers line by line, although it writes to a file
@@ -156,7 +156,7 @@ class Io(Switch):
 
     def start(self, sockets):
         if len(sockets) > self.max_ports:
-            raise BenchError("io: %d ports: Debian's DPDK is built with RTE_MAX_ETHPORTS %d" % (len(sockets), self.max_ports))
+            raise NotPossible("io: %d ports: Debian's DPDK is built with RTE_MAX_ETHPORTS %d" % (len(sockets), self.max_ports))
         vdevs = [a for i, s in enumerate(sockets) for a in ("--vdev", "net_vhost%d,iface=%s,client=1" % (i, s))]
         self.process = self.host.start("testpmd-io", TESTPMD + ["--lcores", "0@%d,1@%d" % (CPU_REST, CPU_DATA), "--no-pci", "--in-memory",
                                                       "--no-telemetry", *vdevs, "--", "-i", "--forward-mode=io", "--nb-cores=1", "--txd=1024", "--rxd=1024",

@@ -3,7 +3,7 @@ import time
 from dataclasses import replace
 
 from generators import GENERATORS
-from host import BenchError, Disturbance, say
+from host import BenchError, Disturbance, NotPossible, say
 from switches import SWITCHES
 
 REPEATS = 3
@@ -14,11 +14,9 @@ DROPPING_MIN, BUSY_MIN, GEN_IDLE_MIN = 0.05, 0.98, 0.05
 
 
 def bound_by(r):
-    """Whose throughput it is: the switch's only if the generator had more to give and the data-plane thread no more time."""
-    if r["gen_blocked"] is None:  # a closed loop never drops; it waits
-        more = r["gen_idle"] >= GEN_IDLE_MIN
-    else:
-        more = r["rx_pps"] < (1 - DROPPING_MIN) * r["offered_pps"]
+    """Whose throughput it is: the switch's only if the generator had more to give, and time to, and the data-plane thread had no more."""
+    dropping = r["gen_blocked"] is None or r["rx_pps"] < (1 - DROPPING_MIN) * r["offered_pps"]  # a closed loop never drops; it waits
+    more = dropping and r["gen_idle"] >= GEN_IDLE_MIN
     return "switch" if more and r["busy"] >= BUSY_MIN else "generator"
 
 
@@ -81,20 +79,36 @@ def undisturbed_trial(host, switch, variant, load, generator, repeats):
     return r
 
 
-def best_variant(host, switch, load, generator):
-    """A short pre-trial of each; the fewest busy cycles per packet win. ({variant: cycles} or an error as text)"""
+def best_variant(host, switch, load, generator, repeats):
+    """A short pre-trial of each; the fewest busy cycles per packet win. (variant, {variant: cycles})"""
     variants = SWITCHES[switch].variants
     if len(variants) == 1:
         return variants[0], {}
-    short = replace(load, seconds=min(2.0, load.seconds), warm_up=min(3.0, load.warm_up))
-    cycles = {v: trial(host, switch, v, short, generator)["cycles"] for v in variants}
+    short = replace(load, seconds=min(3.0, load.seconds))
+    cycles = {v: undisturbed_trial(host, switch, v, short, generator, repeats)["cycles"] for v in variants}
     return min(cycles, key=cycles.get), cycles
 
 
 class Runner:
+    """All trials of a run: `rows`, one dict each; `errors` and the `choices` of a variant by (workload, cell, switch)."""
+
     def __init__(self, host, args):
         self.host, self.args = host, args
-        self.rows, self.errors, self.choices = [], {}, {}
+        self.rows, self.errors, self.choices, self.failed = [], {}, {}, False
+
+    def run(self, cells):
+        """Rounds of everything, forwards and backwards in turn (A B B A): what drifts with time falls on all alike."""
+        units = [(c, s) for c in cells for s in self.args.switches]
+        variants = {}
+        for c, s in units:
+            variants[c.name, s] = self._choose(c, s)
+        for t in range(self.args.trials):
+            for c, s in units if t % 2 == 0 else reversed(units):
+                if (c.workload, c.name, s) not in self.errors:
+                    self._one(c, s, variants[c.name, s], t)
+
+    def _load(self, cell):
+        return replace(cell.load, seconds=self.args.seconds, warm_up=self.args.warm_up), cell.generator or self.args.generator
 
     def _attempt(self, cell, switch, action):
         """ACTION's value; on failure the cell's error is noted and nothing more is tried for this switch."""
@@ -102,34 +116,27 @@ class Runner:
             return action()
         except BenchError as e:
             self.errors[cell.workload, cell.name, switch] = str(e)
+            self.failed = self.failed or not isinstance(e, NotPossible)
             say("%s / %s / %s: %s" % (cell.workload, cell.name, switch, e))
             return None
 
-    def cell(self, cell):
-        load = replace(cell.load, seconds=self.args.seconds, warm_up=self.args.warm_up)
-        generator = cell.generator or self.args.generator
-        chosen = {}
-        for s in self.args.switches:
-            got = self._attempt(cell, s, lambda: best_variant(self.host, s, load, generator))
-            if got:
-                chosen[s] = got[0]
-            if got and got[1]:
-                self.choices[cell.workload, cell.name, s] = got
-                say("%s / %s: %s uses %s (%s busy cycles per packet)" % (cell.workload, cell.name, s, got[0],
-                                                                        ", ".join("%s %.0f" % kv for kv in got[1].items())))
-        for t in range(self.args.trials):
-            order = [s for s in self.args.switches if s in chosen]
-            for s in order if t % 2 == 0 else reversed(order):  # A B B A
-                if (cell.workload, cell.name, s) not in self.errors:
-                    self._one(cell, s, chosen[s], t, load, generator)
+    def _choose(self, cell, switch):
+        load, generator = self._load(cell)
+        got = self._attempt(cell, switch, lambda: best_variant(self.host, switch, load, generator, self.args.repeats))
+        if got and got[1]:
+            self.choices[cell.workload, cell.name, switch] = got
+            say("%s / %s: %s uses %s (busy cycles per packet: %s)" % (cell.workload, cell.name, switch, got[0],
+                                                                     ", ".join("%s %.0f" % kv for kv in got[1].items())))
+        return got[0] if got else None
 
-    def _one(self, cell, switch, variant, number, load, generator):
+    def _one(self, cell, switch, variant, number):
+        load, generator = self._load(cell)
         r = self._attempt(cell, switch, lambda: undisturbed_trial(self.host, switch, variant, load, generator, self.args.repeats))
         if r is None:
             return
         r.update(workload=cell.workload, cell=cell.name, switch=switch, variant=variant, trial=number + 1, generator=generator, size=load.size,
                  macs=load.macs, ports=load.ports, seconds=load.seconds)
         self.rows.append(r)
-        say("%s / %s / %s %s %d: %.3f Mpps, %.0f cycles per packet, busy %.1f %%, %s-bound%s" % (
-            cell.workload, cell.name, switch, variant, number + 1, r["rx_pps"] / 1e6, r["cycles"], 100 * r["busy"], r["bound"],
+        say("%s / %s / %s %d: %.3f Mpps, %.0f cycles per packet, busy %.1f %%, %s-bound%s" % (
+            cell.workload, cell.name, (switch + " " + variant).strip(), number + 1, r["rx_pps"] / 1e6, r["cycles"], 100 * r["busy"], r["bound"],
             ", disturbed (%s)" % r["disturbed"] if r["disturbed"] else ""))

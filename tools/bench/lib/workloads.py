@@ -44,7 +44,7 @@ def neighbours():
         return Load(ports=4, streams=[{"name": "pair", "from": "0-1"}, {"name": "other", "from": "2", "to": "3", "rate": rate}], **more)
     behaves = "neighbour reads all of 1 Mpps"
     return [Cell("neighbours", behaves, load("1mpps")),
-            Cell("neighbours", "neighbour reads 10 %", load("1mpps", reads={3: "10%"}), baseline=behaves),
+            Cell("neighbours", "neighbour reads 10 %", load("1mpps", reads={3: "100kpps"}), baseline=behaves),
             Cell("neighbours", "neighbour never reads", load("1mpps", reads={3: "off"}), baseline=behaves),
             Cell("neighbours", "neighbour floods", load("max"), baseline=behaves)]
 
