@@ -1,0 +1,142 @@
+"""Running trials: one switch, one load, one generator; then many of them, alternating."""
+import time
+from dataclasses import replace
+
+from generators import GENERATORS
+from host import BenchError, Disturbance, NotPossible, say
+from switches import SWITCHES
+
+REPEATS = 3
+# Shares of one CPU's time that may go elsewhere, and how slow the CPU may compute against the run's best. (How fast it copies
+# is only written down: on a shared host that changes by half from one second to the next.)
+STEAL_MAX, FOREIGN_MAX, PREEMPTED_MAX, COMPUTE_MIN = 0.005, 0.02, 0.01, 0.9
+DROPPING_MIN, BUSY_MIN, GEN_IDLE_MIN = 0.05, 0.98, 0.05
+
+
+def bound_by(r):
+    """Whose throughput it is: the switch's only if the generator had more to give, and time to, and the data-plane thread had no more."""
+    dropping = r["gen_blocked"] is None or r["rx_pps"] < (1 - DROPPING_MIN) * r["offered_pps"]  # a closed loop never drops; it waits
+    more = dropping and r["gen_idle"] >= GEN_IDLE_MIN
+    return "switch" if more and r["busy"] >= BUSY_MIN else "generator"
+
+
+def disturbed(r):
+    """What disturbed a trial, in words; "" if nothing did."""
+    found = [(name, r[name]) for name, most in (("steal", STEAL_MAX), ("foreign", FOREIGN_MAX), ("preempted", PREEMPTED_MAX)) if r[name] > most]
+    return ", ".join("%s %.1f %%" % (n, 100 * v) for n, v in found + ([("compute speed", r["compute"])] if r["compute"] < COMPUTE_MIN else []))
+
+
+def trial(host, switch_name, variant, load, generator_name):
+    """One measurement from start to stop: a dict of figures. Raises BenchError."""
+    gen, switch, speed = GENERATORS[generator_name](host), None, host.speed()
+    try:
+        sockets = gen.start(load)
+        switch = SWITCHES[switch_name](host, load, variant)
+        switch.start(sockets)
+        gen.attach()
+        switch.attached()
+        gen.verify()
+        marks = []
+
+        def begin():
+            marks.append(Disturbance(host, switch.data_tid))
+            marks.append((time.monotonic(), switch.counters()))
+
+        def end():
+            marks.append((time.monotonic(), switch.counters()))
+            marks.append(marks[0].result())
+
+        r = gen.measure(begin, end)
+        (t0, before), (t1, after) = marks[1], marks[2]
+        r["cycles"], r["busy"] = switch.busy(before, after, t1 - t0)
+        r.update(marks[3], learned=learned(switch))
+    finally:
+        gen.stop()
+        if switch:
+            switch.stop()
+    if r["rx_pps"] <= 0:
+        raise BenchError("nothing arrived during the measuring interval")
+    after = host.speed()
+    r.update(bound=bound_by(r), compute=min(speed["compute"], after["compute"]), copy=min(speed["copy"], after["copy"]))
+    r["disturbed"] = disturbed(r)
+    return r
+
+
+def learned(switch):
+    try:
+        return switch.learned()
+    except BenchError:
+        return None  # it is a remark, not a figure
+
+
+def undisturbed_trial(host, switch, variant, load, generator, repeats):
+    """Repeat a disturbed trial; the last try counts, and says that it was disturbed."""
+    for n in range(repeats + 1):
+        r = trial(host, switch, variant, load, generator)
+        r["repeats"] = n
+        if not r["disturbed"]:
+            break
+    return r
+
+
+def best_variant(host, switch, load, generator, repeats):
+    """A short pre-trial of each; the fewest busy cycles per packet win. (variant, {variant: cycles})"""
+    variants = SWITCHES[switch].variants
+    if len(variants) == 1:
+        return variants[0], {}
+    short = replace(load, seconds=min(3.0, load.seconds))
+    cycles = {v: undisturbed_trial(host, switch, v, short, generator, repeats)["cycles"] for v in variants}
+    return min(cycles, key=cycles.get), cycles
+
+
+class Runner:
+    """All trials of a run: `rows`, one dict each; `errors` and the `choices` of a variant by (workload, cell, switch)."""
+
+    def __init__(self, host, args):
+        self.host, self.args = host, args
+        self.rows, self.errors, self.choices, self.failed = [], {}, {}, False
+
+    def run(self, cells):
+        """Rounds of everything, forwards and backwards in turn (A B B A): what drifts with time falls on all alike."""
+        units = [(c, s) for c in cells for s in self.args.switches]
+        variants = {}
+        for c, s in units:
+            variants[c.name, s] = self._choose(c, s)
+        for t in range(self.args.trials):
+            for c, s in units if t % 2 == 0 else reversed(units):
+                if (c.workload, c.name, s) not in self.errors:
+                    self._one(c, s, variants[c.name, s], t)
+
+    def _load(self, cell):
+        return replace(cell.load, seconds=self.args.seconds, warm_up=self.args.warm_up), cell.generator or self.args.generator
+
+    def _attempt(self, cell, switch, action):
+        """ACTION's value; on failure the cell's error is noted and nothing more is tried for this switch."""
+        try:
+            return action()
+        except BenchError as e:
+            self.errors[cell.workload, cell.name, switch] = str(e)
+            self.failed = self.failed or not isinstance(e, NotPossible)
+            say("%s / %s / %s: %s" % (cell.workload, cell.name, switch, e))
+            return None
+
+    def _choose(self, cell, switch):
+        load, generator = self._load(cell)
+        got = self._attempt(cell, switch, lambda: best_variant(self.host, switch, load, generator, self.args.repeats))
+        if got and got[1]:
+            self.choices[cell.workload, cell.name, switch] = got
+            say("%s / %s: %s uses %s (busy cycles per packet: %s)" % (cell.workload, cell.name, switch, got[0],
+                                                                     ", ".join("%s %.0f" % kv for kv in got[1].items())))
+        return got[0] if got else None
+
+    def _one(self, cell, switch, variant, number):
+        load, generator = self._load(cell)
+        r = self._attempt(cell, switch, lambda: undisturbed_trial(self.host, switch, variant, load, generator, self.args.repeats))
+        if r is None:
+            return
+        r.update(workload=cell.workload, cell=cell.name, switch=switch, variant=variant, trial=number + 1, generator=generator, size=load.size,
+                 macs=load.macs, ports=load.ports, seconds=load.seconds)
+        self.rows.append(r)
+        say("%s / %s / %s %d: %.3f Mpps, %.0f cycles per packet, busy %.1f %%, %s-bound%s" % (
+            cell.workload, cell.name, (switch + " " + variant).strip(), number + 1, r["rx_pps"] / 1e6, r["cycles"], 100 * r["busy"], r["bound"],
+            ", disturbed (%s)" % r["disturbed"] if r["disturbed"] else ""))
