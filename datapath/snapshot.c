@@ -91,8 +91,9 @@ static int rxq_lists(const struct dp_switch *sw, struct dp_snapshot *s)
 				uint32_t id = (s->views[i]->port->owner + q) % sw->n_workers;
 
 				if (pass == 1 && n[id] < s->n_rxqs[id])
-					s->rxqs[id][n[id]] =
-						(struct dp_rxq){ s->views[i], q, share };
+					s->rxqs[id][n[id]] = (struct dp_rxq){ .view = s->views[i],
+									      .q = q,
+									      .n_share = share };
 				n[id]++;
 			}
 		}

@@ -76,7 +76,10 @@ struct dp_rxq {
 	const struct dp_view *view;
 	uint16_t q;
 	uint16_t n_share; // workers that poll queues of this port; rates are split among them
+	// Worker only, kept here so that the loop over many silent queues touches nothing else:
+	uint32_t heard_us; // when it last had a frame
 };
+static_assert(sizeof(struct dp_rxq) == 16, "four queues a cache line");
 
 struct dp_flood {
 	const uint16_t *ports;
@@ -147,7 +150,8 @@ struct dp_worker {
 	// Worker only.
 	uint64_t seen_gen; // of the snapshot of the last turn
 	uint32_t n_dirty, idle_turns;
-	bool punted; // in this turn
+	uint64_t next_sweep_ns; // when silent queues are looked at again, at the latest
+	bool punted;		// in this turn
 	struct dp_dirty dirty[DP_MAX_PORTS];
 	uint64_t learn_sent[DP_LEARN_CACHE]; // keys told to main in this second
 	uint32_t learn_sent_s;

@@ -10,6 +10,8 @@
 #include "weir_rcu.h"
 
 enum {
+	SILENT_US = 1000, // a queue without a frame for so long is silent: looked at in sweeps only
+	SWEEP_NS = 20000,
 	IDLE_TURNS = 2000, // empty turns before the first nap
 	FIRST_NAP_US = 5,
 	HANDOVER_BURST = 64,
@@ -175,12 +177,12 @@ static uint32_t walk(struct dp_worker *w, const struct dp_rxq *rxq)
 	struct dp_batch b;
 	uint16_t n_rx;
 
-	if (unlikely(dp_pw(w, v->port)->rated_for != v->serial ||
-		     dp_pw(w, v->port)->rated_share != rxq->n_share))
-		rates_follow(w, rxq);
 	n_rx = receive(w, rxq, &b);
 	if (n_rx == 0)
 		return 0;
+	if (unlikely(dp_pw(w, v->port)->rated_for != v->serial ||
+		     dp_pw(w, v->port)->rated_share != rxq->n_share))
+		rates_follow(w, rxq);
 	dp_admit_burst(w, &b);
 	dp_learn_burst(w, &b);
 	dp_classify_burst(w, &b);
@@ -267,9 +269,34 @@ static uint32_t take_injects(struct dp_worker *w)
 	return n;
 }
 
+// Queues that talk are polled in each turn. Silent ones cost the others time, so a busy worker
+// looks at them every SWEEP_NS, and one that found nothing to do last time always.
+static uint32_t poll_queues(struct dp_worker *w)
+{
+	struct dp_rxq *rxqs = w->snap->rxqs[w->id];
+	uint32_t n = w->snap->n_rxqs[w->id], now_us = (uint32_t)(w->now_ns / 1000), n_rx = 0;
+	bool sweep = w->now_ns >= w->next_sweep_ns;
+
+	if (sweep)
+		w->next_sweep_ns = w->now_ns + SWEEP_NS;
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t got;
+
+		if (!sweep && now_us - rxqs[i].heard_us > SILENT_US)
+			continue;
+		got = walk(w, &rxqs[i]);
+		if (got > 0)
+			rxqs[i].heard_us = now_us;
+		n_rx += got;
+	}
+	if (n_rx == 0)
+		w->next_sweep_ns = 0;
+	return n_rx;
+}
+
 uint32_t dp_worker_turn(struct dp_worker *w, uint64_t now_ns, uint32_t now_s)
 {
-	uint32_t n_rx = 0, n_other;
+	uint32_t n_rx, n_other;
 
 	w->now_ns = now_ns;
 	w->now_s = now_s;
@@ -281,8 +308,7 @@ uint32_t dp_worker_turn(struct dp_worker *w, uint64_t now_ns, uint32_t now_s)
 	n_other = take_injects(w);
 	if (w->sw->n_workers > 1)
 		n_other += take_handover(w);
-	for (uint32_t i = 0; i < w->snap->n_rxqs[w->id]; i++)
-		n_rx += walk(w, &w->snap->rxqs[w->id][i]);
+	n_rx = poll_queues(w);
 	if (w->n_dirty > 0)
 		dp_tx_dirty(w);
 	if (unlikely(w->punted)) {
