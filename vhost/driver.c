@@ -410,7 +410,10 @@ static void offload_write(struct rte_mbuf *m)
 // A flow stays on one queue, so it stays in order.
 static uint16_t queue_of(const struct rte_mbuf *m, uint32_t n_pairs)
 {
-	return n_pairs <= 1 ? 0 : (uint16_t)(dp_meta_const(m)->p.hash % n_pairs);
+	if (n_pairs <= 1)
+		return 0;
+	return (uint16_t)(dp_flow_hash(rte_pktmbuf_mtod(m, const uint8_t *), &dp_meta_const(m)->p) %
+			  n_pairs);
 }
 
 static uint16_t vh_tx(void *link, struct rte_mbuf **pkts, uint16_t n)

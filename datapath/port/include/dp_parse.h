@@ -51,8 +51,7 @@ struct dp_parse {
 	uint8_t dscp;
 	uint8_t flags; // enum dp_parse_flag
 	uint8_t err;   // enum dp_drop: DP_DROP_none, l2_*, l3_*
-	uint32_t hash; // flow hash over MACs or the 5-tuple, for queue choice; symmetric it is not
-	uint32_t reserved;
+	uint8_t reserved[8];
 };
 _Static_assert(sizeof(struct dp_parse) == 32, "dp_parse is half a cache line");
 
@@ -63,6 +62,13 @@ _Static_assert(sizeof(struct dp_parse) == 32, "dp_parse is half a cache line");
 // out         out: fully written, also on error
 // thread      any; does not block, allocate or log
 void dp_parse(const uint8_t *data, size_t size, size_t wire_size, struct dp_parse *out);
+
+// Flow hash over the 5-tuple, or the MACs of a frame that is not IP: for the choice of a queue,
+// where there is one. Not symmetric.
+//
+// data     the frame as p's offsets describe it now
+// returns  the same value for each frame of a flow
+uint32_t dp_flow_hash(const uint8_t *data, const struct dp_parse *p);
 
 // Big-endian loads; p needs no alignment.
 static inline uint16_t dp_be16(const uint8_t *p)
