@@ -56,40 +56,57 @@ static bool push_tag(struct rte_mbuf *m, struct dp_meta *meta, uint16_t tpid)
 	return true;
 }
 
-void dp_output(struct dp_worker *w, struct rte_mbuf *m, const struct dp_view *out)
+// The tag that the port wants. returns false when there is no room for it
+static bool retag(struct rte_mbuf *m, const struct dp_view *out)
 {
 	struct dp_meta *meta = dp_meta(m);
 	uint16_t tpid = wanted_tpid(&out->cfg, meta->vid);
-	bool tagged = (meta->flags & DP_MF_TAGGED) != 0;
 
-	if (tagged && tpid == 0) {
+	if ((meta->flags & DP_MF_TAGGED) == 0)
+		return tpid == 0 || push_tag(m, meta, tpid);
+	if (tpid == 0) {
 		pop_tag(m, meta);
-	} else if (!tagged && tpid != 0) {
-		if (unlikely(!push_tag(m, meta, tpid))) {
-			dp_pw(w, out->port)->c[DP_PC_handed_pkts]++;
-			dp_drop_out(w, out->port, m, DP_DROP_no_mbuf, DP_STAGE_act);
-			return;
-		}
-	} else if (tagged) {
+	} else {
 		uint8_t *p = rte_pktmbuf_mtod(m, uint8_t *);
 
 		p[12] = (uint8_t)(tpid >> 8);
 		p[13] = (uint8_t)tpid;
 	}
-	if (unlikely(out->mirror_idx != DP_PORT_NONE)) {
-		const struct dp_view *to = w->snap->views[out->mirror_idx];
-		struct dp_port_pw *pw = dp_pw(w, out->port);
-		struct rte_mbuf *c =
-			to == NULL ? NULL : rte_pktmbuf_copy(m, w->pool, 0, UINT32_MAX);
+	return true;
+}
 
-		pw->c[DP_PC_copied_in_pkts] += to != NULL;
-		if (c != NULL) {
-			*dp_meta(c) = *meta;
-			pw->c[DP_PC_forwarded_pkts]++;
-			dp_schedule(w, c, to);
-		} else if (to != NULL) {
-			pw->drop_in[DP_DROP_no_mbuf]++;
-		}
+static void mirror(struct dp_worker *w, const struct rte_mbuf *m, const struct dp_view *out)
+{
+	const struct dp_view *to = w->snap->views[out->mirror_idx];
+	struct dp_port_pw *pw = dp_pw(w, out->port);
+	struct rte_mbuf *c;
+
+	if (to == NULL)
+		return;
+	c = rte_pktmbuf_copy(m, w->pool, 0, UINT32_MAX);
+	pw->c[DP_PC_copied_in_pkts]++;
+	if (c == NULL) {
+		pw->drop_in[DP_DROP_no_mbuf]++;
+		return;
 	}
-	dp_schedule(w, m, out);
+	*dp_meta(c) = *dp_meta_const(m);
+	pw->c[DP_PC_forwarded_pkts]++;
+	dp_schedule(w, &c, 1, to);
+}
+
+void dp_output(struct dp_worker *w, struct rte_mbuf **pkts, uint32_t n, const struct dp_view *out)
+{
+	uint32_t n_ok = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		if (likely(retag(pkts[i], out))) {
+			pkts[n_ok++] = pkts[i];
+			continue;
+		}
+		dp_pw(w, out->port)->c[DP_PC_handed_pkts]++;
+		dp_drop_out(w, out->port, pkts[i], DP_DROP_no_mbuf, DP_STAGE_act);
+	}
+	for (uint32_t i = 0; unlikely(out->mirror_idx != DP_PORT_NONE) && i < n_ok; i++)
+		mirror(w, pkts[i], out);
+	dp_schedule(w, pkts, n_ok, out);
 }

@@ -124,18 +124,17 @@ static enum dp_drop admit_one(struct dp_worker *w, const struct dp_view *v, stru
 	return DP_DROP_none;
 }
 
-uint16_t dp_admit_burst(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf **pkts,
-			uint16_t n)
+void dp_admit_burst(struct dp_worker *w, struct dp_batch *b)
 {
-	uint16_t n_ok = 0;
+	uint32_t n_ok = 0;
 
-	for (uint16_t i = 0; i < n; i++) {
-		enum dp_drop err = admit_one(w, v, pkts[i]);
+	for (uint32_t i = 0; i < b->n_runs; i++) {
+		enum dp_drop err = admit_one(w, b->v, dp_head(b, &b->runs[i]));
 
 		if (unlikely(err != DP_DROP_none))
-			dp_drop_in(w, pkts[i], err, DP_STAGE_admit);
+			dp_drop_run(w, b, &b->runs[i], err, DP_STAGE_admit);
 		else
-			pkts[n_ok++] = pkts[i];
+			b->runs[n_ok++] = b->runs[i];
 	}
-	return n_ok;
+	b->n_runs = n_ok;
 }

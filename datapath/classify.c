@@ -74,28 +74,44 @@ enum qos_class dp_classify(const struct dp_snapshot *s, const struct dp_port_par
 	return qos_classify(&k, s->portals, why);
 }
 
-void dp_classify_burst(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf **pkts,
-		       uint16_t n)
+// These go first everywhere, so a guest may not have as much of them as it likes.
+static void rate(struct dp_worker *w, const struct dp_view *v, struct dp_meta *m)
 {
-	struct dp_port_pw *pw = dp_pw(w, v->port);
+	if ((m->flags & DP_MF_PUNT) != 0 && m->cls == QOS_CLASS_BOOT)
+		return;
+	if (qos_bucket_take(&dp_pw(w, v->port)->control, w->now_ns) < 0) {
+		m->cls = v->cfg.default_class;
+		m->why = QOS_WHY_CONTROL_RATE;
+	}
+}
 
-	for (uint16_t i = 0; i < n; i++) {
-		struct dp_meta *m = dp_meta(pkts[i]);
-		enum qos_class c;
+void dp_classify_burst(struct dp_worker *w, struct dp_batch *b)
+{
+	struct dp_class_count *counts = dp_pw(w, b->v->port)->cls;
+
+	for (uint32_t i = 0; i < b->n_runs; i++) {
+		const struct dp_run *r = &b->runs[i];
+		struct rte_mbuf *head = dp_head(b, r);
+		struct dp_meta *m = dp_meta(head);
+		uint32_t size = rte_pktmbuf_pkt_len(head);
 		enum qos_why why;
 
-		dp_mark_punt(&v->cfg, dp_data(pkts[i]), rte_pktmbuf_data_len(pkts[i]), m);
-		c = dp_classify(w->snap, &v->cfg, dp_data(pkts[i]), m, &why);
-		// These go first everywhere, so a guest may not have as much of them as it likes.
-		if ((c == QOS_CLASS_CONTROL ||
-		     (c == QOS_CLASS_BOOT && (m->flags & DP_MF_PUNT) == 0)) &&
-		    qos_bucket_take(&pw->control, w->now_ns) < 0) {
-			c = (enum qos_class)v->cfg.default_class;
-			why = QOS_WHY_CONTROL_RATE;
-		}
-		m->cls = (uint8_t)c;
+		dp_mark_punt(&b->v->cfg, dp_data(head), rte_pktmbuf_data_len(head), m);
+		m->cls = (uint8_t)dp_classify(w->snap, &b->v->cfg, dp_data(head), m, &why);
 		m->why = (uint8_t)why;
-		pw->cls[c].rx_pkts++;
-		pw->cls[c].rx_bytes += rte_pktmbuf_pkt_len(pkts[i]);
+		// From here on each frame stands for itself.
+		for (uint32_t k = 1; k < r->n; k++)
+			*dp_meta(b->pkts[r->first + k]) = *m;
+		if (unlikely(m->cls <= QOS_CLASS_BOOT)) {
+			for (uint32_t k = 0; k < r->n; k++) {
+				m = dp_meta(b->pkts[r->first + k]);
+				rate(w, b->v, m);
+				counts[m->cls].rx_pkts++;
+				counts[m->cls].rx_bytes += size;
+			}
+			continue;
+		}
+		counts[m->cls].rx_pkts += r->n;
+		counts[m->cls].rx_bytes += (uint64_t)r->n * size;
 	}
 }

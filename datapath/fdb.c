@@ -5,18 +5,12 @@
 #include <string.h>
 
 #include <rte_malloc.h>
-#include <rte_prefetch.h>
 
 #include "weir_rcu.h"
 
-#define WAYS 4
+#define WAYS DP_FDB_WAYS
 #define KEY_WAITING 1u
-#define KEY_VALID (1ull << 63)
 #define NIL UINT32_MAX
-
-struct bucket {
-	struct dp_fdb_entry e[WAYS];
-};
 
 // Main's side of a slot: the list of its port's entries in learning order.
 struct shadow {
@@ -33,9 +27,7 @@ struct grave {
 };
 
 struct dp_fdb {
-	// Read by workers; never changes after creation.
-	struct bucket *buckets;
-	uint32_t mask;
+	struct dp_fdb_index index; // read by workers
 
 	// main only
 	uint32_t limit, n, n_dynamic_max_port;
@@ -47,26 +39,6 @@ struct dp_fdb {
 	uint32_t graves_head, n_graves, graves_cap;
 	struct port_list ports[DP_MAX_PORTS];
 };
-
-uint64_t dp_fdb_key(uint16_t vid, const uint8_t mac[6])
-{
-	uint64_t k = 0;
-
-	memcpy(&k, mac, 6);
-	return k | (uint64_t)vid << 48 | KEY_VALID;
-}
-
-// A MAC's last byte, which differs most, stands high in the key: it is folded down before the
-// multiplication and the top bits of the product are taken. 20 bits serve the largest table.
-static uint32_t hash1(const struct dp_fdb *f, uint64_t key)
-{
-	return (uint32_t)(((key ^ key >> 32) * 0x9e3779b97f4a7c15u) >> 44) & f->mask;
-}
-
-static uint32_t hash2(const struct dp_fdb *f, uint64_t key)
-{
-	return (uint32_t)(((key ^ key >> 29) * 0xbf58476d1ce4e5b9u) >> 44) & f->mask;
-}
 
 int dp_fdb_create(uint32_t limit, struct rte_rcu_qsbr *rcu, struct dp_fdb **out)
 {
@@ -82,14 +54,14 @@ int dp_fdb_create(uint32_t limit, struct rte_rcu_qsbr *rcu, struct dp_fdb **out)
 	f = calloc(1, sizeof(*f));
 	if (f == NULL)
 		return -ENOMEM;
-	f->mask = n_buckets - 1;
+	f->index.mask = n_buckets - 1;
 	f->limit = limit;
 	f->rcu = rcu;
 	f->graves_cap = n_buckets * WAYS;
 	f->shadow = calloc(n_buckets * WAYS, sizeof(*f->shadow));
 	f->graves = calloc(f->graves_cap, sizeof(*f->graves));
-	f->buckets = rte_zmalloc("fdb", n_buckets * sizeof(*f->buckets), 64);
-	if (f->shadow == NULL || f->graves == NULL || f->buckets == NULL) {
+	f->index.buckets = rte_zmalloc("fdb", n_buckets * sizeof(*f->index.buckets), 64);
+	if (f->shadow == NULL || f->graves == NULL || f->index.buckets == NULL) {
 		dp_fdb_destroy(f);
 		return -ENOMEM;
 	}
@@ -103,41 +75,30 @@ void dp_fdb_destroy(struct dp_fdb *f)
 {
 	if (f == NULL)
 		return;
-	rte_free(f->buckets);
+	rte_free(f->index.buckets);
 	free(f->shadow);
 	free(f->graves);
 	free(f);
 }
 
-void dp_fdb_prefetch(const struct dp_fdb *f, uint64_t key)
+const struct dp_fdb_index *dp_fdb_index(const struct dp_fdb *f)
 {
-	rte_prefetch0(&f->buckets[hash1(f, key)]);
+	return &f->index;
 }
 
 struct dp_fdb_entry *dp_fdb_lookup(const struct dp_fdb *f, uint64_t key)
 {
-	struct bucket *b = &f->buckets[hash1(f, key)];
-
-	for (uint32_t i = 0; i < WAYS; i++) {
-		if (atomic_load_explicit(&b->e[i].key, memory_order_acquire) == key)
-			return &b->e[i];
-	}
-	b = &f->buckets[hash2(f, key)];
-	for (uint32_t i = 0; i < WAYS; i++) {
-		if (atomic_load_explicit(&b->e[i].key, memory_order_acquire) == key)
-			return &b->e[i];
-	}
-	return NULL;
+	return dp_fdb_find(&f->index, key);
 }
 
 static uint32_t slot_of(const struct dp_fdb *f, const struct dp_fdb_entry *e)
 {
-	return (uint32_t)(e - &f->buckets[0].e[0]);
+	return (uint32_t)(e - &f->index.buckets[0].e[0]);
 }
 
 static struct dp_fdb_entry *entry_at(const struct dp_fdb *f, uint32_t slot)
 {
-	return &f->buckets[slot / WAYS].e[slot % WAYS];
+	return &f->index.buckets[slot / WAYS].e[slot % WAYS];
 }
 
 static void list_add(struct dp_fdb *f, uint16_t port, uint32_t slot)
@@ -196,18 +157,19 @@ static void entry_del(struct dp_fdb *f, struct dp_fdb_entry *e)
 
 static struct dp_fdb_entry *empty_slot(struct dp_fdb *f, uint64_t key)
 {
-	const uint32_t at[2] = { hash1(f, key), hash2(f, key) };
+	const uint32_t at[2] = { dp_fdb_hash1(&f->index, key), dp_fdb_hash2(&f->index, key) };
 	struct dp_fdb_entry *best = NULL;
 	uint32_t best_free = 0;
 
-	// The emptier of both buckets, first one on a tie: two choices keep the fill even.
+	// The emptier of both buckets, first one on a tie: two choices keep the fill even. There
+	// the first free way: lookups compare from the first on.
 	for (uint32_t k = 0; k < 2; k++) {
 		struct dp_fdb_entry *e = NULL;
 		uint32_t n_free = 0;
 
-		for (uint32_t i = 0; i < WAYS; i++) {
-			if (atomic_load(&f->buckets[at[k]].e[i].key) == 0) {
-				e = &f->buckets[at[k]].e[i];
+		for (uint32_t i = WAYS; i-- > 0;) {
+			if (atomic_load(&f->index.buckets[at[k]].e[i].key) == 0) {
+				e = &f->index.buckets[at[k]].e[i];
 				n_free++;
 			}
 		}
@@ -361,7 +323,7 @@ void dp_fdb_set_limit(struct dp_fdb *f, uint32_t limit)
 
 uint32_t dp_fdb_n_slots(const struct dp_fdb *f)
 {
-	return (f->mask + 1) * WAYS;
+	return (f->index.mask + 1) * WAYS;
 }
 
 uint32_t dp_fdb_count(const struct dp_fdb *f)

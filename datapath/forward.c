@@ -70,10 +70,10 @@ static struct rte_mbuf *copy_of(struct dp_worker *w, const struct dp_view *v, st
 }
 
 static void hand(struct dp_worker *w, const struct dp_view *in, const struct dp_view *out,
-		 struct rte_mbuf *m)
+		 struct rte_mbuf **pkts, uint32_t n)
 {
-	dp_pw(w, in->port)->c[DP_PC_forwarded_pkts]++;
-	dp_output(w, m, out);
+	dp_pw(w, in->port)->c[DP_PC_forwarded_pkts] += n;
+	dp_output(w, pkts, n, out);
 }
 
 static void flood(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf *m)
@@ -93,12 +93,12 @@ static void flood(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf 
 			struct rte_mbuf *c = copy_of(w, v, m);
 
 			if (c != NULL)
-				hand(w, v, last, c);
+				hand(w, v, last, &c, 1);
 		}
 		last = out;
 	}
 	if (last != NULL)
-		hand(w, v, last, m);
+		hand(w, v, last, &m, 1);
 	else
 		dp_drop_in(w, m, DP_DROP_forward_no_port, DP_STAGE_forward);
 }
@@ -115,51 +115,90 @@ static void mirror(struct dp_worker *w, const struct dp_view *in, uint16_t mirro
 	if (c == NULL)
 		return;
 	dp_pw(w, in->port)->c[DP_PC_forwarded_pkts]++;
-	dp_schedule(w, c, out); // as it is: no tag is edited for an observer
+	dp_schedule(w, &c, 1, out); // as it is: no tag is edited for an observer
 }
 
-static void forward_one(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf *m)
+// The port that the table knows the address behind, NULL = flood.
+static const struct dp_view *find(const struct dp_worker *w, const struct dp_meta *meta,
+				  uint64_t dst)
 {
-	const uint8_t *dst = dp_data(m);
-	struct dp_meta *meta = dp_meta(m);
+	const struct dp_fdb_entry *e = dp_fdb_find(w->fdb, dst);
 	const struct dp_view *out;
-	struct dp_fdb_entry *e;
-	enum dp_drop err;
 
-	if (unlikely(v->mirror_idx != DP_PORT_NONE))
-		mirror(w, v, v->mirror_idx, m);
-	if ((meta->flags & DP_MF_PUNT) != 0) {
-		punt(w, v, m);
-		return;
-	}
-	if ((dst[0] & 1) != 0) {
-		flood(w, v, m);
-		return;
-	}
-	e = dp_fdb_lookup(w->fdb, dp_fdb_key(meta->vid, dst));
-	out = e == NULL ? NULL
-			: w->snap->views[DP_FDB_PORT(
-				  atomic_load_explicit(&e->where, memory_order_acquire))];
+	if (e == NULL)
+		return NULL;
+	out = w->snap->views[DP_FDB_PORT(atomic_load_explicit(&e->where, memory_order_acquire))];
 	// Egress filtering, IEEE 802.1Q 8.6.4: also while the table still knows the port from
 	// another VLAN.
-	if (out == NULL || unlikely(!dp_port_carries(&out->cfg, meta->vid))) {
-		if ((v->cfg.flags & DP_PF_ADMIT) != 0 &&
-		    qos_bucket_take(&dp_pw(w, v->port)->unknown, w->now_ns) < 0)
-			dp_drop_in(w, m, DP_DROP_storm_unknown, DP_STAGE_forward);
-		else
-			flood(w, v, m);
-		return;
-	}
-	err = dp_may_forward(v, out);
-	if (likely(err == DP_DROP_none))
-		hand(w, v, out, m);
-	else
-		dp_drop_in(w, m, err, DP_STAGE_forward);
+	return out != NULL && likely(dp_port_carries(&out->cfg, meta->vid)) ? out : NULL;
 }
 
-void dp_forward_burst(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf **pkts,
-		      uint16_t n)
+// A frame that goes nowhere, or not to one port.
+static void special(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf *m)
 {
-	for (uint16_t i = 0; i < n; i++)
-		forward_one(w, v, pkts[i]);
+	if ((dp_meta(m)->flags & DP_MF_PUNT) != 0)
+		punt(w, v, m);
+	else if ((dp_data(m)[0] & 1) == 0 && (v->cfg.flags & DP_PF_ADMIT) != 0 &&
+		 qos_bucket_take(&dp_pw(w, v->port)->unknown, w->now_ns) < 0)
+		dp_drop_in(w, m, DP_DROP_storm_unknown, DP_STAGE_forward);
+	else
+		flood(w, v, m);
+}
+
+// Frames for one port, gathered until another's turn comes.
+struct gathered {
+	const struct dp_view *out;
+	uint32_t n;
+	struct rte_mbuf *pkts[DP_BURST];
+};
+
+static void gathered_hand(struct dp_worker *w, const struct dp_view *in, struct gathered *g)
+{
+	if (g->n > 0)
+		hand(w, in, g->out, g->pkts, g->n);
+	g->n = 0;
+}
+
+static void forward_run(struct dp_worker *w, struct dp_batch *b, const struct dp_run *r,
+			struct gathered *g)
+{
+	struct rte_mbuf **pkts = b->pkts + r->first;
+	const struct dp_meta *meta = dp_meta(pkts[0]);
+	const struct dp_view *out = NULL;
+	enum dp_drop err;
+
+	if ((meta->flags & DP_MF_PUNT) == 0 && (dp_data(pkts[0])[0] & 1) == 0)
+		out = find(w, meta, r->dst);
+	if (unlikely(b->v->mirror_idx != DP_PORT_NONE) || unlikely(out == NULL)) {
+		// What was gathered goes first, so that each port sees frames in order.
+		gathered_hand(w, b->v, g);
+		for (uint32_t i = 0; i < r->n; i++) {
+			if (b->v->mirror_idx != DP_PORT_NONE)
+				mirror(w, b->v, b->v->mirror_idx, pkts[i]);
+			if (out == NULL)
+				special(w, b->v, pkts[i]);
+		}
+		if (out == NULL)
+			return;
+	}
+	err = dp_may_forward(b->v, out);
+	if (unlikely(err != DP_DROP_none)) {
+		dp_drop_run(w, b, r, err, DP_STAGE_forward);
+		return;
+	}
+	if (out != g->out) {
+		gathered_hand(w, b->v, g);
+		g->out = out;
+	}
+	for (uint32_t i = 0; i < r->n; i++)
+		g->pkts[g->n++] = pkts[i];
+}
+
+void dp_forward_burst(struct dp_worker *w, struct dp_batch *b)
+{
+	struct gathered g = { .out = NULL, .n = 0 };
+
+	for (uint32_t i = 0; i < b->n_runs; i++)
+		forward_run(w, b, &b->runs[i], &g);
+	gathered_hand(w, b->v, &g);
 }

@@ -27,7 +27,7 @@ static void tell_main(struct dp_worker *w, const struct dp_view *v, uint64_t key
 static enum dp_drop learn_one(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf *m)
 {
 	uint64_t key = dp_fdb_key(dp_meta(m)->vid, dp_data(m) + 6);
-	struct dp_fdb_entry *e = dp_fdb_lookup(w->fdb, key);
+	struct dp_fdb_entry *e = dp_fdb_find(w->fdb, key);
 	uint32_t where;
 
 	if (likely(e != NULL)) {
@@ -49,24 +49,26 @@ static enum dp_drop learn_one(struct dp_worker *w, const struct dp_view *v, stru
 	return DP_DROP_none;
 }
 
-uint16_t dp_learn_burst(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf **pkts,
-			uint16_t n)
+void dp_learn_burst(struct dp_worker *w, struct dp_batch *b)
 {
-	uint16_t n_ok = 0;
+	uint32_t n_ok = 0;
 
-	for (uint16_t i = 0; i < n; i++) {
-		const uint8_t *p = dp_data(pkts[i]);
+	// The lines of the table come near together, the destination's for the forward hop.
+	for (uint32_t i = 0; i < b->n_runs; i++) {
+		const struct rte_mbuf *m = dp_head(b, &b->runs[i]);
+		uint16_t vid = dp_meta_const(m)->vid;
 
-		dp_fdb_prefetch(w->fdb, dp_fdb_key(dp_meta(pkts[i])->vid, p + 6));
-		dp_fdb_prefetch(w->fdb, dp_fdb_key(dp_meta(pkts[i])->vid, p));
+		dp_fdb_prefetch(w->fdb, dp_fdb_key(vid, dp_data(m) + 6));
+		b->runs[i].dst = dp_fdb_key(vid, dp_data(m));
+		dp_fdb_prefetch(w->fdb, b->runs[i].dst);
 	}
-	for (uint16_t i = 0; i < n; i++) {
-		enum dp_drop err = learn_one(w, v, pkts[i]);
+	for (uint32_t i = 0; i < b->n_runs; i++) {
+		enum dp_drop err = learn_one(w, b->v, dp_head(b, &b->runs[i]));
 
 		if (unlikely(err != DP_DROP_none))
-			dp_drop_in(w, pkts[i], err, DP_STAGE_learn);
+			dp_drop_run(w, b, &b->runs[i], err, DP_STAGE_learn);
 		else
-			pkts[n_ok++] = pkts[i];
+			b->runs[n_ok++] = b->runs[i];
 	}
-	return n_ok;
+	b->n_runs = n_ok;
 }

@@ -82,9 +82,7 @@ static int memory_create(struct dp_switch *sw, struct dp_port *p)
 		return -ENOMEM;
 	for (uint32_t c = 0; c < QOS_N_CLASSES; c++) {
 		p->q[c].slots = rte_zmalloc("queue", slots_size, RTE_CACHE_LINE_SIZE);
-		p->q[c].bufs = rte_zmalloc("queue", sw->params.queue_len * sizeof(uint16_t),
-					   RTE_CACHE_LINE_SIZE);
-		if (p->q[c].slots == NULL || p->q[c].bufs == NULL)
+		if (p->q[c].slots == NULL)
 			return -ENOMEM;
 	}
 	return 0;
@@ -92,10 +90,8 @@ static int memory_create(struct dp_switch *sw, struct dp_port *p)
 
 static void memory_free(struct dp_port *p)
 {
-	for (uint32_t c = 0; c < QOS_N_CLASSES; c++) {
+	for (uint32_t c = 0; c < QOS_N_CLASSES; c++)
 		rte_free(p->q[c].slots);
-		rte_free(p->q[c].bufs);
-	}
 	rte_free(p->pw);
 	rte_free(p);
 }

@@ -19,44 +19,50 @@ static void mark_dirty(struct dp_worker *w, struct dp_port *p)
 	}
 }
 
-// Owner worker only. Consumes m.
-void dp_enqueue(struct dp_worker *w, struct dp_port *p, struct rte_mbuf *m)
+// Owner worker only. Consumes pkts[n].
+void dp_enqueue(struct dp_worker *w, struct dp_port *p, struct rte_mbuf **pkts, uint32_t n)
 {
-	uint8_t cls = dp_meta(m)->cls;
-	struct dp_queue *q = &p->q[cls];
-	uint32_t at;
+	uint32_t n_queued = 0;
 
-	// Counted in buffers, so that super-frames for a guest that does not read cannot hold the
-	// pool.
-	if (unlikely(q->n_bufs + m->nb_segs > p->queue_len)) {
-		dp_pw(w, p)->cls[cls].drop_pkts++;
-		dp_drop_out(w, p, m, DP_DROP_queue_full, DP_STAGE_schedule);
-		return;
+	for (uint32_t i = 0; i < n; i++) {
+		struct rte_mbuf *m = pkts[i];
+		uint8_t cls = dp_meta(m)->cls;
+		struct dp_queue *q = &p->q[cls];
+
+		// Counted in buffers, so that super-frames for a guest that does not read cannot
+		// hold the pool.
+		if (unlikely(q->n_bufs + m->nb_segs > p->queue_len)) {
+			dp_pw(w, p)->cls[cls].drop_pkts++;
+			dp_drop_out(w, p, m, DP_DROP_queue_full, DP_STAGE_schedule);
+			continue;
+		}
+		q->slots[(q->head + q->n++) & (p->queue_len - 1)] = m;
+		q->n_bufs += m->nb_segs;
+		q->n_bytes += rte_pktmbuf_pkt_len(m);
+		p->classes |= 1u << cls;
+		n_queued++;
 	}
-	at = (q->head + q->n++) & (p->queue_len - 1);
-	q->slots[at] = m;
-	q->bufs[at] = m->nb_segs;
-	q->n_bufs += m->nb_segs;
-	p->classes |= 1u << cls;
-	atomic_store_explicit(&p->queued, p->queued + 1, memory_order_relaxed);
-	mark_dirty(w, p);
+	atomic_store_explicit(&p->queued, p->queued + n_queued, memory_order_relaxed);
+	if (n_queued > 0)
+		mark_dirty(w, p);
 }
 
 // To the owner's queue, or over the ring to the worker that owns the link.
-static void to_owner(struct dp_worker *w, struct rte_mbuf *m, struct dp_port *p)
+static void to_owner(struct dp_worker *w, struct rte_mbuf **pkts, uint32_t n, struct dp_port *p)
 {
-	struct dp_meta *meta = dp_meta(m);
-	struct rte_ring *r;
-
 	if (likely(p->owner == w->id)) {
-		dp_enqueue(w, p, m);
+		dp_enqueue(w, p, pkts, n);
 		return;
 	}
-	meta->out_port = p->idx;
-	meta->out_gen = p->gen;
-	r = w->sw->workers[p->owner].in[w->id][dp_urgency(meta->cls)];
-	if (rte_ring_sp_enqueue(r, m) != 0)
-		dp_drop_out(w, p, m, DP_DROP_handover_full, DP_STAGE_schedule);
+	for (uint32_t i = 0; i < n; i++) {
+		struct dp_meta *meta = dp_meta(pkts[i]);
+		struct rte_ring *r = w->sw->workers[p->owner].in[w->id][dp_urgency(meta->cls)];
+
+		meta->out_port = p->idx;
+		meta->out_gen = p->gen;
+		if (rte_ring_sp_enqueue(r, pkts[i]) != 0)
+			dp_drop_out(w, p, pkts[i], DP_DROP_handover_full, DP_STAGE_schedule);
+	}
 }
 
 static void cut_and_queue(struct dp_worker *w, struct rte_mbuf *m, struct dp_port *p)
@@ -76,8 +82,7 @@ static void cut_and_queue(struct dp_worker *w, struct rte_mbuf *m, struct dp_por
 	}
 	pw->c[DP_PC_tso_pkts]++;
 	pw->c[DP_PC_copied_out_pkts] += (uint64_t)n - 1;
-	for (int i = 0; i < n; i++)
-		to_owner(w, segs[i], p);
+	to_owner(w, segs, (uint32_t)n, p);
 }
 
 // Does the request fit the packet, by our own parse? Whoever finishes it, nobody is given one that
@@ -151,32 +156,55 @@ static struct rte_mbuf *linear(struct dp_worker *w, struct rte_mbuf *m)
 	return l;
 }
 
-void dp_schedule(struct dp_worker *w, struct rte_mbuf *m, const struct dp_view *out)
+// What does not fit the port ends here. returns the frame to queue, or NULL when m was consumed
+static struct rte_mbuf *fit(struct dp_worker *w, struct rte_mbuf *m, const struct dp_view *out)
 {
 	struct dp_meta *meta = dp_meta(m);
 	struct dp_port *p = out->port;
+	struct rte_mbuf *l = m;
 
-	dp_pw(w, p)->c[DP_PC_handed_pkts]++;
-	meta->out_port = p->idx;
-	if (unlikely(!p->drv->is_up(p->link))) {
-		dp_drop_out(w, p, m, DP_DROP_link_down, DP_STAGE_schedule);
-		return;
-	}
-	if (unlikely((meta->flags & (DP_MF_CSUM | DP_MF_TSO)) != 0) && !resolve(w, m, out))
-		return;
-	if (unlikely((meta->flags & DP_MF_TSO) == 0 &&
-		     rte_pktmbuf_pkt_len(m) > mtu_size(meta, out))) {
+	if ((meta->flags & (DP_MF_CSUM | DP_MF_TSO)) != 0 && !resolve(w, m, out))
+		return NULL;
+	if ((meta->flags & DP_MF_TSO) == 0 && rte_pktmbuf_pkt_len(m) > mtu_size(meta, out)) {
 		dp_drop_out(w, p, m, DP_DROP_mtu_exceeded, DP_STAGE_schedule);
+		return NULL;
+	}
+	if (m->nb_segs > 1 && (p->flags & DP_DRV_TX_LINEAR) != 0) {
+		l = linear(w, m);
+		if (l == NULL)
+			dp_drop_out(w, p, m, DP_DROP_no_mbuf, DP_STAGE_schedule);
+	}
+	return l;
+}
+
+void dp_schedule(struct dp_worker *w, struct rte_mbuf **pkts, uint32_t n, const struct dp_view *out)
+{
+	struct dp_port *p = out->port;
+	uint32_t n_ok = 0, mtu_untagged = 14 + out->cfg.mtu;
+
+	dp_pw(w, p)->c[DP_PC_handed_pkts] += n;
+	if (unlikely(!p->drv->is_up(p->link))) {
+		for (uint32_t i = 0; i < n; i++) {
+			dp_meta(pkts[i])->out_port = p->idx;
+			dp_drop_out(w, p, pkts[i], DP_DROP_link_down, DP_STAGE_schedule);
+		}
 		return;
 	}
-	if (unlikely(m->nb_segs > 1) && (p->flags & DP_DRV_TX_LINEAR) != 0) {
-		struct rte_mbuf *l = linear(w, m);
+	for (uint32_t i = 0; i < n; i++) {
+		struct rte_mbuf *m = pkts[i];
+		struct dp_meta *meta = dp_meta(m);
 
-		if (l == NULL) {
-			dp_drop_out(w, p, m, DP_DROP_no_mbuf, DP_STAGE_schedule);
-			return;
+		meta->out_port = p->idx;
+		// Short, in one buffer, nothing left to be done: most frames. The others go behind
+		// those that came before them.
+		if (unlikely((meta->flags & (DP_MF_CSUM | DP_MF_TSO)) != 0 || m->nb_segs > 1 ||
+			     rte_pktmbuf_pkt_len(m) > mtu_untagged)) {
+			to_owner(w, pkts, n_ok, p);
+			n_ok = 0;
+			m = fit(w, m, out);
 		}
-		m = l;
+		if (m != NULL)
+			pkts[n_ok++] = m;
 	}
-	to_owner(w, m, p);
+	to_owner(w, pkts, n_ok, p);
 }

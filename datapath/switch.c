@@ -78,7 +78,7 @@ static int worker_init(struct dp_switch *sw, uint32_t id)
 	w->lcore = sw->params.worker_lcores[id];
 	w->sw = sw;
 	w->pool = sw->pool;
-	w->fdb = sw->fdb;
+	w->fdb = dp_fdb_index(sw->fdb);
 	w->events = ring_make("ev", id, 0, DP_EVENTS, sizeof(struct dp_learn_event));
 	w->punts = ring_make("pu", id, 0, DP_PUNTS, sizeof(struct dp_punt));
 	w->injects = ring_make("in", id, 0, DP_PUNTS, sizeof(struct dp_punt));

@@ -8,6 +8,7 @@
 #include <rte_mempool.h>
 #include <rte_ring.h>
 
+#include "dp_fdb.h"
 #include "dp_pkt.h"
 #include "dp_switch.h"
 #include "dp_tap.h"
@@ -22,9 +23,10 @@
 
 struct dp_queue {
 	struct rte_mbuf **slots; // slots[len], ring
-	uint16_t *bufs;		 // bufs[len]: buffers of the frame in each slot
 	uint32_t head, n;
-	uint32_t n_bufs; // sum over the queue
+	// Sums over the queue: what leaves whole is accounted for without a look at its frames.
+	uint32_t n_bufs;
+	uint64_t n_bytes;
 };
 
 // State of a port that one worker owns alone.
@@ -107,12 +109,28 @@ struct dp_dirty {
 	uint16_t idx;
 };
 
+// Neighbours in a batch whose headers say the same: the hops look at the first, and what they find
+// holds for all.
+struct dp_run {
+	uint16_t first, n;
+	uint64_t dst; // key of the forwarding table; learn fills it
+};
+
+// What one rx burst brought, on its way through the hops. A hop that drops a run takes it out of
+// runs[]; its frames' places in pkts[] are then nobody's.
+struct dp_batch {
+	const struct dp_view *v; // where it came in
+	struct rte_mbuf *pkts[DP_BURST];
+	struct dp_run runs[DP_BURST];
+	uint32_t n_runs;
+};
+
 struct dp_worker {
 	// Constant while running.
 	uint32_t id, lcore;
 	struct dp_switch *sw;
 	struct rte_mempool *pool;
-	struct dp_fdb *fdb;
+	const struct dp_fdb_index *fdb;
 	struct rte_ring *events;		// worker: produce, main: consume
 	struct rte_ring *punts;			// worker: produce, boot: consume
 	struct rte_ring *injects;		// boot: produce, worker: consume
@@ -184,20 +202,23 @@ static inline uint32_t dp_l2_size(const struct dp_meta *m)
 	return 14u + 4u * m->p.n_tags;
 }
 
-// --- the hops, in order. Each consumes every packet it is given or leaves it in pkts[0..returned).
+static inline struct rte_mbuf *dp_head(const struct dp_batch *b, const struct dp_run *r)
+{
+	return b->pkts[r->first];
+}
 
-uint16_t dp_admit_burst(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf **pkts,
-			uint16_t n);
-uint16_t dp_learn_burst(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf **pkts,
-			uint16_t n);
-void dp_classify_burst(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf **pkts,
-		       uint16_t n);
-void dp_forward_burst(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf **pkts,
-		      uint16_t n);
-// Edit for the port and hand to its owner's scheduler. Consumes m.
-void dp_output(struct dp_worker *w, struct rte_mbuf *m, const struct dp_view *out);
-void dp_schedule(struct dp_worker *w, struct rte_mbuf *m, const struct dp_view *out);
-void dp_enqueue(struct dp_worker *w, struct dp_port *p, struct rte_mbuf *m);
+// --- the hops, in order. Each leaves in b->runs what goes on; forward leaves nothing.
+
+void dp_admit_burst(struct dp_worker *w, struct dp_batch *b);
+void dp_learn_burst(struct dp_worker *w, struct dp_batch *b);
+void dp_classify_burst(struct dp_worker *w, struct dp_batch *b);
+void dp_forward_burst(struct dp_worker *w, struct dp_batch *b);
+// Edit for the port and hand to its owner's scheduler. Consumes pkts[n], n <= DP_BURST; pkts is
+// scratch from then on.
+void dp_output(struct dp_worker *w, struct rte_mbuf **pkts, uint32_t n, const struct dp_view *out);
+void dp_schedule(struct dp_worker *w, struct rte_mbuf **pkts, uint32_t n,
+		 const struct dp_view *out);
+void dp_enqueue(struct dp_worker *w, struct dp_port *p, struct rte_mbuf **pkts, uint32_t n);
 void dp_tx_dirty(struct dp_worker *w);
 void dp_tx_forget_removed(struct dp_worker *w);
 
@@ -219,7 +240,7 @@ enum dp_drop dp_may_forward(const struct dp_view *in, const struct dp_view *out)
 
 // --- taps (tap.c); called only while one is set
 
-void dp_tap_rx(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf **pkts, uint16_t n);
+void dp_tap_rx(struct dp_worker *w, const struct dp_batch *b);
 void dp_tap_tx(struct dp_worker *w, const struct dp_port *p, struct rte_mbuf **pkts, uint16_t n);
 void dp_tap_hop(struct dp_worker *w, const struct rte_mbuf *m, enum dp_stage stage,
 		enum dp_drop reason);
@@ -238,6 +259,8 @@ int dp_tso_cut(struct rte_mbuf *m, struct rte_mempool *pool, struct rte_mbuf **s
 // --- drops: the only functions that free for a reason
 
 void dp_drop_in(struct dp_worker *w, struct rte_mbuf *m, enum dp_drop reason, enum dp_stage stage);
+void dp_drop_run(struct dp_worker *w, struct dp_batch *b, const struct dp_run *r,
+		 enum dp_drop reason, enum dp_stage stage);
 void dp_drop_out(struct dp_worker *w, struct dp_port *p, struct rte_mbuf *m, enum dp_drop reason,
 		 enum dp_stage stage);
 

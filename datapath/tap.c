@@ -140,27 +140,28 @@ static bool wanted(const struct dp_tap *t, const struct rte_mbuf *m)
 					       rte_pktmbuf_data_len(m)) != 0;
 }
 
-void dp_tap_rx(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf **pkts, uint16_t n)
+void dp_tap_rx(struct dp_worker *w, const struct dp_batch *b)
 {
 	struct dp_tap *t = w->snap->tap;
 
-	if (t->port != v->port->idx)
+	if (t->port != b->v->port->idx)
 		return;
-	for (uint16_t i = 0; i < n; i++) {
+	for (uint32_t i = 0; i < b->n_runs; i++) {
+		struct rte_mbuf *m = dp_head(b, &b->runs[i]);
 		struct dp_tap_record r;
 
-		if (!wanted(t, pkts[i]))
+		if (!wanted(t, m))
 			continue;
 		memset(&r, 0, offsetof(struct dp_tap_record, data));
-		r.port = v->port->idx;
+		r.port = b->v->port->idx;
 		if (t->kind == DP_TAP_TRACE) {
-			dp_meta(pkts[i])->flags |= DP_MF_TRACE;
-			dp_meta(pkts[i])->trace_id =
+			dp_meta(m)->flags |= DP_MF_TRACE;
+			dp_meta(m)->trace_id =
 				atomic_fetch_add_explicit(&t->next_id, 1, memory_order_relaxed);
-			r.id = dp_meta(pkts[i])->trace_id;
+			r.id = dp_meta(m)->trace_id;
 			r.stage = DP_STAGE_rx;
 		}
-		record(w, pkts[i], &r);
+		record(w, m, &r);
 	}
 }
 

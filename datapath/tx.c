@@ -5,92 +5,125 @@
 
 enum { TX_ROUNDS = 4 }; // bursts per port and turn
 
-// The next frames in class order; they stay in their queues.
-static uint16_t peek(const struct dp_port *p, struct rte_mbuf **pkts)
+// What a burst takes from a class.
+struct share {
+	uint32_t n, n_bufs;
+	uint64_t n_bytes;
+};
+
+static void share_add(struct share *s, const struct rte_mbuf *m)
+{
+	s->n++;
+	s->n_bufs += m->nb_segs;
+	s->n_bytes += rte_pktmbuf_pkt_len(m);
+}
+
+// The next frames in class order; they stay in their queues. shares[cls] is set for each class that
+// has frames.
+static uint16_t peek(const struct dp_port *p, struct rte_mbuf **pkts, struct share *shares)
 {
 	uint16_t n = 0;
 
-	for (uint32_t cls = 0; cls < QOS_N_CLASSES && n < DP_BURST; cls++) {
+	for (uint32_t left = p->classes; left != 0; left &= left - 1) {
+		uint32_t cls = (uint32_t)__builtin_ctz(left);
 		const struct dp_queue *q = &p->q[cls];
+		uint32_t k = RTE_MIN(q->n, (uint32_t)DP_BURST - n);
+		bool whole = k == q->n;
 
-		if ((p->classes & 1u << cls) == 0)
-			continue;
-		for (uint32_t i = 0; i < q->n && n < DP_BURST; i++)
-			pkts[n++] = q->slots[(q->head + i) & (p->queue_len - 1)];
+		shares[cls] = (struct share){ 0 };
+		if (whole)
+			shares[cls] = (struct share){ q->n, q->n_bufs, q->n_bytes };
+		for (uint32_t i = 0; i < k; i++) {
+			struct rte_mbuf *m = q->slots[(q->head + i) & (p->queue_len - 1)];
+
+			if (!whole)
+				share_add(&shares[cls], m);
+			pkts[n++] = m;
+		}
 	}
 	return n;
 }
 
-static void pop(struct dp_port *p, uint16_t n)
+static void pop(struct dp_port *p, uint32_t cls, const struct share *s)
 {
-	atomic_store_explicit(&p->queued, p->queued - n, memory_order_relaxed);
-	while (n > 0) {
-		uint32_t cls = (uint32_t)__builtin_ctz(p->classes);
-		struct dp_queue *q = &p->q[cls];
-		uint32_t k = q->n < n ? q->n : n;
+	struct dp_queue *q = &p->q[cls];
 
-		for (uint32_t i = 0; i < k; i++)
-			q->n_bufs -= q->bufs[(q->head + i) & (p->queue_len - 1)];
-		q->head = (q->head + k) & (p->queue_len - 1);
-		q->n -= k;
-		n = (uint16_t)(n - k);
-		if (q->n == 0)
-			p->classes &= ~(1u << cls);
+	atomic_store_explicit(&p->queued, p->queued - s->n, memory_order_relaxed);
+	q->head = (q->head + s->n) & (p->queue_len - 1);
+	q->n -= s->n;
+	q->n_bufs -= s->n_bufs;
+	q->n_bytes -= s->n_bytes;
+	if (q->n == 0) {
+		q->head = 0; // near again
+		p->classes &= ~(1u << cls);
 	}
 }
 
-// Count before sending: the driver may free the frames.
-static uint16_t send(struct dp_worker *w, struct dp_port *p, struct rte_mbuf **pkts, uint16_t n)
+// Send a burst that peek chose. What it takes of each class was summed up before: the driver frees
+// the frames.
+static uint16_t send(struct dp_worker *w, struct dp_port *p, struct rte_mbuf **pkts, uint16_t n,
+		     struct share *shares)
 {
 	struct dp_port_pw *pw = dp_pw(w, p);
-	uint32_t bytes[DP_BURST];
-	uint8_t cls[DP_BURST];
 	uint16_t n_sent;
 
-	for (uint16_t i = 0; i < n; i++) {
-		bytes[i] = rte_pktmbuf_pkt_len(pkts[i]);
-		cls[i] = dp_meta(pkts[i])->cls;
-	}
 	if (unlikely(w->snap->tap != NULL))
 		dp_tap_tx(w, p, pkts, n);
 	n_sent = p->drv->tx_burst(p->link, pkts, n);
-	pw->c[DP_PC_tx_pkts] += n_sent;
-	for (uint16_t i = 0; i < n_sent; i++) {
-		pw->c[DP_PC_tx_bytes] += bytes[i];
-		pw->cls[cls[i]].tx_pkts++;
-		pw->cls[cls[i]].tx_bytes += bytes[i];
+	for (uint16_t i = n_sent; i < n; i++) { // still ours
+		struct share *s = &shares[dp_meta(pkts[i])->cls];
+
+		s->n--;
+		s->n_bufs -= pkts[i]->nb_segs;
+		s->n_bytes -= rte_pktmbuf_pkt_len(pkts[i]);
+	}
+	for (uint32_t left = p->classes; left != 0; left &= left - 1) {
+		uint32_t cls = (uint32_t)__builtin_ctz(left);
+		const struct share *s = &shares[cls];
+
+		pw->c[DP_PC_tx_pkts] += s->n;
+		pw->c[DP_PC_tx_bytes] += s->n_bytes;
+		pw->cls[cls].tx_pkts += s->n;
+		pw->cls[cls].tx_bytes += s->n_bytes;
+		pop(p, cls, s);
 	}
 	return n_sent;
 }
 
+// The most urgent frame leaves its queue. p has one.
+static struct rte_mbuf *pop_head(struct dp_port *p)
+{
+	uint32_t cls = (uint32_t)__builtin_ctz(p->classes);
+	struct rte_mbuf *m = p->q[cls].slots[p->q[cls].head];
+	struct share one = { 0 };
+
+	share_add(&one, m);
+	pop(p, cls, &one);
+	return m;
+}
+
 static void drop_all(struct dp_worker *w, struct dp_port *p)
 {
-	struct rte_mbuf *pkts[DP_BURST];
-	uint16_t n;
-
-	while ((n = peek(p, pkts)) > 0) {
-		pop(p, n);
-		for (uint16_t i = 0; i < n; i++)
-			dp_drop_out(w, p, pkts[i], DP_DROP_link_down, DP_STAGE_tx);
-	}
+	while (p->classes != 0)
+		dp_drop_out(w, p, pop_head(p), DP_DROP_link_down, DP_STAGE_tx);
 }
 
 // Nothing went. After a second of that the first frame is given up: it may be one that never fits,
 // and what waits behind it must have its turn.
-static void stuck(struct dp_worker *w, struct dp_port *p, struct rte_mbuf *head)
+static void stuck(struct dp_worker *w, struct dp_port *p)
 {
 	if (p->stuck_ns == 0) {
 		p->stuck_ns = w->now_ns;
 	} else if (w->now_ns - p->stuck_ns >= DP_STUCK_NS) {
 		p->stuck_ns = 0;
-		pop(p, 1);
-		dp_drop_out(w, p, head, DP_DROP_tx_stuck, DP_STAGE_tx);
+		dp_drop_out(w, p, pop_head(p), DP_DROP_tx_stuck, DP_STAGE_tx);
 	}
 }
 
 // returns true when the port has nothing left to send.
 static bool drain(struct dp_worker *w, struct dp_port *p)
 {
+	struct share shares[QOS_N_CLASSES];
 	struct rte_mbuf *pkts[DP_BURST];
 
 	if (p->retry_ns > w->now_ns)
@@ -100,17 +133,16 @@ static bool drain(struct dp_worker *w, struct dp_port *p)
 		return true;
 	}
 	for (uint32_t round = 0; round < TX_ROUNDS; round++) {
-		uint16_t n = peek(p, pkts), n_sent;
+		uint16_t n = peek(p, pkts, shares), n_sent;
 
 		if (n == 0)
 			return true;
-		n_sent = send(w, p, pkts, n);
-		pop(p, n_sent);
+		n_sent = send(w, p, pkts, n, shares);
 		if (n_sent > 0)
 			p->stuck_ns = 0;
 		if (n_sent < n) {
 			if (n_sent == 0)
-				stuck(w, p, pkts[0]);
+				stuck(w, p);
 			p->retry_ns = w->now_ns + DP_RETRY_NS;
 			return false;
 		}

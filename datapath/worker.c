@@ -40,39 +40,115 @@ void dp_drop_out(struct dp_worker *w, struct dp_port *p, struct rte_mbuf *m, enu
 	rte_pktmbuf_free(m);
 }
 
-// rx and parse. A frame longer than any we carry, and not a super-frame, ends here.
-// *n_rx = frames received; returns how many of them are left in pkts.
-static uint16_t receive(struct dp_worker *w, const struct dp_rxq *rxq, struct rte_mbuf **pkts,
-			uint16_t *n_rx)
+void dp_drop_run(struct dp_worker *w, struct dp_batch *b, const struct dp_run *r,
+		 enum dp_drop reason, enum dp_stage stage)
 {
-	const struct dp_view *v = rxq->view;
-	struct dp_port_pw *pw = dp_pw(w, v->port);
-	uint16_t n = v->port->drv->rx_burst(v->port->link, rxq->q, pkts, DP_BURST), n_ok = 0;
+	for (uint32_t i = 0; i < r->n; i++) {
+		dp_meta(b->pkts[r->first + i])->in_port = b->v->port->idx;
+		dp_drop_in(w, b->pkts[r->first + i], reason, stage);
+	}
+}
 
-	*n_rx = n;
+static uint64_t load64(const uint8_t *p)
+{
+	uint64_t x;
+
+	memcpy(&x, p, sizeof(x));
+	return x;
+}
+
+static uint32_t load32(const uint8_t *p)
+{
+	uint32_t x;
+
+	memcpy(&x, p, sizeof(x));
+	return x;
+}
+
+// May neighbours join this frame's run? Only where nothing is looked at but what `joins` compares,
+// and nothing is done that goes by the frame: plain unicast TCP or UDP over IPv4, whole and in one
+// buffer. Not boot requests, whose payload the guard reads, nor priority tags, which are cut out.
+static bool heads_run(const struct rte_mbuf *m, const struct dp_meta *meta)
+{
+	const struct dp_parse *p = &meta->p;
+
+	return p->flags == (DP_PF_IP4 | DP_PF_L4) && p->err == DP_DROP_none && p->n_tags <= 1 &&
+	       p->l4_off - p->l3_off == 20 &&
+	       (p->ip_proto == 6 || (p->ip_proto == 17 && p->dport != 67 && p->dport != 4011)) &&
+	       (p->n_tags == 0 || (p->tci[0] & 0xfff) != 0) && meta->flags == 0 &&
+	       m->nb_segs == 1 && (dp_data(m)[0] & 1) == 0 && rte_pktmbuf_data_len(m) >= 58;
+}
+
+// Does m say what the head of the run says? Of IPv4 all but identification, TTL and checksum is
+// compared, of L4 the ports and TCP's header size.
+static bool joins(const struct rte_mbuf *head, const struct rte_mbuf *m)
+{
+	const uint64_t but_id_ttl = 0xff00ffff0000ffffu;
+	const struct dp_parse *p = &dp_meta_const(head)->p;
+	const uint8_t *a = dp_data(head), *b = dp_data(m);
+	uint64_t diff = load64(a) ^ load64(b);
+
+	if (diff != 0 || rte_pktmbuf_pkt_len(m) != rte_pktmbuf_pkt_len(head) ||
+	    rte_pktmbuf_data_len(m) != rte_pktmbuf_data_len(head) || m->nb_segs != 1 ||
+	    dp_meta_const(m)->flags != 0)
+		return false;
+	diff = load64(a + 8) ^ load64(b + 8);
+	a += p->l3_off;
+	b += p->l3_off;
+	diff |= load32(a - 2) ^ load32(b - 2);
+	diff |= (load64(a + 2) ^ load64(b + 2)) & but_id_ttl;
+	diff |= load64(a + 12) ^ load64(b + 12);
+	diff |= load32(a + 20) ^ load32(b + 20);
+	if (p->ip_proto == 6)
+		diff |= (a[32] ^ b[32]) & 0xf0;
+	return diff == 0;
+}
+
+// rx and parse. A frame longer than any we carry, and not a super-frame, ends here.
+// returns how many were received
+static uint16_t receive(struct dp_worker *w, const struct dp_rxq *rxq, struct dp_batch *b)
+{
+	const struct dp_port *p = rxq->view->port;
+	struct dp_port_pw *pw = dp_pw(w, rxq->view->port);
+	uint16_t n = p->drv->rx_burst(p->link, rxq->q, b->pkts, DP_BURST);
+	const struct rte_mbuf *head = NULL; // of a run that may grow
+	bool tapped = w->snap->tap != NULL;
+	uint64_t n_bytes = 0;
+
+	b->v = rxq->view;
+	b->n_runs = 0;
 	for (uint16_t i = 0; i < n; i++)
-		rte_prefetch0(dp_data(pkts[i]));
-	pw->c[DP_PC_rx_pkts] += n;
+		rte_prefetch0(dp_data(b->pkts[i]));
 	for (uint16_t i = 0; i < n; i++) {
-		struct rte_mbuf *m = pkts[i];
+		struct rte_mbuf *m = b->pkts[i];
 		struct dp_meta *meta = dp_meta(m);
 		uint32_t size = rte_pktmbuf_pkt_len(m);
 
-		pw->c[DP_PC_rx_bytes] += size;
-		meta->in_port = v->port->idx;
+		n_bytes += size;
+		if (head != NULL && joins(head, m)) {
+			b->runs[b->n_runs - 1].n++;
+			continue;
+		}
+		meta->in_port = p->idx;
 		meta->in_queue = rxq->q;
 		meta->vid = 0;
 		meta->pcp = 0;
 		dp_parse(dp_data(m), rte_pktmbuf_data_len(m), size, &meta->p);
+		head = NULL;
 		if (unlikely(size > DP_FRAME_MAX) &&
-		    (size > DP_SUPER_FRAME_MAX || (meta->flags & DP_MF_TSO) == 0))
+		    (size > DP_SUPER_FRAME_MAX || (meta->flags & DP_MF_TSO) == 0)) {
 			dp_drop_in(w, m, DP_DROP_l2_oversize, DP_STAGE_rx);
-		else
-			pkts[n_ok++] = m;
+			continue;
+		}
+		b->runs[b->n_runs++] = (struct dp_run){ .first = i, .n = 1 };
+		if (!tapped && heads_run(m, meta))
+			head = m;
 	}
-	if (unlikely(w->snap->tap != NULL))
-		dp_tap_rx(w, v, pkts, n_ok);
-	return n_ok;
+	pw->c[DP_PC_rx_pkts] += n;
+	pw->c[DP_PC_rx_bytes] += n_bytes;
+	if (unlikely(tapped))
+		dp_tap_rx(w, b);
+	return n;
 }
 
 // Buckets follow the configuration here, at their one owner; tokens are kept.
@@ -102,33 +178,33 @@ static void rates_follow(struct dp_worker *w, const struct dp_rxq *rxq)
 	pw->rated_share = rxq->n_share;
 }
 
-static void trace_stage(struct dp_worker *w, struct rte_mbuf **pkts, uint16_t n,
-			enum dp_stage stage)
+// While somebody looks, each frame is a run of its own.
+static void trace_stage(struct dp_worker *w, struct dp_batch *b, enum dp_stage stage)
 {
-	for (uint16_t i = 0; i < n; i++) {
-		if ((dp_meta(pkts[i])->flags & DP_MF_TRACE) != 0)
-			dp_tap_hop(w, pkts[i], stage, DP_DROP_none);
+	for (uint32_t i = 0; i < b->n_runs; i++) {
+		if ((dp_meta(dp_head(b, &b->runs[i]))->flags & DP_MF_TRACE) != 0)
+			dp_tap_hop(w, dp_head(b, &b->runs[i]), stage, DP_DROP_none);
 	}
 }
 
 static uint32_t walk(struct dp_worker *w, const struct dp_rxq *rxq)
 {
 	const struct dp_view *v = rxq->view;
-	struct rte_mbuf *pkts[DP_BURST];
-	uint16_t n_rx, n;
+	struct dp_batch b;
+	uint16_t n_rx;
 
 	if (unlikely(dp_pw(w, v->port)->rated_for != v->serial ||
 		     dp_pw(w, v->port)->rated_share != rxq->n_share))
 		rates_follow(w, rxq);
-	n = receive(w, rxq, pkts, &n_rx);
+	n_rx = receive(w, rxq, &b);
 	if (n_rx == 0)
 		return 0;
-	n = dp_admit_burst(w, v, pkts, n);
-	n = dp_learn_burst(w, v, pkts, n);
-	dp_classify_burst(w, v, pkts, n);
+	dp_admit_burst(w, &b);
+	dp_learn_burst(w, &b);
+	dp_classify_burst(w, &b);
 	if (unlikely(w->snap->tap != NULL))
-		trace_stage(w, pkts, n, DP_STAGE_classify);
-	dp_forward_burst(w, v, pkts, n);
+		trace_stage(w, &b, DP_STAGE_classify);
+	dp_forward_burst(w, &b);
 	return n_rx;
 }
 
@@ -167,7 +243,7 @@ static uint32_t take_handover(struct dp_worker *w)
 							      memory_order_relaxed);
 					rte_pktmbuf_free(pkts[i]);
 				} else {
-					dp_enqueue(w, v->port, pkts[i]);
+					dp_enqueue(w, v->port, &pkts[i], 1);
 				}
 			}
 			n_all += n;
@@ -204,7 +280,7 @@ static uint32_t take_injects(struct dp_worker *w)
 		meta->vid = p->vid;
 		meta->cls = p->cls;
 		dp_pw(w, v->port)->c[DP_PC_forwarded_pkts]++;
-		dp_output(w, m, v);
+		dp_output(w, &m, 1, v);
 	}
 	return n;
 }

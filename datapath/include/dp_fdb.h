@@ -8,7 +8,7 @@
 // At the limit a new MAC evicts an old one of the port that holds most entries: a flooder evicts
 // itself. Static entries (a VM's MAC) are never aged, moved or evicted.
 //
-// thread: dp_fdb_lookup and dp_fdb_touch on workers; all else on main.
+// thread: dp_fdb_find and dp_fdb_touch on workers; all else on main.
 #ifndef DP_FDB_H
 #define DP_FDB_H
 
@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "dp_port.h"
 
@@ -31,6 +32,19 @@ _Static_assert(sizeof(struct dp_fdb_entry) == 16, "four entries per cache line")
 
 #define DP_FDB_STATIC (1u << 31)
 #define DP_FDB_PORT(where) ((uint16_t)((where)&0xffff))
+
+#define DP_FDB_WAYS 4
+#define DP_FDB_KEY_VALID (1ull << 63)
+
+struct dp_fdb_bucket {
+	struct dp_fdb_entry e[DP_FDB_WAYS];
+};
+
+// What a lookup needs; constant after creation.
+struct dp_fdb_index {
+	struct dp_fdb_bucket *buckets;
+	uint32_t mask;
+};
 
 struct dp_fdb;
 
@@ -48,12 +62,55 @@ int dp_fdb_create(uint32_t limit, struct rte_rcu_qsbr *rcu, struct dp_fdb **out)
 void dp_fdb_destroy(struct dp_fdb *f);
 
 // Key of (vid, mac).
-uint64_t dp_fdb_key(uint16_t vid, const uint8_t mac[6]);
+static inline uint64_t dp_fdb_key(uint16_t vid, const uint8_t mac[6])
+{
+	uint32_t low;
+	uint16_t high;
+
+	memcpy(&low, mac, 4);
+	memcpy(&high, mac + 4, 2);
+	return low | (uint64_t)high << 32 | (uint64_t)vid << 48 | DP_FDB_KEY_VALID;
+}
+
+// A MAC's last byte, which differs most, stands high in the key: it is folded down before the
+// multiplication and the top bits of the product are taken. 20 bits serve the largest table.
+static inline uint32_t dp_fdb_hash1(const struct dp_fdb_index *x, uint64_t key)
+{
+	return (uint32_t)(((key ^ key >> 32) * 0x9e3779b97f4a7c15u) >> 44) & x->mask;
+}
+
+static inline uint32_t dp_fdb_hash2(const struct dp_fdb_index *x, uint64_t key)
+{
+	return (uint32_t)(((key ^ key >> 29) * 0xbf58476d1ce4e5b9u) >> 44) & x->mask;
+}
 
 // Bring the entry's first line near. thread: worker.
-void dp_fdb_prefetch(const struct dp_fdb *f, uint64_t key);
+static inline void dp_fdb_prefetch(const struct dp_fdb_index *x, uint64_t key)
+{
+	__builtin_prefetch(&x->buckets[dp_fdb_hash1(x, key)]);
+}
+
+static inline struct dp_fdb_entry *dp_fdb_bucket_find(struct dp_fdb_bucket *b, uint64_t key)
+{
+	for (uint32_t i = 0; i < DP_FDB_WAYS; i++) {
+		if (atomic_load_explicit(&b->e[i].key, memory_order_acquire) == key)
+			return &b->e[i];
+	}
+	return NULL;
+}
 
 // returns the entry or NULL. thread: worker (inside its online section) or main.
+static inline struct dp_fdb_entry *dp_fdb_find(const struct dp_fdb_index *x, uint64_t key)
+{
+	struct dp_fdb_entry *e = dp_fdb_bucket_find(&x->buckets[dp_fdb_hash1(x, key)], key);
+
+	return e != NULL ? e : dp_fdb_bucket_find(&x->buckets[dp_fdb_hash2(x, key)], key);
+}
+
+// The part of the table that lookups read, for as long as the table lives.
+const struct dp_fdb_index *dp_fdb_index(const struct dp_fdb *f);
+
+// dp_fdb_find for who has the table.
 struct dp_fdb_entry *dp_fdb_lookup(const struct dp_fdb *f, uint64_t key);
 
 // Note that the entry's MAC was heard from in second now_s. thread: worker.
