@@ -4,19 +4,24 @@
 
 #include "switch_priv.h"
 
-// TPID of the tag that the port wants for this VLAN, 0 = none.
-static uint16_t wanted_tpid(const struct dp_port_params *cfg, uint16_t vid)
+// The tags that a port wants, 0 = none.
+struct wanted {
+	uint16_t native_vid, native_tpid; // for frames of this VLAN
+	uint16_t tpid;			  // for the others
+};
+
+static struct wanted wanted_by(const struct dp_port_params *cfg)
 {
 	switch (cfg->vlan_mode) {
 	case DP_VLAN_TRUNK:
 	case DP_VLAN_NATIVE_TAGGED:
-		return DP_ETH_VLAN;
+		return (struct wanted){ cfg->vid, DP_ETH_VLAN, DP_ETH_VLAN };
 	case DP_VLAN_NATIVE_UNTAGGED:
-		return vid == cfg->vid ? 0 : DP_ETH_VLAN;
+		return (struct wanted){ cfg->vid, 0, DP_ETH_VLAN };
 	case DP_VLAN_QINQ_PROVIDER:
-		return DP_ETH_QINQ;
+		return (struct wanted){ cfg->vid, DP_ETH_QINQ, DP_ETH_QINQ };
 	default:
-		return 0;
+		return (struct wanted){ cfg->vid, 0, 0 };
 	}
 }
 
@@ -56,11 +61,11 @@ static bool push_tag(struct rte_mbuf *m, struct dp_meta *meta, uint16_t tpid)
 	return true;
 }
 
-// The tag that the port wants. returns false when there is no room for it
-static bool retag(struct rte_mbuf *m, const struct dp_view *out)
+// The frame with the tag that the port wants. returns false when there is no room for it
+static inline bool retag(struct rte_mbuf *m, const struct wanted *wanted)
 {
 	struct dp_meta *meta = dp_meta(m);
-	uint16_t tpid = wanted_tpid(&out->cfg, meta->vid);
+	uint16_t tpid = meta->vid == wanted->native_vid ? wanted->native_tpid : wanted->tpid;
 
 	if ((meta->flags & DP_MF_TAGGED) == 0)
 		return tpid == 0 || push_tag(m, meta, tpid);
@@ -96,10 +101,11 @@ static void mirror(struct dp_worker *w, const struct rte_mbuf *m, const struct d
 
 void dp_output(struct dp_worker *w, struct rte_mbuf **pkts, uint32_t n, const struct dp_view *out)
 {
+	const struct wanted wanted = wanted_by(&out->cfg);
 	uint32_t n_ok = 0;
 
 	for (uint32_t i = 0; i < n; i++) {
-		if (likely(retag(pkts[i], out))) {
+		if (likely(retag(pkts[i], &wanted))) {
 			pkts[n_ok++] = pkts[i];
 			continue;
 		}

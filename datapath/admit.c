@@ -3,22 +3,6 @@
 
 #include "switch_priv.h"
 
-static bool is_trunk(const struct dp_port_params *cfg)
-{
-	return cfg->vlan_mode == DP_VLAN_TRUNK || cfg->vlan_mode == DP_VLAN_NATIVE_TAGGED ||
-	       cfg->vlan_mode == DP_VLAN_NATIVE_UNTAGGED;
-}
-
-bool dp_port_carries(const struct dp_port_params *cfg, uint16_t vid)
-{
-	if (is_trunk(cfg))
-		return dp_vid_in(cfg->trunk, vid) ||
-		       (cfg->vlan_mode != DP_VLAN_TRUNK && cfg->vid == vid);
-	if (cfg->vlan_mode == DP_VLAN_QINQ_PROVIDER)
-		return dp_vid_in(cfg->trunk, vid);
-	return cfg->vid == vid;
-}
-
 static enum dp_drop admit_untagged(const struct dp_port_params *cfg, struct dp_meta *meta)
 {
 	if (cfg->vlan_mode == DP_VLAN_TRUNK || cfg->vlan_mode == DP_VLAN_QINQ_PROVIDER)
@@ -37,6 +21,10 @@ enum dp_drop dp_admit_vlan(const struct dp_port_params *cfg, struct dp_meta *met
 	uint16_t vid;
 
 	*strip_priority = false;
+	if (likely(cfg->vlan_mode == DP_VLAN_ACCESS && meta->p.n_tags == 0)) {
+		meta->vid = cfg->vid;
+		return DP_DROP_none;
+	}
 	if (cfg->vlan_mode == DP_VLAN_QINQ_CUSTOMER) {
 		// The customer's tag, if any, is payload; a second one would not be inspected.
 		if (meta->p.n_tags == 2)
@@ -71,7 +59,10 @@ enum dp_drop dp_admit_vlan(const struct dp_port_params *cfg, struct dp_meta *met
 enum dp_drop dp_admit_frame(const struct dp_port_params *cfg, const uint8_t *data, size_t size,
 			    struct dp_meta *meta)
 {
-	static const uint8_t link_local[5] = { 0x01, 0x80, 0xc2, 0x00, 0x00 };
+	// 01-80-C2-00-00-00 to -0F, IEEE 802.1Q table 8-1.
+	static const uint8_t reserved[8] = { 0x01, 0x80, 0xc2 };
+	static const uint8_t mask[8] = { 255, 255, 255, 255, 255, 0xf0 };
+	static const uint8_t mac[8] = { 255, 255, 255, 255, 255, 255 };
 	bool strip;
 	enum dp_drop err = meta->p.err;
 
@@ -80,9 +71,9 @@ enum dp_drop dp_admit_frame(const struct dp_port_params *cfg, const uint8_t *dat
 	// Elsewhere what follows L2 is not our business; a frame whose L2 is broken is nobody's.
 	if (err >= DP_DROP_l2_truncated && err < DP_DROP_l3_truncated)
 		return err;
-	if ((data[6] & 1) != 0 || (dp_be32(data + 6) | dp_be16(data + 10)) == 0)
+	if ((data[6] & 1) != 0 || (dp_load64(data + 6) & dp_load64(mac)) == 0)
 		return DP_DROP_l2_src_invalid;
-	if (memcmp(data, link_local, 5) == 0 && data[5] < 16) // IEEE 802.1Q table 8-1
+	if ((dp_load64(data) & dp_load64(mask)) == dp_load64(reserved))
 		return DP_DROP_l2_reserved_dst;
 	err = dp_admit_vlan(cfg, meta, &strip);
 	if (err != DP_DROP_none)

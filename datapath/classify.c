@@ -1,13 +1,25 @@
 // The classify hop: traffic class from the packet, the port's policy and the portal table.
 #include <string.h>
 
+#include "qos_portal.h"
 #include "switch_priv.h"
 
-static void key_fill(struct qos_key *k, const struct dp_port_params *cfg, const uint8_t *data,
-		     const struct dp_meta *m)
+static void addrs_fill(struct qos_key *k, const uint8_t *data, const struct dp_meta *m)
 {
 	const uint8_t *l3 = data + m->p.l3_off;
 
+	if ((m->p.flags & DP_PF_IP4) != 0) {
+		qos_addr_set4(&k->src, l3 + 12);
+		qos_addr_set4(&k->dst, l3 + 16);
+	} else {
+		qos_addr_set6(&k->src, l3 + 8);
+		qos_addr_set6(&k->dst, l3 + 24);
+	}
+}
+
+static inline void key_fill(struct qos_key *k, const struct dp_port_params *cfg,
+			    const struct dp_meta *m)
+{
 	k->eth_type = m->p.eth_type;
 	k->sport = m->p.sport;
 	k->dport = m->p.dport;
@@ -17,13 +29,6 @@ static void key_fill(struct qos_key *k, const struct dp_port_params *cfg, const 
 	k->is_ip = (m->p.flags & (DP_PF_IP4 | DP_PF_IP6)) != 0;
 	k->trust_dscp = (cfg->flags & DP_PF_TRUST_DSCP) != 0;
 	k->default_class = cfg->default_class;
-	if ((m->p.flags & DP_PF_IP4) != 0) {
-		qos_addr_set4(&k->src, l3 + 12);
-		qos_addr_set4(&k->dst, l3 + 16);
-	} else if ((m->p.flags & DP_PF_IP6) != 0) {
-		qos_addr_set6(&k->src, l3 + 8);
-		qos_addr_set6(&k->dst, l3 + 24);
-	}
 }
 
 // Ports on which the responder's TFTP transfers live on the service address (control/boot).
@@ -59,8 +64,9 @@ void dp_mark_punt(const struct dp_port_params *cfg, const uint8_t *data, size_t 
 		meta->flags |= DP_MF_PUNT;
 }
 
-enum qos_class dp_classify(const struct dp_snapshot *s, const struct dp_port_params *cfg,
-			   const uint8_t *data, const struct dp_meta *meta, enum qos_why *why)
+static __attribute__((noinline)) enum qos_class
+by_key(const struct dp_snapshot *s, const struct dp_port_params *cfg, const uint8_t *data,
+       const struct dp_meta *meta, enum qos_why *why)
 {
 	struct qos_key k;
 
@@ -70,8 +76,23 @@ enum qos_class dp_classify(const struct dp_snapshot *s, const struct dp_port_par
 		*why = QOS_WHY_BOOT_PROTOCOL;
 		return QOS_CLASS_BOOT;
 	}
-	key_fill(&k, cfg, data, meta);
+	key_fill(&k, cfg, meta);
+	if (s->portals != NULL && k.is_ip && k.l4_known &&
+	    qos_portals_may(s->portals, k.sport, k.dport))
+		addrs_fill(&k, data, meta);
 	return qos_classify(&k, s->portals, why);
+}
+
+enum qos_class dp_classify(const struct dp_snapshot *s, const struct dp_port_params *cfg,
+			   const uint8_t *data, const struct dp_meta *meta, enum qos_why *why)
+{
+	// Most frames, without the trouble of a key.
+	if (likely(meta->p.plain && (meta->flags & DP_MF_PUNT) == 0 &&
+		   qos_is_plain(s->portals, meta->p.dscp, meta->p.sport, meta->p.dport))) {
+		*why = QOS_WHY_DEFAULT;
+		return (enum qos_class)cfg->default_class;
+	}
+	return by_key(s, cfg, data, meta, why);
 }
 
 // These go first everywhere, so a guest may not have as much of them as it likes.

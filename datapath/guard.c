@@ -176,11 +176,11 @@ enum dp_drop dp_guard(const struct dp_port_params *cfg, const uint8_t *data, siz
 		return DP_DROP_l2_llc;
 	if ((cfg->flags & DP_PF_MAC_FIXED) != 0 && memcmp(data + 6, cfg->mac, 6) != 0)
 		return DP_DROP_spoof_mac;
+	if (likely(meta->p.eth_type == DP_ETH_IPV4))
+		return guard_ip4(cfg, data, size, meta);
 	switch (meta->p.eth_type) {
 	case DP_ETH_ARP:
 		return guard_arp(cfg, data, data + meta->p.l3_off);
-	case DP_ETH_IPV4:
-		return guard_ip4(cfg, data, size, meta);
 	case DP_ETH_IPV6:
 		return guard_ip6(cfg, data, size, meta);
 	case 0x9100: // pre-standard stacked tags

@@ -381,6 +381,7 @@ static bool parse_plain(const uint8_t *data, size_t size, size_t wire_size, stru
 	out->ip_proto = p[9];
 	out->dscp = p[1] >> 2;
 	out->flags = DP_PF_IP4 | DP_PF_L4;
+	out->plain = 1;
 	return true;
 }
 

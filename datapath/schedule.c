@@ -19,31 +19,43 @@ static void mark_dirty(struct dp_worker *w, struct dp_port *p)
 	}
 }
 
-// Owner worker only. Consumes pkts[n].
-void dp_enqueue(struct dp_worker *w, struct dp_port *p, struct rte_mbuf **pkts, uint32_t n)
+// The first of pkts[n], as many as are of one class, join its queue. returns how many those were
+static uint32_t enqueue_class(struct dp_worker *w, struct dp_port *p, struct rte_mbuf **pkts,
+			      uint32_t n)
 {
-	uint32_t n_queued = 0;
+	uint8_t cls = dp_meta(pkts[0])->cls;
+	struct dp_queue *q = &p->q[cls];
+	uint32_t at = q->head + q->n, first = at, n_bufs = q->n_bufs, i;
+	uint64_t n_bytes = 0;
 
-	for (uint32_t i = 0; i < n; i++) {
+	for (i = 0; i < n && dp_meta(pkts[i])->cls == cls; i++) {
 		struct rte_mbuf *m = pkts[i];
-		uint8_t cls = dp_meta(m)->cls;
-		struct dp_queue *q = &p->q[cls];
 
 		// Counted in buffers, so that super-frames for a guest that does not read cannot
 		// hold the pool.
-		if (unlikely(q->n_bufs + m->nb_segs > p->queue_len)) {
+		if (unlikely(n_bufs + m->nb_segs > p->queue_len)) {
 			dp_pw(w, p)->cls[cls].drop_pkts++;
 			dp_drop_out(w, p, m, DP_DROP_queue_full, DP_STAGE_schedule);
 			continue;
 		}
-		q->slots[(q->head + q->n++) & (p->queue_len - 1)] = m;
-		q->n_bufs += m->nb_segs;
-		q->n_bytes += rte_pktmbuf_pkt_len(m);
-		p->classes |= 1u << cls;
-		n_queued++;
+		q->slots[at++ & (p->queue_len - 1)] = m;
+		n_bufs += m->nb_segs;
+		n_bytes += rte_pktmbuf_pkt_len(m);
 	}
-	atomic_store_explicit(&p->queued, p->queued + n_queued, memory_order_relaxed);
-	if (n_queued > 0)
+	q->n += at - first;
+	q->n_bufs = n_bufs;
+	q->n_bytes += n_bytes;
+	p->classes |= (uint32_t)(at != first) << cls;
+	atomic_store_explicit(&p->queued, p->queued + (at - first), memory_order_relaxed);
+	return i;
+}
+
+// Owner worker only. Consumes pkts[n].
+void dp_enqueue(struct dp_worker *w, struct dp_port *p, struct rte_mbuf **pkts, uint32_t n)
+{
+	for (uint32_t i = 0; i < n;)
+		i += enqueue_class(w, p, pkts + i, n - i);
+	if (p->classes != 0)
 		mark_dirty(w, p);
 }
 

@@ -3,6 +3,7 @@
 #define SWITCH_PRIV_H
 
 #include <stdatomic.h>
+#include <string.h>
 
 #include <rte_branch_prediction.h>
 #include <rte_mempool.h>
@@ -191,9 +192,40 @@ static inline struct dp_port_pw *dp_pw(struct dp_worker *w, struct dp_port *p)
 	return &p->pw[w->id];
 }
 
+static inline uint64_t dp_load64(const uint8_t *p)
+{
+	uint64_t x;
+
+	memcpy(&x, p, sizeof(x));
+	return x;
+}
+
+static inline uint32_t dp_load32(const uint8_t *p)
+{
+	uint32_t x;
+
+	memcpy(&x, p, sizeof(x));
+	return x;
+}
+
 static inline const uint8_t *dp_data(const struct rte_mbuf *m)
 {
 	return rte_pktmbuf_mtod(m, const uint8_t *);
+}
+
+// Is the port in this VLAN?
+static inline bool dp_port_carries(const struct dp_port_params *cfg, uint16_t vid)
+{
+	switch (cfg->vlan_mode) {
+	case DP_VLAN_ACCESS:
+	case DP_VLAN_QINQ_CUSTOMER:
+		return cfg->vid == vid;
+	case DP_VLAN_NATIVE_UNTAGGED:
+	case DP_VLAN_NATIVE_TAGGED:
+		return cfg->vid == vid || dp_vid_in(cfg->trunk, vid);
+	default:
+		return dp_vid_in(cfg->trunk, vid);
+	}
 }
 
 // The L2 header: MACs, the tags that parse saw, the ethertype.
@@ -235,7 +267,6 @@ void dp_mark_punt(const struct dp_port_params *cfg, const uint8_t *data, size_t 
 		  struct dp_meta *meta);
 enum qos_class dp_classify(const struct dp_snapshot *s, const struct dp_port_params *cfg,
 			   const uint8_t *data, const struct dp_meta *meta, enum qos_why *why);
-bool dp_port_carries(const struct dp_port_params *cfg, uint16_t vid);
 enum dp_drop dp_may_forward(const struct dp_view *in, const struct dp_view *out);
 
 // --- taps (tap.c); called only while one is set

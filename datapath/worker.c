@@ -49,56 +49,38 @@ void dp_drop_run(struct dp_worker *w, struct dp_batch *b, const struct dp_run *r
 	}
 }
 
-static uint64_t load64(const uint8_t *p)
-{
-	uint64_t x;
-
-	memcpy(&x, p, sizeof(x));
-	return x;
-}
-
-static uint32_t load32(const uint8_t *p)
-{
-	uint32_t x;
-
-	memcpy(&x, p, sizeof(x));
-	return x;
-}
-
 // May neighbours join this frame's run? Only where nothing is looked at but what `joins` compares,
-// and nothing is done that goes by the frame: plain unicast TCP or UDP over IPv4, whole and in one
-// buffer. Not boot requests, whose payload the guard reads, nor priority tags, which are cut out.
+// and nothing is done that goes by the frame: plain unicast in one buffer. Not boot requests, whose
+// payload the guard reads, nor priority tags, which are cut out.
 static bool heads_run(const struct rte_mbuf *m, const struct dp_meta *meta)
 {
 	const struct dp_parse *p = &meta->p;
 
-	return p->flags == (DP_PF_IP4 | DP_PF_L4) && p->err == DP_DROP_none && p->n_tags <= 1 &&
-	       p->l4_off - p->l3_off == 20 &&
-	       (p->ip_proto == 6 || (p->ip_proto == 17 && p->dport != 67 && p->dport != 4011)) &&
-	       (p->n_tags == 0 || (p->tci[0] & 0xfff) != 0) && meta->flags == 0 &&
-	       m->nb_segs == 1 && (dp_data(m)[0] & 1) == 0 && rte_pktmbuf_data_len(m) >= 58;
+	return p->plain && meta->flags == 0 && m->nb_segs == 1 && (dp_data(m)[0] & 1) == 0 &&
+	       p->dport != 67 && p->dport != 4011 && (p->n_tags == 0 || (p->tci[0] & 0xfff) != 0);
 }
 
 // Does m say what the head of the run says? Of IPv4 all but identification, TTL and checksum is
 // compared, of L4 the ports and TCP's header size.
 static bool joins(const struct rte_mbuf *head, const struct rte_mbuf *m)
 {
-	const uint64_t but_id_ttl = 0xff00ffff0000ffffu;
+	// From IPv4's total length to its protocol.
+	static const uint8_t but_id_ttl[8] = { 255, 255, 0, 0, 255, 255, 0, 255 };
 	const struct dp_parse *p = &dp_meta_const(head)->p;
 	const uint8_t *a = dp_data(head), *b = dp_data(m);
-	uint64_t diff = load64(a) ^ load64(b);
+	uint64_t diff = dp_load64(a) ^ dp_load64(b);
 
 	if (diff != 0 || rte_pktmbuf_pkt_len(m) != rte_pktmbuf_pkt_len(head) ||
 	    rte_pktmbuf_data_len(m) != rte_pktmbuf_data_len(head) || m->nb_segs != 1 ||
 	    dp_meta_const(m)->flags != 0)
 		return false;
-	diff = load64(a + 8) ^ load64(b + 8);
+	diff = dp_load64(a + 8) ^ dp_load64(b + 8);
 	a += p->l3_off;
 	b += p->l3_off;
-	diff |= load32(a - 2) ^ load32(b - 2);
-	diff |= (load64(a + 2) ^ load64(b + 2)) & but_id_ttl;
-	diff |= load64(a + 12) ^ load64(b + 12);
-	diff |= load32(a + 20) ^ load32(b + 20);
+	diff |= dp_load32(a - 2) ^ dp_load32(b - 2);
+	diff |= (dp_load64(a + 2) ^ dp_load64(b + 2)) & dp_load64(but_id_ttl);
+	diff |= dp_load64(a + 12) ^ dp_load64(b + 12);
+	diff |= dp_load32(a + 20) ^ dp_load32(b + 20);
 	if (p->ip_proto == 6)
 		diff |= (a[32] ^ b[32]) & 0xf0;
 	return diff == 0;

@@ -6,6 +6,7 @@
 #include "qos_portal.h"
 
 enum {
+	ETH_IP4 = 0x0800,
 	ETH_ARP = 0x0806,
 	ETH_RARP = 0x8035,
 	ETH_IPV6 = 0x86dd,
@@ -74,6 +75,8 @@ void qos_addr_set6(struct qos_addr *a, const uint8_t ip6[16])
 static bool is_control(const struct qos_key *k)
 {
 	switch (k->eth_type) {
+	case ETH_IP4:
+		return false;
 	case ETH_ARP:
 	case ETH_RARP:
 	case ETH_SLOW:
@@ -128,7 +131,7 @@ static bool by_dscp(const struct qos_key *k, enum qos_class *c)
 
 static bool by_portal(const struct qos_key *k, const struct qos_portals *p, enum qos_why *why)
 {
-	if (p == NULL || !k->l4_known)
+	if (p == NULL || !k->l4_known || !qos_portals_may(p, k->sport, k->dport))
 		return false;
 	// Both directions: what goes to the portal, and what comes from it.
 	if (qos_portals_has(p, &k->dst, k->ip_proto, k->dport) ||

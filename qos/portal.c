@@ -22,7 +22,8 @@ struct server {
 struct qos_portals {
 	uint32_t n_slots_used;
 	uint32_t n_servers;
-	uint8_t port_seen[65536 / 8]; // one bit per declared port: most frames end here
+	uint8_t port_seen[65536 / 8]; // one bit per declared port, and per storage port once a
+				      // server is declared: most frames end here
 	struct server servers[QOS_SERVERS_MAX];
 	struct slot slots[N_SLOTS];
 };
@@ -89,14 +90,28 @@ int qos_portals_add_server(struct qos_portals *p, const struct qos_addr *a, uint
 		return -EINVAL;
 	if (p->n_servers == QOS_SERVERS_MAX)
 		return -ENOSPC;
+	for (uint32_t port = 1; port < 65536; port++) {
+		if (qos_storage_port(6, (uint16_t)port) || qos_storage_port(17, (uint16_t)port))
+			p->port_seen[port / 8] |= (uint8_t)(1u << (port % 8));
+	}
 	p->servers[p->n_servers++] = (struct server){ .addr = *a, .prefix_bits = prefix_bits };
 	return 0;
+}
+
+static bool is_seen(const struct qos_portals *p, uint16_t port)
+{
+	return (p->port_seen[port / 8] & (1u << (port % 8))) != 0;
+}
+
+bool qos_portals_may(const struct qos_portals *p, uint16_t sport, uint16_t dport)
+{
+	return is_seen(p, dport) || is_seen(p, sport);
 }
 
 bool qos_portals_has(const struct qos_portals *p, const struct qos_addr *a, uint8_t proto,
 		     uint16_t port)
 {
-	if (port == 0 || (p->port_seen[port / 8] & (1u << (port % 8))) == 0)
+	if (port == 0 || !is_seen(p, port))
 		return false;
 	return p->slots[slot_find(p, a, proto, port)].port != 0;
 }

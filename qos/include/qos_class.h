@@ -57,7 +57,7 @@ struct qos_addr {
 // What recognition looks at. Ports are in host order; l4_known says that proto/sport/dport are
 // valid (false for non-first fragments and unknown headers).
 struct qos_key {
-	struct qos_addr src, dst; // valid when is_ip
+	struct qos_addr src, dst; // looked at only when is_ip, l4_known and qos_portals_may
 	uint16_t eth_type;	  // innermost ethertype, host order; 0 for 802.3 LLC
 	uint16_t sport, dport;	  // host order; ICMP: type in sport
 	uint8_t ip_proto;

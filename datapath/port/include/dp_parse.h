@@ -51,7 +51,9 @@ struct dp_parse {
 	uint8_t dscp;
 	uint8_t flags; // enum dp_parse_flag
 	uint8_t err;   // enum dp_drop: DP_DROP_none, l2_*, l3_*
-	uint8_t reserved[8];
+	uint8_t plain; // 1 = at least 58 bytes of TCP or UDP over whole IPv4 without options,
+		       // behind at most one C-tag; err is none
+	uint8_t reserved[7];
 };
 _Static_assert(sizeof(struct dp_parse) == 32, "dp_parse is half a cache line");
 

@@ -141,6 +141,41 @@ static void each_rule_decides_in_its_order(void **state)
 	qos_portals_destroy(p);
 }
 
+static void what_is_plain_is_of_the_default_class(void **state)
+{
+	const struct qos_addr srv = ip4(10, 0, 0, 1);
+	struct qos_portals *p;
+	uint32_t n_plain = 0;
+
+	(void)state;
+	assert_int_equal(qos_portals_create(&p), 0);
+	assert_int_equal(qos_portals_add(p, &srv, 6, 4001), 0);
+	assert_int_equal(qos_portals_add_server(p, &srv, 128), 0);
+	for (uint32_t i = 0; i < 8 * 65536; i++) {
+		struct qos_key k = { .src = srv,
+				     .dst = srv,
+				     .eth_type = 0x0800,
+				     .sport = i & 1 ? (uint16_t)(i >> 3) : 40000,
+				     .dport = i & 1 ? 40000 : (uint16_t)(i >> 3),
+				     .ip_proto = i & 2 ? 6 : 17,
+				     .is_ip = true,
+				     .l4_known = true,
+				     .trust_dscp = true,
+				     .default_class = QOS_CLASS_BULK };
+		const struct qos_portals *declared = i & 4 ? p : NULL;
+		enum qos_why why;
+
+		if (!qos_is_plain(declared, k.dscp, k.sport, k.dport))
+			continue;
+		n_plain++;
+		assert_int_equal(qos_classify(&k, declared, &why), QOS_CLASS_BULK);
+		assert_int_equal(why, QOS_WHY_DEFAULT);
+	}
+	assert_true(n_plain > 8 * 60000);
+	assert_false(qos_is_plain(NULL, 8, 1, 2));
+	qos_portals_destroy(p);
+}
+
 static void class_names_are_found_again(void **state)
 {
 	enum qos_class c = QOS_CLASS_BOOT;
@@ -202,6 +237,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_rule_decides_in_its_order),
+		cmocka_unit_test(what_is_plain_is_of_the_default_class),
 		cmocka_unit_test(class_names_are_found_again),
 		cmocka_unit_test(portals_are_exact_and_bounded),
 		cmocka_unit_test(server_prefixes_match_to_the_bit),
