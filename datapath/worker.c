@@ -122,7 +122,8 @@ static uint16_t receive(struct dp_worker *w, const struct dp_rxq *rxq, struct dp
 			dp_drop_in(w, m, DP_DROP_l2_oversize, DP_STAGE_rx);
 			continue;
 		}
-		b->runs[b->n_runs++] = (struct dp_run){ .first = i, .n = 1 };
+		b->runs[b->n_runs].first = i;
+		b->runs[b->n_runs++].n = 1;
 		if (!tapped && heads_run(m, meta))
 			head = m;
 	}
