@@ -24,10 +24,10 @@ static void tell_main(struct dp_worker *w, const struct dp_view *v, uint64_t key
 	w->learn_sent[at] = key ^ v->port->idx;
 }
 
-static enum dp_drop learn_one(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf *m)
+static enum dp_drop learn_one(struct dp_worker *w, const struct dp_batch *b, const struct dp_run *r)
 {
-	uint64_t key = dp_fdb_key(dp_meta(m)->vid, dp_data(m) + 6);
-	struct dp_fdb_entry *e = dp_fdb_find(w->fdb, key);
+	struct dp_fdb_entry *e = dp_fdb_find(w->fdb, r->src);
+	const struct dp_view *v = b->v;
 	uint32_t where;
 
 	if (likely(e != NULL)) {
@@ -41,11 +41,11 @@ static enum dp_drop learn_one(struct dp_worker *w, const struct dp_view *v, stru
 	}
 	// A fixed MAC is pinned in the port's own VLAN by main; on a trunk the other VLANs learn
 	// it.
-	if ((v->cfg.flags & DP_PF_MAC_FIXED) != 0 && dp_meta(m)->vid == v->cfg.vid)
+	if ((v->cfg.flags & DP_PF_MAC_FIXED) != 0 && dp_meta(dp_head(b, r))->vid == v->cfg.vid)
 		return DP_DROP_none;
 	if (atomic_load_explicit(&v->port->macs_full, memory_order_relaxed) != 0)
 		return DP_DROP_mac_limit;
-	tell_main(w, v, key);
+	tell_main(w, v, r->src);
 	return DP_DROP_none;
 }
 
@@ -57,13 +57,16 @@ void dp_learn_burst(struct dp_worker *w, struct dp_batch *b)
 	for (uint32_t i = 0; i < b->n_runs; i++) {
 		const struct rte_mbuf *m = dp_head(b, &b->runs[i]);
 		uint16_t vid = dp_meta_const(m)->vid;
+		const uint8_t *p = dp_data(m);
+		struct dp_run *r = &b->runs[i];
 
-		dp_fdb_prefetch(w->fdb, dp_fdb_key(vid, dp_data(m) + 6));
-		b->runs[i].dst = dp_fdb_key(vid, dp_data(m));
-		dp_fdb_prefetch(w->fdb, b->runs[i].dst);
+		r->src = dp_fdb_key(vid, p + 6);
+		r->dst = dp_fdb_key(vid, p);
+		dp_fdb_prefetch(w->fdb, r->src);
+		dp_fdb_prefetch(w->fdb, r->dst);
 	}
 	for (uint32_t i = 0; i < b->n_runs; i++) {
-		enum dp_drop err = learn_one(w, b->v, dp_head(b, &b->runs[i]));
+		enum dp_drop err = learn_one(w, b, &b->runs[i]);
 
 		if (unlikely(err != DP_DROP_none))
 			dp_drop_run(w, b, &b->runs[i], err, DP_STAGE_learn);

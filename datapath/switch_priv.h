@@ -117,7 +117,7 @@ struct dp_dirty {
 // holds for all.
 struct dp_run {
 	uint16_t first, n;
-	uint64_t dst; // key of the forwarding table; learn fills it
+	uint64_t src, dst; // keys of the forwarding table; learn fills them
 };
 
 // What one rx burst brought, on its way through the hops. A hop that drops a run takes it out of

@@ -72,8 +72,7 @@ static bool joins(const struct rte_mbuf *head, const struct rte_mbuf *m)
 	const uint8_t *a = dp_data(head), *b = dp_data(m);
 	uint64_t diff = dp_load64(a) ^ dp_load64(b);
 
-	if (diff != 0 || rte_pktmbuf_pkt_len(m) != rte_pktmbuf_pkt_len(head) ||
-	    rte_pktmbuf_data_len(m) != rte_pktmbuf_data_len(head) || m->nb_segs != 1 ||
+	if (diff != 0 || rte_pktmbuf_data_len(m) != rte_pktmbuf_data_len(head) || m->nb_segs != 1 ||
 	    dp_meta_const(m)->flags != 0)
 		return false;
 	diff = dp_load64(a + 8) ^ dp_load64(b + 8);
@@ -124,7 +123,8 @@ static uint16_t receive(struct dp_worker *w, const struct dp_rxq *rxq, struct dp
 			dp_drop_in(w, m, DP_DROP_l2_oversize, DP_STAGE_rx);
 			continue;
 		}
-		b->runs[b->n_runs++] = (struct dp_run){ .first = i, .n = 1 };
+		b->runs[b->n_runs].first = i;
+		b->runs[b->n_runs++].n = 1;
 		if (!tapped && heads_run(m, meta))
 			head = m;
 	}

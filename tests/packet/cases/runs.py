@@ -54,6 +54,10 @@ def flows(frames):
     return out
 
 
+def bytes_in(res, p):
+    return {c["name"]: c["rx-bytes"] for c in res.ports[p]["class"]}
+
+
 def config_of_four():
     free = {"broadcast-limit": 0, "unknown-unicast-limit": 0, "control-limit": 0}
     return config([port("g", admit=free), port("p", admit=dict(free, **{"mac-limit": 0})), port("t", "uplink", vlan_mode="trunk", trunk=["1", "20"]),
@@ -75,6 +79,7 @@ def a_frames_fate_does_not_depend_on_its_neighbours():
             for p in "gptq":
                 same(flows(together.out[p]), flows(apart.out[p]), what + "at " + p)
                 same(together.classes(p), apart.classes(p), what + "classes in at " + p)
+                same(bytes_in(together, p), bytes_in(apart, p), what + "bytes in at " + p)
                 same(together.classes(p, "tx"), apart.classes(p, "tx"), what + "classes out at " + p)
 
 
