@@ -203,7 +203,7 @@ def plot(directory, results):
 def results_md(path, workload, body):
     """Put BODY between the markers of WORKLOAD in the file at PATH."""
     begin, end = "<!-- compare %s: begin -->" % workload, "<!-- compare %s: end -->" % workload
-    text = host.read(path) if os.path.exists(path) else "# Results of tools/bench/compare\n"
+    text = host.read(path) if os.path.exists(path) else "# Results\n"
     if begin not in text:
         text = text.rstrip("\n") + "\n\n" + begin + "\n" + end + "\n"
     head, rest = text.split(begin, 1)
@@ -215,7 +215,7 @@ def results_md(path, workload, body):
 
 def section(workload, results, argv, when):
     """The text of one workload for RESULTS.md."""
-    out = ["## %s" % workload, "", "%s; %s." % (when, host.machine_line()), host.package_versions() + ".", "",
+    out = ["## Compared with OVS-DPDK and testpmd-io: %s" % workload, "", "%s; %s." % (when, host.machine_line()), host.package_versions() + ".", "",
            "    tools/bench/compare " + shlex.join(argv), "", markdown_table(results.table()), ""]
     lists = (("Bars", results.bars()), ("Against the baseline", results.against_baseline()), ("Remarks", results.remarks()))
     for title, lines in lists:
