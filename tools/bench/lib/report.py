@@ -4,10 +4,11 @@ import csv, os, random, shlex, statistics, subprocess
 import host
 from workloads import AGREE_WITHIN, BARS
 
-COLUMNS = ["workload", "cell", "switch", "variant", "trial", "generator", "ports", "size", "macs", "seconds", "tx_pps", "offered_pps", "rx_pps", "gbit",
-           "cycles", "busy", "bound", "lost", "corrupt", "gen_cycles", "gen_idle", "gen_blocked", "tsc_hz", "steal", "foreign", "preempted", "compute", "copy", "disturbed", "repeats",
-           "learned"]
-HEAD = ["workload: cell", "switch", "Mpps", "[min-max]", "Gbit/s", "cycles/pkt", "pps vs ovs", "pps vs io", "cycles vs ovs", "cycles vs io", "bound by"]
+COLUMNS = ["workload", "cell", "switch", "variant", "trial", "generator", "ports", "size", "macs", "seconds", "tx_pps", "offered_pps", "rx_pps",
+           "gbit", "cycles", "busy", "bound", "lost", "corrupt", "gen_cycles", "gen_idle", "gen_blocked", "tsc_hz", "steal", "foreign", "preempted",
+           "compute", "copy", "disturbed", "repeats", "learned"]
+HEAD = ["workload: cell", "switch", "Mpps", "[min-max]", "Gbit/s", "cycles/pkt", "pps vs ovs", "pps vs io", "cycles vs ovs", "cycles vs io",
+        "bound by"]
 
 
 def bootstrap(a, b, times=2000):
@@ -69,8 +70,9 @@ class Results:
                     out.append([label, s, self.runner.errors.get(key, "not run")])
                     continue
                 median = lambda v: statistics.median(v)
-                out.append([label, s + (" " + x.rows[0]["variant"]).rstrip(), "%.3f" % (median(x.pps) / 1e6), "%.3f-%.3f" % (min(x.pps) / 1e6, max(x.pps) / 1e6),
-                            "%.2f" % median([r["gbit"] for r in x.rows]), "%.0f [%.0f-%.0f]" % (median(x.cycles), min(x.cycles), max(x.cycles))] +
+                out.append([label, s + (" " + x.rows[0]["variant"]).rstrip(), "%.3f" % (median(x.pps) / 1e6),
+                            "%.3f-%.3f" % (min(x.pps) / 1e6, max(x.pps) / 1e6), "%.2f" % median([r["gbit"] for r in x.rows]),
+                            "%.0f [%.0f-%.0f]" % (median(x.cycles), min(x.cycles), max(x.cycles))] +
                            [self._ratio_text(key, (c.workload, c.name, o), m) for m in ("pps", "cycles") for o in ("ovs", "io")] + [x.bound()])
         return out
 
@@ -111,6 +113,10 @@ class Results:
         else:
             note = ""
         good = r >= bar.limit if bar.measure == "pps" else r <= bar.limit
+        if any(self.sums[k].disturbed * 2 > len(self.sums[k].rows) for k in (mine, other)):
+            return "NO VERDICT, most trials were disturbed (%.2f [%.2f-%.2f]%s)" % (r, low, high, note)
+        if low < bar.limit < high:
+            note += ", and the interval spans the bar"
         return "%s (%.2f [%.2f-%.2f]%s)" % ("PASS  " if good else "MISSED", r, low, high, note)
 
     def remarks(self):
