@@ -1,5 +1,5 @@
 """What plays the guests: weir-pktgen, or DPDK's testpmd as a neutral cross-check. Both listen, the switch connects."""
-import json, os, queue, threading, time
+import json, os, queue, subprocess, threading, time
 from dataclasses import dataclass, field
 
 import host
@@ -47,7 +47,7 @@ class Pktgen:
         argv = [self.program, "--cpu", str(CPU_REST), "--events", "--json", self.result]
         sockets = ["%s/g%d.sock" % (self.dir, i) for i in range(load.ports)]
         argv += pktgen_settings(load, sockets)
-        self.process = self.host.start("weir-pktgen", argv, self.dir, cpus=[CPU_REST], stdout=-1)
+        self.process = self.host.start("weir-pktgen", argv, self.dir, cpus=[CPU_REST], stdout=subprocess.PIPE)
         threading.Thread(target=self._listen, daemon=True).start()
         self._wait("listening", 60)
         return sockets

@@ -93,7 +93,7 @@ class Results:
     def bars(self):
         out = []
         for b in BARS:
-            if b.workload not in {c.workload for c in self.cells}:
+            if (b.workload, b.cell) not in {(c.workload, c.name) for c in self.cells}:
                 continue
             mine, other = (b.workload, b.cell, "weir"), (b.workload, b.cell, b.other)
             text = "%s: %s of Weir %s %.2f x %s" % (b.cell, "throughput" if b.measure == "pps" else "busy cycles per packet",
@@ -219,10 +219,15 @@ def results_md(path, workload, body):
     os.rename(path + ".new", path)
 
 
+def without_out(argv):
+    """The arguments less --out: a directory of one machine says nothing to others."""
+    return [a for i, a in enumerate(argv) if not a.startswith("--out") and (i == 0 or argv[i - 1] != "--out")]
+
+
 def section(workload, results, argv, when):
     """The text of one workload for RESULTS.md."""
     out = ["## Compared with OVS-DPDK and testpmd-io: %s" % workload, "", "%s; %s." % (when, host.machine_line()), host.package_versions() + ".", "",
-           "    tools/bench/compare " + shlex.join(argv), "", markdown_table(results.table()), ""]
+           "    tools/bench/compare " + shlex.join(without_out(argv)), "", markdown_table(results.table()), ""]
     lists = (("Bars", results.bars()), ("Against the baseline", results.against_baseline()), ("Remarks", results.remarks()))
     for title, lines in lists:
         if lines:
