@@ -1,5 +1,5 @@
 """What plays the guests: weir-pktgen, or DPDK's testpmd as a neutral cross-check. Both listen, the switch connects."""
-import json, os, queue, threading, time
+import json, os, queue, subprocess, threading, time
 from dataclasses import dataclass, field
 
 import host
@@ -47,7 +47,7 @@ class Pktgen:
         argv = [self.program, "--cpu", str(CPU_REST), "--events", "--json", self.result]
         sockets = ["%s/g%d.sock" % (self.dir, i) for i in range(load.ports)]
         argv += pktgen_settings(load, sockets)
-        self.process = self.host.start("weir-pktgen", argv, self.dir, cpus=[CPU_REST], stdout=-1)
+        self.process = self.host.start("weir-pktgen", argv, self.dir, cpus=[CPU_REST], stdout=subprocess.PIPE)
         threading.Thread(target=self._listen, daemon=True).start()
         self._wait("listening", 60)
         return sockets
@@ -93,6 +93,8 @@ class Pktgen:
 
     def _figures(self, j):
         first, seconds, g = j["streams"][0], j["seconds"], j["generator"]
+        if not g["hugepages"]:
+            raise BenchError("pktgen: ran without hugepages, the switch with them: too few are free")
         tx, rx = first["tx_pkts"] / seconds, first["rx_pkts"] / seconds
         blocked = first.get("tx_blocked", g["tx_blocked"])
         return {"tx_pps": tx, "rx_pps": rx, "gbit": rx * self.load.size * 8 / 1e9, "lost": j["lost_pkts"], "corrupt": j["corrupt_pkts"],
@@ -132,10 +134,10 @@ class Testpmd:
         vdevs = [a for i, s in enumerate(sockets) for a in ("--vdev", "net_virtio_user%d,path=%s,server=1,queue_size=1024,mrg_rxbuf=1,"
                                                             "in_order=0,packed_vq=0,mac=%s" % (i, s, mac(i)))]
         peers = ["--eth-peer=%d,%s" % (i, mac(i ^ 1)) for i in range(load.ports)]
-        self.process = self.host.start("testpmd generator", TESTPMD + ["--lcores", "0@%d,1@%d" % (CPU_REST, CPU_REST), "--no-pci", "--in-memory",
-                                                             "--single-file-segments", "--iova-mode=va", "--no-telemetry", *vdevs, "--", "-i", "--nb-cores=1",
-                                                             "--forward-mode=mac", *peers, "--txd=1024", "--rxd=1024", "--txpkts=%d" % load.size,
-                                                             "--record-core-cycles"], self.dir, cpus=[CPU_REST])
+        argv = TESTPMD + ["--lcores", "0@%d,1@%d" % (CPU_REST, CPU_REST), "--no-pci", "--in-memory", "--single-file-segments", "--iova-mode=va",
+                          "--no-telemetry", *vdevs, "--", "-i", "--nb-cores=1", "--forward-mode=mac", *peers, "--txd=1024", "--rxd=1024",
+                          "--txpkts=%d" % load.size, "--record-core-cycles"]
+        self.process = self.host.start("testpmd generator", argv, self.dir, cpus=[CPU_REST])
         # It waits for the switch as soon as it has made its first socket; the others follow when that one is attached.
         host.wait_for("testpmd generator: its socket", 30, lambda: os.path.exists(sockets[0]), self.process)
         return sockets
@@ -161,8 +163,8 @@ class Testpmd:
         d = {k: now[k] - was[k] for k in now}
         rx, tx = d["rx"] / seconds, (d["tx"] + d["dropped"]) / seconds
         idle = max(0.0, 1 - d["cycles"] / (host.tsc_hz() * seconds))
-        return {"tx_pps": d["tx"] / seconds, "rx_pps": rx, "gbit": rx * self.load.size * 8 / 1e9, "lost": None, "corrupt": None,
-                "offered_pps": tx, "gen_cycles": d["cycles"] / max(1, d["rx"]), "gen_idle": idle, "gen_blocked": None, "tsc_hz": host.tsc_hz()}
+        return {"tx_pps": d["tx"] / seconds, "rx_pps": rx, "gbit": rx * self.load.size * 8 / 1e9, "lost": None, "corrupt": None, "offered_pps": tx,
+                "gen_cycles": d["cycles"] / max(1, d["rx"]), "gen_idle": idle, "gen_blocked": None, "tsc_hz": host.tsc_hz()}
 
     def stop(self):
         if self.process:

@@ -84,9 +84,7 @@ class Process:
         except subprocess.TimeoutExpired:
             self.child.kill()
             self.child.wait()
-        for pipe in (self.child.stdin, self.child.stdout):
-            if pipe:
-                pipe.close()
+        self.child.stdin.close()
 
     def ticks(self):
         try:

@@ -4,10 +4,11 @@ import csv, os, random, shlex, statistics, subprocess
 import host
 from workloads import AGREE_WITHIN, BARS
 
-COLUMNS = ["workload", "cell", "switch", "variant", "trial", "generator", "ports", "size", "macs", "seconds", "tx_pps", "offered_pps", "rx_pps", "gbit",
-           "cycles", "busy", "bound", "lost", "corrupt", "gen_cycles", "gen_idle", "gen_blocked", "tsc_hz", "steal", "foreign", "preempted", "compute", "copy", "disturbed", "repeats",
-           "learned"]
-HEAD = ["workload: cell", "switch", "Mpps", "[min-max]", "Gbit/s", "cycles/pkt", "pps vs ovs", "pps vs io", "cycles vs ovs", "cycles vs io", "bound by"]
+COLUMNS = ["workload", "cell", "switch", "variant", "trial", "generator", "ports", "size", "macs", "seconds", "tx_pps", "offered_pps", "rx_pps",
+           "gbit", "cycles", "busy", "bound", "lost", "corrupt", "gen_cycles", "gen_idle", "gen_blocked", "tsc_hz", "steal", "foreign", "preempted",
+           "compute", "copy", "disturbed", "repeats", "learned"]
+HEAD = ["workload: cell", "switch", "Mpps", "[min-max]", "Gbit/s", "cycles/pkt", "pps vs ovs", "pps vs io", "cycles vs ovs", "cycles vs io",
+        "bound by"]
 
 
 def bootstrap(a, b, times=2000):
@@ -69,8 +70,9 @@ class Results:
                     out.append([label, s, self.runner.errors.get(key, "not run")])
                     continue
                 median = lambda v: statistics.median(v)
-                out.append([label, s + (" " + x.rows[0]["variant"]).rstrip(), "%.3f" % (median(x.pps) / 1e6), "%.3f-%.3f" % (min(x.pps) / 1e6, max(x.pps) / 1e6),
-                            "%.2f" % median([r["gbit"] for r in x.rows]), "%.0f [%.0f-%.0f]" % (median(x.cycles), min(x.cycles), max(x.cycles))] +
+                out.append([label, s + (" " + x.rows[0]["variant"]).rstrip(), "%.3f" % (median(x.pps) / 1e6),
+                            "%.3f-%.3f" % (min(x.pps) / 1e6, max(x.pps) / 1e6), "%.2f" % median([r["gbit"] for r in x.rows]),
+                            "%.0f [%.0f-%.0f]" % (median(x.cycles), min(x.cycles), max(x.cycles))] +
                            [self._ratio_text(key, (c.workload, c.name, o), m) for m in ("pps", "cycles") for o in ("ovs", "io")] + [x.bound()])
         return out
 
@@ -91,7 +93,7 @@ class Results:
     def bars(self):
         out = []
         for b in BARS:
-            if b.workload not in {c.workload for c in self.cells}:
+            if (b.workload, b.cell) not in {(c.workload, c.name) for c in self.cells}:
                 continue
             mine, other = (b.workload, b.cell, "weir"), (b.workload, b.cell, b.other)
             text = "%s: %s of Weir %s %.2f x %s" % (b.cell, "throughput" if b.measure == "pps" else "busy cycles per packet",
@@ -111,6 +113,10 @@ class Results:
         else:
             note = ""
         good = r >= bar.limit if bar.measure == "pps" else r <= bar.limit
+        if any(self.sums[k].disturbed * 2 > len(self.sums[k].rows) for k in (mine, other)):
+            return "NO VERDICT, most trials were disturbed (%.2f [%.2f-%.2f]%s)" % (r, low, high, note)
+        if low < bar.limit < high:
+            note += ", and the interval spans the bar"
         return "%s (%.2f [%.2f-%.2f]%s)" % ("PASS  " if good else "MISSED", r, low, high, note)
 
     def remarks(self):
@@ -203,7 +209,7 @@ def plot(directory, results):
 def results_md(path, workload, body):
     """Put BODY between the markers of WORKLOAD in the file at PATH."""
     begin, end = "<!-- compare %s: begin -->" % workload, "<!-- compare %s: end -->" % workload
-    text = host.read(path) if os.path.exists(path) else "# Results of tools/bench/compare\n"
+    text = host.read(path) if os.path.exists(path) else "# Results\n"
     if begin not in text:
         text = text.rstrip("\n") + "\n\n" + begin + "\n" + end + "\n"
     head, rest = text.split(begin, 1)
@@ -213,10 +219,15 @@ def results_md(path, workload, body):
     os.rename(path + ".new", path)
 
 
+def without_out(argv):
+    """The arguments less --out: a directory of one machine says nothing to others."""
+    return [a for i, a in enumerate(argv) if not a.startswith("--out") and (i == 0 or argv[i - 1] != "--out")]
+
+
 def section(workload, results, argv, when):
     """The text of one workload for RESULTS.md."""
-    out = ["## %s" % workload, "", "%s; %s." % (when, host.machine_line()), host.package_versions() + ".", "",
-           "    tools/bench/compare " + shlex.join(argv), "", markdown_table(results.table()), ""]
+    out = ["## Compared with OVS-DPDK and testpmd-io: %s" % workload, "", "%s; %s." % (when, host.machine_line()), host.package_versions() + ".", "",
+           "    tools/bench/compare " + shlex.join(without_out(argv)), "", markdown_table(results.table()), ""]
     lists = (("Bars", results.bars()), ("Against the baseline", results.against_baseline()), ("Remarks", results.remarks()))
     for title, lines in lists:
         if lines:

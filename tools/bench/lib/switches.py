@@ -158,9 +158,9 @@ class Io(Switch):
         if len(sockets) > self.max_ports:
             raise NotPossible("io: %d ports: Debian's DPDK is built with RTE_MAX_ETHPORTS %d" % (len(sockets), self.max_ports))
         vdevs = [a for i, s in enumerate(sockets) for a in ("--vdev", "net_vhost%d,iface=%s,client=1" % (i, s))]
-        self.process = self.host.start("testpmd-io", TESTPMD + ["--lcores", "0@%d,1@%d" % (CPU_REST, CPU_DATA), "--no-pci", "--in-memory",
-                                                      "--no-telemetry", *vdevs, "--", "-i", "--forward-mode=io", "--nb-cores=1", "--txd=1024", "--rxd=1024",
-                                                      "--record-core-cycles"], self.dir)
+        argv = TESTPMD + ["--lcores", "0@%d,1@%d" % (CPU_REST, CPU_DATA), "--no-pci", "--in-memory", "--no-telemetry", *vdevs, "--", "-i",
+                          "--forward-mode=io", "--nb-cores=1", "--txd=1024", "--rxd=1024", "--record-core-cycles"]
+        self.process = self.host.start("testpmd-io", argv, self.dir)
         host.wait_for("io: testpmd's prompt", 30, lambda: "testpmd>" in host.read(self.process.log), self.process)
 
     def attached(self):
@@ -193,7 +193,8 @@ def testpmd_counters(process):
     got, text = testpmd_answer(process, "show fwd stats all", r"total cycles=(\d+) / total \S+ packets=(\d+)\)")
     total = text[text.rfind("Accumulated"):]
     number = lambda word: int((re.search(word + r":? +(\d+)", total) or [0, 0])[1])
-    return {"cycles": int(got[-1][0]), "pkts": int(got[-1][1]), "rx": number("RX-packets"), "tx": number("TX-packets"), "dropped": number("TX-dropped")}
+    return {"cycles": int(got[-1][0]), "pkts": int(got[-1][1]), "rx": number("RX-packets"), "tx": number("TX-packets"),
+            "dropped": number("TX-dropped")}
 
 
 SWITCHES = {c.name: c for c in (Weir, Ovs, Io)}
