@@ -83,12 +83,17 @@ by_key(const struct dp_snapshot *s, const struct dp_port_params *cfg, const uint
 	return qos_classify(&k, s->portals, why);
 }
 
+// Most frames need no key.
+static inline bool is_plain(const struct dp_snapshot *s, const struct dp_meta *m)
+{
+	return m->p.plain && (m->flags & DP_MF_PUNT) == 0 &&
+	       qos_is_plain(s->portals, m->p.dscp, m->p.sport, m->p.dport);
+}
+
 enum qos_class dp_classify(const struct dp_snapshot *s, const struct dp_port_params *cfg,
 			   const uint8_t *data, const struct dp_meta *meta, enum qos_why *why)
 {
-	// Most frames, without the trouble of a key.
-	if (likely(meta->p.plain && (meta->flags & DP_MF_PUNT) == 0 &&
-		   qos_is_plain(s->portals, meta->p.dscp, meta->p.sport, meta->p.dport))) {
+	if (is_plain(s, meta)) {
 		*why = QOS_WHY_DEFAULT;
 		return (enum qos_class)cfg->default_class;
 	}
@@ -106,33 +111,65 @@ static void rate(struct dp_worker *w, const struct dp_view *v, struct dp_meta *m
 	}
 }
 
+// The frame at the head of a run.
+static inline void classify_head(const struct dp_worker *w, const struct dp_view *v,
+				 const struct rte_mbuf *head, struct dp_meta *m)
+{
+	enum qos_why why = QOS_WHY_DEFAULT;
+
+	if ((v->cfg.flags & DP_PF_RESPONDER) != 0 && !(m->p.plain && m->p.ip_proto == 6))
+		dp_mark_punt(&v->cfg, dp_data(head), rte_pktmbuf_data_len(head), m);
+	m->cls = v->cfg.default_class;
+	if (unlikely(!is_plain(w->snap, m)))
+		m->cls = (uint8_t)by_key(w->snap, &v->cfg, dp_data(head), m, &why);
+	m->why = (uint8_t)why;
+}
+
+// Urgent ones have a rate each.
+static void classify_urgent(struct dp_worker *w, struct dp_batch *b, const struct dp_run *r,
+			    uint32_t size)
+{
+	struct dp_class_count *counts = dp_pw(w, b->v->port)->cls;
+
+	for (uint32_t k = 0; k < r->n; k++) {
+		struct dp_meta *m = dp_meta(b->pkts[r->first + k]);
+
+		rate(w, b->v, m);
+		counts[m->cls].rx_pkts++;
+		counts[m->cls].rx_bytes += size;
+	}
+}
+
 void dp_classify_burst(struct dp_worker *w, struct dp_batch *b)
 {
 	struct dp_class_count *counts = dp_pw(w, b->v->port)->cls;
+	uint32_t cls = 0, n_pkts = 0;
+	uint64_t n_bytes = 0;
 
 	for (uint32_t i = 0; i < b->n_runs; i++) {
 		const struct dp_run *r = &b->runs[i];
 		struct rte_mbuf *head = dp_head(b, r);
 		struct dp_meta *m = dp_meta(head);
 		uint32_t size = rte_pktmbuf_pkt_len(head);
-		enum qos_why why;
 
-		dp_mark_punt(&b->v->cfg, dp_data(head), rte_pktmbuf_data_len(head), m);
-		m->cls = (uint8_t)dp_classify(w->snap, &b->v->cfg, dp_data(head), m, &why);
-		m->why = (uint8_t)why;
+		classify_head(w, b->v, head, m);
 		// From here on each frame stands for itself.
 		for (uint32_t k = 1; k < r->n; k++)
 			*dp_meta(b->pkts[r->first + k]) = *m;
 		if (unlikely(m->cls <= QOS_CLASS_BOOT)) {
-			for (uint32_t k = 0; k < r->n; k++) {
-				m = dp_meta(b->pkts[r->first + k]);
-				rate(w, b->v, m);
-				counts[m->cls].rx_pkts++;
-				counts[m->cls].rx_bytes += size;
-			}
+			classify_urgent(w, b, r, size);
 			continue;
 		}
-		counts[m->cls].rx_pkts += r->n;
-		counts[m->cls].rx_bytes += (uint64_t)r->n * size;
+		if (m->cls != cls) {
+			counts[cls].rx_pkts += n_pkts;
+			counts[cls].rx_bytes += n_bytes;
+			cls = m->cls;
+			n_pkts = 0;
+			n_bytes = 0;
+		}
+		n_pkts += r->n;
+		n_bytes += (uint64_t)r->n * size;
 	}
+	counts[cls].rx_pkts += n_pkts;
+	counts[cls].rx_bytes += n_bytes;
 }

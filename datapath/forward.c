@@ -118,19 +118,14 @@ static void mirror(struct dp_worker *w, const struct dp_view *in, uint16_t mirro
 	dp_schedule(w, &c, 1, out); // as it is: no tag is edited for an observer
 }
 
-// The port that the table knows the address behind, NULL = flood.
-static const struct dp_view *find(const struct dp_worker *w, const struct dp_meta *meta,
-				  uint64_t dst)
+// The port that the table knows the address behind; NULL = flood.
+static inline const struct dp_view *find(const struct dp_worker *w, uint64_t dst)
 {
 	const struct dp_fdb_entry *e = dp_fdb_find(w->fdb, dst);
-	const struct dp_view *out;
 
-	if (e == NULL)
-		return NULL;
-	out = w->snap->views[DP_FDB_PORT(atomic_load_explicit(&e->where, memory_order_acquire))];
-	// Egress filtering, IEEE 802.1Q 8.6.4: also while the table still knows the port from
-	// another VLAN.
-	return out != NULL && likely(dp_port_carries(&out->cfg, meta->vid)) ? out : NULL;
+	return e == NULL ? NULL
+			 : w->snap->views[DP_FDB_PORT(
+				   atomic_load_explicit(&e->where, memory_order_acquire))];
 }
 
 // A frame that goes nowhere, or not to one port.
@@ -145,10 +140,11 @@ static void special(struct dp_worker *w, const struct dp_view *v, struct rte_mbu
 		flood(w, v, m);
 }
 
-// Frames for one port, gathered until another's turn comes.
+// Frames of one VLAN for one port, gathered until another's turn comes.
 struct gathered {
 	const struct dp_view *out;
 	uint32_t n;
+	uint16_t vid;
 	struct rte_mbuf *pkts[DP_BURST];
 };
 
@@ -159,46 +155,66 @@ static void gathered_hand(struct dp_worker *w, const struct dp_view *in, struct 
 	g->n = 0;
 }
 
-static void forward_run(struct dp_worker *w, struct dp_batch *b, const struct dp_run *r,
-			struct gathered *g)
+static inline void gather(struct gathered *g, struct rte_mbuf **pkts, uint32_t n)
+{
+	uint32_t at = g->n;
+
+	for (uint32_t i = 0; i < n; i++)
+		g->pkts[at + i] = pkts[i];
+	g->n = at + n;
+}
+
+// A run that does not simply go where the one before it went. out = where the table says, or NULL
+static void forward_other(struct dp_worker *w, struct dp_batch *b, const struct dp_run *r,
+			  const struct dp_view *out, struct gathered *g)
 {
 	struct rte_mbuf **pkts = b->pkts + r->first;
-	const struct dp_meta *meta = dp_meta(pkts[0]);
-	const struct dp_view *out = NULL;
+	uint16_t vid = dp_meta(pkts[0])->vid;
 	enum dp_drop err;
 
-	if ((meta->flags & DP_MF_PUNT) == 0 && (dp_data(pkts[0])[0] & 1) == 0)
-		out = find(w, meta, r->dst);
-	if (unlikely(b->v->mirror_idx != DP_PORT_NONE) || unlikely(out == NULL)) {
-		// What was gathered goes first, so that each port sees frames in order.
-		gathered_hand(w, b->v, g);
-		for (uint32_t i = 0; i < r->n; i++) {
-			if (b->v->mirror_idx != DP_PORT_NONE)
-				mirror(w, b->v, b->v->mirror_idx, pkts[i]);
-			if (out == NULL)
-				special(w, b->v, pkts[i]);
-		}
+	// What was gathered goes first, so that each port sees frames in order.
+	gathered_hand(w, b->v, g);
+	g->out = NULL;
+	// Egress filtering, IEEE 802.1Q 8.6.4: also while the table still knows the port from
+	// another VLAN.
+	if (out != NULL && !dp_port_carries(&out->cfg, vid))
+		out = NULL;
+	for (uint32_t i = 0; i < r->n && (out == NULL || b->v->mirror_idx != DP_PORT_NONE); i++) {
+		if (b->v->mirror_idx != DP_PORT_NONE)
+			mirror(w, b->v, b->v->mirror_idx, pkts[i]);
 		if (out == NULL)
-			return;
+			special(w, b->v, pkts[i]);
 	}
+	if (out == NULL)
+		return;
 	err = dp_may_forward(b->v, out);
 	if (unlikely(err != DP_DROP_none)) {
 		dp_drop_run(w, b, r, err, DP_STAGE_forward);
 		return;
 	}
-	if (out != g->out) {
-		gathered_hand(w, b->v, g);
-		g->out = out;
-	}
-	for (uint32_t i = 0; i < r->n; i++)
-		g->pkts[g->n++] = pkts[i];
+	g->out = out;
+	g->vid = vid;
+	gather(g, pkts, r->n);
 }
 
 void dp_forward_burst(struct dp_worker *w, struct dp_batch *b)
 {
 	struct gathered g = { .out = NULL, .n = 0 };
+	bool mirrored = b->v->mirror_idx != DP_PORT_NONE;
 
-	for (uint32_t i = 0; i < b->n_runs; i++)
-		forward_run(w, b, &b->runs[i], &g);
+	for (uint32_t i = 0; i < b->n_runs; i++) {
+		const struct dp_run *r = &b->runs[i];
+		struct rte_mbuf **pkts = b->pkts + r->first;
+		const struct dp_meta *meta = dp_meta(pkts[0]);
+		const struct dp_view *out = NULL;
+
+		if ((meta->flags & DP_MF_PUNT) == 0 && (dp_data(pkts[0])[0] & 1) == 0)
+			out = find(w, r->dst);
+		if (out == NULL || out != g.out || meta->vid != g.vid || mirrored) {
+			forward_other(w, b, r, out, &g);
+			continue;
+		}
+		gather(&g, pkts, r->n);
+	}
 	gathered_hand(w, b->v, &g);
 }
