@@ -478,5 +478,6 @@ void pg_engine_restart_counts(struct pg_engine *e)
 		memset(&l->c, 0, sizeof(l->c));
 		pg_seq_start(&l->in, l->seq);
 		l->flow_reordered = 0;
+		l->credit = 0;
 	}
 }

@@ -78,8 +78,8 @@ static void good_settings_mean_what_they_say(void **state)
 
 #define TWO "port=vhost:/a port=vhost:/b "
 #define SIZES                                                                                      \
-	"expected imix, a size, a range 64-1518 or up to 8 sizes with weights 1 to 100: "          \
-	"64:7,570:4,1518:1"
+	"expected imix, a size, a range 64-1514 or up to 8 sizes with weights 1 to 100: "          \
+	"64:7,570:4,1514:1"
 #define PORTS "expected vhost:SOCKET, vhost-client:SOCKET, eth:DEVICE or copy:NAME"
 #define RATE "expected max, 100kpps, 1mpps, 500mbps or 10gbps"
 #define TIMES "expected a time: 10s, 200ms, 50us, 0s"
@@ -260,7 +260,7 @@ static void the_longest_frame_is_known(void **state)
 	take(TWO);
 	assert_int_equal(pg_config_longest_frame(&c), 128); // an iscsi command fits always
 	take(TWO "size=imix");
-	assert_int_equal(pg_config_longest_frame(&c), 1518);
+	assert_int_equal(pg_config_longest_frame(&c), 1514);
 	take(TWO "stream=a size=100-5000 stream=b kind=iscsi mtu=6000");
 	assert_int_equal(pg_config_longest_frame(&c), 6000);
 }
