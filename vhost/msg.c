@@ -117,23 +117,51 @@ static int read_part(struct vh_msg_reader *r, int fd, uint32_t until_bytes)
 	return 1;
 }
 
+// The header, once it is there, and the bytes of the whole message.
+static int check_header(const struct vh_msg_reader *r, uint32_t head[3], uint32_t *want)
+{
+	*want = VH_MSG_HEADER_BYTES;
+	if (r->have_bytes < VH_MSG_HEADER_BYTES)
+		return 0;
+	memcpy(head, r->wire, 3 * sizeof(head[0]));
+	if ((head[1] & VH_MSG_VERSION_MASK) != VH_MSG_VERSION)
+		return -EBADMSG;
+	if (!vh_msg_size_ok(head[0], head[1], head[2]))
+		return -EMSGSIZE;
+	*want += head[2];
+	return 0;
+}
+
+// The number of regions is said twice.
+static int check_payload(const uint32_t head[3], const uint8_t *payload)
+{
+	uint32_t n_regions;
+
+	if (head[0] != VH_SET_MEM_TABLE || (head[1] & VH_MSG_REPLY) != 0)
+		return 0;
+	memcpy(&n_regions, payload, sizeof(n_regions));
+	return n_regions == (head[2] - offsetof(struct vh_memory, regions)) /
+				       sizeof(struct vh_region)
+		       ? 0
+		       : -EMSGSIZE;
+}
+
 int vh_msg_recv(struct vh_msg_reader *r, int fd, struct vh_msg *m)
 {
-	uint32_t head[3] = { 0 }, want = VH_MSG_HEADER_BYTES;
+	uint32_t head[3] = { 0 }, want;
 	int rc;
 
 	for (;;) {
-		if (r->have_bytes >= VH_MSG_HEADER_BYTES) {
-			memcpy(head, r->wire, sizeof(head));
-			if ((head[1] & VH_MSG_VERSION_MASK) != VH_MSG_VERSION)
-				return -EBADMSG;
-			if (!vh_msg_size_ok(head[0], head[1], head[2]))
-				return -EMSGSIZE;
-			want = VH_MSG_HEADER_BYTES + head[2];
-			if (r->have_bytes == want)
+		rc = check_header(r, head, &want);
+		if (rc == 0 && r->have_bytes >= VH_MSG_HEADER_BYTES && r->have_bytes == want) {
+			rc = check_payload(head, r->wire + VH_MSG_HEADER_BYTES);
+			if (rc == 0)
 				break;
 		}
-		rc = read_part(r, fd, want);
+		if (rc == 0)
+			rc = read_part(r, fd, want);
+		if (rc < 0)
+			vh_msg_reader_close(r);
 		if (rc <= 0)
 			return rc;
 	}

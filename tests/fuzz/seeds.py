@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """Write the seed corpus of the fuzz targets: seeds.py DIR. Kept as code, so that a reader sees what the seeds are."""
-import json, os, sys
+import json, os, struct, sys
 from scapy.all import *
 
 root = sys.argv[1]
@@ -45,6 +45,20 @@ dg = lambda port, p: bytes([len(p), port]) + p
 put("tftp", "plain", dg(0, b"\0\1k\0octet\0") + dg(1, b"\0\4\0\1") + dg(1, b"\0\4\0\2"))
 put("tftp", "options", dg(0, b"\0\1k\0octet\0blksize\0001468\0tsize\0000\0windowsize\0004\0timeout\0001\0") + dg(1, b"\0\4\0\0") + b"\xff" + dg(1, b"\0\4\0\3"))
 put("tftp", "errors", dg(0, b"\0\1../k\0octet\0") + dg(0, b"\0\2k\0octet\0") + dg(9, b"\0\4\0\0") + dg(0, b"\0\5\0\0x\0"))
+
+# What a peer of vhost-user does: descriptors, length, bytes.
+msg = lambda request, payload=b"", flags=1: struct.pack("<III", request, flags, len(payload)) + payload
+act = lambda data, fds=0: bytes([fds, len(data) - 1]) + data
+u64, region = struct.pack("<Q", 1), struct.pack("<QQQQ", 0, 1 << 20, 0, 0)
+table = msg(5, struct.pack("<II", 2, 0) + region * 2)
+put("vhost_msg", "start", act(msg(1)) + act(msg(15)) + act(msg(16, u64)) + act(msg(3)) + act(msg(2, u64)) + act(table, 2))
+put("vhost_msg", "vring", act(msg(8, u64)) + act(msg(9, b"\0" * 40)) + act(msg(10, u64)) + act(msg(13, u64), 1) + act(msg(12, u64), 1) + act(msg(18, u64)))
+put("vhost_msg", "halves", act(table[:5], 2) + act(table[5:20]) + act(table[20:]) + act(msg(24, b"\0" * 20)) + act(msg(40, u64, 5)))
+put("vhost_msg", "many", act(table, 9) + act(msg(1)))
+for k in range(11):  # a kind of ring; steps of four bytes
+    put("ring", "honest%d" % k, bytes([k]) + b"\0\x10\1\0" b"\2\x10\x20\0" b"\4\1\0\0" b"\0\x3f\2\0" * 20)
+    for w in range(8):  # each kind of lie, about the entry that comes next
+        put("ring", "lies%d-%d" % (k, w), bytes([k]) + b"".join(b"\0\x10\1\0" b"\2\x10\0\0" + bytes([6, w, n, n * 5 & 255]) + b"\0\x20\0\0" b"\5\0\0\0" for n in (0, 1, 2, 60, 200)))
 
 port = lambda n, t, **p: {"name": n, "type": "weir-interfaces:" + t, "weir-interfaces:port": p}
 configs = {

@@ -29,6 +29,7 @@ enum {
 	QUEUE_SIZE = 256,
 	RX_BUFFER = 2048,
 	BURST = 32,
+	BURSTS = 8, // in one direction, then the other has its turn
 	USAGE = 2,
 };
 
@@ -43,8 +44,9 @@ struct joint {
 	struct options opt;
 	struct vh_front *front;
 	int taps[VH_FRONT_PAIRS_MAX];
-	bool ready;
-	uint64_t lost_pkts; // frames from the tap while no switch was there
+	bool ready, failed;
+	uint64_t lost_pkts;    // frames from the tap while no switch was there
+	uint64_t refused_pkts; // frames to the tap that the kernel did not take
 };
 
 static volatile sig_atomic_t stopped;
@@ -91,8 +93,11 @@ static int set_mac(const struct options *o)
 
 	if (sscanf(o->mac, "%x:%x:%x:%x:%x:%x%c", b, b + 1, b + 2, b + 3, b + 4, b + 5, &rest) != 6)
 		return -EINVAL;
-	for (int i = 0; i < 6; i++)
+	for (int i = 0; i < 6; i++) {
+		if (b[i] > 0xff)
+			return -EINVAL;
 		r.ifr_hwaddr.sa_data[i] = (char)b[i];
+	}
 	strncpy(r.ifr_name, o->tap, IFNAMSIZ - 1);
 	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
@@ -180,13 +185,13 @@ static bool send_some(struct joint *j, uint16_t q)
 }
 
 // From the switch to the kernel. What the kernel does not take is lost, as on a NIC.
-static void receive_all(struct joint *j, uint16_t q)
+static void receive_some(struct joint *j, uint16_t q)
 {
 	struct vh_ring *r = vh_front_rx(j->front, 0, q);
 	struct vh_frame frames[BURST];
 	uint16_t n;
 
-	while ((n = vh_ring_take(r, BURST, frames)) > 0) {
+	for (int b = 0; b < BURSTS && (n = vh_ring_take(r, BURST, frames)) > 0; b++) {
 		for (uint16_t i = 0; i < n; i++) {
 			struct iovec iov[VH_RING_BURST] = { { vh_ring_hdr(frames[i].data),
 							      VH_RING_HDR_BYTES +
@@ -199,8 +204,8 @@ static void receive_all(struct joint *j, uint16_t q)
 				iov[k] = (struct iovec){ vh_ring_piece(r, &frames[i], k), size };
 				left -= size;
 			}
-			if (writev(j->taps[q], iov, frames[i].n_bufs) < 0 && errno == EBADF)
-				return;
+			if (writev(j->taps[q], iov, frames[i].n_bufs) < 0)
+				j->refused_pkts++;
 		}
 		vh_ring_release(r);
 	}
@@ -218,7 +223,7 @@ static void throw_away(struct joint *j, uint16_t q)
 {
 	static uint8_t waste[VH_FRONT_FRAME_MAX + VH_RING_HDR_BYTES];
 
-	while (read(j->taps[q], waste, sizeof(waste)) > 0)
+	for (int i = 0; i < BURST * BURSTS && read(j->taps[q], waste, sizeof(waste)) > 0; i++)
 		j->lost_pkts++;
 }
 
@@ -229,7 +234,7 @@ static void carrier(struct joint *j)
 
 	if (vh_front_state(j->front, 0) == VH_FRONT_REFUSED) {
 		fprintf(stderr, "weir-front-tap: %s\n", vh_front_why(j->front, 0));
-		stopped = 1;
+		j->failed = true;
 	}
 	if (ready == j->ready)
 		return;
@@ -249,6 +254,15 @@ static bool may_sleep(struct joint *j, uint16_t q, bool full)
 	return !vh_ring_has_used(rx) && !(full && vh_ring_has_used(tx));
 }
 
+// The switch wrote nonsense: vh_front_poll() ends that.
+static bool broken(const struct joint *j)
+{
+	for (uint16_t q = 0; q < j->opt.n_pairs; q++)
+		if (vh_front_rx(j->front, 0, q)->broken || vh_front_tx(j->front, 0, q)->broken)
+			return true;
+	return false;
+}
+
 // One round: move what there is, then wait.
 static void round_trip(struct joint *j)
 {
@@ -261,7 +275,7 @@ static void round_trip(struct joint *j)
 		bool room = true;
 
 		if (j->ready) {
-			receive_all(j, q);
+			receive_some(j, q);
 			room = send_some(j, q);
 			sleep = may_sleep(j, q, !room) && sleep;
 		} else {
@@ -274,12 +288,19 @@ static void round_trip(struct joint *j)
 					  .events = POLLIN };
 	}
 	// A switch we connect to is tried again each second.
+	if (broken(j))
+		sleep = false;
 	if (poll(p, n, !sleep ? 0 : !j->ready ? 1000 : -1) < 0)
 		return;
-	for (uint16_t i = 1; i < n; i++)
+	for (uint16_t i = 1; i < n; i++) {
 		if (i % 3 != 1 && (p[i].revents & POLLIN) != 0)
 			forget_events(p[i].fd);
-	if (p[0].revents != 0 || !j->ready)
+		if (i % 3 == 1 && (p[i].revents & POLLERR) != 0 && !j->failed) {
+			fprintf(stderr, "weir-front-tap: tap %s: it was deleted\n", j->opt.tap);
+			j->failed = true;
+		}
+	}
+	if (p[0].revents != 0 || !j->ready || broken(j))
 		vh_front_poll(j->front, 0);
 	carrier(j);
 }
@@ -305,6 +326,8 @@ static int options(int argc, char **argv, struct options *o)
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
+	unsigned long n;
+	char *end;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
@@ -319,7 +342,10 @@ static int options(int argc, char **argv, struct options *o)
 			o->mac = optarg;
 			break;
 		case 'q':
-			o->n_pairs = (uint16_t)strtoul(optarg, NULL, 10);
+			n = strtoul(optarg, &end, 10);
+			if (*end != '\0' || n < 1 || n > VH_FRONT_PAIRS_MAX)
+				return usage(stderr);
+			o->n_pairs = (uint16_t)n;
 			break;
 		case 'x':
 			o->offloads = false;
@@ -330,8 +356,7 @@ static int options(int argc, char **argv, struct options *o)
 			return usage(stderr);
 		}
 	}
-	if (argc - optind != 2 || o->n_pairs < 1 || o->n_pairs > VH_FRONT_PAIRS_MAX ||
-	    strlen(argv[optind + 1]) >= IFNAMSIZ)
+	if (argc - optind != 2 || strlen(argv[optind + 1]) >= IFNAMSIZ)
 		return usage(stderr);
 	o->socket = argv[optind];
 	o->tap = argv[optind + 1];
@@ -356,12 +381,15 @@ int main(int argc, char **argv)
 	ioctl(j.taps[0], TUNSETCARRIER, &off);
 	printf("listening\n");
 	fflush(stdout);
-	while (!stopped)
+	while (!stopped && !j.failed)
 		round_trip(&j);
 	vh_front_destroy(j.front);
 	if (j.lost_pkts > 0)
 		fprintf(stderr,
 			"weir-front-tap: %llu frames were sent while no switch was attached\n",
 			(unsigned long long)j.lost_pkts);
-	return 0;
+	if (j.refused_pkts > 0)
+		fprintf(stderr, "weir-front-tap: %llu frames were not taken by the kernel\n",
+			(unsigned long long)j.refused_pkts);
+	return j.failed ? 1 : 0;
 }

@@ -1,5 +1,6 @@
 // Settings. See pg_config.h.
 #include "pg_config.h"
+#include "vh_ring.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -9,6 +10,8 @@
 #include <string.h>
 
 enum { LINE_BYTES = 1024 };
+
+#define NAME "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
 
 struct where {
 	struct pg_config *c;
@@ -22,8 +25,7 @@ static int bad(const struct where *w, const char *value, const char *expected)
 	return weir_err_set(w->err, -EINVAL, "%s=%s: expected %s", w->key, value, expected);
 }
 
-// A number with a unit. units[]: name and factor, ended by NULL; the number alone counts as the
-// first unit.
+// A number with a unit. units[]: name and factor, ended by NULL.
 struct unit {
 	const char *name;
 	uint64_t factor;
@@ -48,6 +50,8 @@ static bool number(const char *value, const struct unit *units, uint64_t *out)
 		return false;
 	for (; units->name != NULL; units++) {
 		if (strcasecmp(end, units->name) == 0) {
+			if (v * (double)units->factor > 1e18)
+				return false;
 			*out = (uint64_t)(v * (double)units->factor + 0.5);
 			return true;
 		}
@@ -102,6 +106,8 @@ static int port_options(struct where *w, const char *value, struct pg_port_cfg *
 		if (end == o + 7 || *end != '\0' || v == 0 || v > 1000000)
 			return bad(w, value,
 				   "a port with ,churn=N, 1 to 1000000 times, before ,rx=");
+		if (p->kind != PG_PORT_LISTEN && p->kind != PG_PORT_CONNECT)
+			return bad(w, value, "churn on vhost: and vhost-client: ports only");
 		p->churn = (uint32_t)v;
 		*o = '\0';
 	}
@@ -196,8 +202,9 @@ static int set_sizes(struct where *w, const char *value)
 	char rest;
 
 	s->n_sizes = 0;
+	// The customary mix; its longest frame as of an MTU of 1500 (1518 with FCS).
 	if (strcmp(value, "imix") == 0)
-		value = "64:7,570:4,1518:1";
+		value = "64:7,570:4,1514:1";
 	if (sscanf(value, "%u-%u%c", &a, &b, &rest) == 2) {
 		s->size_min = a;
 		s->size_max = b;
@@ -210,10 +217,11 @@ static int set_sizes(struct where *w, const char *value)
 	}
 	for (const char *p = value; *p != '\0'; p += used + (p[used] == ',')) {
 		if (s->n_sizes == PG_SIZES_MAX || sscanf(p, "%u:%u%n", &a, &b, &used) != 2 ||
-		    b == 0 || b > 100 || (p[used] != ',' && p[used] != '\0'))
+		    b == 0 || b > 100 || (p[used] != ',' && p[used] != '\0') ||
+		    strcmp(p + used, ",") == 0)
 			return bad(w, value,
-				   "imix, a size, a range 64-1518 or up to 8 sizes with weights 1 "
-				   "to 100: 64:7,570:4,1518:1");
+				   "imix, a size, a range 64-1514 or up to 8 sizes with weights 1 "
+				   "to 100: 64:7,570:4,1514:1");
 		s->sizes[s->n_sizes++] = (struct pg_size){ a, b };
 	}
 	return 0;
@@ -298,14 +306,40 @@ static int set_seed(struct where *w, const char *value)
 	return 0;
 }
 
+static int set_queue_size(struct where *w, const char *value)
+{
+	uint32_t v;
+
+	if (whole(w, value, 64, 16384, &v) < 0)
+		return -EINVAL;
+	if ((v & (v - 1)) != 0)
+		return bad(w, value, "a power of two");
+	w->c->queue_size = v;
+	return 0;
+}
+
+static int set_interval(struct where *w, const char *value)
+{
+	uint64_t v;
+
+	if (duration(w, value, &v) < 0)
+		return -EINVAL;
+	if (v < 10000000)
+		return bad(w, value, "at least 10ms");
+	w->c->interval_ns = v;
+	return 0;
+}
+
 static int set_stream(struct where *w, const char *value)
 {
 	struct pg_config *c = w->c;
 
 	if (c->n_streams == PG_STREAMS_MAX)
 		return bad(w, value, "at most 64 streams");
-	if (value[0] == '\0' || strlen(value) >= PG_NAME_BYTES)
-		return bad(w, value, "a name of 1 to 31 bytes");
+	// Names stand in JSON and CSV.
+	if (value[0] == '\0' || strlen(value) >= PG_NAME_BYTES ||
+	    value[strspn(value, NAME)] != '\0')
+		return bad(w, value, "a name of 1 to 31 letters, digits, - _ .");
 	for (uint32_t i = 0; i < c->n_streams; i++)
 		if (strcmp(c->streams[i].name, value) == 0)
 			return bad(w, value, "a name that no other stream has");
@@ -340,8 +374,8 @@ static const struct key {
 	  "port 0, 1, ...",
 	  add_port, OWN, GLOBAL(ports), 0, 0 },
 	{ "ports", "vhost:/run/g%u.sock*64: many at once", set_ports, OWN, GLOBAL(ports), 0, 0 },
-	{ "queue-size", "descriptors of each virtqueue [1024]", NULL, NUMBER, GLOBAL(queue_size),
-	  64, 16384 },
+	{ "queue-size", "descriptors of each virtqueue, a power of two, 64 to 16384 [1024]",
+	  set_queue_size, OWN, GLOBAL(queue_size), 0, 0 },
 	{ "pairs", "queue pairs of each guest [1]", NULL, NUMBER, GLOBAL(pairs), 1, 16 },
 	{ "mergeable", "on | off [on]", NULL, SWITCH, GLOBAL(mergeable), 0, 0 },
 	{ "indirect", "on | off [on]", NULL, SWITCH, GLOBAL(indirect), 0, 0 },
@@ -360,7 +394,8 @@ static const struct key {
 	{ "attach", "how long to wait for the switch [30s]", NULL, TIME, GLOBAL(attach_ns), 0, 0 },
 	{ "warm-up", "traffic before the measurement [2s]", NULL, TIME, GLOBAL(warm_up_ns), 0, 0 },
 	{ "duration", "of the measurement [10s]", NULL, TIME, GLOBAL(duration_ns), 0, 0 },
-	{ "interval", "of the live view and the CSV [1s]", NULL, TIME, GLOBAL(interval_ns), 0, 0 },
+	{ "interval", "of the live view and the CSV [1s]", set_interval, OWN, GLOBAL(interval_ns),
+	  0, 0 },
 	{ "seed", "of all randomness [1]", set_seed, OWN, GLOBAL(seed), 0, 0 },
 	{ "expect", "none | lossless: exit code 4 when a frame was lost or damaged [none]",
 	  set_expect, OWN, GLOBAL(lossless), 0, 0 },
@@ -503,6 +538,8 @@ int pg_config_load(struct pg_config *c, const char *path, struct weir_err *err)
 			rc = weir_err_set(err, -EINVAL, "profile %s, line %d: %.180s", path, n,
 					  inner.text);
 	}
+	if (rc == 0 && ferror(f) != 0)
+		rc = weir_err_set(err, -errno, "profile %s: %s", path, strerror(errno));
 	fclose(f);
 	return rc;
 }
@@ -548,11 +585,29 @@ static int finish_stream(struct pg_config *c, struct pg_stream_cfg *s, struct we
 		s->l4 = PG_TCP;
 		c->csum = true;
 	}
-	if (s->rate_bits_per_s > 0 && s->kind == PG_ISCSI)
+	if (s->rate_bits_per_s + s->rate_pps > 0 && s->kind == PG_ISCSI)
 		return weir_err_set(err, -EINVAL,
 				    "stream %s: rate: an iscsi stream has depth and think",
 				    s->name);
 	return finish_sizes(s, err);
+}
+
+uint32_t pg_config_longest_frame(const struct pg_config *c)
+{
+	uint32_t max = 128; // an iscsi command has 118
+
+	for (uint32_t i = 0; i < c->n_streams; i++) {
+		const struct pg_stream_cfg *s = &c->streams[i];
+
+		if (s->kind == PG_ISCSI && s->mtu_bytes > max)
+			max = s->mtu_bytes;
+		if (s->n_sizes == 0 && s->size_max > max)
+			max = s->size_max;
+		for (uint32_t k = 0; k < s->n_sizes; k++)
+			if (s->sizes[k].bytes > max)
+				max = s->sizes[k].bytes;
+	}
+	return max;
 }
 
 // A plain copy knows one kind of ring.
@@ -568,13 +623,10 @@ static int finish_copy(const struct pg_config *c, struct weir_err *err)
 		return weir_err_set(err, -EINVAL,
 				    "copy: ports stand alone, in even number, with packed=off, "
 				    "pairs=1 and piece=0");
-	for (uint32_t i = 0; i < c->n_streams; i++)
-		for (uint32_t k = 0; k < c->streams[i].n_sizes; k++)
-			if (c->streams[i].sizes[k].bytes + 12 > c->rx_buffer_bytes)
-				return weir_err_set(err, -EINVAL,
-						    "copy: ports: size=%u needs rx-buffer=%u",
-						    c->streams[i].sizes[k].bytes,
-						    c->streams[i].sizes[k].bytes + 12);
+	n = pg_config_longest_frame(c) + VH_RING_HDR_BYTES;
+	if (n > c->rx_buffer_bytes)
+		return weir_err_set(err, -EINVAL, "copy: ports: frames of %u need rx-buffer=%u",
+				    n - VH_RING_HDR_BYTES, n);
 	return 0;
 }
 

@@ -24,7 +24,6 @@ struct pg_copy {
 	atomic_bool stop;
 	struct way *ways; // ways[n_ways]
 	uint32_t n_ways;
-	int cpu;
 	_Atomic uint64_t pkts, busy_ticks;
 };
 
@@ -66,13 +65,7 @@ static uint16_t copy_burst(struct way *w)
 static void *copy_main(void *arg)
 {
 	struct pg_copy *c = arg;
-	cpu_set_t set;
 
-	if (c->cpu >= 0) {
-		CPU_ZERO(&set);
-		CPU_SET(c->cpu, &set);
-		pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
-	}
 	while (!atomic_load_explicit(&c->stop, memory_order_relaxed)) {
 		uint64_t start = pg_rdtsc();
 		uint32_t n = 0;
@@ -88,16 +81,35 @@ static void *copy_main(void *arg)
 	return NULL;
 }
 
+static int thread_start(struct pg_copy *c, int cpu)
+{
+	pthread_attr_t attr;
+	cpu_set_t set;
+	int rc = pthread_attr_init(&attr);
+
+	if (rc != 0)
+		return -rc;
+	if (cpu >= 0) {
+		CPU_ZERO(&set);
+		CPU_SET(cpu, &set);
+		rc = pthread_attr_setaffinity_np(&attr, sizeof(set), &set);
+	}
+	if (rc == 0)
+		rc = pthread_create(&c->thread, &attr, copy_main, c);
+	pthread_attr_destroy(&attr);
+	return -rc;
+}
+
 int pg_copy_start(struct pg_port *ports, uint32_t n_ports, int cpu, struct pg_copy **out)
 {
 	struct pg_copy *c = calloc(1, sizeof(*c));
+	int rc;
 
 	*out = NULL;
 	if (c == NULL || (c->ways = calloc(n_ports, sizeof(c->ways[0]))) == NULL) {
 		free(c);
 		return -ENOMEM;
 	}
-	c->cpu = cpu;
 	for (uint32_t i = 0; i + 1 < n_ports; i += 2) {
 		if (ports[i].cfg->kind != PG_PORT_COPY || ports[i + 1].cfg->kind != PG_PORT_COPY)
 			continue;
@@ -111,10 +123,11 @@ int pg_copy_start(struct pg_port *ports, uint32_t n_ports, int cpu, struct pg_co
 		vh_ring_reset(c->ways[i].to);
 		c->ways[i].from->used->flags = c->ways[i].to->used->flags = VRING_USED_F_NO_NOTIFY;
 	}
-	if (pthread_create(&c->thread, NULL, copy_main, c) != 0) {
+	rc = thread_start(c, cpu);
+	if (rc < 0) {
 		free(c->ways);
 		free(c);
-		return -EAGAIN;
+		return rc;
 	}
 	*out = c;
 	return 0;

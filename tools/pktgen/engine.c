@@ -44,14 +44,16 @@ static inline void next_flow(struct pg_engine *e, struct pg_lane *l)
 	if (l->n_flows == 1)
 		return;
 	if (l->cfg->random) {
-		l->flow = (uint32_t)((uint64_t)next_random(e) * l->n_flows >> 32);
+		l->flow = l->flow_first + (uint32_t)((uint64_t)next_random(e) * l->n_flows >> 32);
 		l->mac = l->flow % l->cfg->macs;
 		return;
 	}
 	if (++l->mac == l->cfg->macs)
 		l->mac = 0;
-	if (++l->flow == l->n_flows)
-		l->flow = l->mac = 0;
+	if (++l->flow == l->flow_first + l->n_flows) {
+		l->flow = l->flow_first;
+		l->mac = l->flow_first % l->cfg->macs;
+	}
 }
 
 // What the back-end is asked to finish. The slot keeps what its last frame had, so it is compared
@@ -152,6 +154,8 @@ static uint16_t send_iscsi(struct pg_engine *e, struct pg_lane *l, struct pg_por
 
 	while (n < room && pg_iscsi_next(e, l, &lens[n], body)) {
 		write_frame(e, l, frames[n], lens[n]);
+		// With a tag a body reaches 6 bytes further than without.
+		memcpy(frames[n] + PG_LINE, pg_pattern() + PG_LINE, BODY_BYTES);
 		memcpy(frames[n] + l->templates[0].l4 + 24, body, BODY_BYTES);
 		l->c.tx_bytes += lens[n++];
 	}
@@ -168,6 +172,8 @@ static bool intact(const struct pg_port *p, uint16_t q, const struct vh_frame *f
 	const uint8_t *pattern = pg_pattern();
 	uint32_t at = f->first_bytes;
 
+	if (f->size_bytes > PG_PATTERN_BYTES)
+		return false;
 	if (from < f->first_bytes &&
 	    memcmp(f->data + from, pattern + from, f->first_bytes - from) != 0)
 		return false;
@@ -204,6 +210,7 @@ static void sink_flow_order(struct pg_lane *l, const uint8_t *frame, uint32_t se
 	uint32_t flow = ((uint32_t)(port[0] << 8 | port[1]) - PG_FIRST_SRC_PORT) |
 			(uint32_t)(src[3] - 1) << 14;
 
+	flow -= l->flow_first;
 	if (flow >= l->n_flows)
 		return;
 	if ((int32_t)(seq - l->flow_last[flow]) < 0)
@@ -250,7 +257,8 @@ static inline uint16_t sink(struct pg_engine *e, struct pg_port *p, uint16_t q, 
 	uint16_t most = PG_BURST, n;
 
 	if (__builtin_expect(p->cfg->rx_pps != UINT64_MAX, 0)) {
-		p->rx_credit += ticks / e->ticks_per_s * (double)p->cfg->rx_pps;
+		if (q == 0) // one rate for all queues
+			p->rx_credit += ticks / e->ticks_per_s * (double)p->cfg->rx_pps;
 		if (p->rx_credit > PG_BURST)
 			p->rx_credit = PG_BURST;
 		most = (uint16_t)p->rx_credit;
@@ -370,6 +378,19 @@ static void lane_templates(const struct pg_engine *e, struct pg_lane *l)
 			});
 }
 
+// Each queue has its own part of the flows and of the rate. With fewer flows than queues some share
+// one.
+static void lane_share(struct pg_lane *l, uint16_t q, uint16_t n_queues)
+{
+	uint32_t flows = l->cfg->flows, first = (uint32_t)((uint64_t)flows * q / n_queues),
+		 end = (uint32_t)((uint64_t)flows * (q + 1) / n_queues);
+
+	l->flow_first = l->flow = first < end ? first : q % flows;
+	l->n_flows = first < end ? end - first : 1;
+	l->mac = l->flow_first % l->cfg->macs;
+	l->per_tick /= n_queues;
+}
+
 static int lanes_for(struct pg_engine *e, const struct pg_stream_cfg *s, int src,
 		     struct weir_err *err)
 {
@@ -389,8 +410,7 @@ static int lanes_for(struct pg_engine *e, const struct pg_stream_cfg *s, int src
 		struct pg_lane *l = lane_add(e, s, src, dst), *t;
 
 		l->queue = q;
-		// Each queue has its own part of the flows.
-		l->n_flows = s->flows / n_queues > 0 ? s->flows / n_queues : 1;
+		lane_share(l, q, n_queues);
 		lane_templates(e, l);
 		if (n_queues > 1 && (l->flow_last = calloc(l->n_flows, sizeof(uint32_t))) == NULL)
 			return weir_err_set(err, -ENOMEM, "out of memory");
@@ -442,6 +462,14 @@ void pg_engine_fini(struct pg_engine *e)
 	free(e->n_port_lanes);
 }
 
+void pg_engine_settle(struct pg_engine *e)
+{
+	e->sending = false;
+	for (uint32_t i = 0; i < e->cfg->n_ports; i++)
+		for (uint16_t q = 0; q < e->ports[i].n_pairs && e->ports[i].eth == NULL; q++)
+			vh_ring_reclaim(e->ports[i].tx[q]);
+}
+
 void pg_engine_restart_counts(struct pg_engine *e)
 {
 	for (uint16_t i = 0; i < e->n_lanes; i++) {
@@ -450,5 +478,6 @@ void pg_engine_restart_counts(struct pg_engine *e)
 		memset(&l->c, 0, sizeof(l->c));
 		pg_seq_start(&l->in, l->seq);
 		l->flow_reordered = 0;
+		l->credit = 0;
 	}
 }

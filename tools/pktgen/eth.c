@@ -33,8 +33,13 @@ int pg_eth_start(int cpu, bool huge, struct weir_err *err)
 {
 	char lcores[32], prog[] = "weir-pktgen", memory[] = "-m", mib[] = "256";
 	char *argv[16] = { prog, lcores, memory, mib };
-	const char *more[] = { "--no-telemetry", "--log-level=error",
-			       huge ? "--in-memory" : "--no-huge", huge ? NULL : "--no-shconf" };
+	// No device but those that are named: the host's own are not ours to take.
+	const char *more[] = { "-a",
+			       "0000:00:00.0",
+			       "--no-telemetry",
+			       "--log-level=error",
+			       huge ? "--in-memory" : "--no-huge",
+			       huge ? NULL : "--no-shconf" };
 	int n = 4;
 
 	snprintf(lcores, sizeof(lcores), cpu >= 0 ? "--lcores=0@%d" : "--lcores=0@(0)", cpu);
@@ -97,7 +102,7 @@ static int device_start(struct pg_eth *e, uint32_t frame_bytes)
 
 	if (rc == 0 && (info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER) != 0)
 		conf.rxmode.offloads |= RTE_ETH_RX_OFFLOAD_SCATTER;
-	conf.rxmode.mtu = frame_bytes > 1518 ? frame_bytes - 18 : 1500;
+	conf.rxmode.mtu = frame_bytes > 1514 ? frame_bytes - 14 : 1500;
 	if (rc == 0)
 		rc = rte_eth_dev_configure(e->id, 1, 1, &conf);
 	if (rc == 0)

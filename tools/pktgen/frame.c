@@ -1,8 +1,6 @@
 // See pg_frame.h.
 #include "pg_frame.h"
 
-enum { PATTERN_BYTES = 66 * 1024 };
-
 void pg_template_init(struct pg_template *t, const struct pg_template_params *p)
 {
 	// Locally administered; port number in the middle, MAC index in the last three bytes.
@@ -49,10 +47,10 @@ void pg_template_init(struct pg_template *t, const struct pg_template_params *p)
 
 const uint8_t *pg_pattern(void)
 {
-	static uint8_t pattern[PATTERN_BYTES];
+	static uint8_t pattern[PG_PATTERN_BYTES];
 
 	if (pattern[1] == 0)
-		for (uint32_t i = 0; i < PATTERN_BYTES; i++)
+		for (uint32_t i = 0; i < PG_PATTERN_BYTES; i++)
 			pattern[i] = (uint8_t)(i * 131 + (i >> 8) * 17 + 1);
 	return pattern;
 }

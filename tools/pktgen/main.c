@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "pg_copy.h"
@@ -80,6 +81,11 @@ static uint64_t ticks(const struct run *r, uint64_t ns)
 	return (uint64_t)((double)ns / 1e9 * r->e.ticks_per_s);
 }
 
+static enum vh_front_mode mode_of(const struct pg_port *p)
+{
+	return p->cfg->kind == PG_PORT_LISTEN ? VH_FRONT_LISTEN : VH_FRONT_CONNECT;
+}
+
 // A port that comes and goes, as a guest whose QEMU is killed and started again.
 static void churn(struct run *r, uint32_t i)
 {
@@ -92,8 +98,7 @@ static void churn(struct run *r, uint32_t i)
 	if (s == VH_FRONT_READY && r->e.tick - r->churn_since[i] > ticks(r, CHURN_HOLD_NS)) {
 		p->active = false;
 		vh_front_close(r->e.front, p->guest_idx);
-		if (vh_front_open(r->e.front, p->guest_idx, p->cfg->arg, VH_FRONT_LISTEN, &err) <
-		    0) {
+		if (vh_front_open(r->e.front, p->guest_idx, p->cfg->arg, mode_of(p), &err) < 0) {
 			fprintf(stderr, "weir-pktgen: %s\n", err.text);
 			stopped = 1;
 		}
@@ -159,6 +164,7 @@ static void drain(struct run *r)
 	while (r->e.tick - start < ticks(r, DRAIN_NS) && r->e.tick - quiet < ticks(r, QUIET_NS))
 		if (turn(r) > 0)
 			quiet = r->e.tick;
+	pg_engine_settle(&r->e);
 }
 
 static bool port_reads(const struct pg_port *p)
@@ -198,6 +204,8 @@ static int verify(struct run *r)
 	}
 	drain(r);
 	r->e.slow_start = false;
+	if (stopped)
+		return CANNOT;
 	if (!verified(&r->e, &missing)) {
 		fprintf(stderr,
 			"weir-pktgen: stream %s, port %u to port %u: %lu frames sent, %lu arrived "
@@ -275,24 +283,6 @@ static int wait_attached(struct run *r)
 	return OK;
 }
 
-static uint32_t longest_frame(const struct pg_config *c)
-{
-	uint32_t max = PG_SIZE_MIN;
-
-	for (uint32_t i = 0; i < c->n_streams; i++) {
-		const struct pg_stream_cfg *s = &c->streams[i];
-
-		if (s->kind == PG_ISCSI && s->mtu_bytes > max)
-			max = s->mtu_bytes;
-		if (s->n_sizes == 0 && s->size_max > max)
-			max = s->size_max;
-		for (uint32_t k = 0; k < s->n_sizes; k++)
-			if (s->sizes[k].bytes > max)
-				max = s->sizes[k].bytes;
-	}
-	return max < 128 ? 128 : max; // an iscsi command has 118
-}
-
 static int front_make(struct run *r, uint16_t n_guests, struct weir_err *err)
 {
 	const struct pg_config *c = r->cfg;
@@ -300,7 +290,7 @@ static int front_make(struct run *r, uint16_t n_guests, struct weir_err *err)
 		.n_guests = n_guests,
 		.n_pairs = (uint16_t)c->pairs,
 		.queue_size = (uint16_t)c->queue_size,
-		.frame_bytes = longest_frame(c),
+		.frame_bytes = pg_config_longest_frame(c),
 		.piece_bytes = c->piece_bytes,
 		.rx_buffer_bytes = c->rx_buffer_bytes,
 		.mergeable = c->mergeable,
@@ -333,9 +323,7 @@ static int guest_open(struct run *r, struct pg_port *p, struct weir_err *err)
 	int rc = 0;
 
 	if (p->cfg->kind != PG_PORT_COPY)
-		rc = vh_front_open(
-			r->e.front, p->guest_idx, p->cfg->arg,
-			p->cfg->kind == PG_PORT_LISTEN ? VH_FRONT_LISTEN : VH_FRONT_CONNECT, err);
+		rc = vh_front_open(r->e.front, p->guest_idx, p->cfg->arg, mode_of(p), err);
 	p->n_pairs = (uint16_t)r->cfg->pairs;
 	for (uint16_t q = 0; q < p->n_pairs; q++) {
 		p->rx[q] = vh_front_rx(r->e.front, p->guest_idx, q);
@@ -371,14 +359,17 @@ static int ports_open(struct run *r, struct weir_err *err)
 		struct pg_port *p = &r->e.ports[i];
 
 		rc = p->cfg->kind == PG_PORT_ETH
-			     ? pg_eth_open(p->cfg->arg, longest_frame(r->cfg), &p->eth, err)
+			     ? pg_eth_open(p->cfg->arg, pg_config_longest_frame(r->cfg), &p->eth,
+					   err)
 			     : guest_open(r, p, err);
 	}
-	if (rc == 0 && r->cfg->ports[0].kind == PG_PORT_COPY)
-		rc = pg_copy_start(r->e.ports, r->cfg->n_ports,
-				   r->cfg->copy_cpu == UINT32_MAX ? -1 : (int)r->cfg->copy_cpu,
-				   &r->e.copy);
-	return rc;
+	if (rc < 0 || r->cfg->ports[0].kind != PG_PORT_COPY)
+		return rc;
+	rc = pg_copy_start(r->e.ports, r->cfg->n_ports,
+			   r->cfg->copy_cpu == UINT32_MAX ? -1 : (int)r->cfg->copy_cpu, &r->e.copy);
+	return rc == 0 ? 0
+		       : weir_err_set(err, rc, "the thread of copy: ports, copy-cpu=%d: %s",
+				      (int)r->cfg->copy_cpu, strerror(-rc));
 }
 
 static void run_close(struct run *r)
@@ -512,6 +503,29 @@ static int settings(struct pg_config *c, char **args)
 	return USAGE;
 }
 
+// Four descriptors for each queue pair; the customary limit of 1,024 ends at some 200 guests.
+static void raise_descriptors(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) == 0 && l.rlim_cur < l.rlim_max) {
+		l.rlim_cur = l.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &l); // as many as there are; opening says the rest
+	}
+}
+
+// returns  -1 after a message
+static int cpu_number(const char *arg)
+{
+	char *end;
+	unsigned long v = strtoul(arg, &end, 10);
+
+	if (arg[0] >= '0' && arg[0] <= '9' && *end == '\0' && v < CPU_SETSIZE)
+		return (int)v;
+	fprintf(stderr, "weir-pktgen: --cpu %s: expected a number below %d\n", arg, CPU_SETSIZE);
+	return -1;
+}
+
 static int pin(int cpu)
 {
 	cpu_set_t set;
@@ -520,7 +534,7 @@ static int pin(int cpu)
 		return OK;
 	CPU_ZERO(&set);
 	CPU_SET(cpu, &set);
-	if (cpu >= CPU_SETSIZE || sched_setaffinity(0, sizeof(set), &set) < 0) {
+	if (sched_setaffinity(0, sizeof(set), &set) < 0) {
 		fprintf(stderr, "weir-pktgen: --cpu %d: %s\n", cpu, strerror(errno));
 		return CANNOT;
 	}
@@ -541,15 +555,11 @@ int main(int argc, char **argv)
 	int o, rc;
 
 	while ((o = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
-		char *end;
-
 		switch (o) {
 		case 'c':
-			r.opt.cpu = (int)strtoul(optarg, &end, 10);
-			if (end == optarg || *end != '\0') {
-				fprintf(stderr, "weir-pktgen: --cpu %s: a number\n", optarg);
+			r.opt.cpu = cpu_number(optarg);
+			if (r.opt.cpu < 0)
 				return USAGE;
-			}
 			break;
 		case 'j':
 			r.opt.json = optarg;
@@ -576,6 +586,7 @@ int main(int argc, char **argv)
 	rc = pin(r.opt.cpu);
 	if (rc != OK)
 		return rc;
+	raise_descriptors();
 	signal(SIGINT, on_signal);
 	signal(SIGTERM, on_signal);
 	signal(SIGPIPE, SIG_IGN);

@@ -103,6 +103,9 @@ int pg_config_load(struct pg_config *c, const char *path, struct weir_err *err);
 // After the last setting: is the whole possible? Adds the one stream of a run that names none.
 int pg_config_finish(struct pg_config *c, struct weir_err *err);
 
+// Bytes of the longest frame of a finished configuration; room for an iscsi command in any case.
+uint32_t pg_config_longest_frame(const struct pg_config *c);
+
 // All keys with their meaning and default, for --help.
 void pg_config_help(void);
 

@@ -34,7 +34,7 @@ struct pg_lane {
 	struct pg_iscsi *iscsi; // of a request-response pair; shared by both its lanes
 	bool is_target;
 	uint16_t id, src, dst, queue;
-	uint32_t seq, flow, mac, n_flows, schedule_pos, n_schedule;
+	uint32_t seq, flow, mac, flow_first, n_flows, schedule_pos, n_schedule;
 	uint32_t schedule[PG_SCHEDULE_LEN];
 	double credit, per_tick; // frames or bits
 	struct pg_counts c;
@@ -70,6 +70,10 @@ void pg_engine_fini(struct pg_engine *e);
 
 // One turn: receive on each port, send from each lane. returns frames moved
 uint32_t pg_engine_turn(struct pg_engine *e);
+
+// After the last turn that sent: take back what the back-ends have used, so that what is still in
+// flight is what they never took.
+void pg_engine_settle(struct pg_engine *e);
 
 // Forget what was counted, and take the numbers from here.
 void pg_engine_restart_counts(struct pg_engine *e);

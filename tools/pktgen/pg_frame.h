@@ -16,7 +16,8 @@ enum {
 	PG_LINE = 64,
 	PG_TIME_SHIFT = 4, // stamps count TSC / 16: 6 ns, and wrap after 26 s at 2.6 GHz
 	PG_ISCSI_PORT = 3260,
-	PG_FLOOD_PORT = 9,	   // discard
+	PG_FLOOD_PORT = 9, // discard
+	PG_PATTERN_BYTES = 66 * 1024,
 	PG_FIRST_SRC_PORT = 49152, // RFC 6335: dynamic; never one that a guard watches
 };
 
@@ -112,12 +113,15 @@ static inline void pg_frame_stamp(const struct pg_template *t, uint8_t *out,
 // returns  the offset behind the stamp; 0 = not IPv4 with UDP or TCP, so nothing of ours
 static inline uint32_t pg_frame_read(const uint8_t *f, uint32_t size, struct pg_stamp *s)
 {
-	uint32_t l3 = f[12] == 0x81 && f[13] == 0 ? 18 : 14, l4 = l3 + 20;
 	const uint8_t *rest;
+	uint32_t l3, l4;
 	bool tcp;
 
-	if (size < PG_LINE || f[l3 - 2] != 8 || f[l3 - 1] != 0 ||
-	    (f[l3 + 9] != 17 && f[l3 + 9] != 6))
+	if (size < PG_LINE)
+		return 0;
+	l3 = f[12] == 0x81 && f[13] == 0 ? 18 : 14;
+	l4 = l3 + 20;
+	if (f[l3 - 2] != 8 || f[l3 - 1] != 0 || (f[l3 + 9] != 17 && f[l3 + 9] != 6))
 		return 0;
 	tcp = f[l3 + 9] == 6;
 	rest = f + l4 + (tcp ? 20 : 8);
@@ -138,7 +142,8 @@ struct pg_template_params {
 
 void pg_template_init(struct pg_template *t, const struct pg_template_params *p);
 
-// The bytes that follow the first line in every frame: pattern[i] belongs at offset i.
+// The bytes that follow the first line in every frame: pattern[i] belongs at offset i,
+// i < PG_PATTERN_BYTES.
 const uint8_t *pg_pattern(void);
 
 #endif

@@ -17,7 +17,7 @@ enum {
 // Values are TSC ticks.
 struct pg_hist {
 	uint64_t n, sum, min, max;
-	uint32_t buckets[PG_HIST_LEN];
+	uint64_t buckets[PG_HIST_LEN];
 };
 
 static inline uint32_t pg_hist_bucket(uint64_t v)

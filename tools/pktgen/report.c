@@ -151,6 +151,20 @@ void pg_report_live(const struct pg_engine *e, const struct pg_look *from, const
 	fflush(stderr);
 }
 
+static void json_string(FILE *f, const char *s)
+{
+	fputc('"', f);
+	for (; *s != '\0'; s++) {
+		if (*s == '"' || *s == '\\')
+			fputc('\\', f);
+		if ((unsigned char)*s < ' ')
+			fprintf(f, "\\u%04x", (unsigned)*s);
+		else
+			fputc(*s, f);
+	}
+	fputc('"', f);
+}
+
 static void json_latency(FILE *f, const struct pg_engine *e, const struct pg_hist *h)
 {
 	fprintf(f, "\"latency_ns\":{\"samples\":%lu", h->n);
@@ -228,14 +242,16 @@ static void json_ports(FILE *f, const struct pg_engine *e, const struct pg_look 
 
 		for (uint16_t k = 0; k < e->n_port_lanes[i]; k++)
 			add(&c, &from->lanes[e->port_lanes[i][k]], &to->lanes[e->port_lanes[i][k]]);
+		fprintf(f, "%s\n{\"name\":", i == 0 ? "" : ",");
+		json_string(f, p->cfg->arg);
 		fprintf(f,
-			"%s\n{\"name\":\"%s\",\"tx_pkts\":%lu,\"rx_pkts\":%lu,\"rx_bytes\":%lu,"
-			"\"foreign_pkts\":%lu,\"attaches\":%u}",
-			i == 0 ? "" : ",", p->cfg->arg, c.tx_pkts,
-			to->ports[i].rx_pkts - from->ports[i].rx_pkts,
+			",\"tx_pkts\":%lu,\"rx_pkts\":%lu,\"rx_bytes\":%lu,"
+			"\"foreign_pkts\":%lu,\"attaches\":%u,\"broken\":%u}",
+			c.tx_pkts, to->ports[i].rx_pkts - from->ports[i].rx_pkts,
 			to->ports[i].rx_bytes - from->ports[i].rx_bytes,
 			to->ports[i].foreign_pkts - from->ports[i].foreign_pkts,
-			p->eth != NULL ? 1 : vh_front_n_attaches(e->front, p->guest_idx));
+			p->eth != NULL ? 1 : vh_front_n_attaches(e->front, p->guest_idx),
+			p->eth != NULL ? 0 : vh_front_n_broken(e->front, p->guest_idx));
 	}
 	fputs("]}\n", f);
 }

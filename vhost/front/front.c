@@ -35,6 +35,31 @@ static struct vh_ring_params ring_params(const struct vh_front_params *p, bool r
 	};
 }
 
+// A chain is not longer than its queue, and some frames must fit into the queue. Received frames
+// must fit into a burst of buffers.
+static int check_pieces(const struct vh_front_params *p, struct weir_err *err)
+{
+	uint32_t most = p->queue_size / 4, piece = p->piece_bytes, n, need;
+
+	if (piece != 0 && (piece < 64 || (p->packed && !p->indirect)))
+		return weir_err_set(err, -EINVAL,
+				    "pieces of %u bytes: at least 64; on packed rings they need "
+				    "indirect descriptors",
+				    piece);
+	n = piece == 0 ? 1 : (p->frame_bytes + VH_RING_HDR_BYTES + piece - 1) / piece;
+	if (n > most)
+		return weir_err_set(err, -EINVAL,
+				    "pieces of %u bytes: a frame of %u has %u of them, at most %u "
+				    "in a queue of %u",
+				    piece, p->frame_bytes, n, most, p->queue_size);
+	need = (VH_FRONT_FRAME_MAX + VH_RING_HDR_BYTES + VH_RING_BURST - 1) / VH_RING_BURST;
+	if (p->tso && p->mergeable && p->rx_buffer_bytes < need)
+		return weir_err_set(err, -EINVAL,
+				    "receive buffers of %u bytes: super-frames need %u",
+				    p->rx_buffer_bytes, need);
+	return 0;
+}
+
 static int check(const struct vh_front_params *p, struct weir_err *err)
 {
 	uint32_t s = p->queue_size;
@@ -54,14 +79,9 @@ static int check(const struct vh_front_params *p, struct weir_err *err)
 	if (p->rx_buffer_bytes < 256 || p->rx_buffer_bytes > VH_FRONT_FRAME_MAX + VH_RING_HDR_BYTES)
 		return weir_err_set(err, -EINVAL, "receive buffers of %u bytes: 256 to %u",
 				    p->rx_buffer_bytes, VH_FRONT_FRAME_MAX + VH_RING_HDR_BYTES);
-	if (p->piece_bytes != 0 && (p->piece_bytes < 64 || (p->packed && !p->indirect)))
-		return weir_err_set(err, -EINVAL,
-				    "pieces of %u bytes: at least 64; on packed rings they need "
-				    "indirect descriptors",
-				    p->piece_bytes);
 	if (p->tso && !p->csum)
 		return weir_err_set(err, -EINVAL, "tso needs csum");
-	return 0;
+	return check_pieces(p, err);
 }
 
 // Own memory and slots of one guest, all its rings.
@@ -197,8 +217,11 @@ static int listen_on(struct guest *g, const struct sockaddr_un *a)
 
 	if (lstat(g->path, &st) == 0 && S_ISSOCK(st.st_mode)) {
 		int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-		bool alive = connect(probe, (const struct sockaddr *)a, sizeof(*a)) == 0;
+		bool alive;
 
+		if (probe < 0)
+			return -errno;
+		alive = connect(probe, (const struct sockaddr *)a, sizeof(*a)) == 0;
 		close(probe);
 		if (alive)
 			return -EADDRINUSE;
@@ -228,6 +251,16 @@ static int begin(struct vh_front *f, struct guest *g, int fd)
 	return watch(f, g, fd, false);
 }
 
+static void disconnect(struct vh_front *f, struct guest *g, enum vh_front_state state)
+{
+	if (g->fd >= 0) {
+		close(g->fd);
+		g->fd = -1;
+	}
+	vh_msg_reader_close(&g->reader);
+	vh_front_changed(f, g, state);
+}
+
 static void try_connect(struct vh_front *f, struct guest *g)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
@@ -239,7 +272,8 @@ static void try_connect(struct vh_front *f, struct guest *g)
 			close(fd);
 		return;
 	}
-	begin(f, g, fd);
+	if (begin(f, g, fd) < 0)
+		disconnect(f, g, VH_FRONT_WAITING);
 }
 
 int vh_front_open(struct vh_front *f, uint16_t guest, const char *path, enum vh_front_mode mode,
@@ -273,16 +307,6 @@ int vh_front_open(struct vh_front *f, uint16_t guest, const char *path, enum vh_
 	if (mode == VH_FRONT_CONNECT)
 		try_connect(f, g);
 	return 0;
-}
-
-static void disconnect(struct vh_front *f, struct guest *g, enum vh_front_state state)
-{
-	if (g->fd >= 0) {
-		close(g->fd);
-		g->fd = -1;
-	}
-	vh_msg_reader_close(&g->reader);
-	vh_front_changed(f, g, state);
 }
 
 void vh_front_close(struct vh_front *f, uint16_t guest)
@@ -333,6 +357,17 @@ static void converse(struct vh_front *f, struct guest *g)
 	}
 }
 
+// What the back-end wrote made no sense: as a guest we cannot go on with it.
+static void check_broken(struct vh_front *f, struct guest *g)
+{
+	for (uint16_t i = 0; i < 2 * f->params.n_pairs; i++) {
+		if (g->state == VH_FRONT_READY && g->rings[i].broken) {
+			g->n_broken++;
+			disconnect(f, g, VH_FRONT_WAITING); // begin() resets the ring
+		}
+	}
+}
+
 int vh_front_poll(struct vh_front *f, int timeout_ms)
 {
 	struct epoll_event events[EVENTS];
@@ -346,6 +381,7 @@ int vh_front_poll(struct vh_front *f, int timeout_ms)
 			try_connect(f, g);
 		if (g->state == VH_FRONT_NEGOTIATING && !g->waiting_reply)
 			vh_front_advance(f, g); // the socket was full
+		check_broken(f, g);
 	}
 	n = epoll_wait(f->epoll_fd, events, EVENTS, timeout_ms);
 	if (n < 0)
@@ -376,8 +412,10 @@ int vh_front_stop(struct vh_front *f, uint16_t guest)
 		disconnect(f, g, VH_FRONT_WAITING);
 	while (g->fd >= 0 && g->step != STEP_STOPPED) {
 		clock_gettime(CLOCK_MONOTONIC, &now);
-		if (now.tv_sec - start.tv_sec > STOP_TIMEOUT_MS / 1000)
+		if (now.tv_sec - start.tv_sec > STOP_TIMEOUT_MS / 1000) {
+			disconnect(f, g, VH_FRONT_WAITING);
 			return -ETIMEDOUT;
+		}
 		vh_front_poll(f, 1);
 	}
 	if (g->fd < 0)
@@ -418,6 +456,11 @@ const char *vh_front_why(const struct vh_front *f, uint16_t guest)
 uint64_t vh_front_features(const struct vh_front *f, uint16_t guest)
 {
 	return f->guests[guest].features;
+}
+
+uint32_t vh_front_n_broken(const struct vh_front *f, uint16_t guest)
+{
+	return f->guests[guest].n_broken;
 }
 
 uint32_t vh_front_n_attaches(const struct vh_front *f, uint16_t guest)

@@ -41,7 +41,7 @@ struct guest {
 	int listen_fd, fd;
 	uint64_t offered, features, protocol_features;
 	uint64_t mem_offset; // of its part of the shared memory
-	uint32_t n_attaches;
+	uint32_t n_attaches, n_broken;
 };
 
 struct vh_front {

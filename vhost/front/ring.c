@@ -225,6 +225,23 @@ void vh_ring_chain(struct vh_ring *r, uint16_t slot, uint32_t size_bytes)
 	};
 }
 
+// A frame of several buffers: all but the last are full, as each back-end leaves them, so that
+// their lengths need not be kept.
+void vh_ring_merge(struct vh_ring *r, struct vh_frame *f, const uint32_t *lens)
+{
+	uint32_t whole = r->slot_bytes + VH_RING_HDR_BYTES;
+	uint16_t n = f->n_bufs;
+
+	if (n == 0 || n > VH_RING_BURST) {
+		r->broken = true;
+		return;
+	}
+	for (uint16_t k = 0; k < n; k++)
+		if (k + 1 < n ? lens[k] != whole : lens[k] > whole)
+			r->broken = true;
+	f->size_bytes = (uint32_t)(n - 1) * whole - VH_RING_HDR_BYTES + lens[n - 1];
+}
+
 // VIRTIO 1.2, 2.8.1: a descriptor is used when both its flags equal our wrap counter.
 static bool packed_is_used(const struct vh_ring *r, uint16_t idx, bool wrap)
 {
@@ -241,8 +258,8 @@ uint16_t vh_ring_packed_used(struct vh_ring *r, uint16_t n_max, uint16_t *slots,
 	bool wrap = r->used_wrap;
 
 	while (!r->broken && n < n_max && n < r->n_in_flight && packed_is_used(r, idx, wrap)) {
-		slots[n] = r->pdesc[idx].id;
-		lens[n] = r->pdesc[idx].len;
+		slots[n] = __atomic_load_n(&r->pdesc[idx].id, __ATOMIC_RELAXED);
+		lens[n] = __atomic_load_n(&r->pdesc[idx].len, __ATOMIC_RELAXED);
 		if (slots[n] >= r->n_slots) {
 			r->broken = true;
 			return 0;
@@ -337,6 +354,8 @@ bool vh_ring_has_used(struct vh_ring *r)
 	uint16_t slots[1];
 	uint32_t lens[1];
 
+	if (r->broken)
+		return false;
 	return r->packed ? vh_ring_packed_used(r, 1, slots, lens) > 0
 			 : __atomic_load_n(&r->used->idx, __ATOMIC_ACQUIRE) != r->used_idx;
 }

@@ -141,22 +141,21 @@ const char *vh_msg_name(uint32_t request);
 // fd       the socket, non-blocking
 // m        the message; its descriptors belong to the caller
 // returns  1 = *m is complete; 0 = more must arrive; -ECONNRESET = the peer closed; -EBADMSG = not
-// the protocol's
-//          version; -EMSGSIZE = a size that the request cannot have, or more descriptors than fit;
-//          others of recvmsg()
+//          the protocol's version; -EMSGSIZE = a size that the request cannot have, or more
+//          descriptors than fit; others of recvmsg(). An error has closed what was received.
 // thread   the connection's; does not block
 int vh_msg_recv(struct vh_msg_reader *r, int fd, struct vh_msg *m);
 
-// Close descriptors that arrived and were not taken.
+// Close the descriptors of a message that has not arrived whole.
 void vh_msg_reader_close(struct vh_msg_reader *r);
 
 // Send one message, whole.
 //
 // m        request, size, payload and fds are set; the version is added
 // returns  0; -EAGAIN = the socket is full and nothing was sent; -EPIPE and others of sendmsg():
-// close the connection thread   the connection's; blocks only when the socket took a part of the
-// message, until it takes the rest or 1 s is
-//          over (then -ETIMEDOUT)
+//          close the connection
+// thread   the connection's; blocks only when the socket took a part of the message, until it takes
+//          the rest or takes nothing for 1 s (then -ETIMEDOUT)
 int vh_msg_send(int fd, const struct vh_msg *m);
 
 #endif

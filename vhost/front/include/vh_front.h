@@ -7,7 +7,8 @@
 // (vh_ring.h). A guest negotiates what a Linux guest does: split rings, mergeable receive buffers,
 // indirect descriptors, event index, checksum and TSO, multiqueue; packed rings when asked. When
 // its back-end goes away, a guest keeps its rings and offers them to the next one from where the
-// last one stopped (used->idx), as QEMU does.
+// last one stopped (used->idx), as QEMU does. A
+// back-end that breaks a ring (vh_ring.h) loses the connection, and that ring begins anew.
 //
 //	vh_front_create(&params, &f, &err);
 //	vh_front_open(f, 0, "/run/weir/guests/a.sock", VH_FRONT_LISTEN, &err);
@@ -86,7 +87,7 @@ void vh_front_close(struct vh_front *f, uint16_t guest);
 // Stop a ready guest's queues, as a guest's driver does on reset, and wait until the back-end has
 // let go of them. It stays connected; vh_front_start() begins again with fresh rings.
 //
-// returns  0; -ENOTCONN; -ETIMEDOUT after 5 s; others of the socket
+// returns  0; -ENOTCONN; -ETIMEDOUT after 5 s: the connection is given up
 int vh_front_stop(struct vh_front *f, uint16_t guest);
 int vh_front_start(struct vh_front *f, uint16_t guest);
 
@@ -104,6 +105,7 @@ enum vh_front_state vh_front_state(const struct vh_front *f, uint16_t guest);
 const char *vh_front_why(const struct vh_front *f, uint16_t guest);
 uint64_t vh_front_features(const struct vh_front *f, uint16_t guest); // negotiated virtio features
 uint32_t vh_front_n_attaches(const struct vh_front *f, uint16_t guest);
+uint32_t vh_front_n_broken(const struct vh_front *f, uint16_t guest); // rings the back-end broke
 bool vh_front_huge_pages(const struct vh_front *f);
 
 // Queues of a guest, named as the guest sees them. Never NULL.

@@ -14,9 +14,9 @@
 //		vh_ring_release(r);			// the back-end may fill the slots again
 //
 // One thread per ring; nothing here blocks but the write to a kick descriptor, which happens only
-// when the back-end asks for it. What the back-end writes is checked: nonsense sets `broken`, and a
-// broken ring moves nothing more. Source: VIRTIO 1.2, 2.7 (split), 2.8 (packed), 5.1.6 (network
-// device operation).
+// when the back-end asks for it. What the back-end writes is read once and checked: nonsense sets
+// `broken`, and a broken ring moves nothing more. Source: VIRTIO 1.2, 2.7 (split), 2.8
+// (packed), 5.1.6 (network device operation).
 #ifndef VH_RING_H
 #define VH_RING_H
 
@@ -75,6 +75,7 @@ void vh_ring_chain(struct vh_ring *r, uint16_t slot, uint32_t size_bytes);
 uint16_t vh_ring_packed_used(struct vh_ring *r, uint16_t n_max, uint16_t *slots, uint32_t *lens);
 void vh_ring_packed_post(struct vh_ring *r, const uint16_t *slots, const uint32_t *lens,
 			 uint16_t n);
+void vh_ring_merge(struct vh_ring *r, struct vh_frame *f, const uint32_t *lens);
 
 static inline uint8_t *vh_ring_frame(const struct vh_ring *r, uint16_t slot)
 {
@@ -133,14 +134,14 @@ static inline uint16_t vh_ring_used(struct vh_ring *r, uint16_t n_max, uint16_t 
 	for (uint16_t i = 0; i < n; i++) {
 		const struct vring_used_elem *e =
 			&r->used->ring[(uint16_t)(r->used_idx + i) & (r->size - 1)];
-		uint32_t slot = e->id >> r->id_shift;
+		uint32_t slot = __atomic_load_n(&e->id, __ATOMIC_RELAXED) >> r->id_shift;
 
 		if (__builtin_expect(slot >= r->n_slots, 0)) {
 			r->broken = true;
 			return 0;
 		}
 		slots[i] = (uint16_t)slot;
-		lens[i] = e->len;
+		lens[i] = __atomic_load_n(&e->len, __ATOMIC_RELAXED);
 	}
 	return n;
 }
@@ -182,6 +183,8 @@ static inline uint16_t vh_ring_reserve(struct vh_ring *r, uint16_t n, uint8_t **
 {
 	if (r->n_ids < n)
 		vh_ring_reclaim(r);
+	if (__builtin_expect(r->broken, 0))
+		return 0;
 	if (n > r->n_ids)
 		n = r->n_ids;
 	for (uint16_t i = 0; i < n; i++)
@@ -221,8 +224,8 @@ static inline void vh_ring_send(struct vh_ring *r, uint16_t n, const uint32_t *l
 		vh_ring_publish(r, n);
 }
 
-// The frames that have arrived. They are the caller's until vh_ring_release(), which must come
-// before the next take.
+// The frames that have arrived, each within its buffers. They are the caller's until
+// vh_ring_release(), which must come before the next take.
 //
 // n_max    1..VH_RING_BURST
 // returns  how many, 0..n_max
@@ -244,26 +247,21 @@ static inline uint16_t vh_ring_take(struct vh_ring *r, uint16_t n_max, struct vh
 
 		f->data = vh_ring_frame(r, slots[b]);
 		if (r->mergeable)
-			n_of = vh_ring_hdr(f->data)->num_buffers;
-		if (__builtin_expect(n_of != 1 && (n_of == 0 || n_of > VH_RING_BURST), 0)) {
-			r->broken = true;
-			break;
-		}
-		if (b + n_of > n_bufs)
-			break; // the rest of it comes with the next call
+			n_of = __atomic_load_n(&vh_ring_hdr(f->data)->num_buffers,
+					       __ATOMIC_RELAXED);
 		f->taken_idx = b;
 		f->n_bufs = n_of;
-		f->first_bytes = lens[b] - VH_RING_HDR_BYTES;
+		f->first_bytes = lens[b] - VH_RING_HDR_BYTES; // shorter: it wraps, and is too long
 		f->size_bytes = f->first_bytes;
-		for (uint16_t k = 1; k < n_of; k++)
-			f->size_bytes += lens[b + k];
-		if (__builtin_expect(lens[b] < VH_RING_HDR_BYTES ||
-					     f->size_bytes >
-						     n_of * (r->slot_bytes + VH_RING_HDR_BYTES),
-				     0)) {
-			r->broken = true;
-			break;
+		if (__builtin_expect(n_of != 1, 0)) {
+			if (b + n_of > n_bufs && n_of <= VH_RING_BURST)
+				break; // the rest of it comes with the next call
+			vh_ring_merge(r, f, &lens[b]);
 		}
+		if (__builtin_expect(f->first_bytes > r->slot_bytes, 0))
+			r->broken = true;
+		if (__builtin_expect(r->broken, 0))
+			break;
 		b = (uint16_t)(b + n_of);
 		n++;
 	}
