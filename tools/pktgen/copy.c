@@ -12,11 +12,15 @@
 
 #include "pg_engine.h"
 
-enum { COPY_BURST = 32 };
+enum {
+	COPY_BURST = 32,
+	COPY_PATIENCE = 64, // looks at less than a burst before it is taken
+};
 
 struct way {
 	struct vh_ring *from, *to;
 	uint16_t from_idx, to_idx;
+	uint16_t n_looks;
 };
 
 struct pg_copy {
@@ -39,6 +43,10 @@ static uint16_t copy_burst(struct way *w)
 	uint16_t room = (uint16_t)(__atomic_load_n(&t->avail->idx, __ATOMIC_ACQUIRE) - w->to_idx);
 
 	n = n < room ? n : room;
+	// Whole bursts, or both sides would chase each other through the same cache lines.
+	if (n < COPY_BURST && w->n_looks++ < COPY_PATIENCE)
+		return 0;
+	w->n_looks = 0;
 	n = n < COPY_BURST ? n : COPY_BURST;
 	for (uint16_t i = 0; i < n; i++) {
 		uint16_t fm = (uint16_t)(w->from_idx + i) & (f->size - 1),

@@ -198,6 +198,10 @@ static void json_generator(FILE *f, const struct pg_engine *e, const struct pg_l
 	struct total t;
 
 	total_of(e, NULL, from, to, &t);
+	if (to->copy_pkts > from->copy_pkts)
+		fprintf(f, "\"copy\":{\"cycles_per_packet\":%.1f},",
+			(double)(to->copy_ticks - from->copy_ticks) /
+				(double)(to->copy_pkts - from->copy_pkts));
 	fprintf(f,
 		"\"generator\":{\"cycles_per_packet\":%.1f,\"idle\":%.4f,\"tx_blocked\":%.4f,"
 		"\"hugepages\":%s},",
@@ -223,6 +227,9 @@ static void json_streams(FILE *f, const struct pg_engine *e, const struct pg_loo
 		fprintf(f, "%s\n{\"name\":\"%s\",\"kind\":\"%s\",", i == 0 ? "" : ",", c->name,
 			c->kind == PG_ISCSI ? "iscsi" : "flood");
 		json_counts(f, &t, s);
+		fprintf(f, "\"tx_blocked\":%.4f,",
+			t.c.wanted_pkts == 0 ? 0.0
+					     : (double)t.c.blocked_pkts / (double)t.c.wanted_pkts);
 		if (c->kind == PG_ISCSI)
 			fprintf(f, "\"ios\":%lu,\"ios_per_s\":%.1f,\"lost_ios\":%lu,", t.c.ios,
 				(double)t.c.ios / s, t.c.lost_ios);
