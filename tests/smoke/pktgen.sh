@@ -122,6 +122,10 @@ expect 0 '.streams[0].ios > 0 and .streams[1].rx_pkts > 10'
 pg $ab,rx=20kpps port=vhost:"$LAB_T/c" port=vhost:"$LAB_T/e" "$profiles/slow-guest.profile" $short
 expect 0 '.streams[1].lost_pkts == 0 and .streams[1].rx_pkts > 10 and .streams[0].rx_pkts > 10'
 
+echo "- a guest that comes and goes"
+pg $ab,churn=2 expect=lossless rate=20kpps $short
+expect 0 '.ports | map(.attaches) == [1, 3]'
+
 echo "- the switch is killed during a run and started again: the run goes on"
 "$pktgen" --events --json "$LAB_T/r.json" --csv "$LAB_T/r.csv" $ab rate=20kpps duration=5s warm-up=100ms interval=250ms >"$LAB_T/r.out" 2>"$LAB_T/r.err" & p=$!
 LAB_PIDS+=($p)
