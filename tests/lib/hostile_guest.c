@@ -199,7 +199,12 @@ static void chain_out_of_the_table(void)
 // A table of descriptors in slot 1.
 static struct vring_desc *table(void)
 {
-	return (struct vring_desc *)vh_ring_hdr(vh_ring_frame(tx, 1));
+	return (struct vring_desc *)vh_ring_frame(tx, 1);
+}
+
+static uint64_t table_addr(void)
+{
+	return addr_of(tx, 1) + VH_RING_HDR_BYTES;
 }
 
 static void indirect_tables(void)
@@ -210,12 +215,12 @@ static void indirect_tables(void)
 		if (!attach_again())
 			return;
 		memset(table(), 0xff, FRAME);
-		desc(tx, 0, addr_of(tx, 1), lens[i], VRING_DESC_F_INDIRECT, 0);
+		desc(tx, 0, table_addr(), lens[i], VRING_DESC_F_INDIRECT, 0);
 		push(tx, 0);
 		settle(SETTLE_MS);
 	}
-	one(addr_of(tx, 1), 16, VRING_DESC_F_INDIRECT | VRING_DESC_F_NEXT, 0);
-	one(addr_of(tx, 1), 16, VRING_DESC_F_INDIRECT | VRING_DESC_F_WRITE, 0);
+	one(table_addr(), 16, VRING_DESC_F_INDIRECT | VRING_DESC_F_NEXT, 0);
+	one(table_addr(), 16, VRING_DESC_F_INDIRECT | VRING_DESC_F_WRITE, 0);
 	one(0, 16, VRING_DESC_F_INDIRECT, 0);
 	one(GUEST_ADDR - 8, 16, VRING_DESC_F_INDIRECT, 0);
 }
@@ -224,8 +229,8 @@ static void indirect_in_indirect(void)
 {
 	if (!attach())
 		return;
-	table()[0] = (struct vring_desc){ addr_of(tx, 1), 16, VRING_DESC_F_INDIRECT, 0 };
-	desc(tx, 0, addr_of(tx, 1), 16, VRING_DESC_F_INDIRECT, 0);
+	table()[0] = (struct vring_desc){ table_addr(), 16, VRING_DESC_F_INDIRECT, 0 };
+	desc(tx, 0, table_addr(), 16, VRING_DESC_F_INDIRECT, 0);
 	push(tx, 0);
 	settle(SETTLE_MS);
 	if (!attach_again())
@@ -233,13 +238,13 @@ static void indirect_in_indirect(void)
 	for (int i = 0; i < 16; i++) // a chain within the table that goes round
 		table()[i] = (struct vring_desc){ addr_of(tx, 3), 60, VRING_DESC_F_NEXT,
 						  (uint16_t)((i + 1) % 16) };
-	desc(tx, 0, addr_of(tx, 1), 256, VRING_DESC_F_INDIRECT, 0);
+	desc(tx, 0, table_addr(), 256, VRING_DESC_F_INDIRECT, 0);
 	push(tx, 0);
 	settle(SETTLE_MS);
 	if (!attach_again())
 		return;
 	table()[0] = (struct vring_desc){ addr_of(tx, 3), 60, VRING_DESC_F_NEXT, 5000 };
-	desc(tx, 0, addr_of(tx, 1), 16, VRING_DESC_F_INDIRECT, 0);
+	desc(tx, 0, table_addr(), 16, VRING_DESC_F_INDIRECT, 0);
 	push(tx, 0);
 	settle(SETTLE_MS);
 }
@@ -627,8 +632,7 @@ static void descriptors_of_the_wrong_kind(void)
 			push(tx, (uint16_t)k);
 		settle(20);
 	}
-	for (int i = 0; i < 3; i++)
-		close(fds[i]);
+	close(fds[0]); // the rest goes with the process
 }
 
 // Ends at each step of the start. A thousand times.
@@ -660,8 +664,6 @@ static int memory_fd(void)
 		if (readlink(path, to, sizeof(to) - 1) > 0 && strstr(to, "weir-front") != NULL)
 			found = (int)strtol(e->d_name, NULL, 10);
 	}
-	if (d != NULL)
-		closedir(d);
 	return found;
 }
 

@@ -39,6 +39,12 @@ expect 0 "$sound"' and .seconds < 10 and .tx_pps < 120000'
 head -1 "$LAB_T/r.csv" | grep -q '^seconds,stream,tx_pkts,rx_pkts'
 [ "$(wc -l <"$LAB_T/r.csv")" -ge 3 ]
 
+profiles=$lab_top/tools/pktgen/profiles
+for p in l2-64 imix mac-churn; do
+	pg port=copy:a port=copy:b "$profiles/$p.profile" warm-up=50ms duration=300ms
+	expect 0 '.rx_pkts > 10 and .corrupt_pkts == 0'
+done
+
 echo "- what cannot be is refused by name"
 refused() { # STATUS WORDS ARG...
 	local status=$1 words=$2
@@ -71,7 +77,7 @@ expect 0 '.seconds < 30 and .lost_pkts == 0'
 
 guest() { echo "{\"name\":\"$1\",\"type\":\"weir-interfaces:guest\",\"weir-interfaces:port\":{\"socket\":\"$LAB_T/$1\",\"mtu\":9000,\"admit\":{\"enabled\":false}${2:-}}}"; }
 config() { # MORE-OF-A-AND-B MORE-OF-C
-	echo "{\"weir-system:system\":{\"max-sleep\":50},\"ietf-interfaces:interfaces\":{\"interface\":[$(guest a "${1:-}"),$(guest b "${1:-}"),$(guest c "${2:-,\"vlan\":8}"),$(guest d ',"vlan":7')]}}" >"$LAB_T/weir.json"
+	echo "{\"weir-system:system\":{\"max-sleep\":50},\"ietf-interfaces:interfaces\":{\"interface\":[$(guest a "${1:-}"),$(guest b "${1:-}"),$(guest c "${2:-,\"vlan\":8}"),$(guest d ',"vlan":7'),$(guest e)]}}" >"$LAB_T/weir.json"
 }
 config
 lab_switch "$LAB_T/weir.json"
@@ -92,6 +98,10 @@ expect 0 "$sound"
 pg $ab expect=lossless kind=iscsi op=write depth=4 mergeable=off vlan=0 $short
 expect 0 "$sound"' and .streams[0].ios > 0'
 
+echo "- the profiles that need a switch"
+pg $ab "$profiles/tso.profile" $short
+expect 0 '.rx_pkts > 10 and .corrupt_pkts == 0'
+
 STATUS=0; wait $far || STATUS=$?
 [ $STATUS = 3 ] || { echo "exit code $STATUS instead of 3"; cat "$LAB_T/far.err"; exit 1; }
 grep -q 'stream all, port 0 to port 1: [1-9][0-9]* frames sent, 0 arrived intact, 0 damaged: does the switch forward?' "$LAB_T/far.err"
@@ -105,8 +115,16 @@ config ',"mirror-to":"c"' ',"mirror-destination":true'
 "$weir" reload >/dev/null
 pg $ab port=vhost:"$LAB_T/c" from=0 to=2 expect=lossless rate=2kpps $short
 expect 4 '.duplicated_pkts > 50 and .lost_pkts == 0'
-config
+config "" ",\"vlan\":1"
 "$weir" reload >/dev/null
+pg $ab port=vhost:"$LAB_T/c" "$profiles/storage-under-load.profile" $short
+expect 0 '.streams[0].ios > 0 and .streams[1].rx_pkts > 10'
+pg $ab,rx=20kpps port=vhost:"$LAB_T/c" port=vhost:"$LAB_T/e" "$profiles/slow-guest.profile" $short
+expect 0 '.streams[1].lost_pkts == 0 and .streams[1].rx_pkts > 10 and .streams[0].rx_pkts > 10'
+
+echo "- a guest that comes and goes"
+pg $ab,churn=2 expect=lossless rate=20kpps $short
+expect 0 '.ports | map(.attaches) == [1, 3]'
 
 echo "- the switch is killed during a run and started again: the run goes on"
 "$pktgen" --events --json "$LAB_T/r.json" --csv "$LAB_T/r.csv" $ab rate=20kpps duration=5s warm-up=100ms interval=250ms >"$LAB_T/r.out" 2>"$LAB_T/r.err" & p=$!

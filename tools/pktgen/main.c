@@ -44,6 +44,7 @@ struct run {
 	uint64_t next_poll;
 	uint32_t *churn_left;  // churn_left[n_ports]
 	uint64_t *churn_since; // ticks: attached or closed then
+	bool *churn_up, gone;  // gone: a port could not come back
 };
 
 static volatile sig_atomic_t stopped;
@@ -90,28 +91,35 @@ static enum vh_front_mode mode_of(const struct pg_port *p)
 static void churn(struct run *r, uint32_t i)
 {
 	struct pg_port *p = &r->e.ports[i];
-	enum vh_front_state s = vh_front_state(r->e.front, p->guest_idx);
+	bool up = vh_front_state(r->e.front, p->guest_idx) == VH_FRONT_READY;
+	uint64_t since = r->e.tick - r->churn_since[i];
 	struct weir_err err;
 
-	if (r->churn_left[i] == 0 || !r->e.measuring)
+	if (!r->e.measuring)
 		return;
-	if (s == VH_FRONT_READY && r->e.tick - r->churn_since[i] > ticks(r, CHURN_HOLD_NS)) {
-		p->active = false;
+	if (up != r->churn_up[i]) {
+		r->churn_up[i] = up;
+		r->churn_since[i] = r->e.tick;
+	} else if (up && r->churn_left[i] > 0 && since > ticks(r, CHURN_HOLD_NS)) {
+		p->active = r->churn_up[i] = false;
 		vh_front_close(r->e.front, p->guest_idx);
+		r->churn_since[i] = r->e.tick;
+		r->churn_left[i]--;
 		if (vh_front_open(r->e.front, p->guest_idx, p->cfg->arg, mode_of(p), &err) < 0) {
 			fprintf(stderr, "weir-pktgen: %s\n", err.text);
-			stopped = 1;
+			r->gone = true;
 		}
-		r->churn_left[i]--;
-	} else if (s != VH_FRONT_READY) {
-		r->churn_since[i] = r->e.tick;
+	} else if (!up && since > ticks(r, r->cfg->attach_ns)) {
+		fprintf(stderr, "weir-pktgen: port %u (%s): the switch did not come back\n", i,
+			p->cfg->arg);
+		r->gone = true;
 	}
 }
 
 static bool churning(const struct run *r)
 {
 	for (uint32_t i = 0; i < r->cfg->n_ports; i++)
-		if (r->churn_left[i] > 0)
+		if (r->cfg->ports[i].churn > 0 && (r->churn_left[i] > 0 || !r->churn_up[i]))
 			return true;
 	return false;
 }
@@ -232,7 +240,8 @@ static void measure(struct run *r)
 	pg_look_take(&r->e, &r->last);
 	start = r->e.tick;
 	next = start + ticks(r, r->cfg->interval_ns);
-	while (!stopped && (r->e.tick - start < ticks(r, r->cfg->duration_ns) || churning(r))) {
+	while (!stopped && !r->gone &&
+	       (r->e.tick - start < ticks(r, r->cfg->duration_ns) || churning(r))) {
 		turn(r);
 		if (r->e.tick >= next) {
 			interval(r, start);
@@ -385,6 +394,7 @@ static void run_close(struct run *r)
 	free(r->e.ports);
 	free(r->churn_left);
 	free(r->churn_since);
+	free(r->churn_up);
 	if (r->csv != NULL)
 		fclose(r->csv);
 }
@@ -397,7 +407,9 @@ static int run_open(struct run *r, struct weir_err *err)
 	r->e.ports = calloc(r->cfg->n_ports, sizeof(r->e.ports[0]));
 	r->churn_left = calloc(r->cfg->n_ports, sizeof(r->churn_left[0]));
 	r->churn_since = calloc(r->cfg->n_ports, sizeof(r->churn_since[0]));
-	if (r->e.ports == NULL || r->churn_left == NULL || r->churn_since == NULL)
+	r->churn_up = calloc(r->cfg->n_ports, sizeof(r->churn_up[0]));
+	if (r->e.ports == NULL || r->churn_left == NULL || r->churn_since == NULL ||
+	    r->churn_up == NULL)
 		return weir_err_set(err, -ENOMEM, "out of memory");
 	rc = ports_open(r, err);
 	if (rc == 0)
@@ -459,6 +471,8 @@ static int run(struct run *r)
 		return CANNOT;
 	if (r->opt.json == NULL || strcmp(r->opt.json, "-") != 0)
 		pg_report_summary(stderr, &r->e, &r->before, &r->now);
+	if (r->gone)
+		return CANNOT;
 	return r->cfg->lossless && pg_report_faults(&r->e) > 0 ? LOST : OK;
 }
 

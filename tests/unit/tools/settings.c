@@ -212,8 +212,9 @@ static void bad_settings_are_refused_by_key_value_and_reason(void **state)
 	}
 }
 
-static const char *load(const char *text, size_t size)
+static const char *load(const char *text)
 {
+	size_t size = strlen(text);
 	static struct weir_err err;
 	char path[] = "/tmp/weir-profile.XXXXXX";
 	int fd = mkstemp(path);
@@ -236,18 +237,17 @@ static void profiles_have_comments_and_line_numbers(void **state)
 
 	(void)state;
 	assert_string_equal(load("# all\n\n  queue-size = 256  # small\nport=vhost:/a\n"
-				 "port = vhost:/b",
-				 67),
+				 "port = vhost:/b"),
 			    "");
 	assert_int_equal(c.queue_size, 256);
 	assert_int_equal(c.n_ports, 2);
 	assert_string_equal(c.ports[1].arg, "/b");
-	assert_string_equal(load("pairs=1\n\npairs = 77\n", 20),
+	assert_string_equal(load("pairs=1\n\npairs = 77\n"),
 			    "line 3: pairs=77: expected a number from 1 to 16");
-	assert_string_equal(load("pairs\n", 6),
+	assert_string_equal(load("pairs\n"),
 			    "line 1: pairs: no such setting (weir-pktgen --help lists them)");
-	memset(longer, 'x', sizeof(longer));
-	assert_string_equal(load(longer, sizeof(longer)), "line 1: longer than 1022 bytes");
+	memset(longer, 'x', sizeof(longer) - 1);
+	assert_string_equal(load(longer), "line 1: longer than 1022 bytes");
 	assert_int_equal(pg_config_load(&c, "/nowhere", &err), -2);
 	assert_string_equal(err.text, "profile /nowhere: No such file or directory");
 	assert_int_equal(pg_config_load(&c, "/tmp", &err), -21);
