@@ -171,8 +171,8 @@ static void a_good_wire_has_no_fault(void **state)
 		"port=vhost:a port=vhost:b port=vhost:c port=vhost:d verify=on pairs=4 flows=64",
 		"port=vhost:a port=vhost:b verify=on kind=iscsi op=read depth=4",
 		"port=vhost:a port=vhost:b verify=on kind=iscsi op=write io-size=100000 mtu=9000",
-		"port=vhost:a port=vhost:b verify=on stream=a kind=iscsi stream=b kind=iscsi "
-		"vlan=7 op=write stream=c size=64-200",
+		("port=vhost:a port=vhost:b verify=on stream=a kind=iscsi stream=b kind=iscsi "
+		 "vlan=7 op=write stream=c size=64-200"),
 	};
 
 	(void)state;
