@@ -164,11 +164,11 @@ void dp_tx_forget_removed(struct dp_worker *w)
 	w->n_dirty = n_left;
 }
 
-void dp_tx_dirty(struct dp_worker *w)
+uint32_t dp_tx_dirty(struct dp_worker *w, uint32_t first)
 {
-	uint32_t n_left = 0;
+	uint32_t n_left = first;
 
-	for (uint32_t i = 0; i < w->n_dirty; i++) {
+	for (uint32_t i = first; i < w->n_dirty; i++) {
 		struct dp_port *p = w->dirty[i].port;
 
 		if (drain(w, p))
@@ -177,4 +177,5 @@ void dp_tx_dirty(struct dp_worker *w)
 			w->dirty[n_left++] = w->dirty[i];
 	}
 	w->n_dirty = n_left;
+	return n_left;
 }

@@ -12,6 +12,7 @@
 enum {
 	SILENT_US = 1000, // a queue without a frame for so long is silent: looked at in sweeps only
 	SWEEP_NS = 20000,
+	HELD_MAX = 64, // frames received before some are sent: they are still in the first cache
 	IDLE_TURNS = 2000, // empty turns before the first nap
 	FIRST_NAP_US = 5,
 	HANDOVER_BURST = 64,
@@ -276,6 +277,8 @@ static uint32_t poll_queues(struct dp_worker *w)
 	struct dp_rxq *rxqs = w->snap->rxqs[w->id];
 	uint32_t n = w->snap->n_rxqs[w->id], now_us = (uint32_t)(w->now_ns / 1000), n_rx = 0;
 	bool sweep = w->now_ns >= w->next_sweep_ns;
+	// Ports before this one have been tried in this turn, or wait from earlier ones.
+	uint32_t untried = w->n_dirty, n_held = 0;
 
 	if (sweep)
 		w->next_sweep_ns = w->now_ns + SWEEP_NS;
@@ -285,9 +288,15 @@ static uint32_t poll_queues(struct dp_worker *w)
 		if (!sweep && now_us - rxqs[i].heard_us > SILENT_US)
 			continue;
 		got = walk(w, &rxqs[i]);
-		if (got > 0)
-			rxqs[i].heard_us = now_us;
+		if (got == 0)
+			continue;
+		rxqs[i].heard_us = now_us;
 		n_rx += got;
+		n_held += got;
+		if (n_held >= HELD_MAX) {
+			untried = dp_tx_dirty(w, untried);
+			n_held = 0;
+		}
 	}
 	if (n_rx == 0)
 		w->next_sweep_ns = 0;
@@ -310,7 +319,7 @@ uint32_t dp_worker_turn(struct dp_worker *w, uint64_t now_ns, uint32_t now_s)
 		n_other += take_handover(w);
 	n_rx = poll_queues(w);
 	if (w->n_dirty > 0)
-		dp_tx_dirty(w);
+		dp_tx_dirty(w, 0);
 	if (unlikely(w->punted)) {
 		w->punted = false;
 		eventfd_write(w->sw->punt_fd, 1);

@@ -39,14 +39,15 @@ def ports():
 
 
 def neighbours():
-    """The rate of guests 0 and 1, while guests 2 and 3 misbehave; as a share of the rate while they behave."""
+    """What guests 0 and 1, who offer 1 Mpps each, still get while guests 2 and 3 misbehave; as a share of what they get while they behave."""
     def load(rate, **more):
-        return Load(ports=4, streams=[{"name": "pair", "from": "0-1"}, {"name": "other", "from": "2", "to": "3", "rate": rate}], **more)
+        return Load(ports=4, streams=[{"name": "pair", "from": "0-1", "rate": "1mpps"}, {"name": "other", "from": "2", "to": "3", "rate": rate}], **more)
     behaves = "neighbour reads all of 1 Mpps"
     return [Cell("neighbours", behaves, load("1mpps")),
             Cell("neighbours", "neighbour reads 10 %", load("1mpps", reads={3: "100kpps"}), baseline=behaves),
             Cell("neighbours", "neighbour never reads", load("1mpps", reads={3: "off"}), baseline=behaves),
-            Cell("neighbours", "neighbour floods", load("max"), baseline=behaves)]
+            Cell("neighbours", "neighbour floods", load("max"), baseline=behaves),
+            Cell("neighbours", "neighbour floods one that never reads", load("max", reads={3: "off"}), baseline=behaves)]
 
 
 def agree():
