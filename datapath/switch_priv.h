@@ -255,7 +255,8 @@ void dp_output(struct dp_worker *w, struct rte_mbuf **pkts, uint32_t n, const st
 void dp_schedule(struct dp_worker *w, struct rte_mbuf **pkts, uint32_t n,
 		 const struct dp_view *out);
 void dp_enqueue(struct dp_worker *w, struct dp_port *p, struct rte_mbuf **pkts, uint32_t n);
-// Send from the ports that have frames, from the first-th of them on. returns how many still have some
+// Send from the ports that have frames, from the first-th of them on. returns how many still have
+// some
 uint32_t dp_tx_dirty(struct dp_worker *w, uint32_t first);
 void dp_tx_forget_removed(struct dp_worker *w);
 
