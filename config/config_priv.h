@@ -28,6 +28,10 @@ bool cfg_flag(const struct lyd_node *parent, const char *name, bool otherwise);
 void cfg_text(const struct lyd_node *parent, const char *name, char *out, size_t size);
 uint32_t cfg_count(const struct lyd_node *parent, const char *name);
 
+// A validated tree, with its defaults, as typed structs. returns 0 and *out; -EINVAL with err
+// filled; -ENOMEM
+int cfg_from_tree(const struct lyd_node *tree, struct cfg **out, struct cfg_error *err);
+
 // Checks across lists that YANG leaves open.
 int cfg_check(const struct cfg *c, struct cfg_error *err);
 

@@ -419,11 +419,28 @@ static int tree_read(struct cfg *c, const struct lyd_node *tree, struct cfg_erro
 	return 0;
 }
 
+int cfg_from_tree(const struct lyd_node *tree, struct cfg **out, struct cfg_error *err)
+{
+	struct cfg *c = calloc(1, sizeof(*c));
+	int rc = c == NULL ? -ENOMEM : lists_alloc(c, tree);
+
+	*out = NULL;
+	if (rc == 0)
+		rc = tree_read(c, tree, err);
+	if (rc == 0)
+		rc = cfg_check(c, err);
+	if (rc < 0) {
+		cfg_free(c);
+		return rc;
+	}
+	*out = c;
+	return 0;
+}
+
 int cfg_load(struct cfg_schema *s, const char *json, size_t size, struct cfg **out,
 	     struct cfg_error *err)
 {
 	struct lyd_node *tree = NULL;
-	struct cfg *c;
 	char *text;
 	int rc = 0;
 
@@ -433,12 +450,8 @@ int cfg_load(struct cfg_schema *s, const char *json, size_t size, struct cfg **o
 		return -EFBIG;
 	}
 	text = malloc(size + 1); // libyang wants a string
-	c = calloc(1, sizeof(*c));
-	if (text == NULL || c == NULL) {
-		free(text);
-		free(c);
+	if (text == NULL)
 		return -ENOMEM;
-	}
 	memcpy(text, json, size);
 	text[size] = '\0';
 	if (strlen(text) != size)
@@ -450,19 +463,10 @@ int cfg_load(struct cfg_schema *s, const char *json, size_t size, struct cfg **o
 				    &tree) != LY_SUCCESS)
 		rc = cfg_refuse_ly(err, s->ctx);
 	if (rc == 0)
-		rc = lists_alloc(c, tree);
-	if (rc == 0)
-		rc = tree_read(c, tree, err);
-	if (rc == 0)
-		rc = cfg_check(c, err);
+		rc = cfg_from_tree(tree, out, err);
 	lyd_free_all(tree);
 	free(text);
-	if (rc < 0) {
-		cfg_free(c);
-		return rc;
-	}
-	*out = c;
-	return 0;
+	return rc;
 }
 
 int cfg_empty(struct cfg **out)

@@ -4,15 +4,19 @@
 
 #include "config_priv.h"
 
+static const char *nc_features[] = { "candidate", "validate", "rollback-on-error", NULL };
+
 static const struct {
 	const char *name, *revision;
+	const char **features;
 } modules[] = {
-	{ "ietf-interfaces", "2018-02-20" }, // libyuma-base, nmda-modules: RFC 8343
-	{ "weir-interfaces", NULL },
-	{ "weir-vm", NULL },
-	{ "weir-qos", NULL },
-	{ "weir-system", NULL },
-	{ "weir-operations", NULL },
+	{ "ietf-netconf", "2011-06-01", nc_features }, // libyuma-base: RFC 6241
+	{ "ietf-interfaces", "2018-02-20", NULL },     // libyuma-base, nmda-modules: RFC 8343
+	{ "weir-interfaces", NULL, NULL },
+	{ "weir-vm", NULL, NULL },
+	{ "weir-qos", NULL, NULL },
+	{ "weir-system", NULL, NULL },
+	{ "weir-operations", NULL, NULL },
 };
 
 static const char *const standard_dirs[] = {
@@ -37,8 +41,8 @@ int cfg_schema_create(const char *yang_dir, struct cfg_schema **out, struct cfg_
 	for (size_t i = 0; i < sizeof(standard_dirs) / sizeof(standard_dirs[0]); i++)
 		ly_ctx_set_searchdir(s->ctx, standard_dirs[i]);
 	for (size_t i = 0; i < sizeof(modules) / sizeof(modules[0]); i++) {
-		if (ly_ctx_load_module(s->ctx, modules[i].name, modules[i].revision, NULL) ==
-		    NULL) {
+		if (ly_ctx_load_module(s->ctx, modules[i].name, modules[i].revision,
+				       modules[i].features) == NULL) {
 			cfg_refuse(err, "", modules[i].name,
 				   "YANG module does not load (ours: %s; standard ones: package "
 				   "libyuma-base): %s",

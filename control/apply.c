@@ -61,12 +61,15 @@ int ctl_config_read(struct ctl *c, struct cfg **out, bool *missing, struct cfg_e
 
 	*out = NULL;
 	*missing = rc == -ENOENT;
+	free(c->config_text);
+	c->config_text = *missing ? strdup("{}") : NULL;
 	if (*missing)
 		return cfg_empty(out);
 	if (rc < 0)
 		return rc;
 	rc = cfg_load(c->schema, text, size, out, err);
-	free(text);
+	text[size] = '\0'; // there is room for it
+	c->config_text = text;
 	// A reason that names no file is of no use in a log.
 	if (rc < 0 && err->path[0] == '\0' && err->value[0] == '\0')
 		snprintf(err->value, sizeof(err->value), "%.127s", c->config_path);
@@ -190,5 +193,7 @@ int ctl_reload(struct ctl *c, bool dry_run, char **plan_text, bool *missing, str
 	rc = ctl_apply(c, next, dry_run, plan_text, err);
 	if (rc < 0 || dry_run)
 		cfg_free(next);
+	else if (c->config_text != NULL)
+		rc = ctl_netconf_loaded(c, c->config_text, strlen(c->config_text), err);
 	return rc;
 }

@@ -9,8 +9,9 @@
 #include "cfg_json.h"
 #include "dp_switch.h"
 
-struct ctl_boot;   // boot_thread.c
-struct ctl_server; // server.c
+struct ctl_boot;    // boot_thread.c
+struct ctl_server;  // server.c
+struct ctl_netconf; // netconf.c
 
 #define CTL_VM_EVENTS 48
 
@@ -34,12 +35,14 @@ struct ctl_vm {
 struct ctl {
 	struct ev_loop *loop;
 	const char *config_path, *socket_path;
+	char *config_text;			     // of the file as it was read last
 	const struct dp_link_driver *const *drivers; // NULL-terminated; NULL = the real ones
 	struct cfg_schema *schema;
 	struct cfg *running;
 	struct dp_switch *sw;
 	struct ctl_boot *boot;
 	struct ctl_server *server;
+	struct ctl_netconf *netconf;
 	struct ctl_vm *vms;
 	bool hugepages, eal_started;
 	struct cfg_system fixed; // what the process started with
@@ -96,6 +99,13 @@ void ctl_vms_free(struct ctl *c);
 
 int ctl_server_start(struct ctl *c, struct cfg_error *err);
 void ctl_server_stop(struct ctl *c);
+
+// --- netconf.c: NETCONF sessions, on netconf.sock beside the socket of local tools
+
+int ctl_netconf_start(struct ctl *c, struct cfg_error *err);
+void ctl_netconf_stop(struct ctl *c);
+// What was loaded from a file and runs now. returns 0, or a negative errno with err filled
+int ctl_netconf_loaded(struct ctl *c, const char *json, size_t size, struct cfg_error *err);
 
 // --- ops.c, show.c
 

@@ -203,6 +203,8 @@ static int start(struct ctl *c, const struct options *o)
 	rc = ctl_boot_start(c);
 	if (rc == 0)
 		rc = ctl_server_start(c, &err);
+	if (rc == 0)
+		rc = ctl_netconf_start(c, &err);
 	if (rc < 0) {
 		error_say("start", &err);
 		return rc;
@@ -254,12 +256,14 @@ int main(int argc, char **argv)
 	if (rc == 0 && !o.check)
 		run(&c);
 	ctl_server_stop(&c);
+	ctl_netconf_stop(&c);
 	if (c.sw != NULL)
 		dp_switch_stop(c.sw);
 	ctl_boot_stop(&c);
 	dp_switch_destroy(c.sw);
 	ctl_vms_free(&c);
 	cfg_free(c.running);
+	free(c.config_text);
 	cfg_schema_destroy(c.schema);
 	if (c.eal_started)
 		rte_eal_cleanup();

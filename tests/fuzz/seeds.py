@@ -78,3 +78,14 @@ for n, c in configs.items():
 for n, r in {"state": {"get-state": {"part": "ports", "name": "x"}}, "explain": {"explain": {"port": "p", "frame": "00" * 20}},
              "tap": {"tap": {"port": "p", "kind": "trace", "filter": "00" * 16, "count": 3}}, "reload": {"reload": {"dry-run": True}}, "ping": {"ping": {}}}.items():
     put("request", n, json.dumps({"weir-operations:" + k: v for k, v in r.items()}).encode())
+
+nc = 'xmlns="urn:ietf:params:xml:ns:netconf:base:1.0"'
+hello = '<hello %s><capabilities><capability>urn:ietf:params:netconf:base:1.%d</capability></capabilities></hello>]]>]]>'
+rpcs = ['<get-config><source><running/></source></get-config>', '<lock><target><candidate/></target></lock>', '<validate><source><candidate/></source></validate>',
+        '<edit-config><target><candidate/></target><default-operation>none</default-operation><config><interfaces xmlns="urn:ietf:params:xml:ns:yang:ietf-interfaces"'
+        ' xmlns:nc="urn:ietf:params:xml:ns:netconf:base:1.0"><interface nc:operation="create"><name>a</name><enabled>true</enabled></interface></interfaces></config></edit-config>',
+        '<commit/>', '<discard-changes/>', '<kill-session><session-id>4</session-id></kill-session>', '<close-session/>']
+rpcs = ['<rpc %s message-id="1" a="b">%s</rpc>' % (nc, r) for r in rpcs]
+for i, piece in enumerate((0, 1, 7)):
+    put("netconf", "marks%d" % i, bytes([piece]) + (hello % (nc, 0) + "]]>]]>".join(rpcs) + "]]>]]>").encode())
+    put("netconf", "chunks%d" % i, bytes([piece]) + (hello % (nc, 1) + "".join("\n#%d\n%s\n#%d\n%s\n##\n" % (5, r[:5], len(r) - 5, r[5:]) for r in rpcs)).encode())
