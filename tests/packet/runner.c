@@ -311,6 +311,7 @@ int main(int argc, char **argv)
 	dp_switch_destroy(c.sw);
 	ctl_vms_free(&c);
 	cfg_free(c.running);
+	free(c.config_text);
 	cfg_schema_destroy(c.schema);
 	pcap_close(dead);
 	return 0;
