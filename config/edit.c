@@ -150,8 +150,8 @@ static int apply(struct edit *x, struct lyd_node *parent, const struct lyd_node 
 	return 0;
 }
 
-int cfg_edit(const struct ly_ctx *ctx, struct lyd_node **tree, const struct lyd_node *edit,
-	     const char *default_op, struct cfg_nc_error *e)
+int cfg_edit(struct lyd_node **tree, const struct lyd_node *edit, const char *default_op,
+	     struct cfg_nc_error *e)
 {
 	struct lyd_node *work = NULL;
 	struct edit x = { .tree = &work, .e = e };
@@ -161,7 +161,6 @@ int cfg_edit(const struct ly_ctx *ctx, struct lyd_node **tree, const struct lyd_
 							  : OP_MERGE;
 	int rc = 0;
 
-	(void)ctx;
 	if (*tree != NULL && op != OP_REPLACE &&
 	    lyd_dup_siblings(*tree, NULL, LYD_DUP_RECURSIVE, &work) != LY_SUCCESS)
 		return cfg_nc_refuse(e, "operation-failed", "out of memory");

@@ -231,8 +231,8 @@ static int edit_config(struct call *c)
 		return cfg_nc_refuse(&c->e, "malformed-message", "config: expected elements");
 	if (test != NULL && strcmp(test, "test-only") == 0)
 		return cfg_nc_refuse(&c->e, "operation-not-supported", "test-only: not there yet");
-	if (cfg_edit(st->schema->ctx, &st->ds[ds], any->value.tree,
-		     default_op == NULL ? "merge" : default_op, &c->e) < 0)
+	if (cfg_edit(&st->ds[ds], any->value.tree, default_op == NULL ? "merge" : default_op,
+		     &c->e) < 0)
 		return -EINVAL;
 	st->changed_by = c->s->id;
 	fputs("<ok/>", c->reply);

@@ -34,8 +34,8 @@ int cfg_nc_refuse(struct cfg_nc_error *e, const char *tag, const char *fmt, ...)
 //
 // default_op  "merge", "replace" or "none"
 // returns     0; -EINVAL with e filled; -ENOMEM
-int cfg_edit(const struct ly_ctx *ctx, struct lyd_node **tree, const struct lyd_node *edit,
-	     const char *default_op, struct cfg_nc_error *e);
+int cfg_edit(struct lyd_node **tree, const struct lyd_node *edit, const char *default_op,
+	     struct cfg_nc_error *e);
 
 // Is the tree a valid configuration? *out = it, typed, when not NULL.
 int cfg_store_check(const struct cfg_store *s, const struct lyd_node *tree, struct cfg **out,

@@ -198,15 +198,22 @@ int ctl_netconf_start(struct ctl *c, struct cfg_error *err)
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 	const char *slash = strrchr(c->socket_path, '/');
 	struct ctl_netconf *n = calloc(1, sizeof(*n));
-	int fd, rc;
+	int dir_size = slash == NULL ? 0 : (int)(slash + 1 - c->socket_path), fd, rc;
 
+	if (dir_size + strlen("netconf.sock") >= sizeof(a.sun_path)) {
+		free(n);
+		snprintf(err->value, sizeof(err->value), "%.*snetconf.sock", dir_size,
+			 c->socket_path);
+		snprintf(err->reason, sizeof(err->reason),
+			 "NETCONF socket: path is longer than %zu bytes", sizeof(a.sun_path) - 1);
+		return -ENAMETOOLONG;
+	}
 	if (n == NULL || cfg_store_create(c->schema, on_commit, c, &n->store) < 0) {
 		free(n);
 		return -ENOMEM;
 	}
 	// Beside the socket of the local tools, which says that no other daemon is there.
-	snprintf(n->path, sizeof(n->path), "%.*snetconf.sock",
-		 slash == NULL ? 0 : (int)(slash + 1 - c->socket_path), c->socket_path);
+	snprintf(n->path, sizeof(n->path), "%.*snetconf.sock", dir_size, c->socket_path);
 	snprintf(a.sun_path, sizeof(a.sun_path), "%s", n->path);
 	unlink(n->path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
