@@ -4,7 +4,11 @@
 
 #include "config_priv.h"
 
-static const char *nc_features[] = { "candidate", "validate", "rollback-on-error", NULL };
+// Neither writable-running (edits go through the candidate) nor url (the daemon fetches nothing).
+static const char *nc_features[] = {
+	"candidate", "confirmed-commit", "rollback-on-error", "startup", "validate", "xpath", NULL,
+};
+static const char *all_features[] = { "*", NULL };
 
 static const struct {
 	const char *name, *revision;
@@ -12,6 +16,15 @@ static const struct {
 } modules[] = {
 	{ "ietf-netconf", "2011-06-01", nc_features }, // libyuma-base: RFC 6241
 	{ "ietf-interfaces", "2018-02-20", NULL },     // libyuma-base, nmda-modules: RFC 8343
+	{ "ietf-netconf-acm", "2018-02-14", NULL },    // RFC 8341
+	{ "ietf-netconf-with-defaults", "2011-06-01", NULL }, // RFC 6243
+	{ "ietf-netconf-monitoring", "2010-10-04", NULL },    // RFC 6022
+	{ "ietf-datastores", "2018-02-14", NULL },	      // RFC 8342
+	{ "ietf-origin", "2018-02-14", NULL },
+	{ "ietf-netconf-nmda", "2019-01-07", all_features },  // RFC 8526
+	{ "ietf-netconf-notifications", "2012-02-06", NULL }, // RFC 6470
+	{ "notifications", "2008-07-14", NULL },	      // ietf-derived: RFC 5277
+	{ "nc-notifications", "2008-07-14", NULL },
 	{ "weir-interfaces", NULL, NULL },
 	{ "weir-vm", NULL, NULL },
 	{ "weir-qos", NULL, NULL },
@@ -20,8 +33,9 @@ static const struct {
 };
 
 static const char *const standard_dirs[] = {
-	"/usr/share/yuma/nmda-modules/ietf",
-	"/usr/share/yuma/modules/ietf",
+	"/usr/share/yuma/nmda-modules/ietf", "/usr/share/yuma/modules/ietf",
+	"/usr/share/yuma/modules/ietf-derived",
+	"/usr/share/yuma/modules/netconfcentral", // what notifications.yang imports
 };
 
 int cfg_schema_create(const char *yang_dir, struct cfg_schema **out, struct cfg_error *err)
