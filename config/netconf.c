@@ -1,29 +1,20 @@
-// NETCONF sessions: hello, then one rpc after the other. See cfg_netconf.h.
+// Sessions: their life, the messages of NETCONF (hello, then one rpc after the other) and the JSON of
+// local tools. See cfg_netconf.h; the operations are in rpc.c.
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "cfg_json.h"
 #include "netconf_priv.h"
 
-#define NC_NS "urn:ietf:params:xml:ns:netconf:base:1.0"
 #define BASE_10 "urn:ietf:params:netconf:base:1.0"
 #define BASE_11 "urn:ietf:params:netconf:base:1.1"
 
 enum {
 	CHUNK_MAX = 1 << 20,
 	DEPTH_MAX = 128, // of elements in elements; the parser is recursive
-};
-
-struct cfg_session {
-	struct cfg_store *store;
-	uint32_t id;
-	char user[64];
-	struct cfg_frame in;
-	char *out;
-	size_t out_size, out_at, out_cap;
-	bool greeted, ended, failed;
 };
 
 static void put(struct cfg_session *s, const char *data, size_t size)
@@ -51,7 +42,7 @@ static void put(struct cfg_session *s, const char *data, size_t size)
 }
 
 // One whole message. Chunks end between characters: some clients decode each for itself.
-static void send_message(struct cfg_session *s, const char *text, size_t size)
+void cfg_session_send(struct cfg_session *s, const char *text, size_t size)
 {
 	char head[32];
 
@@ -89,61 +80,119 @@ static void xml_text(FILE *f, const char *text)
 	}
 }
 
-static void hello(struct cfg_session *s)
+void cfg_time_text(uint64_t ms, char out[32])
 {
-	char text[1024];
-	int n = snprintf(
-		text, sizeof(text),
-		"<?xml version=\"1.0\" encoding=\"UTF-8\"?><hello xmlns=\"" NC_NS
-		"\"><capabilities>"
-		"<capability>" BASE_10 "</capability><capability>" BASE_11 "</capability>"
-		"<capability>urn:ietf:params:netconf:capability:candidate:1.0</capability>"
-		"<capability>urn:ietf:params:netconf:capability:validate:1.1</capability>"
-		"<capability>urn:ietf:params:netconf:capability:rollback-on-error:1.0</capability>"
-		"</capabilities><session-id>%u</session-id></hello>",
-		s->id);
+	time_t t = (time_t)(ms / 1000);
+	struct tm tm;
 
-	send_message(s, text, (size_t)n);
+	gmtime_r(&t, &tm);
+	strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
 }
 
-int cfg_session_create(struct cfg_store *store, uint32_t id, const char *user,
+static void hello_capability(void *arg, const char *uri)
+{
+	fputs("<capability>", arg);
+	xml_text(arg, uri);
+	fputs("</capability>", arg);
+}
+
+static void hello(struct cfg_session *s)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *f = open_memstream(&text, &size);
+
+	if (f == NULL) {
+		s->failed = s->ended = true;
+		return;
+	}
+	fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?><hello xmlns=\"" NC_NS "\"><capabilities>", f);
+	cfg_capabilities(s->store, hello_capability, f);
+	fprintf(f, "</capabilities><session-id>%u</session-id></hello>", s->id);
+	fclose(f);
+	cfg_session_send(s, text, size);
+	free(text);
+}
+
+static int groups_copy(struct cfg_session *s, const struct cfg_client *c)
+{
+	s->groups = calloc(c->n_groups + 1, sizeof(*s->groups));
+	for (size_t i = 0; s->groups != NULL && i < c->n_groups; i++) {
+		s->groups[i] = strdup(c->groups[i]);
+		if (s->groups[i] == NULL)
+			return -ENOMEM;
+		s->n_groups++;
+	}
+	return s->groups == NULL ? -ENOMEM : 0;
+}
+
+int cfg_session_create(struct cfg_store *store, const struct cfg_client *client, bool netconf,
 		       struct cfg_session **out)
 {
 	struct cfg_session *s = calloc(1, sizeof(*s));
 
-	*out = s;
+	*out = NULL;
 	if (s == NULL)
 		return -ENOMEM;
 	s->store = store;
-	s->id = id;
-	snprintf(s->user, sizeof(s->user), "%s", user);
 	cfg_frame_init(&s->in, CFG_FRAME_MAX);
-	hello(s);
+	if (groups_copy(s, client) < 0) {
+		cfg_session_destroy(s);
+		return -ENOMEM;
+	}
+	s->id = ++store->last_id;
+	s->netconf = netconf;
+	s->greeted = !netconf;
+	s->recovery = client->recovery;
+	s->login_ms = store->host.now_ms(store->host.arg);
+	snprintf(s->user, sizeof(s->user), "%s", client->user);
+	snprintf(s->client, sizeof(s->client), "%s", client->client);
+	s->next = store->sessions;
+	store->sessions = s;
+	if (netconf) {
+		store->count.in_sessions++;
+		hello(s);
+	}
+	*out = s;
 	return 0;
+}
+
+// What the session held.
+static void release(struct cfg_session *s)
+{
+	struct cfg_store *st = s->store;
+
+	for (struct cfg_session **at = &st->sessions; *at != NULL; at = &(*at)->next) {
+		if (*at == s) {
+			*at = s->next;
+			break;
+		}
+	}
+	// RFC 6241 8.3.5.2: a locked candidate with changes does not outlive the lock.
+	if (st->lock[CFG_CANDIDATE] == s->id)
+		(void)cfg_store_discard(st);
+	for (uint32_t i = 0; i < CFG_N_DS; i++)
+		if (st->lock[i] == s->id)
+			st->lock[i] = 0;
+	cfg_confirm_session_gone(st, s->id);
+	if (s->netconf && s->greeted)
+		cfg_notify_session(s, false, s->ended ? "closed" : "dropped");
 }
 
 void cfg_session_destroy(struct cfg_session *s)
 {
 	if (s == NULL)
 		return;
-	// RFC 6241 8.3.5.2: a locked candidate with changes does not outlive the lock.
-	if (s->store->lock[CFG_CANDIDATE] == s->id)
-		(void)cfg_store_discard(s->store);
-	for (uint32_t i = 0; i < CFG_N_DS; i++)
-		if (s->store->lock[i] == s->id)
-			s->store->lock[i] = 0;
+	if (s->id != 0)
+		release(s);
+	for (size_t i = 0; i < s->n_groups; i++)
+		free(s->groups[i]);
+	free(s->groups);
+	lyd_free_all(s->filter);
 	cfg_frame_fini(&s->in);
 	free(s->out);
 	free(s);
 }
-
-// An rpc as it was parsed, and its reply as it grows.
-struct call {
-	struct cfg_session *s;
-	const struct lyd_node *op; // the operation; NULL = not one of ours
-	FILE *reply;
-	struct cfg_nc_error e;
-};
 
 static void write_error(FILE *f, const struct cfg_nc_error *e)
 {
@@ -159,204 +208,20 @@ static void write_error(FILE *f, const struct cfg_nc_error *e)
 		fputs("</error-path>", f);
 	}
 	fputs("<error-message xml:lang=\"en\">", f);
+	// The thing and the value stand beside the reason: clients show nothing but the message.
+	if (e->path[0] != '\0' && strstr(e->message, e->path) == NULL) {
+		xml_text(f, e->path);
+		fputs(e->value[0] != '\0' ? " " : ": ", f);
+	}
+	if (e->value[0] != '\0') {
+		xml_text(f, e->value);
+		fputs(": ", f);
+	}
 	xml_text(f, e->message);
 	fputs("</error-message>", f);
 	if (e->info[0] != '\0')
 		fprintf(f, "<error-info>%s</error-info>", e->info);
 	fputs("</rpc-error>", f);
-}
-
-// The datastore that <source> or <target> names.
-static int datastore(struct call *c, const char *which, enum cfg_ds *out)
-{
-	const struct lyd_node *n = cfg_child(c->op, which), *ds = n == NULL ? NULL : lyd_child(n);
-	const char *name = ds == NULL ? "" : LYD_NAME(ds);
-
-	*out = strcmp(name, "candidate") == 0 ? CFG_CANDIDATE : CFG_RUNNING;
-	if (strcmp(name, "candidate") == 0 || strcmp(name, "running") == 0)
-		return 0;
-	return cfg_nc_refuse(&c->e, "operation-not-supported",
-			     "%s %s: running and candidate are there", which, name);
-}
-
-// May this session change the datastore?
-static int may_write(struct call *c, enum cfg_ds ds)
-{
-	uint32_t owner = c->s->store->lock[ds];
-
-	if (owner == 0 || owner == c->s->id)
-		return 0;
-	cfg_nc_refuse(&c->e, "in-use", "%s is locked by session %u",
-		      ds == CFG_RUNNING ? "running" : "candidate", owner);
-	return -EINVAL;
-}
-
-static int get_config(struct call *c)
-{
-	enum cfg_ds ds;
-	char *xml = NULL;
-
-	if (datastore(c, "source", &ds) < 0)
-		return -EINVAL;
-	if (cfg_child(c->op, "filter") != NULL)
-		return cfg_nc_refuse(&c->e, "operation-not-supported", "filter: not there yet");
-	if (c->s->store->ds[ds] != NULL &&
-	    lyd_print_mem(&xml, c->s->store->ds[ds], LYD_XML,
-			  LYD_PRINT_WITHSIBLINGS | LYD_PRINT_SHRINK) != LY_SUCCESS)
-		return cfg_nc_refuse(&c->e, "operation-failed", "out of memory");
-	fprintf(c->reply, "<data>%s</data>", xml == NULL ? "" : xml);
-	free(xml);
-	return 0;
-}
-
-static int edit_config(struct call *c)
-{
-	const char *default_op = cfg_value(c->op, "default-operation"),
-		   *test = cfg_value(c->op, "test-option");
-	const struct lyd_node *config = cfg_child(c->op, "config");
-	const struct lyd_node_any *any = (const struct lyd_node_any *)config;
-	struct cfg_store *st = c->s->store;
-	enum cfg_ds ds;
-
-	if (datastore(c, "target", &ds) < 0)
-		return -EINVAL;
-	if (ds != CFG_CANDIDATE)
-		return cfg_nc_refuse(&c->e, "operation-not-supported",
-				     "target running: edit the candidate and commit it");
-	if (config == NULL)
-		return cfg_nc_refuse(&c->e, "operation-not-supported", "url: <config> is taken");
-	if (may_write(c, ds) < 0)
-		return -EINVAL;
-	if (any->value_type != LYD_ANYDATA_DATATREE)
-		return cfg_nc_refuse(&c->e, "malformed-message", "config: expected elements");
-	if (test != NULL && strcmp(test, "test-only") == 0)
-		return cfg_nc_refuse(&c->e, "operation-not-supported", "test-only: not there yet");
-	if (cfg_edit(&st->ds[ds], any->value.tree, default_op == NULL ? "merge" : default_op,
-		     &c->e) < 0)
-		return -EINVAL;
-	st->changed_by = c->s->id;
-	fputs("<ok/>", c->reply);
-	return 0;
-}
-
-static int validate(struct call *c)
-{
-	enum cfg_ds ds;
-
-	if (datastore(c, "source", &ds) < 0 ||
-	    cfg_store_check(c->s->store, c->s->store->ds[ds], NULL, &c->e) < 0)
-		return -EINVAL;
-	fputs("<ok/>", c->reply);
-	return 0;
-}
-
-static int commit(struct call *c)
-{
-	if (cfg_child(c->op, "confirmed") != NULL || cfg_child(c->op, "persist-id") != NULL)
-		return cfg_nc_refuse(&c->e, "operation-not-supported",
-				     "confirmed commit: not there yet");
-	if (may_write(c, CFG_RUNNING) < 0 || may_write(c, CFG_CANDIDATE) < 0 ||
-	    cfg_store_commit(c->s->store, c->s->user, &c->e) < 0)
-		return -EINVAL;
-	fputs("<ok/>", c->reply);
-	return 0;
-}
-
-static int discard(struct call *c)
-{
-	if (may_write(c, CFG_CANDIDATE) < 0)
-		return -EINVAL;
-	if (cfg_store_discard(c->s->store) < 0)
-		return cfg_nc_refuse(&c->e, "operation-failed", "out of memory");
-	fputs("<ok/>", c->reply);
-	return 0;
-}
-
-static int lock(struct call *c)
-{
-	struct cfg_store *st = c->s->store;
-	enum cfg_ds ds;
-
-	if (datastore(c, "target", &ds) < 0)
-		return -EINVAL;
-	if (st->lock[ds] != 0) {
-		cfg_nc_refuse(&c->e, "lock-denied", "locked by session %u", st->lock[ds]);
-		c->e.type = "protocol";
-		snprintf(c->e.info, sizeof(c->e.info), "<session-id>%u</session-id>", st->lock[ds]);
-		return -EINVAL;
-	}
-	// RFC 6241 7.5: a candidate with somebody's changes cannot be locked.
-	if (ds == CFG_CANDIDATE && st->changed_by != 0) {
-		cfg_nc_refuse(&c->e, "lock-denied", "the candidate has changes of session %u",
-			      st->changed_by);
-		c->e.type = "protocol";
-		snprintf(c->e.info, sizeof(c->e.info), "<session-id>%u</session-id>",
-			 st->changed_by);
-		return -EINVAL;
-	}
-	st->lock[ds] = c->s->id;
-	fputs("<ok/>", c->reply);
-	return 0;
-}
-
-static int unlock(struct call *c)
-{
-	struct cfg_store *st = c->s->store;
-	enum cfg_ds ds;
-
-	if (datastore(c, "target", &ds) < 0)
-		return -EINVAL;
-	if (st->lock[ds] != c->s->id)
-		return cfg_nc_refuse(&c->e, "operation-failed",
-				     "this session does not hold the lock");
-	st->lock[ds] = 0;
-	if (ds == CFG_CANDIDATE && cfg_store_discard(st) < 0)
-		return cfg_nc_refuse(&c->e, "operation-failed", "out of memory");
-	fputs("<ok/>", c->reply);
-	return 0;
-}
-
-static int close_session(struct call *c)
-{
-	c->s->ended = true;
-	fputs("<ok/>", c->reply);
-	return 0;
-}
-
-static int kill_session(struct call *c)
-{
-	uint32_t id = cfg_number(c->op, "session-id", 0);
-
-	if (id == c->s->id || id == 0)
-		return cfg_nc_refuse(&c->e, "invalid-value",
-				     "session-id %u: another session's is wanted", id);
-	c->s->store->killed = id;
-	fputs("<ok/>", c->reply);
-	return 0;
-}
-
-static const struct {
-	const char *name;
-	int (*run)(struct call *c);
-} calls[] = {
-	{ "get-config", get_config },
-	{ "edit-config", edit_config },
-	{ "validate", validate },
-	{ "commit", commit },
-	{ "discard-changes", discard },
-	{ "lock", lock },
-	{ "unlock", unlock },
-	{ "close-session", close_session },
-	{ "kill-session", kill_session },
-};
-
-static int dispatch(struct call *c)
-{
-	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
-		if (strcmp(LYD_NAME(c->op), calls[i].name) == 0)
-			return calls[i].run(c);
-	return cfg_nc_refuse(&c->e, "operation-not-supported", "%s: not there yet",
-			     LYD_NAME(c->op));
 }
 
 // The attributes of <rpc> go back as they came (RFC 6241 section 4.2).
@@ -372,39 +237,58 @@ static void write_attributes(FILE *f, const struct lyd_node *envelope)
 	}
 }
 
+static void write_reply(FILE *f, struct cfg_call *c)
+{
+	char *body = lyd_child(c->out) == NULL ? NULL
+					       : cfg_tree_print(lyd_child(c->out), LYD_XML,
+								LYD_PRINT_SHRINK | c->print);
+
+	if (lyd_child(c->out) == NULL) {
+		fputs("<ok/>", f);
+	} else if (body != NULL) {
+		fputs(body, f);
+	} else {
+		cfg_nc_refuse(&c->e, "resource-denied", "out of memory");
+		write_error(f, &c->e);
+	}
+	free(body);
+}
+
+// refused: what is wrong with the message; NULL = op is an operation
 static void answer(struct cfg_session *s, const struct lyd_node *envelope,
 		   const struct lyd_node *op, struct cfg_nc_error *refused)
 {
-	char *body = NULL, *text = NULL;
-	size_t body_size = 0, size = 0;
-	struct call c = { .s = s, .op = op };
+	struct cfg_call c = { .s = s, .store = s->store, .op = op };
+	char *text = NULL;
+	size_t size = 0;
 	FILE *f = open_memstream(&text, &size);
+	int rc;
 
-	c.reply = open_memstream(&body, &body_size);
-	if (f == NULL || c.reply == NULL) {
+	if (f == NULL) {
 		s->failed = s->ended = true;
-	} else {
-		if (refused == NULL && dispatch(&c) < 0)
-			refused = &c.e;
-		fflush(c.reply);
-		fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?><rpc-reply xmlns=\"" NC_NS "\"",
-		      f);
-		write_attributes(f, envelope);
-		fputc('>', f);
-		if (refused != NULL)
-			write_error(f, refused);
-		else
-			fwrite(body, 1, body_size, f);
-		fputs("</rpc-reply>", f);
-		fflush(f);
-		send_message(s, text, size);
+		return;
 	}
-	if (c.reply != NULL)
-		fclose(c.reply);
-	if (f != NULL)
-		fclose(f);
-	free(body);
+	if (refused == NULL && (rc = cfg_rpc_run(&c)) < 0) {
+		if (rc == -ENOTSUP)
+			cfg_nc_refuse(&c.e, "operation-not-supported", "%s: a local tool's operation",
+				      LYD_NAME(op));
+		refused = &c.e;
+	}
+	fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?><rpc-reply xmlns=\"" NC_NS "\"", f);
+	write_attributes(f, envelope);
+	fputc('>', f);
+	if (refused != NULL) {
+		write_error(f, refused);
+		s->out_errors++;
+		s->store->count.out_errors++;
+	} else {
+		write_reply(f, &c);
+	}
+	fputs("</rpc-reply>", f);
+	fclose(f);
+	cfg_session_send(s, text, size);
 	free(text);
+	lyd_free_all(c.out);
 }
 
 // How deep elements stand in elements, at most DEPTH_MAX? Comments and CDATA that look like
@@ -439,6 +323,8 @@ static void rpc(struct cfg_session *s)
 	struct cfg_error err = { 0 };
 	struct ly_in *in = NULL;
 
+	s->in_rpcs++;
+	s->store->count.in_rpcs++;
 	if (!depth_ok(s->in.msg)) {
 		cfg_nc_refuse(&e, "too-big", "elements in elements: more than %d deep", DEPTH_MAX);
 		e.type = "rpc";
@@ -458,6 +344,8 @@ static void rpc(struct cfg_session *s)
 		e.type = envelope == NULL ? "rpc" : "application";
 		s->ended |= envelope == NULL &&
 			    s->in.chunked; // RFC 6241 appendix A: nothing can be answered to it
+		s->in_bad_rpcs++;
+		s->store->count.in_bad_rpcs++;
 		answer(s, envelope, NULL, &e);
 	} else {
 		answer(s, envelope, op, NULL);
@@ -465,6 +353,73 @@ static void rpc(struct cfg_session *s)
 	lyd_free_all(op);
 	lyd_free_all(envelope);
 	ly_in_free(in, 0);
+}
+
+static int json_refusal(char **answer, const struct cfg_nc_error *e)
+{
+	struct cfg_json j;
+
+	cfg_json_init(&j);
+	cfg_json_open(&j, NULL, '{');
+	cfg_json_bool(&j, "ok", false);
+	cfg_json_open(&j, "error", '{');
+	cfg_json_str(&j, "tag", e->tag);
+	cfg_json_str(&j, "path", e->path);
+	cfg_json_str(&j, "value", e->value);
+	cfg_json_str(&j, "reason", e->message);
+	if (e->line != 0)
+		cfg_json_u32(&j, "line", e->line);
+	cfg_json_u32(&j, "at", e->at);
+	cfg_json_u32(&j, "size", e->size);
+	cfg_json_close(&j, '}');
+	cfg_json_close(&j, '}');
+	*answer = j.failed ? NULL : strndup(j.buf, j.size);
+	cfg_json_fini(&j);
+	return *answer == NULL ? -ENOMEM : 0;
+}
+
+static int json_reply(char **answer, const struct cfg_call *c)
+{
+	char *body = cfg_tree_print(lyd_child(c->out), LYD_JSON, LYD_PRINT_SHRINK | c->print);
+
+	if (body != NULL && asprintf(answer, "{\"ok\":true,\"data\":%s}", body) < 0)
+		*answer = NULL;
+	free(body);
+	return *answer == NULL ? -ENOMEM : 0;
+}
+
+int cfg_session_json(struct cfg_session *s, const char *json, size_t size, char **answer)
+{
+	struct cfg_call c = { .s = s, .store = s->store };
+	const struct ly_ctx *ctx = s->store->schema->ctx;
+	struct lyd_node *tree = NULL, *op = NULL;
+	struct cfg_error err = { 0 };
+	char *text = strndup(json, size);
+	struct ly_in *in = NULL;
+	int rc;
+
+	*answer = NULL;
+	if (text == NULL || ly_in_new_memory(text, &in) != LY_SUCCESS) {
+		free(text);
+		return -ENOMEM;
+	}
+	if (lyd_parse_op(ctx, NULL, in, LYD_JSON, LYD_TYPE_RPC_YANG, &tree, &op) != LY_SUCCESS ||
+	    op == NULL) {
+		cfg_refuse_ly(&err, ctx);
+		cfg_nc_refuse_cfg(&c.e, &err);
+		c.e.tag = "malformed-message";
+		rc = -EINVAL;
+	} else {
+		c.op = op;
+		rc = cfg_rpc_run(&c);
+	}
+	if (rc != -ENOTSUP)
+		rc = rc < 0 ? json_refusal(answer, &c.e) : json_reply(answer, &c);
+	lyd_free_all(c.out);
+	lyd_free_all(tree);
+	ly_in_free(in, 0);
+	free(text);
+	return rc;
 }
 
 // RFC 6241 section 8.1: both say what they can; 1.1 where both can.
@@ -476,10 +431,12 @@ static void greet(struct cfg_session *s)
 	}
 	if (strstr(s->in.msg, BASE_10) == NULL && strstr(s->in.msg, BASE_11) == NULL) {
 		s->ended = true;
+		s->store->count.bad_hellos++;
 		return;
 	}
 	s->greeted = true;
 	s->in.chunked = strstr(s->in.msg, BASE_11) != NULL;
+	cfg_notify_session(s, true, NULL);
 }
 
 void cfg_session_input(struct cfg_session *s, const char *data, size_t size)
@@ -493,6 +450,7 @@ void cfg_session_input(struct cfg_session *s, const char *data, size_t size)
 		size -= used;
 		if (rc < 0) {
 			s->ended = true;
+			s->store->count.dropped++;
 			return;
 		}
 		if (rc == 0)
@@ -519,4 +477,14 @@ void cfg_session_sent(struct cfg_session *s, size_t size)
 bool cfg_session_ended(const struct cfg_session *s)
 {
 	return s->ended;
+}
+
+bool cfg_session_greeted(const struct cfg_session *s)
+{
+	return s->greeted;
+}
+
+uint32_t cfg_session_id(const struct cfg_session *s)
+{
+	return s->id;
 }

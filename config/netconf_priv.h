@@ -1,4 +1,4 @@
-// What the files of the NETCONF engine share.
+// What the files of the configuration engine share.
 #ifndef NETCONF_PRIV_H
 #define NETCONF_PRIV_H
 
@@ -6,16 +6,47 @@
 #include "cfg_netconf.h"
 #include "config_priv.h"
 
-enum cfg_ds { CFG_RUNNING, CFG_CANDIDATE, CFG_N_DS };
+#define NC_NS "urn:ietf:params:xml:ns:netconf:base:1.0"
+
+enum cfg_ds { CFG_RUNNING, CFG_CANDIDATE, CFG_STARTUP, CFG_N_DS };
 
 struct cfg_store {
 	struct cfg_schema *schema;
-	cfg_commit_fn commit;
-	void *arg;
-	struct lyd_node *ds[CFG_N_DS]; // without implicit defaults
-	uint32_t lock[CFG_N_DS];       // session, 0 = none
-	uint32_t killed;
+	struct cfg_host host;
+	struct lyd_node *running, *candidate; // without implicit defaults
+	uint32_t lock[CFG_N_DS];	      // session, 0 = none
+	uint64_t locked_ms[CFG_N_DS];
 	uint32_t changed_by; // session that changed the candidate last; 0 = as running
+	uint32_t last_id;
+	struct cfg_session *sessions;
+	uint64_t started_ms;
+	struct {
+		uint32_t in_rpcs, in_bad_rpcs, out_errors, out_notifications, in_sessions,
+			bad_hellos, dropped;
+	} count;
+	// A confirmed commit that waits.
+	bool waiting;
+	struct lyd_node *backup;
+	uint64_t deadline_ms, timeout_ms;
+	uint32_t wait_session; // 0 = none: it has a persist_id, or was taken over at the start
+	char persist_id[256];
+};
+
+struct cfg_session {
+	struct cfg_store *store;
+	struct cfg_session *next;
+	uint32_t id;
+	bool netconf, greeted, ended, failed, recovery;
+	bool subscribed;
+	struct lyd_node *filter; // of the subscription
+	char user[64], client[24];
+	char **groups;
+	size_t n_groups;
+	uint64_t login_ms;
+	uint32_t in_rpcs, in_bad_rpcs, out_errors, out_notifications;
+	struct cfg_frame in;
+	char *out;
+	size_t out_size, out_at, out_cap;
 };
 
 // One <rpc-error> (RFC 6241 section 4.3). Empty strings are left out.
@@ -23,11 +54,26 @@ struct cfg_nc_error {
 	const char *tag, *type, *app_tag;
 	char path[256], message[384];
 	char info[128]; // XML
+	char value[128];
+	// Of a text that was loaded or a line: where (line from 1; 0 = nowhere), and which bytes.
+	uint32_t line, at, size;
+};
+
+// An operation as it was parsed, and its answer as it grows.
+struct cfg_call {
+	struct cfg_session *s;
+	struct cfg_store *store;
+	const struct lyd_node *op;
+	struct lyd_node *out; // the operation again, with its output
+	uint32_t print;	      // LYD_PRINT_WD_*
+	struct cfg_nc_error e;
 };
 
 // Fill an error. returns -EINVAL
 int cfg_nc_refuse(struct cfg_nc_error *e, const char *tag, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+// The same from a refusal of the typed side.
+int cfg_nc_refuse_cfg(struct cfg_nc_error *e, const struct cfg_error *err);
 
 // Apply the children of an edit-config's <config> to *tree, all or nothing: on failure *tree is
 // what it was.
@@ -37,11 +83,103 @@ int cfg_nc_refuse(struct cfg_nc_error *e, const char *tag, const char *fmt, ...)
 int cfg_edit(struct lyd_node **tree, const struct lyd_node *edit, const char *default_op,
 	     struct cfg_nc_error *e);
 
+// --- store.c
+
+// Copy of a tree. returns 0 or -ENOMEM
+int cfg_tree_copy(const struct lyd_node *tree, struct lyd_node **out);
+// Configuration text to a tree, without looking whether it is complete.
+int cfg_tree_parse(const struct cfg_store *s, const char *text, LYD_FORMAT format,
+		   struct lyd_node **out, struct cfg_error *err);
+// returns the text (free()), or NULL
+char *cfg_tree_print(const struct lyd_node *tree, LYD_FORMAT format, uint32_t options);
+
 // Is the tree a valid configuration? *out = it, typed, when not NULL.
 int cfg_store_check(const struct cfg_store *s, const struct lyd_node *tree, struct cfg **out,
 		    struct cfg_nc_error *e);
-
-int cfg_store_commit(struct cfg_store *s, const char *user, struct cfg_nc_error *e);
+// Bring a tree into force through the host. who: user, client, comment, wait; the rest is filled
+// here.
+int cfg_store_commit(struct cfg_store *s, const struct lyd_node *tree, const struct cfg_commit *who,
+		     struct cfg_nc_error *e);
 int cfg_store_discard(struct cfg_store *s);
+// The candidate is *tree from now on, changed by a session; *tree is taken.
+void cfg_store_candidate_set(struct cfg_store *s, struct lyd_node *tree, uint32_t session);
+// A copy of what the next start loads.
+int cfg_store_startup(const struct cfg_store *s, struct lyd_node **out, struct cfg_nc_error *e);
+// n-th commit before the newest as a tree.
+int cfg_store_history(const struct cfg_store *s, uint32_t n, struct cfg_commit_head *head,
+		      struct lyd_node **out, struct cfg_nc_error *e);
+
+// --- confirm.c: confirmed commit (RFC 6241 section 8.4)
+
+int cfg_rpc_commit(struct cfg_call *c);
+int cfg_rpc_cancel_commit(struct cfg_call *c);
+// A session ends: what is bound to it is rolled back.
+void cfg_confirm_session_gone(struct cfg_store *s, uint32_t id);
+
+// --- rpc.c
+
+// Run one operation. returns 0 with c->out filled, or -EINVAL with c->e filled; -ENOTSUP =
+// permitted, but not in the table
+int cfg_rpc_run(struct cfg_call *c);
+// An operation's answer: a leaf, or a tree as anydata (taken, also on failure).
+int cfg_call_leaf(struct cfg_call *c, const char *path, const char *value);
+int cfg_call_any(struct cfg_call *c, const char *name, struct lyd_node *tree);
+// May this session change the datastore (locks)?
+int cfg_call_may_write(struct cfg_call *c, enum cfg_ds ds);
+
+// Check an edit: the candidate becomes *next (taken, also on failure), or it is only looked at.
+int cfg_call_edit(struct cfg_call *c, struct lyd_node *next, bool only_test);
+
+// --- access.c: NACM (RFC 8341)
+
+int cfg_call_may_exec(struct cfg_call *c);
+int cfg_call_check_write(struct cfg_call *c, const struct lyd_node *from,
+			 const struct lyd_node *to);
+// Take from *tree what the session may not read.
+int cfg_session_prune(const struct cfg_session *s, struct lyd_node **tree);
+bool cfg_session_may_hear(const struct cfg_session *s, const struct lyd_node *notification);
+// What runs has changed: the rules are read again.
+void cfg_access_changed(struct cfg_store *s);
+
+// --- rpc_get.c, rpc_line.c
+
+int cfg_rpc_get(struct cfg_call *c);
+int cfg_rpc_get_config(struct cfg_call *c);
+int cfg_rpc_get_data(struct cfg_call *c);
+int cfg_rpc_get_schema(struct cfg_call *c);
+int cfg_rpc_edit_line(struct cfg_call *c);
+int cfg_rpc_complete(struct cfg_call *c);
+int cfg_rpc_show_configuration(struct cfg_call *c);
+int cfg_rpc_compare(struct cfg_call *c);
+int cfg_rpc_load(struct cfg_call *c);
+int cfg_rpc_plan(struct cfg_call *c);
+int cfg_rpc_rollback(struct cfg_call *c);
+int cfg_rpc_history(struct cfg_call *c);
+int cfg_rpc_status(struct cfg_call *c);
+
+// A datastore by the child of <source>, <target>: running, candidate, startup, or an inline
+// <config>. *out is a copy.
+int cfg_call_source(struct cfg_call *c, const char *which, struct lyd_node **out);
+// What monitoring says of this server, as siblings of *tree (RFC 6022, RFC 8525).
+int cfg_monitoring_add(const struct cfg_store *s, struct lyd_node **tree);
+// Capabilities of <hello>, one after the other: fn(arg, uri).
+void cfg_capabilities(const struct cfg_store *s, void (*fn)(void *arg, const char *uri), void *arg);
+
+// --- notify.c
+
+int cfg_rpc_create_subscription(struct cfg_call *c);
+// Send to all subscribers; n is freed.
+void cfg_notify(struct cfg_store *s, struct lyd_node *n);
+void cfg_notify_session(const struct cfg_session *s, bool start, const char *why);
+void cfg_notify_change(struct cfg_store *s, const struct lyd_node *diff,
+		       const struct cfg_commit *who);
+// who NULL: the server itself
+void cfg_notify_confirm(struct cfg_store *s, const char *event, const struct cfg_session *who);
+
+// --- netconf.c
+
+// One whole message to the client.
+void cfg_session_send(struct cfg_session *s, const char *text, size_t size);
+void cfg_time_text(uint64_t ms, char out[32]); // RFC 3339
 
 #endif

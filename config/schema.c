@@ -30,6 +30,8 @@ static const struct {
 	{ "weir-qos", NULL, NULL },
 	{ "weir-system", NULL, NULL },
 	{ "weir-operations", NULL, NULL },
+	{ "weir-configuration", NULL, NULL },
+	{ "weir-events", NULL, NULL },
 };
 
 static const char *const standard_dirs[] = {

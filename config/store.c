@@ -1,4 +1,4 @@
-// Datastores: running and candidate. See cfg_netconf.h.
+// Datastores: running, candidate, startup. See cfg_netconf.h.
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,8 +6,7 @@
 
 #include "netconf_priv.h"
 
-int cfg_store_create(struct cfg_schema *schema, cfg_commit_fn commit, void *arg,
-		     struct cfg_store **out)
+int cfg_store_create(struct cfg_schema *schema, const struct cfg_host *host, struct cfg_store **out)
 {
 	struct cfg_store *s = calloc(1, sizeof(*s));
 
@@ -15,8 +14,8 @@ int cfg_store_create(struct cfg_schema *schema, cfg_commit_fn commit, void *arg,
 	if (s == NULL)
 		return -ENOMEM;
 	s->schema = schema;
-	s->commit = commit;
-	s->arg = arg;
+	s->host = *host;
+	s->started_ms = host->now_ms(host->arg);
 	return 0;
 }
 
@@ -24,12 +23,13 @@ void cfg_store_destroy(struct cfg_store *s)
 {
 	if (s == NULL)
 		return;
-	for (uint32_t i = 0; i < CFG_N_DS; i++)
-		lyd_free_all(s->ds[i]);
+	lyd_free_all(s->running);
+	lyd_free_all(s->candidate);
+	lyd_free_all(s->backup);
 	free(s);
 }
 
-static int copy_of(const struct lyd_node *tree, struct lyd_node **out)
+int cfg_tree_copy(const struct lyd_node *tree, struct lyd_node **out)
 {
 	*out = NULL;
 	if (tree == NULL)
@@ -37,38 +37,73 @@ static int copy_of(const struct lyd_node *tree, struct lyd_node **out)
 	return lyd_dup_siblings(tree, NULL, LYD_DUP_RECURSIVE, out) == LY_SUCCESS ? 0 : -ENOMEM;
 }
 
+int cfg_tree_parse(const struct cfg_store *s, const char *text, LYD_FORMAT format,
+		   struct lyd_node **out, struct cfg_error *err)
+{
+	*out = NULL;
+	memset(err, 0, sizeof(*err));
+	if (text[strspn(text, " \t\r\n")] == '\0')
+		return cfg_refuse(err, "", "", "is empty; an empty configuration is written {}");
+	if (lyd_parse_data_mem(s->schema->ctx, text, format,
+			       LYD_PARSE_STRICT | LYD_PARSE_ONLY | LYD_PARSE_NO_STATE, 0,
+			       out) == LY_SUCCESS)
+		return 0;
+	lyd_free_all(*out);
+	*out = NULL;
+	return cfg_refuse_ly(err, s->schema->ctx);
+}
+
+char *cfg_tree_print(const struct lyd_node *tree, LYD_FORMAT format, uint32_t options)
+{
+	char *text = NULL;
+
+	if (tree == NULL)
+		return strdup(format == LYD_JSON ? "{}" : "");
+	if (lyd_print_mem(&text, tree, format, LYD_PRINT_WITHSIBLINGS | options) != LY_SUCCESS)
+		return NULL;
+	return text;
+}
+
 int cfg_store_discard(struct cfg_store *s)
 {
 	struct lyd_node *copy;
 
-	if (copy_of(s->ds[CFG_RUNNING], &copy) < 0)
+	if (cfg_tree_copy(s->running, &copy) < 0)
 		return -ENOMEM;
-	lyd_free_all(s->ds[CFG_CANDIDATE]);
-	s->ds[CFG_CANDIDATE] = copy;
+	lyd_free_all(s->candidate);
+	s->candidate = copy;
 	s->changed_by = 0;
 	return 0;
 }
 
+void cfg_store_candidate_set(struct cfg_store *s, struct lyd_node *tree, uint32_t session)
+{
+	if (tree != s->candidate)
+		lyd_free_all(s->candidate);
+	s->candidate = tree;
+	s->changed_by = session;
+}
+
 int cfg_store_load(struct cfg_store *s, const char *json, size_t size, struct cfg_error *err)
 {
-	struct lyd_node *tree = NULL;
-	char *text = malloc(size + 1);
-	int rc = 0;
+	struct lyd_node *tree;
+	char *text = strndup(json, size);
+	int rc = text == NULL ? -ENOMEM : cfg_tree_parse(s, text, LYD_JSON, &tree, err);
 
-	if (text == NULL)
-		return -ENOMEM;
-	memcpy(text, json, size);
-	text[size] = '\0';
-	if (lyd_parse_data_mem(s->schema->ctx, text, LYD_JSON,
-			       LYD_PARSE_STRICT | LYD_PARSE_ONLY | LYD_PARSE_NO_STATE, 0,
-			       &tree) != LY_SUCCESS)
-		rc = cfg_refuse_ly(err, s->schema->ctx);
 	free(text);
 	if (rc < 0)
 		return rc;
-	lyd_free_all(s->ds[CFG_RUNNING]);
-	s->ds[CFG_RUNNING] = tree;
+	lyd_free_all(s->running);
+	s->running = tree;
 	return s->changed_by == 0 ? cfg_store_discard(s) : 0;
+}
+
+int cfg_nc_refuse_cfg(struct cfg_nc_error *e, const struct cfg_error *err)
+{
+	cfg_nc_refuse(e, "operation-failed", "%s", err->reason);
+	snprintf(e->path, sizeof(e->path), "%s", err->path);
+	snprintf(e->value, sizeof(e->value), "%s", err->value);
+	return -EINVAL;
 }
 
 int cfg_store_check(const struct cfg_store *s, const struct lyd_node *tree, struct cfg **out,
@@ -77,59 +112,172 @@ int cfg_store_check(const struct cfg_store *s, const struct lyd_node *tree, stru
 	struct lyd_node *whole;
 	struct cfg_error err = { 0 };
 	struct cfg *c = NULL;
-	int rc;
+	int rc = 0;
 
-	if (copy_of(tree, &whole) < 0)
+	if (cfg_tree_copy(tree, &whole) < 0)
 		return cfg_nc_refuse(e, "operation-failed", "out of memory");
 	if (lyd_validate_all(&whole, s->schema->ctx, LYD_VALIDATE_NO_STATE | LYD_VALIDATE_PRESENT,
-			     NULL) != LY_SUCCESS)
-		rc = cfg_refuse_ly(&err, s->schema->ctx);
-	else
-		rc = cfg_from_tree(whole, &c, &err);
-	lyd_free_all(whole);
-	if (rc < 0) {
-		cfg_nc_refuse(e, "operation-failed", "%s%s%s: %s", err.path,
-			      err.value[0] ? " " : "", err.value, err.reason);
-		snprintf(e->path, sizeof(e->path), "%s", err.path);
-		return -EINVAL;
+			     NULL) != LY_SUCCESS) {
+		cfg_refuse_ly(&err, s->schema->ctx);
+		rc = cfg_nc_refuse_cfg(e, &err);
+	} else if (cfg_from_tree(whole, &c, &err) < 0) {
+		rc = cfg_nc_refuse_cfg(e, &err);
 	}
+	lyd_free_all(whole);
 	if (out != NULL)
 		*out = c;
 	else
 		cfg_free(c);
-	return 0;
+	return rc;
 }
 
-int cfg_store_commit(struct cfg_store *s, const char *user, struct cfg_nc_error *e)
+// The candidate's changes, on top of what runs from now on. Where they do not fit (they change what
+// is gone) the candidate stays as it is: `compare` shows what its commit would do.
+static void rebase(struct cfg_store *s, const struct lyd_node *old)
+{
+	struct lyd_node *diff = NULL, *next = NULL;
+
+	if (s->changed_by == 0) {
+		(void)cfg_store_discard(s);
+		return;
+	}
+	if (lyd_diff_siblings(old, s->candidate, 0, &diff) == LY_SUCCESS &&
+	    cfg_tree_copy(s->running, &next) == 0 &&
+	    lyd_diff_apply_all(&next, diff) == LY_SUCCESS) {
+		lyd_free_all(s->candidate);
+		s->candidate = next;
+		next = NULL;
+	}
+	lyd_free_all(next);
+	lyd_free_all(diff);
+}
+
+// What runs is `next` from now on (taken).
+static void swap(struct cfg_store *s, struct lyd_node *next, bool was_candidate)
+{
+	struct lyd_node *old = s->running;
+
+	s->running = next;
+	if (was_candidate)
+		s->changed_by = 0;
+	rebase(s, old);
+	lyd_free_all(old);
+}
+
+static bool same_text(const struct cfg_store *s, const char *json)
+{
+	char *now = cfg_tree_print(s->running, LYD_JSON, 0);
+	bool same = now != NULL && strcmp(now, json) == 0;
+
+	free(now);
+	return same;
+}
+
+// Validated and printed: ask the host. c->next is freed here when the host does not take it.
+static int bring(struct cfg_store *s, const struct lyd_node *tree, struct cfg_commit *c,
+		 struct cfg_nc_error *e)
 {
 	struct lyd_node *copy;
 	struct cfg_error err = { 0 };
-	struct cfg *next;
 
-	if (cfg_store_check(s, s->ds[CFG_CANDIDATE], &next, e) < 0)
-		return -EINVAL;
-	if (copy_of(s->ds[CFG_CANDIDATE], &copy) < 0) {
-		cfg_free(next);
+	if (cfg_tree_copy(tree, &copy) < 0) {
+		cfg_free(c->next);
 		return cfg_nc_refuse(e, "operation-failed", "out of memory");
 	}
-	if (s->commit(s->arg, next, user, &err) < 0) {
-		cfg_free(next);
+	if (s->host.commit(s->host.arg, c, &err) < 0) {
+		cfg_free(c->next);
 		lyd_free_all(copy);
-		cfg_nc_refuse(e, "operation-failed", "%s%s%s: %s", err.path,
-			      err.value[0] ? " " : "", err.value, err.reason);
-		snprintf(e->path, sizeof(e->path), "%s", err.path);
-		return -EINVAL;
+		return cfg_nc_refuse_cfg(e, &err);
 	}
-	lyd_free_all(s->ds[CFG_RUNNING]);
-	s->ds[CFG_RUNNING] = copy;
-	s->changed_by = 0;
+	swap(s, copy, tree == s->candidate);
 	return 0;
 }
 
-uint32_t cfg_store_killed(struct cfg_store *s)
+int cfg_store_commit(struct cfg_store *s, const struct lyd_node *tree, const struct cfg_commit *who,
+		     struct cfg_nc_error *e)
 {
-	uint32_t id = s->killed;
+	struct cfg_commit c = *who;
+	struct lyd_node *diff = NULL;
+	struct cfg_error err = { 0 };
+	char *json;
+	int rc;
 
-	s->killed = 0;
-	return id;
+	if (cfg_store_check(s, tree, &c.next, e) < 0)
+		return -EINVAL;
+	json = cfg_tree_print(tree, LYD_JSON, 0);
+	if (json == NULL) {
+		cfg_free(c.next);
+		return cfg_nc_refuse(e, "operation-failed", "out of memory");
+	}
+	c.json = json;
+	c.size = strlen(json);
+	if (who->wait == NULL && same_text(s, json)) {
+		// Nothing to bring into force, nothing for the history.
+		cfg_free(c.next);
+		free(json);
+		if (tree == s->candidate)
+			s->changed_by = 0;
+		rc = s->waiting ? s->host.confirm(s->host.arg, &err) : 0;
+		return rc < 0 ? cfg_nc_refuse_cfg(e, &err) : 0;
+	}
+	(void)lyd_diff_siblings(s->running, tree, 0, &diff);
+	rc = bring(s, tree, &c, e);
+	free(json);
+	if (rc == 0 && diff != NULL)
+		cfg_notify_change(s, diff, who);
+	lyd_free_all(diff);
+	return rc;
+}
+
+int cfg_store_replace(struct cfg_store *s, const char *json, size_t size,
+		      const struct cfg_commit *who, struct cfg_error *err)
+{
+	struct lyd_node *tree;
+	struct cfg_nc_error e;
+	char *text = strndup(json, size);
+	int rc = text == NULL ? -ENOMEM : cfg_tree_parse(s, text, LYD_JSON, &tree, err);
+
+	free(text);
+	if (rc < 0)
+		return rc;
+	if (s->waiting)
+		rc = cfg_refuse(err, "", "",
+				"a confirmed commit waits for its confirmation: confirm or cancel "
+				"it first");
+	if (rc == 0 && cfg_store_commit(s, tree, who, &e) < 0)
+		rc = cfg_refuse(err, e.path, e.value, "%s", e.message);
+	lyd_free_all(tree);
+	return rc;
+}
+
+int cfg_store_history(const struct cfg_store *s, uint32_t n, struct cfg_commit_head *head,
+		      struct lyd_node **out, struct cfg_nc_error *e)
+{
+	struct cfg_error err = { 0 };
+	char *json = NULL;
+	int rc = s->host.history(s->host.arg, n, head, &json, &err);
+
+	*out = NULL;
+	if (rc == -ENOENT)
+		return cfg_nc_refuse(e, "data-missing", "commit %u: fewer than that are kept", n);
+	if (rc == 0)
+		rc = cfg_tree_parse(s, json, LYD_JSON, out, &err);
+	free(json);
+	return rc < 0 ? cfg_nc_refuse_cfg(e, &err) : 0;
+}
+
+int cfg_store_startup(const struct cfg_store *s, struct lyd_node **out, struct cfg_nc_error *e)
+{
+	struct cfg_commit_head head;
+
+	if (!s->waiting)
+		return cfg_store_history(s, 0, &head, out, e);
+	return cfg_tree_copy(s->backup, out) < 0
+		       ? cfg_nc_refuse(e, "operation-failed", "out of memory")
+		       : 0;
+}
+
+char *cfg_store_running(const struct cfg_store *s)
+{
+	return cfg_tree_print(s->running, LYD_JSON, 0);
 }

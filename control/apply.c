@@ -18,24 +18,23 @@ static int refuse(struct cfg_error *err, int rc, const char *value, const char *
 	return rc;
 }
 
-static int file_slurp(const char *path, char **out, size_t *size, struct cfg_error *err)
+int ctl_file_read(const char *path, char **text, struct cfg_error *err)
 {
 	struct stat st;
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), rc = 0;
 	size_t at = 0;
 
-	*out = NULL;
-	*size = 0;
+	*text = NULL;
 	if (fd < 0)
 		return refuse(err, -errno, path, strerror(errno));
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		rc = refuse(err, -EISDIR, path, "is not an ordinary file");
 	else if (st.st_size > CFG_FILE_MAX)
 		rc = refuse(err, -EFBIG, path, "is larger than 8 MiB");
-	else if ((*out = malloc((size_t)st.st_size + 1)) == NULL)
+	else if ((*text = malloc((size_t)st.st_size + 1)) == NULL)
 		rc = refuse(err, -ENOMEM, path, "out of memory");
 	while (rc == 0 && at < (size_t)st.st_size) {
-		ssize_t n = read(fd, *out + at, (size_t)st.st_size - at);
+		ssize_t n = read(fd, *text + at, (size_t)st.st_size - at);
 
 		if (n < 0)
 			rc = refuse(err, -errno, path, strerror(errno));
@@ -44,35 +43,14 @@ static int file_slurp(const char *path, char **out, size_t *size, struct cfg_err
 		at += (size_t)n;
 	}
 	close(fd);
+	if (rc == 0 && memchr(*text, '\0', at) != NULL)
+		rc = refuse(err, -EINVAL, path, "has a NUL byte: is no text");
 	if (rc < 0) {
-		free(*out);
-		*out = NULL;
+		free(*text);
+		*text = NULL;
 	} else {
-		*size = at;
+		(*text)[at] = '\0';
 	}
-	return rc;
-}
-
-int ctl_config_read(struct ctl *c, struct cfg **out, bool *missing, struct cfg_error *err)
-{
-	size_t size;
-	char *text = NULL;
-	int rc = file_slurp(c->config_path, &text, &size, err);
-
-	*out = NULL;
-	*missing = rc == -ENOENT;
-	free(c->config_text);
-	c->config_text = *missing ? strdup("{}") : NULL;
-	if (*missing)
-		return cfg_empty(out);
-	if (rc < 0)
-		return rc;
-	rc = cfg_load(c->schema, text, size, out, err);
-	text[size] = '\0'; // there is room for it
-	c->config_text = text;
-	// A reason that names no file is of no use in a log.
-	if (rc < 0 && err->path[0] == '\0' && err->value[0] == '\0')
-		snprintf(err->value, sizeof(err->value), "%.127s", c->config_path);
 	return rc;
 }
 
@@ -122,8 +100,14 @@ static uint64_t files_stamp(const struct cfg *cfg)
 	return h;
 }
 
-int ctl_apply(struct ctl *c, struct cfg *next, bool dry_run, char **plan_text,
-	      struct cfg_error *err)
+// How a change is to be applied.
+struct how {
+	bool dry_run;
+	char **plan_text;	     // NULL = not wanted
+	const struct ctl_save *save; // NULL = nothing is kept
+};
+
+static int apply(struct ctl *c, struct cfg *next, const struct how *how, struct cfg_error *err)
 {
 	struct cfg_action *actions = NULL;
 	struct dp_prepared *prep = NULL;
@@ -138,11 +122,16 @@ int ctl_apply(struct ctl *c, struct cfg *next, bool dry_run, char **plan_text,
 	n = cfg_diff(c->running, next, &actions);
 	if (n < 0)
 		return refuse(err, n, "", "out of memory");
-	if (plan_text != NULL)
-		*plan_text = plan_print(actions, n, stamp != c->files_stamp && n == 0);
+	if (how->plan_text != NULL)
+		*how->plan_text = plan_print(actions, n, stamp != c->files_stamp && n == 0);
 	dp_plan_init(&plan);
-	if (dry_run || (n == 0 && stamp == c->files_stamp))
+	if (how->dry_run)
 		goto out;
+	if (n == 0 && stamp == c->files_stamp) {
+		// Only what the switch does not see has changed: descriptions, comments.
+		rc = how->save == NULL ? 0 : how->save->fn(how->save->arg, err);
+		goto out;
+	}
 	rc = ctl_translate(c->running, next, actions, n, &plan);
 	if (rc < 0) {
 		refuse(err, rc, "", "out of memory");
@@ -157,6 +146,12 @@ int ctl_apply(struct ctl *c, struct cfg *next, bool dry_run, char **plan_text,
 		boot_table_free(table);
 		goto out;
 	}
+	rc = how->save == NULL ? 0 : how->save->fn(how->save->arg, err);
+	if (rc < 0) {
+		dp_switch_abort(c->sw, prep);
+		boot_table_free(table);
+		goto out;
+	}
 	// Nothing below can fail.
 	warn_fixed(c, &next->system);
 	c->files_stamp = stamp;
@@ -168,32 +163,26 @@ int ctl_apply(struct ctl *c, struct cfg *next, bool dry_run, char **plan_text,
 out:
 	dp_plan_fini(&plan);
 	free(actions);
-	if (rc == 0 && !dry_run) {
+	if (rc == 0 && !how->dry_run) {
 		cfg_free(c->running);
 		c->running = next;
 	}
 	return rc;
 }
 
-int ctl_reload(struct ctl *c, bool dry_run, char **plan_text, bool *missing, struct cfg_error *err)
+int ctl_apply(struct ctl *c, struct cfg *next, bool dry_run, char **plan_text,
+	      struct cfg_error *err)
 {
-	struct cfg *next;
-	int rc = ctl_config_read(c, &next, missing, err);
+	const struct how how = { .dry_run = dry_run, .plan_text = plan_text };
 
-	*plan_text = NULL;
-	if (rc < 0)
-		return rc;
-	// Only the first start may do without a file: a file that went missing must not take the
-	// ports with it.
-	if (*missing && c->running->n_ports + c->running->n_vms > 0) {
-		cfg_free(next);
-		return refuse(err, -ENOENT, c->config_path,
-			      "there is no such file; an empty configuration is written {}");
-	}
-	rc = ctl_apply(c, next, dry_run, plan_text, err);
-	if (rc < 0 || dry_run)
-		cfg_free(next);
-	else if (c->config_text != NULL)
-		rc = ctl_netconf_loaded(c, c->config_text, strlen(c->config_text), err);
-	return rc;
+	return apply(c, next, &how, err);
 }
+
+int ctl_apply_saved(struct ctl *c, struct cfg *next, const struct ctl_save *save,
+		    struct cfg_error *err)
+{
+	const struct how how = { .save = save };
+
+	return apply(c, next, &how, err);
+}
+

@@ -3,15 +3,18 @@
 #define CONTROL_PRIV_H
 
 #include <ev.h>
+#include <limits.h>
 
 #include "boot_responder.h"
 #include "cfg_config.h"
 #include "cfg_json.h"
+#include "cfg_netconf.h"
 #include "dp_switch.h"
 
 struct ctl_boot;    // boot_thread.c
 struct ctl_server;  // server.c
 struct ctl_netconf; // netconf.c
+struct ctl_persist; // persist.c
 
 #define CTL_VM_EVENTS 48
 
@@ -35,7 +38,7 @@ struct ctl_vm {
 struct ctl {
 	struct ev_loop *loop;
 	const char *config_path, *socket_path;
-	char *config_text;			     // of the file as it was read last
+	char state_dir[PATH_MAX]; // of the commits
 	const struct dp_link_driver *const *drivers; // NULL-terminated; NULL = the real ones
 	struct cfg_schema *schema;
 	struct cfg *running;
@@ -43,6 +46,11 @@ struct ctl {
 	struct ctl_boot *boot;
 	struct ctl_server *server;
 	struct ctl_netconf *netconf;
+	struct ctl_persist *persist; // NULL: nothing is kept (tests)
+	struct cfg_store *store;
+	uint32_t file_crc; // of the operator's file when it was read last
+	bool has_file_crc;
+	const char *first; // where the first configuration came from; "" = a commit that is kept
 	struct ctl_vm *vms;
 	bool hugepages, eal_started;
 	struct cfg_system fixed; // what the process started with
@@ -53,16 +61,22 @@ struct ctl {
 
 // --- apply.c
 
+// Called between prepare and commit: what it writes must be there before the change is. returns 0,
+// or a negative errno with err filled: nothing changes
+struct ctl_save {
+	int (*fn)(void *arg, struct cfg_error *err);
+	void *arg;
+};
+
 // Bring `next` into force (the switch owns it on success). With dry_run only the plan is written.
 // plan_text: one line per action, newline-terminated, may be NULL; free() it.
 // returns 0, or a negative errno with err filled and the running configuration untouched
 int ctl_apply(struct ctl *c, struct cfg *next, bool dry_run, char **plan_text,
 	      struct cfg_error *err);
-// Read and check the configuration file. A missing file is an empty configuration: *missing tells.
-int ctl_config_read(struct ctl *c, struct cfg **out, bool *missing, struct cfg_error *err);
-
-// Both in one: what SIGHUP, `weir reload` and the start do. plan_text as above.
-int ctl_reload(struct ctl *c, bool dry_run, char **plan_text, bool *missing, struct cfg_error *err);
+int ctl_apply_saved(struct ctl *c, struct cfg *next, const struct ctl_save *save,
+		    struct cfg_error *err);
+// A whole file of at most 8 MiB. text: NUL-terminated, free(); -ENOENT and others with err filled
+int ctl_file_read(const char *path, char **text, struct cfg_error *err);
 
 // --- translate.c: the only place where configuration becomes parameters.
 
@@ -104,8 +118,20 @@ void ctl_server_stop(struct ctl *c);
 
 int ctl_netconf_start(struct ctl *c, struct cfg_error *err);
 void ctl_netconf_stop(struct ctl *c);
-// What was loaded from a file and runs now. returns 0, or a negative errno with err filled
-int ctl_netconf_loaded(struct ctl *c, const char *json, size_t size, struct cfg_error *err);
+// Sessions have something to say. Call after whatever may have told subscribers something.
+void ctl_netconf_flush(struct ctl *c);
+
+// --- commit.c: the configuration store and its host: commits go to the disk and into force
+
+// Take the state directory, and find what the daemon starts with: the newest commit, or the
+// operator's file where that was changed since. text: free(); *missing: there is neither
+int ctl_commit_open(struct ctl *c, char **text, bool *missing, struct cfg_error *err);
+// Bring that into force. returns 0, or a negative errno with err filled
+int ctl_commit_first(struct ctl *c, const char *text, struct cfg_error *err);
+void ctl_commit_close(struct ctl *c);
+// Load the operator's file again, if it was changed since it was read last. plan_text as in
+// ctl_apply.
+int ctl_reload(struct ctl *c, bool dry_run, char **plan_text, struct cfg_error *err);
 
 // --- ops.c, show.c
 

@@ -17,6 +17,7 @@
 #include "weir_log.h"
 
 #define RUN_DIR "/run/weir"
+#define STATE_DIR "/var/lib/weir"
 #define GUESTS_DIR RUN_DIR "/guests"
 #define FILES_WANTED 65536
 
@@ -33,6 +34,7 @@ struct watchers {
 static const char usage[] =
 	"usage: weir-switchd [options]\n"
 	"  -c, --config FILE   configuration, RFC 7951 JSON (default /etc/weir/weir.json)\n"
+	"  -d, --state DIR     where commits are kept (default " STATE_DIR "; with -c FILE: FILE.d)\n"
 	"  -s, --socket PATH   socket of the weir command (default " RUN_DIR "/weir.sock)\n"
 	"  -y, --yang DIR      Weir's YANG modules (default " WEIR_YANG_DIR ")\n"
 	"      --no-huge       do not use hugepages\n"
@@ -55,32 +57,18 @@ static void on_signal(struct ev_loop *loop, struct ev_signal *s, int revents)
 	ev_break(loop, EVBREAK_ALL);
 }
 
-static int config_load(struct ctl *c, bool first)
+static void on_hup(struct ev_loop *loop, struct ev_signal *s, int revents)
 {
 	struct cfg_error err = { 0 };
 	char *plan = NULL;
-	bool missing = false;
-	int rc = ctl_reload(c, false, &plan, &missing, &err);
 
-	if (rc < 0)
-		error_say(first ? "configuration" : "configuration refused, the running one stays",
-			  &err);
-	else if (missing)
-		weir_log(WEIR_NOTICE,
-			 "no configuration: running without ports. Next step: write %s (README, "
-			 "\"Configuration by "
-			 "example\") and run: weir reload",
-			 c->config_path);
-	free(plan);
-	return rc;
-}
-
-static void on_hup(struct ev_loop *loop, struct ev_signal *s, int revents)
-{
 	(void)loop;
 	(void)revents;
 	sd_notify(0, "RELOADING=1");
-	config_load(s->data, false);
+	if (ctl_reload(s->data, false, &plan, &err) < 0)
+		error_say("configuration refused, the running one stays", &err);
+	free(plan);
+	ctl_netconf_flush(s->data);
 	sd_notify(0, "READY=1");
 }
 
@@ -103,19 +91,27 @@ static void on_watch(struct ev_loop *loop, struct ev_timer *t, int revents)
 static int options_read(int argc, char **argv, struct ctl *c, struct options *o)
 {
 	static const struct option longs[] = {
-		{ "config", 1, NULL, 'c' }, { "socket", 1, NULL, 's' }, { "yang", 1, NULL, 'y' },
+		{ "config", 1, NULL, 'c' }, { "state", 1, NULL, 'd' }, { "socket", 1, NULL, 's' }, { "yang", 1, NULL, 'y' },
 		{ "no-huge", 0, NULL, 1 },  { "check", 0, NULL, 2 },	{ "verbose", 0, NULL, 'v' },
 		{ "help", 0, NULL, 'h' },   { "version", 0, NULL, 3 },	{ 0 },
 	};
+	bool state_given = false;
 	int opt;
 
 	c->config_path = "/etc/weir/weir.json";
+	snprintf(c->state_dir, sizeof(c->state_dir), STATE_DIR);
 	c->socket_path = RUN_DIR "/weir.sock";
 	o->yang_dir = WEIR_YANG_DIR;
-	while ((opt = getopt_long(argc, argv, "c:s:y:vh", longs, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "c:d:s:y:vh", longs, NULL)) != -1) {
 		switch (opt) {
 		case 'c':
 			c->config_path = optarg;
+			if (!state_given)
+				snprintf(c->state_dir, sizeof(c->state_dir), "%s.d", optarg);
+			break;
+		case 'd':
+			snprintf(c->state_dir, sizeof(c->state_dir), "%s", optarg);
+			state_given = true;
 			break;
 		case 's':
 			c->socket_path = optarg;
@@ -175,43 +171,74 @@ static void files_limit_raise(void)
 	}
 }
 
+// Only looks: neither a state directory nor a switch is needed.
+static int check(struct ctl *c)
+{
+	struct cfg_error err = { 0 };
+	struct cfg *cfg = NULL;
+	char *text;
+	int rc = ctl_file_read(c->config_path, &text, &err);
+
+	if (rc == 0)
+		rc = cfg_load(c->schema, text, strlen(text), &cfg, &err);
+	free(text);
+	cfg_free(cfg);
+	if (rc < 0)
+		error_say(c->config_path, &err);
+	else
+		printf("%s: is valid\n", c->config_path);
+	return rc;
+}
+
+static int start_switch(struct ctl *c, const struct options *o, const char *text,
+			struct cfg_error *err)
+{
+	struct ctl_eal eal = { .no_huge = o->no_huge };
+	struct weir_err werr;
+	struct cfg *first;
+	// Memory and workers come from the configuration, so it is read before DPDK starts.
+	int rc = cfg_load(c->schema, text, strlen(text), &first, err);
+
+	if (rc < 0)
+		return rc;
+	rc = ctl_eal_init(&first->system, &eal, err);
+	if (rc == 0)
+		rc = ctl_switch_create(c, &first->system, &eal, err);
+	cfg_free(first);
+	if (rc == 0)
+		rc = ctl_boot_start(c);
+	if (rc == 0)
+		rc = ctl_commit_first(c, text, err);
+	if (rc == 0)
+		rc = ctl_server_start(c, err);
+	if (rc == 0)
+		rc = ctl_netconf_start(c, err);
+	if (rc == 0 && (rc = dp_switch_start(c->sw, &werr)) < 0)
+		snprintf(err->reason, sizeof(err->reason), "%s", werr.text);
+	return rc;
+}
+
 static int start(struct ctl *c, const struct options *o)
 {
 	struct cfg_error err = { 0 };
-	struct ctl_eal eal = { .no_huge = o->no_huge };
-	struct cfg *first = NULL;
-	struct weir_err werr;
-	bool missing;
+	bool missing = false;
+	char *text = NULL;
 	int rc = cfg_schema_create(o->yang_dir, &c->schema, &err);
 
-	// Memory and workers come from the configuration, so it is read before DPDK starts.
+	if (rc == 0 && o->check)
+		return check(c);
 	if (rc == 0)
-		rc = ctl_config_read(c, &first, &missing, &err);
-	if (rc == 0 && !o->check)
-		rc = ctl_eal_init(&first->system, &eal, &err);
-	if (rc == 0 && !o->check)
-		rc = ctl_switch_create(c, &first->system, &eal, &err);
-	cfg_free(first);
-	if (rc < 0) {
-		error_say(c->config_path, &err);
-		return rc;
-	}
-	if (o->check) {
-		printf("%s: %s\n", c->config_path, missing ? "there is no such file" : "is valid");
-		return missing ? -ENOENT : 0;
-	}
-	rc = ctl_boot_start(c);
+		rc = ctl_commit_open(c, &text, &missing, &err);
 	if (rc == 0)
-		rc = ctl_server_start(c, &err);
-	if (rc == 0)
-		rc = ctl_netconf_start(c, &err);
-	if (rc < 0) {
+		rc = start_switch(c, o, text, &err);
+	free(text);
+	if (rc < 0)
 		error_say("start", &err);
-		return rc;
-	}
-	rc = config_load(c, true);
-	if (rc == 0 && (rc = dp_switch_start(c->sw, &werr)) < 0)
-		weir_log(WEIR_ERROR, "start: %s", werr.text);
+	else if (missing)
+		weir_log(WEIR_NOTICE,
+			 "no configuration: running without ports. Next step: weir configure, or "
+			 "write %s (README, \"Configuration by example\") and run: weir reload",
+			 c->config_path);
 	return rc;
 }
 
@@ -257,13 +284,13 @@ int main(int argc, char **argv)
 		run(&c);
 	ctl_server_stop(&c);
 	ctl_netconf_stop(&c);
+	ctl_commit_close(&c);
 	if (c.sw != NULL)
 		dp_switch_stop(c.sw);
 	ctl_boot_stop(&c);
 	dp_switch_destroy(c.sw);
 	ctl_vms_free(&c);
 	cfg_free(c.running);
-	free(c.config_text);
 	cfg_schema_destroy(c.schema);
 	if (c.eal_started)
 		rte_eal_cleanup();

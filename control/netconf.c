@@ -1,17 +1,15 @@
-// The UNIX socket of NETCONF sessions: sshd's subsystem (weir-netconf) and local clients. Bytes go
-// to and from the engine in config/; nothing is waited for. Root and the daemon's own user only,
-// until access control is there.
+// NETCONF sessions: sshd's subsystem (weir-netconf) and local clients, on netconf.sock beside the
+// socket of local tools. Bytes go to and from the engine in config/; nothing is waited for.
+//
+// When all places are taken, one that has not said hello yet gives way, the oldest first: who only
+// connects keeps nobody out.
 #include <errno.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include "cfg_netconf.h"
+#include "conn.h"
 #include "control_priv.h"
 #include "weir_log.h"
 
@@ -19,226 +17,184 @@ enum {
 	SESSIONS_MAX = 64,
 	READ_BYTES = 65536,
 	OUT_MAX = 64 << 20,
-	WRITE_DEADLINE_S = 10,
 };
 
 struct nc_client {
+	struct ctl_conn conn; // first
 	struct ctl_netconf *server;
-	struct ev_io io;
-	struct ev_timer deadline; // no progress in writing
 	struct cfg_session *session;
-	uint32_t id;
+	ev_tstamp since; // heard from last
 };
 
 struct ctl_netconf {
 	struct ctl *ctl;
-	struct ev_io listen;
-	struct cfg_store *store;
+	struct ctl_listener listen;
+	struct ev_timer tick;
 	struct nc_client *clients[SESSIONS_MAX];
-	uint32_t last_id;
-	char path[108];
+	bool busy; // output is being carried
 };
 
-static void close_client(struct nc_client *cl)
+static void on_closed(struct ctl_conn *conn)
 {
+	struct nc_client *cl = (struct nc_client *)conn;
 	struct ctl_netconf *n = cl->server;
 
 	for (uint32_t i = 0; i < SESSIONS_MAX; i++)
 		if (n->clients[i] == cl)
 			n->clients[i] = NULL;
-	ev_io_stop(n->ctl->loop, &cl->io);
-	ev_timer_stop(n->ctl->loop, &cl->deadline);
-	close(cl->io.fd);
 	cfg_session_destroy(cl->session);
 	free(cl);
+	ctl_netconf_flush(n->ctl);
 }
 
-// Send what there is. returns false when the client is gone
-static bool flush(struct nc_client *cl)
+// What a session has to say goes to its socket.
+static void carry(struct nc_client *cl)
 {
-	struct ev_loop *loop = cl->server->ctl->loop;
 	size_t size;
 	const char *out = cfg_session_output(cl->session, &size);
-	ssize_t n = size == 0 ? 0 : send(cl->io.fd, out, size, MSG_NOSIGNAL | MSG_DONTWAIT);
-	int want;
 
-	if ((n < 0 && errno != EAGAIN) || size > OUT_MAX) {
-		close_client(cl);
-		return false;
+	if (size > 0 && !ctl_conn_put(&cl->conn, out, size, OUT_MAX)) {
+		ctl_conn_close(&cl->conn);
+		return;
 	}
-	if (n > 0) {
-		cfg_session_sent(cl->session, (size_t)n);
-		ev_timer_again(loop, &cl->deadline);
-	}
-	if (n == (ssize_t)size) {
-		ev_timer_stop(loop, &cl->deadline);
-		if (cfg_session_ended(cl->session)) {
-			close_client(cl);
-			return false;
-		}
-	}
-	want = (cfg_session_ended(cl->session) ? 0 : EV_READ) | (n < (ssize_t)size ? EV_WRITE : 0);
-	if ((cl->io.events & (EV_READ | EV_WRITE)) != want) {
-		ev_io_stop(loop, &cl->io);
-		ev_io_set(&cl->io, cl->io.fd, want);
-		ev_io_start(loop, &cl->io);
-	}
-	return true;
+	cfg_session_sent(cl->session, size);
+	if (cfg_session_ended(cl->session) && !cl->conn.closing)
+		ctl_conn_finish(&cl->conn);
 }
 
-static void kill_asked(struct ctl_netconf *n)
+void ctl_netconf_flush(struct ctl *c)
 {
-	uint32_t id = cfg_store_killed(n->store);
+	struct ctl_netconf *n = c->netconf;
 
-	for (uint32_t i = 0; id != 0 && i < SESSIONS_MAX; i++) {
-		if (n->clients[i] != NULL && n->clients[i]->id == id) {
-			close_client(n->clients[i]);
-			return;
-		}
-	}
+	// Closing one session may give others something to hear; the outer call sees to it.
+	if (n == NULL || n->busy)
+		return;
+	n->busy = true;
+	for (int round = 0; round < 2; round++)
+		for (uint32_t i = 0; i < SESSIONS_MAX; i++)
+			if (n->clients[i] != NULL)
+				carry(n->clients[i]);
+	n->busy = false;
 }
 
-static void on_client(struct ev_loop *loop, struct ev_io *io, int revents)
+static void on_input(struct ctl_conn *conn)
 {
 	static char bytes[READ_BYTES]; // main thread only
-	struct nc_client *cl = io->data;
-	struct ctl_netconf *server = cl->server;
+	struct nc_client *cl = (struct nc_client *)conn;
+	struct ctl *c = cl->server->ctl;
+	ssize_t n = read(conn->io.fd, bytes, sizeof(bytes));
 
-	(void)loop;
-	if ((revents & EV_READ) != 0) {
-		ssize_t n = read(io->fd, bytes, sizeof(bytes));
-
-		if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
-			close_client(cl);
-			return;
-		}
-		if (n > 0)
-			cfg_session_input(cl->session, bytes, (size_t)n);
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
+		ctl_conn_close(conn);
+		return;
 	}
-	if (flush(cl))
-		kill_asked(server);
+	cl->since = ev_now(conn->loop);
+	if (n > 0)
+		cfg_session_input(cl->session, bytes, (size_t)n);
+	ctl_netconf_flush(c);
 }
 
-static void on_deadline(struct ev_loop *loop, struct ev_timer *t, int revents)
-{
-	struct nc_client *cl = t->data;
+static const struct ctl_conn_ops ops = { "netconf", on_input, on_closed };
 
-	(void)loop;
-	(void)revents;
-	weir_log(WEIR_WARNING, "netconf session %u: does not read its answer: cut", cl->id);
-	close_client(cl);
+// A place for one more. returns SESSIONS_MAX when all are taken by sessions that have begun
+static uint32_t place(struct ctl_netconf *n)
+{
+	uint32_t oldest = SESSIONS_MAX;
+
+	for (uint32_t i = 0; i < SESSIONS_MAX; i++) {
+		if (n->clients[i] == NULL)
+			return i;
+		if (!cfg_session_greeted(n->clients[i]->session) &&
+		    (oldest == SESSIONS_MAX || n->clients[i]->since < n->clients[oldest]->since))
+			oldest = i;
+	}
+	if (oldest < SESSIONS_MAX)
+		ctl_conn_close(&n->clients[oldest]->conn);
+	return oldest;
 }
 
-static bool peer(int fd, char *user, size_t size)
+static int client_create(struct ctl_netconf *n, int fd, const struct ctl_peer *peer,
+			 struct nc_client **out)
 {
-	struct ucred cred;
-	socklen_t len = sizeof(cred);
-	const struct passwd *pw;
-
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0 ||
-	    (cred.uid != 0 && cred.uid != geteuid()))
-		return false;
-	pw = getpwuid(cred.uid);
-	snprintf(user, size, "%s", pw == NULL ? "?" : pw->pw_name);
-	return true;
-}
-
-static void open_client(struct ctl_netconf *n, uint32_t slot, int fd, const char *user)
-{
+	const struct cfg_client who = {
+		.user = peer->user,
+		.groups = (const char *const *)peer->groups,
+		.n_groups = peer->n_groups,
+		.recovery = peer->recovery,
+		.client = "netconf",
+	};
 	struct nc_client *cl = calloc(1, sizeof(*cl));
 
-	if (cl == NULL || cfg_session_create(n->store, n->last_id + 1, user, &cl->session) < 0) {
+	if (cl == NULL || cfg_session_create(n->ctl->store, &who, true, &cl->session) < 0) {
 		free(cl);
-		close(fd);
-		return;
+		return -ENOMEM;
 	}
-	cl->id = ++n->last_id;
 	cl->server = n;
-	ev_io_init(&cl->io, on_client, fd, EV_READ);
-	ev_timer_init(&cl->deadline, on_deadline, 0, WRITE_DEADLINE_S);
-	cl->io.data = cl->deadline.data = cl;
-	ev_io_start(n->ctl->loop, &cl->io);
-	n->clients[slot] = cl;
-	flush(cl);
+	cl->since = ev_now(n->ctl->loop);
+	ctl_conn_init(&cl->conn, n->ctl->loop, fd, &ops);
+	*out = cl;
+	return 0;
 }
 
-static void on_accept(struct ev_loop *loop, struct ev_io *io, int revents)
+static void on_accepted(void *arg, int fd)
 {
-	struct ctl_netconf *n = io->data;
-	int fd = accept4(io->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	char user[64];
+	struct ctl_netconf *n = arg;
+	struct ctl_peer peer;
+	uint32_t at = SESSIONS_MAX;
+
+	if (ctl_peer_read(fd, &peer) == 0)
+		at = place(n);
+	if (at == SESSIONS_MAX || client_create(n, fd, &peer, &n->clients[at]) < 0) {
+		weir_log(WEIR_WARNING, "netconf: a client was turned away: %d sessions are open",
+			 SESSIONS_MAX);
+		close(fd);
+	}
+	ctl_peer_fini(&peer);
+	ctl_netconf_flush(n->ctl);
+}
+
+static void on_tick(struct ev_loop *loop, struct ev_timer *t, int revents)
+{
+	struct ctl_netconf *n = t->data;
 
 	(void)loop;
 	(void)revents;
-	if (fd < 0)
-		return;
-	for (uint32_t i = 0; i < SESSIONS_MAX && peer(fd, user, sizeof(user)); i++) {
-		if (n->clients[i] == NULL) {
-			open_client(n, i, fd, user);
-			return;
-		}
-	}
-	weir_log(WEIR_WARNING,
-		 "netconf: a client was turned away: more than %d sessions, or not root",
-		 SESSIONS_MAX);
-	close(fd);
-}
-
-static int on_commit(void *arg, struct cfg *next, const char *user, struct cfg_error *err)
-{
-	int rc = ctl_apply(arg, next, false, NULL, err);
-
-	if (rc == 0)
-		weir_log(WEIR_NOTICE, "configuration: committed by %s", user);
-	return rc;
+	cfg_store_tick(n->ctl->store);
+	ctl_netconf_flush(n->ctl);
 }
 
 int ctl_netconf_start(struct ctl *c, struct cfg_error *err)
 {
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
 	const char *slash = strrchr(c->socket_path, '/');
 	struct ctl_netconf *n = calloc(1, sizeof(*n));
-	int dir_size = slash == NULL ? 0 : (int)(slash + 1 - c->socket_path), fd, rc;
+	int dir_size = slash == NULL ? 0 : (int)(slash + 1 - c->socket_path), rc;
 
-	if (dir_size + strlen("netconf.sock") >= sizeof(a.sun_path)) {
+	if (n == NULL)
+		return -ENOMEM;
+	n->ctl = c;
+	if (dir_size + strlen("netconf.sock") >= sizeof(n->listen.path)) {
 		free(n);
-		snprintf(err->value, sizeof(err->value), "%.*snetconf.sock", dir_size,
-			 c->socket_path);
+		snprintf(err->value, sizeof(err->value), "%.*snetconf.sock",
+			 dir_size > 100 ? 100 : dir_size, c->socket_path);
 		snprintf(err->reason, sizeof(err->reason),
-			 "NETCONF socket: path is longer than %zu bytes", sizeof(a.sun_path) - 1);
+			 "NETCONF socket: path is longer than %zu bytes",
+			 sizeof(n->listen.path) - 1);
 		return -ENAMETOOLONG;
 	}
-	if (n == NULL || cfg_store_create(c->schema, on_commit, c, &n->store) < 0) {
-		free(n);
-		return -ENOMEM;
-	}
-	// Beside the socket of the local tools, which says that no other daemon is there.
-	snprintf(n->path, sizeof(n->path), "%.*snetconf.sock", dir_size, c->socket_path);
-	snprintf(a.sun_path, sizeof(a.sun_path), "%s", n->path);
-	unlink(n->path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0 || bind(fd, (const struct sockaddr *)&a, sizeof(a)) < 0 ||
-	    chmod(n->path, 0600) < 0 || listen(fd, 16) < 0) {
-		rc = -errno;
-		snprintf(err->value, sizeof(err->value), "%s", n->path);
-		snprintf(err->reason, sizeof(err->reason), "NETCONF socket: %s", strerror(-rc));
-		if (fd >= 0)
-			close(fd);
-		cfg_store_destroy(n->store);
+	snprintf(n->listen.path, sizeof(n->listen.path), "%.*snetconf.sock", dir_size,
+		 c->socket_path);
+	n->listen.accepted = on_accepted;
+	n->listen.arg = n;
+	rc = ctl_listener_start(&n->listen, c->loop, err);
+	if (rc < 0) {
 		free(n);
 		return rc;
 	}
-	n->ctl = c;
-	ev_io_init(&n->listen, on_accept, fd, EV_READ);
-	n->listen.data = n;
-	ev_io_start(c->loop, &n->listen);
+	ev_timer_init(&n->tick, on_tick, 0.25, 0.25);
+	n->tick.data = n;
+	ev_timer_start(c->loop, &n->tick);
 	c->netconf = n;
 	return 0;
-}
-
-int ctl_netconf_loaded(struct ctl *c, const char *json, size_t size, struct cfg_error *err)
-{
-	return c->netconf == NULL ? 0 : cfg_store_load(c->netconf->store, json, size, err);
 }
 
 void ctl_netconf_stop(struct ctl *c)
@@ -247,13 +203,12 @@ void ctl_netconf_stop(struct ctl *c)
 
 	if (n == NULL)
 		return;
+	ctl_listener_stop(&n->listen, c->loop);
+	ev_timer_stop(c->loop, &n->tick);
+	n->busy = true;
 	for (uint32_t i = 0; i < SESSIONS_MAX; i++)
 		if (n->clients[i] != NULL)
-			close_client(n->clients[i]);
-	ev_io_stop(c->loop, &n->listen);
-	close(n->listen.fd);
-	unlink(n->path);
-	cfg_store_destroy(n->store);
+			ctl_conn_close(&n->clients[i]->conn);
 	free(n);
 	c->netconf = NULL;
 }

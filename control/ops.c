@@ -77,8 +77,7 @@ static void reload(struct ctl *c, bool dry_run, struct cfg_json *j)
 {
 	struct cfg_error err = { 0 };
 	char *plan = NULL;
-	bool missing;
-	int rc = ctl_reload(c, dry_run, &plan, &missing, &err);
+	int rc = ctl_reload(c, dry_run, &plan, &err);
 
 	if (rc < 0) {
 		weir_log(WEIR_ERROR, "configuration %s: refused: %s%s%s%s%s", c->config_path,

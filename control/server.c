@@ -1,20 +1,16 @@
 // The UNIX socket of local tools: one request per line, one answer per line; a tap request turns
-// the connection into a stream of records. Root and the daemon's own user only (SO_PEERCRED). A
-// client that does not read is cut, never waited for.
+// the connection into a stream of records. Each connection is a session of the configuration store:
+// what it may do, access control says by the user that the kernel names.
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/types.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <pcap/bpf.h>
 
+#include "conn.h"
 #include "control_priv.h"
 #include "dp_tap.h"
 #include "weir_log.h"
@@ -24,18 +20,16 @@ enum {
 	OUT_MAX = 64 << 20,
 	TAP_OUT_MAX = 4 << 20,
 	TAP_BURST = 64,
-	WRITE_DEADLINE_S = 10
+	LINE_MAX_BYTES = 16 << 20, // a configuration that is loaded
 };
 
 struct client {
+	struct ctl_conn conn; // first
 	struct ctl_server *server;
-	struct ev_io io;
-	struct ev_timer deadline; // no progress in writing
+	struct cfg_session *session;
 	char *in;
-	size_t in_size;
-	char *out;
-	size_t out_size, out_at, out_cap;
-	bool tapping, closing;
+	size_t in_size, in_cap;
+	bool tapping;
 	bool deaf; // what it still sends is thrown away
 	uint8_t tap_kind;
 	bool tap_ending;
@@ -44,32 +38,16 @@ struct client {
 
 struct ctl_server {
 	struct ctl *ctl;
-	struct ev_io listen;
+	struct ctl_listener listen;
 	struct ev_timer tap_timer;
 	struct client *clients[MAX_CLIENTS];
 	struct client *tapper;	  // the one client with a tap
 	uint64_t tap_client_lost; // records that did not fit the client's buffer
-	int fd;
 };
 
-static void client_watch(struct client *cl)
+static void on_closed(struct ctl_conn *conn)
 {
-	struct ev_loop *loop = cl->server->ctl->loop;
-	int want = (cl->closing ? 0 : EV_READ) | (cl->out_at < cl->out_size ? EV_WRITE : 0);
-
-	if ((cl->io.events & (EV_READ | EV_WRITE)) == want)
-		return;
-	ev_io_stop(loop, &cl->io);
-	ev_io_set(&cl->io, cl->io.fd, want);
-	ev_io_start(loop, &cl->io);
-	if ((want & EV_WRITE) != 0)
-		ev_timer_again(loop, &cl->deadline);
-	else
-		ev_timer_stop(loop, &cl->deadline);
-}
-
-static void client_close(struct client *cl)
-{
+	struct client *cl = (struct client *)conn;
 	struct ctl_server *s = cl->server;
 
 	if (s->tapper == cl) {
@@ -87,43 +65,22 @@ static void client_close(struct client *cl)
 		if (s->clients[i] == cl)
 			s->clients[i] = NULL;
 	}
-	ev_io_stop(s->ctl->loop, &cl->io);
-	ev_timer_stop(s->ctl->loop, &cl->deadline);
-	close(cl->io.fd);
+	cfg_session_destroy(cl->session);
 	free(cl->in);
-	free(cl->out);
 	free(cl);
+	ctl_netconf_flush(s->ctl);
 }
 
-// Append to what the client is to get. returns false when it has too much unread already
 static bool client_put(struct client *cl, const void *data, size_t size, size_t max)
 {
-	if (cl->out_size - cl->out_at + size > max)
-		return false;
-	if (cl->out_at > 0) {
-		memmove(cl->out, cl->out + cl->out_at, cl->out_size - cl->out_at);
-		cl->out_size -= cl->out_at;
-		cl->out_at = 0;
-	}
-	if (cl->out_size + size > cl->out_cap) {
-		char *out = realloc(cl->out, 2 * (cl->out_size + size));
-
-		if (out == NULL)
-			return false;
-		cl->out = out;
-		cl->out_cap = 2 * (cl->out_size + size);
-	}
-	memcpy(cl->out + cl->out_size, data, size);
-	cl->out_size += size;
-	client_watch(cl);
-	return true;
+	return ctl_conn_put(&cl->conn, data, size, max);
 }
 
 static void client_put_json(struct client *cl, struct cfg_json *j)
 {
 	if (j->failed || !client_put(cl, j->buf, j->size, OUT_MAX) ||
 	    !client_put(cl, "\n", 1, OUT_MAX + 1))
-		cl->closing = true;
+		cl->conn.closing = true;
 	cfg_json_fini(j);
 }
 
@@ -262,15 +219,6 @@ static bool tap_put(struct client *cl, const struct dp_tap_record *r)
 	return put_pcap(cl, r);
 }
 
-// Enough was seen: what is buffered is still written, then the connection ends.
-static void tap_finish(struct client *cl)
-{
-	cl->closing = true;
-	client_watch(cl);
-	if (cl->out_at == cl->out_size)
-		client_close(cl);
-}
-
 // returns true when this record was the last that was asked for
 static bool tap_take(struct client *cl, const struct dp_tap_record *r)
 {
@@ -295,14 +243,14 @@ static void on_tap(struct ev_loop *loop, struct ev_timer *t, int revents)
 
 	(void)loop;
 	(void)revents;
-	if (cl == NULL || cl->closing)
+	if (cl == NULL || cl->conn.closing)
 		return;
 	for (uint32_t round = 0; round < 16; round++) {
 		n = dp_tap_read(s->ctl->sw, records, TAP_BURST);
 		n_all += n;
 		for (uint32_t i = 0; i < n; i++) {
 			if (tap_take(cl, &records[i])) {
-				tap_finish(cl);
+				ctl_conn_finish(&cl->conn);
 				return;
 			}
 		}
@@ -310,7 +258,22 @@ static void on_tap(struct ev_loop *loop, struct ev_timer *t, int revents)
 			break;
 	}
 	if (cl->tap_ending && n_all == 0)
-		tap_finish(cl);
+		ctl_conn_finish(&cl->conn);
+}
+
+// An operation of the configuration. returns false when it is none
+static bool session_serve(struct client *cl, const char *line, size_t size)
+{
+	char *answer = NULL;
+	int rc = cfg_session_json(cl->session, line, size, &answer);
+
+	if (rc == -ENOTSUP)
+		return false;
+	if (rc < 0 || !client_put(cl, answer, strlen(answer), OUT_MAX) ||
+	    !client_put(cl, "\n", 1, OUT_MAX + 1) || cfg_session_ended(cl->session))
+		cl->conn.closing = true;
+	free(answer);
+	return true;
 }
 
 static void request_serve(struct client *cl, const char *line, size_t size)
@@ -319,6 +282,8 @@ static void request_serve(struct client *cl, const char *line, size_t size)
 	struct cfg_request r;
 	struct cfg_json j;
 
+	if (session_serve(cl, line, size))
+		return;
 	if (cfg_request_parse(cl->server->ctl->schema, line, size, &r, &err) < 0) {
 		client_error(cl, &err);
 	} else if (r.op == CFG_OP_TAP) {
@@ -331,184 +296,139 @@ static void request_serve(struct client *cl, const char *line, size_t size)
 	cfg_request_fini(&r);
 }
 
-// returns false when the client is gone
-static bool client_read(struct client *cl)
+// Room for more of a line. returns false when it is too long, or memory is short
+static bool client_room(struct client *cl)
 {
-	ssize_t n;
+	size_t cap = cl->in_cap == 0 ? CFG_REQUEST_MAX : 2 * cl->in_cap;
+	char *in;
+
+	if (cl->in_size < cl->in_cap)
+		return true;
+	in = cap > LINE_MAX_BYTES ? NULL : realloc(cl->in, cap);
+	if (in == NULL)
+		return false;
+	cl->in = in;
+	cl->in_cap = cap;
+	return true;
+}
+
+static void client_lines(struct client *cl)
+{
+	size_t at = 0;
 	char *nl;
 
-	if (cl->in_size == CFG_REQUEST_MAX) {
+	while (!cl->tapping && (nl = memchr(cl->in + at, '\n', cl->in_size - at)) != NULL) {
+		size_t used = (size_t)(nl - cl->in) + 1 - at;
+
+		request_serve(cl, cl->in + at, used - 1);
+		at += used;
+	}
+	memmove(cl->in, cl->in + at, cl->in_size - at);
+	cl->in_size -= at;
+}
+
+static void on_input(struct ctl_conn *conn)
+{
+	struct client *cl = (struct client *)conn;
+	struct ctl *c = cl->server->ctl;
+	ssize_t n;
+
+	if (!client_room(cl)) {
 		struct cfg_error err = { .reason = "request is too long" };
 
 		client_error(cl, &err);
 		cl->deaf = true; // closing now would take the answer from it
 		cl->in_size = 0;
 	}
-	n = read(cl->io.fd, cl->in + cl->in_size, CFG_REQUEST_MAX - cl->in_size);
-	if (n < 0)
-		return errno == EAGAIN || errno == EINTR;
-	if (n == 0) {
+	n = read(conn->io.fd, cl->in + cl->in_size, cl->in_cap - cl->in_size);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
 		// It will ask no more, but may still read what it asked for.
-		cl->closing = true;
-		return !cl->tapping && cl->out_at < cl->out_size;
-	}
-	if (cl->tapping || cl->deaf)
-		return true;
-	cl->in_size += (size_t)n;
-	while (!cl->tapping && (nl = memchr(cl->in, '\n', cl->in_size)) != NULL) {
-		size_t used = (size_t)(nl - cl->in) + 1;
-
-		request_serve(cl, cl->in, used - 1);
-		memmove(cl->in, cl->in + used, cl->in_size - used);
-		cl->in_size -= used;
-	}
-	return true;
-}
-
-static void on_client(struct ev_loop *loop, struct ev_io *io, int revents)
-{
-	struct client *cl = io->data;
-
-	if ((revents & EV_READ) != 0 && !client_read(cl)) {
-		client_close(cl);
+		if (n < 0 || cl->tapping)
+			ctl_conn_close(conn);
+		else
+			ctl_conn_finish(conn);
 		return;
 	}
-	if ((revents & EV_WRITE) != 0) {
-		ssize_t n = send(io->fd, cl->out + cl->out_at, cl->out_size - cl->out_at,
-				 MSG_NOSIGNAL | MSG_DONTWAIT);
-
-		if (n < 0 && errno != EAGAIN) {
-			client_close(cl);
-			return;
-		}
-		if (n > 0) {
-			cl->out_at += (size_t)n;
-			ev_timer_again(loop, &cl->deadline);
-		}
-	}
-	client_watch(cl);
-	if (cl->closing && cl->out_at == cl->out_size)
-		client_close(cl);
+	if (cl->tapping || cl->deaf)
+		return;
+	cl->in_size += (size_t)n;
+	client_lines(cl);
+	if (conn->closing)
+		ctl_conn_finish(conn);
+	ctl_netconf_flush(c);
 }
 
-static void on_deadline(struct ev_loop *loop, struct ev_timer *t, int revents)
-{
-	(void)loop;
-	(void)revents;
-	weir_log(WEIR_WARNING, "local tool: does not read its answer: cut");
-	client_close(t->data);
-}
+static const struct ctl_conn_ops ops = { "local tool", on_input, on_closed };
 
-static bool may_use(int fd)
+static struct client *client_create(struct ctl_server *s, int fd, const struct ctl_peer *peer)
 {
-	struct ucred cred;
-	socklen_t size = sizeof(cred);
-
-	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &size) == 0 &&
-	       (cred.uid == 0 || cred.uid == geteuid());
-}
-
-static struct client *client_create(struct ctl_server *s, int fd)
-{
+	const struct cfg_client who = {
+		.user = peer->user,
+		.groups = (const char *const *)peer->groups,
+		.n_groups = peer->n_groups,
+		.recovery = peer->recovery,
+		.client = "cli",
+	};
 	struct client *cl = calloc(1, sizeof(*cl));
 
-	if (cl == NULL || (cl->in = malloc(CFG_REQUEST_MAX)) == NULL) {
+	if (cl == NULL || cfg_session_create(s->ctl->store, &who, false, &cl->session) < 0) {
 		free(cl);
 		return NULL;
 	}
 	cl->server = s;
-	ev_io_init(&cl->io, on_client, fd, EV_READ);
-	ev_timer_init(&cl->deadline, on_deadline, 0, WRITE_DEADLINE_S);
-	cl->io.data = cl->deadline.data = cl;
-	ev_io_start(s->ctl->loop, &cl->io);
+	ctl_conn_init(&cl->conn, s->ctl->loop, fd, &ops);
 	return cl;
 }
 
-static void on_accept(struct ev_loop *loop, struct ev_io *io, int revents)
+static void on_accepted(void *arg, int fd)
 {
 	static const char full[] =
 		"{\"ok\":false,\"error\":{\"path\":\"\",\"value\":\"\",\"reason\":"
-		"\"too many local tools are connected, or not root\"}}\n";
-	struct ctl_server *s = io->data;
-	int fd = accept4(io->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		"\"too many local tools are connected\"}}\n";
+	struct ctl_server *s = arg;
+	struct ctl_peer peer = { 0 };
+	uint32_t i = 0;
 
-	(void)loop;
-	(void)revents;
-	if (fd < 0)
+	while (i < MAX_CLIENTS && s->clients[i] != NULL)
+		i++;
+	if (i < MAX_CLIENTS && ctl_peer_read(fd, &peer) == 0)
+		s->clients[i] = client_create(s, fd, &peer);
+	ctl_peer_fini(&peer);
+	if (i < MAX_CLIENTS && s->clients[i] != NULL)
 		return;
-	for (uint32_t i = 0; i < MAX_CLIENTS && may_use(fd); i++) {
-		if (s->clients[i] != NULL)
-			continue;
-		s->clients[i] = client_create(s, fd);
-		if (s->clients[i] != NULL)
-			return;
-		break;
-	}
 	// Best effort: the socket's buffer is empty, so a line fits.
 	if (write(fd, full, sizeof(full) - 1) < 0)
 		weir_log(WEIR_WARNING, "local tool: turned away");
 	close(fd);
 }
 
-// A socket that nobody listens on is a left-over of a daemon that was killed.
-static int path_free(const char *path, struct cfg_error *err)
-{
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	struct stat st;
-	int fd, rc;
-
-	snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
-	if (lstat(path, &st) < 0)
-		return 0;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	rc = fd < 0 ? -1 : connect(fd, (const struct sockaddr *)&a, sizeof(a));
-	if (fd >= 0)
-		close(fd);
-	snprintf(err->value, sizeof(err->value), "%.127s", path);
-	if (rc == 0 || !S_ISSOCK(st.st_mode)) {
-		snprintf(err->reason, sizeof(err->reason), "%s",
-			 rc == 0 ? "another weir-switchd listens on this socket"
-				 : "there is a file of that name which is no socket");
-		return -EADDRINUSE;
-	}
-	return unlink(path) < 0 ? -errno : 0;
-}
-
 int ctl_server_start(struct ctl *c, struct cfg_error *err)
 {
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
 	struct ctl_server *s = calloc(1, sizeof(*s));
 	int rc;
 
 	if (s == NULL)
 		return -ENOMEM;
-	if (strlen(c->socket_path) >= sizeof(a.sun_path)) {
+	if (strlen(c->socket_path) >= sizeof(s->listen.path)) {
 		free(s);
 		snprintf(err->value, sizeof(err->value), "%.127s", c->socket_path);
 		snprintf(err->reason, sizeof(err->reason), "socket path is longer than %zu bytes",
-			 sizeof(a.sun_path) - 1);
+			 sizeof(s->listen.path) - 1);
 		return -ENAMETOOLONG;
 	}
-	rc = path_free(c->socket_path, err);
-	snprintf(a.sun_path, sizeof(a.sun_path), "%s", c->socket_path);
-	s->fd = rc < 0 ? -1 : socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (rc == 0 && (s->fd < 0 || bind(s->fd, (const struct sockaddr *)&a, sizeof(a)) < 0 ||
-			chmod(c->socket_path, 0600) < 0 || listen(s->fd, 16) < 0)) {
-		rc = -errno;
-		snprintf(err->value, sizeof(err->value), "%.127s", c->socket_path);
-		snprintf(err->reason, sizeof(err->reason), "socket: %s", strerror(errno));
-	}
+	snprintf(s->listen.path, sizeof(s->listen.path), "%s", c->socket_path);
+	s->listen.accepted = on_accepted;
+	s->listen.arg = s;
+	rc = ctl_listener_start(&s->listen, c->loop, err);
 	if (rc < 0) {
-		if (s->fd >= 0)
-			close(s->fd);
 		free(s);
 		return rc;
 	}
 	s->ctl = c;
-	ev_io_init(&s->listen, on_accept, s->fd, EV_READ);
 	ev_timer_init(&s->tap_timer, on_tap, 0.01, 0.01);
-	s->listen.data = s->tap_timer.data = s;
-	ev_io_start(c->loop, &s->listen);
+	s->tap_timer.data = s;
 	c->server = s;
 	return 0;
 }
@@ -521,11 +441,9 @@ void ctl_server_stop(struct ctl *c)
 		return;
 	for (uint32_t i = 0; i < MAX_CLIENTS; i++) {
 		if (s->clients[i] != NULL)
-			client_close(s->clients[i]);
+			ctl_conn_close(&s->clients[i]->conn);
 	}
-	ev_io_stop(c->loop, &s->listen);
-	close(s->fd);
-	unlink(c->socket_path);
+	ctl_listener_stop(&s->listen, c->loop);
 	free(s);
 	c->server = NULL;
 }

@@ -1,19 +1,24 @@
-// NETCONF (RFC 6241) without sockets: datastores, and sessions that turn bytes into bytes.
+// Configuration datastores and the sessions that work on them, without sockets: bytes to bytes.
 //
-// A store holds the running and the candidate configuration as YANG trees. A session takes what its
-// client sent and appends what is to be sent back. What must be done when a configuration is
-// committed is not known here: the store calls back with the typed configuration, and the commit
-// stands or falls with the answer.
+// A store holds running, candidate and startup as YANG trees. A session is one client's: NETCONF
+// (RFC 6241) messages through cfg_session_input(), or JSON requests of a local tool through
+// cfg_session_json(). Both reach the same table of operations (rpc.c). What must be done when a
+// configuration is committed is not known here: the store asks its host, and the commit stands or
+// falls with the answer.
 //
-//	cfg_store_create(schema, commit, arg, &store);
-//	cfg_store_load(store, json, size, &err);		// the file that is running
-//	cfg_session_create(store, 1, "root", &s);
+//	cfg_store_create(schema, &host, &store);
+//	cfg_store_load(store, json, size, &err);		// what runs
+//	cfg_session_create(store, &client, &s);
 //	cfg_session_input(s, bytes, n); ... cfg_session_output(s, &n) ... cfg_session_sent(s, n);
 //
-// What is there: hello, base:1.0 and 1.1, get-config, edit-config, validate, commit,
-// discard-changes, lock, unlock, close-session, kill-session, on running (read) and candidate. What
-// is not there yet is answered operation-not-supported: confirmed commit, startup, copy-config,
-// filters, with-defaults, get, notifications, NACM. Thread: one for a store and all its sessions.
+// After any call that takes a store or a session, other sessions too may have output or have ended:
+// notifications, kill-session.
+//
+// Every commit is durable: running survives a restart, and startup is what the next start loads. It
+// follows running, except while a confirmed commit waits.
+//
+// Departures: edits go to the candidate only (no writable-running); url is not supported; a
+// subscription has no replay. Thread: one for a store and all its sessions.
 #ifndef CFG_NETCONF_H
 #define CFG_NETCONF_H
 
@@ -22,41 +27,110 @@
 #include <stdint.h>
 
 #include "cfg_config.h"
+#include "cfg_record.h"
 
 struct cfg_store;
 struct cfg_session;
 
-// Bring a configuration into force. It is the callee's when it returns 0.
-// returns 0, or a negative errno with err filled
-typedef int (*cfg_commit_fn)(void *arg, struct cfg *next, const char *user, struct cfg_error *err);
+// One commit, as the host is asked to bring it into force.
+struct cfg_commit {
+	struct cfg *next; // typed; the host's when it returns 0
+	const char *json; // the same as RFC 7951, as it was written
+	size_t size;
+	const char *user, *client, *comment;
+	uint32_t session; // 0 = nobody's
+	// How long it waits for its confirmation; NULL = it is final, and nothing waits any more.
+	const struct cfg_wait *wait;
+};
 
-int cfg_store_create(struct cfg_schema *schema, cfg_commit_fn commit, void *arg,
+struct cfg_wait {
+	uint64_t deadline_ms, timeout_ms; // since 1970
+	const char *persist_id;		  // empty = bound to the session
+	uint32_t session;
+};
+
+struct cfg_host {
+	void *arg;
+	// All or nothing: durable and in force, or nothing has changed. returns 0, or a negative
+	// errno with err filled
+	int (*commit)(void *arg, const struct cfg_commit *c, struct cfg_error *err);
+	// Write what the next start loads, without running it; c->next is not looked at.
+	int (*save)(void *arg, const struct cfg_commit *c, struct cfg_error *err);
+	// The commit that waits is confirmed as it is.
+	int (*confirm)(void *arg, struct cfg_error *err);
+	// What commit would do: one line per action. text: free()
+	int (*plan)(void *arg, const struct cfg *next, char **text, struct cfg_error *err);
+	// The n-th commit before the newest. json may be NULL; free() it.
+	// returns 0; -ENOENT: there is none; negative errno with err filled
+	int (*history)(void *arg, uint32_t n, struct cfg_commit_head *head, char **json,
+		       struct cfg_error *err);
+	// The operational state, RFC 7951, after our modules. json: free()
+	int (*state)(void *arg, char **json, struct cfg_error *err);
+	uint64_t (*now_ms)(void *arg); // since 1970
+};
+
+int cfg_store_create(struct cfg_schema *schema, const struct cfg_host *host,
 		     struct cfg_store **out);
 void cfg_store_destroy(struct cfg_store *s);
 
-// What runs was loaded from elsewhere (a file). The candidate follows when nobody has changed it.
-// returns 0; -EINVAL with err filled; the store stays as it was
+// What runs, once, at the start. returns 0; -EINVAL with err filled; the store stays as it was
 int cfg_store_load(struct cfg_store *s, const char *json, size_t size, struct cfg_error *err);
 
-// id: of the session, not 0, not in use. user: for the log
-int cfg_session_create(struct cfg_store *s, uint32_t id, const char *user,
+// Replace what runs, through the host, as a commit of `client`: a file was loaded. Changes of the
+// candidate stay, on top of the new.
+// returns 0; negative errno with err filled, nothing has changed
+int cfg_store_replace(struct cfg_store *s, const char *json, size_t size,
+		      const struct cfg_commit *who, struct cfg_error *err);
+
+// What runs, as RFC 7951 JSON. returns NULL when memory is short; free()
+char *cfg_store_running(const struct cfg_store *s);
+
+// A confirmed commit of an earlier process waits: what to go back to.
+int cfg_store_resume(struct cfg_store *s, const char *backup_json, const struct cfg_wait *wait,
+		     struct cfg_error *err);
+// Roll back what was not confirmed in time. Call at least once per second.
+void cfg_store_tick(struct cfg_store *s);
+
+// Tell subscribers: one notification of our modules as RFC 7951 JSON. One that does not fit the
+// modules is our mistake. returns 0, or -EINVAL
+int cfg_store_event(struct cfg_store *s, const char *json);
+
+// Who a client is.
+struct cfg_client {
+	const char *user;
+	const char *const *groups; // groups[n_groups], of the operating system
+	size_t n_groups;
+	bool recovery;	    // root: access control is not asked (RFC 8341 section 3.2)
+	const char *client; // by which way: "netconf", "cli"
+};
+
+// id: handed out by the store. A NETCONF session has its hello to send.
+int cfg_session_create(struct cfg_store *s, const struct cfg_client *client, bool netconf,
 		       struct cfg_session **out);
 
-// Ends it: its locks are released, a candidate that it changed and did not commit is discarded with
-// its lock.
+// Ends it: its locks are released, a candidate that it locked is discarded, an unconfirmed commit
+// bound to it is rolled back.
 void cfg_session_destroy(struct cfg_session *s);
+uint32_t cfg_session_id(const struct cfg_session *s);
 
-// Take bytes of the client. Everything that can be answered is answered.
+// Take bytes of a NETCONF client. Everything that can be answered is answered.
 void cfg_session_input(struct cfg_session *s, const char *data, size_t size);
+
+// One request of a local tool, RFC 7951.
+//
+// answer   out: {"ok":true,"data":{..}} or {"ok":false,"error":{"tag","path","value","reason"}};
+//          free()
+// returns  0; -ENOTSUP = permitted, but no operation of the store (cfg_request_parse knows it);
+//          -ENOMEM
+int cfg_session_json(struct cfg_session *s, const char *json, size_t size, char **answer);
 
 // Bytes for the client: *size of them, valid until the next call.
 const char *cfg_session_output(const struct cfg_session *s, size_t *size);
 void cfg_session_sent(struct cfg_session *s, size_t size);
 
-// The session has ended: send what is left, then close.
+// The session has ended, or was killed by another: send what is left, then close.
 bool cfg_session_ended(const struct cfg_session *s);
-
-// A session that another one asked to be ended, or 0. Asking takes it off the list.
-uint32_t cfg_store_killed(struct cfg_store *s);
+// Hellos were exchanged.
+bool cfg_session_greeted(const struct cfg_session *s);
 
 #endif

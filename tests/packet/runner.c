@@ -290,7 +290,9 @@ int main(int argc, char **argv)
 		return 1;
 	rc = cfg_schema_create(WEIR_YANG_SRC, &c.schema, &err);
 	if (rc == 0)
-		rc = ctl_config_read(&c, &cfg, &missing, &err);
+		rc = ctl_file_read(c.config_path, &text, &err);
+	if (rc == 0)
+		rc = cfg_load(c.schema, text, strlen(text), &cfg, &err);
 	if (rc == 0)
 		rc = ctl_switch_create(&c, &cfg->system, &eal, &err);
 	if (rc == 0)
@@ -311,7 +313,7 @@ int main(int argc, char **argv)
 	dp_switch_destroy(c.sw);
 	ctl_vms_free(&c);
 	cfg_free(c.running);
-	free(c.config_text);
+	free(text);
 	cfg_schema_destroy(c.schema);
 	pcap_close(dead);
 	return 0;

@@ -1,0 +1,184 @@
+// Commit, and the confirmed commit that rolls itself back (RFC 6241 section 8.4).
+//
+// One waits at a time. The configuration to go back to is the one before the first of them; further
+// confirmed commits extend the time and change who may confirm, never the way back. A commit that
+// fails arms nothing.
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "netconf_priv.h"
+
+enum { RETRY_MS = 10000 }; // after a roll back that the switch refused
+
+static void settle(struct cfg_store *s)
+{
+	s->waiting = false;
+	s->wait_session = 0;
+	s->persist_id[0] = '\0';
+	lyd_free_all(s->backup);
+	s->backup = NULL;
+}
+
+static int roll_back(struct cfg_store *s, const struct cfg_session *who, const char *why,
+		     struct cfg_nc_error *e)
+{
+	const struct cfg_commit c = {
+		.user = who == NULL ? "weir" : who->user,
+		.client = "rollback",
+		.comment = why,
+		.session = who == NULL ? 0 : who->id,
+	};
+
+	if (cfg_store_commit(s, s->backup, &c, e) < 0) {
+		s->deadline_ms = s->host.now_ms(s->host.arg) + RETRY_MS;
+		return -EINVAL;
+	}
+	settle(s);
+	return 0;
+}
+
+void cfg_store_tick(struct cfg_store *s)
+{
+	struct cfg_nc_error e;
+	uint64_t now_ms = s->host.now_ms(s->host.arg);
+
+	if (!s->waiting)
+		return;
+	// The clock was set back: nobody waits longer than was agreed on.
+	if (s->deadline_ms > now_ms + s->timeout_ms)
+		s->deadline_ms = now_ms + s->timeout_ms;
+	if (now_ms < s->deadline_ms)
+		return;
+	if (roll_back(s, NULL, "a confirmed commit was not confirmed in time", &e) == 0)
+		cfg_notify_confirm(s, "timeout", NULL);
+}
+
+void cfg_confirm_session_gone(struct cfg_store *s, uint32_t id)
+{
+	struct cfg_nc_error e;
+
+	if (!s->waiting || s->persist_id[0] != '\0' || s->wait_session != id)
+		return;
+	if (roll_back(s, NULL, "the session of a confirmed commit ended", &e) == 0)
+		cfg_notify_confirm(s, "cancel", NULL);
+}
+
+int cfg_store_resume(struct cfg_store *s, const char *backup_json, const struct cfg_wait *wait,
+		     struct cfg_error *err)
+{
+	struct lyd_node *backup;
+
+	if (cfg_tree_parse(s, backup_json, LYD_JSON, &backup, err) < 0)
+		return -EINVAL;
+	settle(s);
+	s->waiting = true;
+	s->backup = backup;
+	s->deadline_ms = wait->deadline_ms;
+	s->timeout_ms = wait->timeout_ms;
+	snprintf(s->persist_id, sizeof(s->persist_id), "%s", wait->persist_id);
+	return 0;
+}
+
+// May this session say something about the commit that waits?
+static int may_confirm(struct cfg_call *c)
+{
+	const char *id = cfg_value(c->op, "persist-id");
+	const struct cfg_store *s = c->store;
+
+	if (id != NULL && (!s->waiting || strcmp(id, s->persist_id) != 0)) {
+		cfg_nc_refuse(&c->e, "invalid-value", "persist-id: %s",
+			      s->waiting ? "is not that of the commit that waits"
+					 : "no confirmed commit waits");
+		snprintf(c->e.value, sizeof(c->e.value), "%.100s", id);
+		return -EINVAL;
+	}
+	if (!s->waiting || id != NULL || (s->wait_session == c->s->id && s->persist_id[0] == '\0'))
+		return 0;
+	if (s->persist_id[0] != '\0')
+		return cfg_nc_refuse(&c->e, "in-use",
+				     "a confirmed commit waits: its persist-id is needed");
+	return cfg_nc_refuse(&c->e, "in-use", "a confirmed commit of session %u waits",
+			     s->wait_session);
+}
+
+// The commit is made: this is what waits now.
+static void arm(struct cfg_call *c, const struct cfg_wait *wait, struct lyd_node *backup)
+{
+	struct cfg_store *s = c->store;
+	bool again = s->waiting;
+
+	if (again)
+		lyd_free_all(backup); // the first one stays
+	else
+		s->backup = backup;
+	s->waiting = true;
+	s->deadline_ms = wait->deadline_ms;
+	s->timeout_ms = wait->timeout_ms;
+	s->wait_session = c->s->id;
+	snprintf(s->persist_id, sizeof(s->persist_id), "%s", wait->persist_id);
+	cfg_notify_confirm(s, again ? "extend" : "start", c->s);
+}
+
+static int commit_confirmed(struct cfg_call *c, struct cfg_commit *who)
+{
+	const char *persist = cfg_value(c->op, "persist");
+	uint64_t timeout_ms = (uint64_t)cfg_number(c->op, "confirm-timeout", 600) * 1000;
+	struct cfg_wait wait = {
+		.timeout_ms = timeout_ms,
+		.deadline_ms = c->store->host.now_ms(c->store->host.arg) + timeout_ms,
+		.persist_id = persist == NULL ? "" : persist,
+		.session = c->s->id,
+	};
+	struct lyd_node *backup = NULL;
+
+	if (strlen(wait.persist_id) >= sizeof(c->store->persist_id))
+		return cfg_nc_refuse(&c->e, "invalid-value", "persist: longer than %zu bytes",
+				     sizeof(c->store->persist_id) - 1);
+	if (cfg_tree_copy(c->store->running, &backup) < 0)
+		return cfg_nc_refuse(&c->e, "operation-failed", "out of memory");
+	who->wait = &wait;
+	if (cfg_store_commit(c->store, c->store->candidate, who, &c->e) < 0) {
+		lyd_free_all(backup);
+		return -EINVAL;
+	}
+	arm(c, &wait, backup);
+	return 0;
+}
+
+int cfg_rpc_commit(struct cfg_call *c)
+{
+	const char *comment = cfg_value(c->op, "comment");
+	struct cfg_commit who = {
+		.user = c->s->user,
+		.client = c->s->client,
+		.comment = comment == NULL ? "" : comment,
+		.session = c->s->id,
+	};
+	bool waited = c->store->waiting;
+
+	if (cfg_call_may_write(c, CFG_RUNNING) < 0 || cfg_call_may_write(c, CFG_CANDIDATE) < 0 ||
+	    may_confirm(c) < 0)
+		return -EINVAL;
+	if (cfg_child(c->op, "confirmed") != NULL)
+		return commit_confirmed(c, &who);
+	if (cfg_child(c->op, "persist") != NULL)
+		return cfg_nc_refuse(&c->e, "invalid-value", "persist: only with confirmed");
+	if (cfg_store_commit(c->store, c->store->candidate, &who, &c->e) < 0)
+		return -EINVAL;
+	settle(c->store);
+	if (waited)
+		cfg_notify_confirm(c->store, "complete", c->s);
+	return 0;
+}
+
+int cfg_rpc_cancel_commit(struct cfg_call *c)
+{
+	if (!c->store->waiting)
+		return cfg_nc_refuse(&c->e, "operation-failed", "no confirmed commit waits");
+	if (cfg_call_may_write(c, CFG_RUNNING) < 0 || may_confirm(c) < 0 ||
+	    roll_back(c->store, c->s, "a confirmed commit was cancelled", &c->e) < 0)
+		return -EINVAL;
+	cfg_notify_confirm(c->store, "cancel", c->s);
+	return 0;
+}

@@ -1,0 +1,234 @@
+// Notifications (RFC 5277): every subscriber hears what happens from its subscription on, through
+// its filter and what access control leaves. Nothing is replayed.
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "filter_priv.h"
+#include "netconf_priv.h"
+
+#define NS_NOTIFICATION "urn:ietf:params:xml:ns:netconf:notification:1.0"
+
+enum {
+	EDITS_MAX = 100,	// of one change that are named one by one
+	BACKLOG_MAX = 16 << 20, // bytes that a subscriber may leave unread
+};
+
+int cfg_rpc_create_subscription(struct cfg_call *c)
+{
+	const struct lyd_node *filter = cfg_child(c->op, "filter");
+	const char *stream = cfg_value(c->op, "stream");
+
+	if (!c->s->netconf)
+		return cfg_nc_refuse(&c->e, "operation-not-supported",
+				     "create-subscription: NETCONF sessions only");
+	if (stream != NULL && strcmp(stream, "NETCONF") != 0)
+		return cfg_nc_refuse(&c->e, "invalid-value", "stream %s: NETCONF is there", stream);
+	if (cfg_child(c->op, "startTime") != NULL || cfg_child(c->op, "stopTime") != NULL)
+		return cfg_nc_refuse(&c->e, "operation-not-supported",
+				     "startTime: nothing is replayed");
+	if (c->s->subscribed)
+		return cfg_nc_refuse(&c->e, "operation-failed",
+				     "this session has a subscription");
+	if (filter != NULL && lyd_dup_single(filter, NULL, LYD_DUP_RECURSIVE, &c->s->filter) !=
+				      LY_SUCCESS)
+		return cfg_nc_refuse(&c->e, "operation-failed", "out of memory");
+	c->s->subscribed = true;
+	return 0;
+}
+
+static bool wanted(const struct cfg_session *s, const struct lyd_node *n)
+{
+	struct cfg_nc_error e;
+	struct lyd_node *out = NULL;
+	bool is;
+
+	if (!s->subscribed || s->ended || !cfg_session_may_hear(s, n))
+		return false;
+	is = s->filter == NULL || (cfg_filter(n, s->filter, &out, &e) == 0 && out != NULL);
+	lyd_free_all(out);
+	return is;
+}
+
+static void deliver(struct cfg_session *s, const char *text, size_t size)
+{
+	if (s->out_size - s->out_at > BACKLOG_MAX) {
+		s->ended = true; // it does not read; what it missed it could not know
+		s->store->count.dropped++;
+		return;
+	}
+	cfg_session_send(s, text, size);
+	s->out_notifications++;
+	s->store->count.out_notifications++;
+}
+
+void cfg_notify(struct cfg_store *s, struct lyd_node *n)
+{
+	char time[32], *body = NULL, *text = NULL;
+	int size = -1;
+
+	for (struct cfg_session *x = s->sessions; x != NULL; x = x->next) {
+		if (!wanted(x, n))
+			continue;
+		if (text == NULL) {
+			cfg_time_text(s->host.now_ms(s->host.arg), time);
+			if (lyd_print_mem(&body, n, LYD_XML, LYD_PRINT_SHRINK) == LY_SUCCESS)
+				size = asprintf(&text,
+						"<?xml version=\"1.0\" encoding=\"UTF-8\"?>"
+						"<notification xmlns=\"" NS_NOTIFICATION
+						"\"><eventTime>%s</eventTime>%s</notification>",
+						time, body);
+			if (size < 0)
+				break;
+		}
+		deliver(x, text, (size_t)size);
+	}
+	if (size >= 0)
+		free(text);
+	free(body);
+	lyd_free_all(n);
+}
+
+static bool heard(const struct cfg_store *s)
+{
+	for (const struct cfg_session *x = s->sessions; x != NULL; x = x->next)
+		if (x->subscribed)
+			return true;
+	return false;
+}
+
+int cfg_store_event(struct cfg_store *s, const char *json)
+{
+	struct lyd_node *tree = NULL, *op = NULL;
+	struct ly_in *in = NULL;
+	int rc = 0;
+
+	if (!heard(s))
+		return 0;
+	if (ly_in_new_memory(json, &in) != LY_SUCCESS)
+		return -ENOMEM;
+	if (lyd_parse_op(s->schema->ctx, NULL, in, LYD_JSON, LYD_TYPE_NOTIF_YANG, &tree, &op) !=
+		    LY_SUCCESS ||
+	    tree == NULL) {
+		lyd_free_all(tree);
+		rc = -EINVAL;
+	} else {
+		cfg_notify(s, tree);
+	}
+	ly_in_free(in, 0);
+	return rc;
+}
+
+// One notification of ietf-netconf-notifications (RFC 6470).
+static struct lyd_node *start(const struct cfg_store *s, const char *name)
+{
+	struct lyd_node *n = NULL;
+	char path[128];
+
+	snprintf(path, sizeof(path), "/ietf-netconf-notifications:%s", name);
+	return heard(s) && lyd_new_path(NULL, s->schema->ctx, path, NULL, 0, &n) == LY_SUCCESS
+		       ? n
+		       : NULL;
+}
+
+static void leaf(struct lyd_node *n, const char *path, const char *value)
+{
+	(void)lyd_new_path(n, NULL, path, value, 0, NULL);
+}
+
+static void by(struct lyd_node *n, const char *prefix, const char *user, uint32_t session)
+{
+	char path[64], id[16];
+
+	snprintf(path, sizeof(path), "%susername", prefix);
+	leaf(n, path, user);
+	snprintf(path, sizeof(path), "%ssession-id", prefix);
+	snprintf(id, sizeof(id), "%u", session);
+	leaf(n, path, id);
+}
+
+void cfg_notify_session(const struct cfg_session *s, bool begins, const char *why)
+{
+	struct lyd_node *n =
+		start(s->store, begins ? "netconf-session-start" : "netconf-session-end");
+
+	if (n == NULL)
+		return;
+	by(n, "", s->user, s->id);
+	if (why != NULL)
+		leaf(n, "termination-reason", why);
+	cfg_notify(s->store, n);
+}
+
+// One edit per node that came, went or changed; what is below one that came is not named.
+static void edits(struct lyd_node *n, const struct lyd_node *diff, uint32_t *count)
+{
+	for (; diff != NULL && *count <= EDITS_MAX; diff = diff->next) {
+		const struct lyd_meta *m = lyd_find_meta(diff->meta, NULL, "yang:operation");
+		const char *op = m == NULL ? "none" : lyd_get_meta_value(m);
+		struct lyd_node *edit = NULL;
+		char *path;
+
+		if (strcmp(op, "none") == 0) {
+			edits(n, lyd_child_no_keys(diff), count);
+			continue;
+		}
+		if (++*count > EDITS_MAX)
+			return;
+		path = lyd_path(diff, LYD_PATH_STD, NULL, 0);
+		if (path != NULL && lyd_new_list(n, NULL, "edit", 0, &edit) == LY_SUCCESS) {
+			leaf(edit, "target", path);
+			leaf(edit, "operation", op);
+		}
+		free(path);
+	}
+}
+
+void cfg_notify_change(struct cfg_store *s, const struct lyd_node *diff,
+		       const struct cfg_commit *who)
+{
+	struct lyd_node *n = start(s, "netconf-config-change"), *edit;
+	uint32_t count = 0;
+
+	if (n == NULL)
+		return;
+	if (who->session == 0)
+		leaf(n, "changed-by/server", NULL);
+	else
+		by(n, "changed-by/", who->user, who->session);
+	leaf(n, "datastore", "running");
+	edits(n, diff, &count);
+	if (count > EDITS_MAX) {
+		// Too many to name: each subtree that changed, once.
+		while ((edit = lyd_child(n)) != NULL && lyd_find_sibling_val(edit, lys_find_child(n->schema, n->schema->module, "edit", 0, 0, 0), NULL, 0, &edit) == LY_SUCCESS)
+			lyd_free_tree(edit);
+		for (; diff != NULL; diff = diff->next) {
+			char path[256];
+
+			if (lyd_path(diff, LYD_PATH_STD, path, sizeof(path)) != NULL &&
+			    lyd_new_list(n, NULL, "edit", 0, &edit) == LY_SUCCESS) {
+				leaf(edit, "target", path);
+				leaf(edit, "operation", "merge");
+			}
+		}
+	}
+	cfg_notify(s, n);
+}
+
+void cfg_notify_confirm(struct cfg_store *s, const char *event, const struct cfg_session *who)
+{
+	struct lyd_node *n = start(s, "netconf-confirmed-commit");
+	char text[16];
+
+	if (n == NULL)
+		return;
+	if (who != NULL)
+		by(n, "", who->user, who->id);
+	leaf(n, "confirm-event", event);
+	if (strcmp(event, "start") == 0 || strcmp(event, "extend") == 0) {
+		snprintf(text, sizeof(text), "%llu", (unsigned long long)s->timeout_ms / 1000);
+		leaf(n, "timeout", text);
+	}
+	cfg_notify(s, n);
+}

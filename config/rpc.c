@@ -1,0 +1,376 @@
+// The table of operations: one for NETCONF and for local tools. Each finds its input in c->op and
+// leaves its output in c->out; nothing there means <ok/>.
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "netconf_priv.h"
+
+static const char *const ds_names[CFG_N_DS] = { "running", "candidate", "startup" };
+
+int cfg_call_leaf(struct cfg_call *c, const char *path, const char *value)
+{
+	if (lyd_new_path2(c->out, NULL, path, value, 0, 0, LYD_NEW_PATH_OUTPUT, NULL, NULL) ==
+	    LY_SUCCESS)
+		return 0;
+	return cfg_nc_refuse(&c->e, "operation-failed", "%s: cannot be answered", path);
+}
+
+int cfg_call_any(struct cfg_call *c, const char *name, struct lyd_node *tree)
+{
+	if (lyd_new_any(c->out, NULL, name, tree, 1, LYD_ANYDATA_DATATREE, 1, NULL) == LY_SUCCESS)
+		return 0;
+	lyd_free_all(tree);
+	return cfg_nc_refuse(&c->e, "operation-failed", "%s: cannot be answered", name);
+}
+
+// The datastore that <source> or <target> names.
+static int datastore(struct cfg_call *c, const char *which, enum cfg_ds *out)
+{
+	const struct lyd_node *n = cfg_child(c->op, which), *ds = n == NULL ? NULL : lyd_child(n);
+	const char *name = ds == NULL ? "" : LYD_NAME(ds);
+
+	for (uint32_t i = 0; i < CFG_N_DS; i++) {
+		if (strcmp(name, ds_names[i]) == 0) {
+			*out = (enum cfg_ds)i;
+			return 0;
+		}
+	}
+	cfg_nc_refuse(&c->e, n == NULL ? "missing-element" : "operation-not-supported",
+		      "%s %s: running, candidate and startup are there", which, name);
+	if (n == NULL)
+		snprintf(c->e.info, sizeof(c->e.info), "<bad-element>%s</bad-element>", which);
+	return -EINVAL;
+}
+
+int cfg_call_may_write(struct cfg_call *c, enum cfg_ds ds)
+{
+	uint32_t owner = c->store->lock[ds];
+
+	if (owner == 0 || owner == c->s->id)
+		return 0;
+	return cfg_nc_refuse(&c->e, "in-use", "%s is locked by session %u", ds_names[ds], owner);
+}
+
+static int copy_of(struct cfg_call *c, enum cfg_ds ds, struct lyd_node **out)
+{
+	if (ds == CFG_STARTUP)
+		return cfg_store_startup(c->store, out, &c->e);
+	if (cfg_tree_copy(ds == CFG_RUNNING ? c->store->running : c->store->candidate, out) < 0)
+		return cfg_nc_refuse(&c->e, "operation-failed", "out of memory");
+	return 0;
+}
+
+// The content of <config>: a tree made by an edit on nothing, so that it is checked alike.
+static int inline_config(struct cfg_call *c, const struct lyd_node *config, struct lyd_node **out)
+{
+	const struct lyd_node_any *any = (const struct lyd_node_any *)config;
+
+	*out = NULL;
+	if (any->value_type != LYD_ANYDATA_DATATREE)
+		return cfg_nc_refuse(&c->e, "malformed-message", "config: expected elements");
+	return cfg_edit(out, any->value.tree, "merge", &c->e);
+}
+
+int cfg_call_source(struct cfg_call *c, const char *which, struct lyd_node **out)
+{
+	const struct lyd_node *source = cfg_child(c->op, which);
+	const struct lyd_node *config = source == NULL ? NULL : cfg_child(source, "config");
+	enum cfg_ds ds;
+
+	if (config != NULL)
+		return inline_config(c, config, out);
+	return datastore(c, which, &ds) < 0 ? -EINVAL : copy_of(c, ds, out);
+}
+
+// The candidate becomes *next (taken, also on failure), if access control lets it.
+static int candidate_becomes(struct cfg_call *c, struct lyd_node *next)
+{
+	if (cfg_call_check_write(c, c->store->candidate, next) < 0) {
+		lyd_free_all(next);
+		return -EINVAL;
+	}
+	cfg_store_candidate_set(c->store, next, c->s->id);
+	return 0;
+}
+
+int cfg_call_edit(struct cfg_call *c, struct lyd_node *next, bool only_test)
+{
+	int rc;
+
+	if (!only_test)
+		return candidate_becomes(c, next);
+	rc = cfg_store_check(c->store, next, NULL, &c->e);
+	lyd_free_all(next);
+	return rc;
+}
+
+static int edit(struct cfg_call *c, const struct lyd_node *config)
+{
+	const char *default_op = cfg_value(c->op, "default-operation"),
+		   *test = cfg_value(c->op, "test-option"),
+		   *on_error = cfg_value(c->op, "error-option");
+	const struct lyd_node_any *any = (const struct lyd_node_any *)config;
+	struct lyd_node *next;
+
+	if (config == NULL)
+		return cfg_nc_refuse(&c->e, "operation-not-supported", "url: <config> is taken");
+	if (on_error != NULL && strcmp(on_error, "continue-on-error") == 0)
+		return cfg_nc_refuse(&c->e, "operation-not-supported",
+				     "error-option continue-on-error: an edit is all or nothing");
+	if (cfg_call_may_write(c, CFG_CANDIDATE) < 0)
+		return -EINVAL;
+	if (any->value_type != LYD_ANYDATA_DATATREE)
+		return cfg_nc_refuse(&c->e, "malformed-message", "config: expected elements");
+	if (cfg_tree_copy(c->store->candidate, &next) < 0)
+		return cfg_nc_refuse(&c->e, "operation-failed", "out of memory");
+	if (cfg_edit(&next, any->value.tree, default_op == NULL ? "merge" : default_op, &c->e) <
+		    0 ||
+	    (test != NULL && strcmp(test, "test-then-set") == 0 &&
+	     cfg_store_check(c->store, next, NULL, &c->e) < 0)) {
+		lyd_free_all(next);
+		return -EINVAL;
+	}
+	return cfg_call_edit(c, next, test != NULL && strcmp(test, "test-only") == 0);
+}
+
+static int edit_config(struct cfg_call *c)
+{
+	enum cfg_ds ds;
+
+	if (datastore(c, "target", &ds) < 0)
+		return -EINVAL;
+	if (ds != CFG_CANDIDATE)
+		return cfg_nc_refuse(&c->e, "operation-not-supported",
+				     "target %s: edit the candidate and commit it", ds_names[ds]);
+	return edit(c, cfg_child(c->op, "config"));
+}
+
+// RFC 8526 section 3.2
+static int edit_data(struct cfg_call *c)
+{
+	const char *ds = cfg_value(c->op, "datastore");
+
+	if (ds == NULL || strcmp(ds, "ietf-datastores:candidate") != 0)
+		return cfg_nc_refuse(&c->e, "operation-not-supported",
+				     "datastore %s: edit the candidate and commit it",
+				     ds == NULL ? "" : ds);
+	return edit(c, cfg_child(c->op, "config"));
+}
+
+// What the next start loads is written; what runs stays.
+static int startup_becomes(struct cfg_call *c, struct lyd_node *tree)
+{
+	const struct cfg_host *h = &c->store->host;
+	char *json = cfg_tree_print(tree, LYD_JSON, 0);
+	struct cfg_commit commit = {
+		.json = json,
+		.user = c->s->user,
+		.client = "startup",
+		.comment = "for the next start only",
+	};
+	struct cfg_commit_head head;
+	struct cfg_error err = { 0 };
+	char *now = NULL;
+	int rc = 0;
+
+	if (json == NULL)
+		return cfg_nc_refuse(&c->e, "operation-failed", "out of memory");
+	commit.size = strlen(json);
+	if (c->store->waiting)
+		rc = cfg_nc_refuse(&c->e, "in-use", "a confirmed commit waits");
+	else if (h->history(h->arg, 0, &head, &now, &err) < 0 || strcmp(now, json) != 0)
+		rc = h->save(h->arg, &commit, &err) < 0 ? cfg_nc_refuse_cfg(&c->e, &err) : 0;
+	free(now);
+	free(json);
+	return rc;
+}
+
+static int copy_config(struct cfg_call *c)
+{
+	struct lyd_node *tree, *old;
+	enum cfg_ds ds;
+	int rc;
+
+	if (datastore(c, "target", &ds) < 0)
+		return -EINVAL;
+	if (ds == CFG_RUNNING)
+		return cfg_nc_refuse(&c->e, "operation-not-supported",
+				     "target running: copy to the candidate and commit it");
+	if (cfg_call_may_write(c, ds) < 0 || cfg_call_source(c, "source", &tree) < 0)
+		return -EINVAL;
+	if (ds == CFG_CANDIDATE)
+		return candidate_becomes(c, tree);
+	if (cfg_store_startup(c->store, &old, &c->e) < 0) {
+		lyd_free_all(tree);
+		return -EINVAL;
+	}
+	rc = cfg_store_check(c->store, tree, NULL, &c->e);
+	if (rc == 0)
+		rc = cfg_call_check_write(c, old, tree);
+	if (rc == 0)
+		rc = startup_becomes(c, tree);
+	lyd_free_all(old);
+	lyd_free_all(tree);
+	return rc;
+}
+
+static int delete_config(struct cfg_call *c)
+{
+	enum cfg_ds ds;
+
+	if (datastore(c, "target", &ds) < 0)
+		return -EINVAL;
+	if (ds != CFG_STARTUP)
+		return cfg_nc_refuse(&c->e, "operation-not-supported", "target %s: startup only",
+				     ds_names[ds]);
+	return cfg_call_may_write(c, ds) < 0 ? -EINVAL : startup_becomes(c, NULL);
+}
+
+static int validate(struct cfg_call *c)
+{
+	struct lyd_node *tree;
+	int rc;
+
+	if (cfg_call_source(c, "source", &tree) < 0)
+		return -EINVAL;
+	rc = cfg_store_check(c->store, tree, NULL, &c->e);
+	lyd_free_all(tree);
+	return rc;
+}
+
+static int discard(struct cfg_call *c)
+{
+	if (cfg_call_may_write(c, CFG_CANDIDATE) < 0)
+		return -EINVAL;
+	if (cfg_store_discard(c->store) < 0)
+		return cfg_nc_refuse(&c->e, "operation-failed", "out of memory");
+	return 0;
+}
+
+static int lock_denied(struct cfg_call *c, uint32_t owner, const char *why)
+{
+	cfg_nc_refuse(&c->e, "lock-denied", "%s session %u", why, owner);
+	c->e.type = "protocol";
+	snprintf(c->e.info, sizeof(c->e.info), "<session-id>%u</session-id>", owner);
+	return -EINVAL;
+}
+
+static int lock(struct cfg_call *c)
+{
+	struct cfg_store *st = c->store;
+	enum cfg_ds ds;
+
+	if (datastore(c, "target", &ds) < 0)
+		return -EINVAL;
+	if (st->lock[ds] != 0)
+		return lock_denied(c, st->lock[ds], "locked by");
+	// RFC 6241 7.5: a candidate with somebody's changes cannot be locked, nor can running while
+	// a confirmed commit waits for another.
+	if (ds == CFG_CANDIDATE && st->changed_by != 0)
+		return lock_denied(c, st->changed_by, "the candidate has changes of");
+	if (ds == CFG_RUNNING && st->waiting && st->wait_session != c->s->id)
+		return lock_denied(c, st->wait_session, "a confirmed commit waits for");
+	st->lock[ds] = c->s->id;
+	st->locked_ms[ds] = st->host.now_ms(st->host.arg);
+	return 0;
+}
+
+static int unlock(struct cfg_call *c)
+{
+	struct cfg_store *st = c->store;
+	enum cfg_ds ds;
+
+	if (datastore(c, "target", &ds) < 0)
+		return -EINVAL;
+	if (st->lock[ds] != c->s->id)
+		return cfg_nc_refuse(&c->e, "operation-failed",
+				     "this session does not hold the lock");
+	st->lock[ds] = 0;
+	if (ds == CFG_CANDIDATE && cfg_store_discard(st) < 0)
+		return cfg_nc_refuse(&c->e, "operation-failed", "out of memory");
+	return 0;
+}
+
+static int close_session(struct cfg_call *c)
+{
+	c->s->ended = true;
+	return 0;
+}
+
+static int kill_session(struct cfg_call *c)
+{
+	uint32_t id = cfg_number(c->op, "session-id", 0);
+
+	if (id == c->s->id || id == 0)
+		return cfg_nc_refuse(&c->e, "invalid-value",
+				     "session-id %u: another session's is wanted", id);
+	for (struct cfg_session *s = c->store->sessions; s != NULL; s = s->next) {
+		if (s->id == id) {
+			s->ended = s->failed = true; // nothing more is sent to it
+			s->out_at = s->out_size = 0;
+			return 0;
+		}
+	}
+	return cfg_nc_refuse(&c->e, "invalid-value", "session-id %u: there is no such session", id);
+}
+
+static const struct {
+	const char *module, *name;
+	int (*run)(struct cfg_call *c);
+} operations[] = {
+	{ "ietf-netconf", "get", cfg_rpc_get },
+	{ "ietf-netconf", "get-config", cfg_rpc_get_config },
+	{ "ietf-netconf", "edit-config", edit_config },
+	{ "ietf-netconf", "copy-config", copy_config },
+	{ "ietf-netconf", "delete-config", delete_config },
+	{ "ietf-netconf", "validate", validate },
+	{ "ietf-netconf", "commit", cfg_rpc_commit },
+	{ "ietf-netconf", "cancel-commit", cfg_rpc_cancel_commit },
+	{ "ietf-netconf", "discard-changes", discard },
+	{ "ietf-netconf", "lock", lock },
+	{ "ietf-netconf", "unlock", unlock },
+	{ "ietf-netconf", "close-session", close_session },
+	{ "ietf-netconf", "kill-session", kill_session },
+	{ "ietf-netconf-nmda", "get-data", cfg_rpc_get_data },
+	{ "ietf-netconf-nmda", "edit-data", edit_data },
+	{ "ietf-netconf-monitoring", "get-schema", cfg_rpc_get_schema },
+	{ "notifications", "create-subscription", cfg_rpc_create_subscription },
+	{ "weir-configuration", "edit-line", cfg_rpc_edit_line },
+	{ "weir-configuration", "complete", cfg_rpc_complete },
+	{ "weir-configuration", "show-configuration", cfg_rpc_show_configuration },
+	{ "weir-configuration", "compare", cfg_rpc_compare },
+	{ "weir-configuration", "load", cfg_rpc_load },
+	{ "weir-configuration", "plan", cfg_rpc_plan },
+	{ "weir-configuration", "rollback", cfg_rpc_rollback },
+	{ "weir-configuration", "history", cfg_rpc_history },
+	{ "weir-configuration", "status", cfg_rpc_status },
+};
+
+int cfg_rpc_run(struct cfg_call *c)
+{
+	const struct lys_module *module = c->op->schema->module;
+	struct cfg_error err = { 0 };
+
+	if (cfg_call_may_exec(c) < 0)
+		return -EINVAL;
+	if (lyd_validate_op((struct lyd_node *)(uintptr_t)c->op, NULL, LYD_TYPE_RPC_YANG, NULL) !=
+	    LY_SUCCESS) {
+		cfg_refuse_ly(&err, c->store->schema->ctx);
+		cfg_nc_refuse_cfg(&c->e, &err);
+		c->e.tag = "invalid-value";
+		return -EINVAL;
+	}
+	for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++) {
+		if (strcmp(LYD_NAME(c->op), operations[i].name) != 0 ||
+		    strcmp(module->name, operations[i].module) != 0)
+			continue;
+		if (lyd_new_inner(NULL, module, LYD_NAME(c->op), 0, &c->out) != LY_SUCCESS)
+			return cfg_nc_refuse(&c->e, "resource-denied", "out of memory");
+		return operations[i].run(c);
+	}
+	if (strcmp(module->name, "weir-operations") == 0)
+		return -ENOTSUP;
+	return cfg_nc_refuse(&c->e, "operation-not-supported", "%s: is not offered",
+			     LYD_NAME(c->op));
+}

@@ -1,0 +1,437 @@
+// Operations of the command line: the candidate edited by lines, shown as text, compared with
+// what ran before.
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "netconf_priv.h"
+#include "words_priv.h"
+
+static int refuse_words(struct cfg_call *c, const struct cfg_words_error *e)
+{
+	if (e->reason[0] == '\0')
+		return cfg_nc_refuse(&c->e, "operation-failed", "out of memory");
+	cfg_nc_refuse(&c->e, "invalid-value", "%s%s%s", e->reason,
+		      e->expected[0] != '\0' ? "; expected: " : "", e->expected);
+	snprintf(c->e.path, sizeof(c->e.path), "%s", e->path);
+	snprintf(c->e.value, sizeof(c->e.value), "%s", e->value);
+	c->e.line = e->line;
+	c->e.at = e->at;
+	c->e.size = e->size;
+	return -EINVAL;
+}
+
+static int call_split(struct cfg_call *c, const char *text, bool partial, struct cfg_words *w)
+{
+	const char *at = cfg_value(c->op, "at");
+	struct cfg_words_error e = { 0 };
+	int rc = (partial ? cfg_words_split_partial : cfg_words_split)(text, strlen(text), w, &e);
+
+	if (rc < 0)
+		return refuse_words(c, &e);
+	w->context = at;
+	return 0;
+}
+
+static int edit_context(struct cfg_call *c, const struct cfg_words *w)
+{
+	struct cfg_schema *schema = c->store->schema;
+	const char *verb = w->word[0].text;
+	struct cfg_words_error e = { 0 };
+	char *words = NULL, *xpath = NULL;
+	int rc;
+
+	if (strcmp(verb, "top") == 0)
+		return cfg_call_leaf(c, "at", "");
+	if (strcmp(verb, "up") == 0) {
+		uint32_t n = w->n > 1 ? (uint32_t)strtoul(w->word[1].text, NULL, 10) : 1;
+
+		rc = cfg_words_up(schema, w->context, n, &words, &e);
+	} else {
+		rc = cfg_words_edit(schema, w, &words, &xpath, &e);
+	}
+	if (rc == 0)
+		rc = cfg_call_leaf(c, "at", words);
+	else
+		rc = refuse_words(c, &e);
+	free(words);
+	free(xpath);
+	return rc;
+}
+
+static bool is_context(const char *verb)
+{
+	return strcmp(verb, "edit") == 0 || strcmp(verb, "up") == 0 || strcmp(verb, "top") == 0;
+}
+
+static int run_line(struct cfg_call *c, struct cfg_words *w)
+{
+	struct cfg_words_error e = { 0 };
+	struct lyd_node *next;
+	int rc;
+
+	if (w->n == 0)
+		return cfg_nc_refuse(&c->e, "invalid-value", "the line is empty");
+	w->first = 1;
+	if (is_context(w->word[0].text))
+		return edit_context(c, w);
+	if (cfg_call_may_write(c, CFG_CANDIDATE) < 0)
+		return -EINVAL;
+	if (cfg_tree_copy(c->store->candidate, &next) < 0)
+		return cfg_nc_refuse(&c->e, "operation-failed", "out of memory");
+	rc = cfg_words_run(c->store->schema, &next, w, &e);
+	if (rc < 0) {
+		lyd_free_all(next);
+		return refuse_words(c, &e);
+	}
+	rc = cfg_call_edit(c, next, false);
+	return rc < 0 ? rc : cfg_call_leaf(c, "at", w->context == NULL ? "" : w->context);
+}
+
+int cfg_rpc_edit_line(struct cfg_call *c)
+{
+	struct cfg_words w;
+	int rc = call_split(c, cfg_value(c->op, "line"), false, &w);
+
+	if (rc < 0)
+		return rc;
+	rc = run_line(c, &w);
+	cfg_words_fini(&w);
+	return rc;
+}
+
+static const char *const kinds[] = { "container", "list", "leaf", "key", "value", "alias", "free" };
+
+static int put_candidates(struct cfg_call *c, const struct cfg_words_candidates *list)
+{
+	for (uint32_t i = 0; i < list->n; i++) {
+		const struct cfg_words_candidate *x = &list->item[i];
+		struct lyd_node *n = NULL;
+
+		if (lyd_new_list(c->out, NULL, "candidate", 1, &n) != LY_SUCCESS ||
+		    lyd_new_term(n, NULL, "word", x->word, 1, NULL) != LY_SUCCESS ||
+		    lyd_new_term(n, NULL, "help", x->help, 1, NULL) != LY_SUCCESS ||
+		    lyd_new_term(n, NULL, "kind", kinds[x->kind], 1, NULL) != LY_SUCCESS)
+			return cfg_nc_refuse(&c->e, "operation-failed", "out of memory");
+	}
+	return 0;
+}
+
+// The verb decides what may follow.
+static enum cfg_words_mode mode_of(const char *verb)
+{
+	if (strcmp(verb, "set") == 0 || strcmp(verb, "load") == 0)
+		return CFG_WORDS_SET;
+	if (strcmp(verb, "edit") == 0)
+		return CFG_WORDS_EDIT;
+	if (strcmp(verb, "show") == 0 || strcmp(verb, "compare") == 0)
+		return CFG_WORDS_SHOW;
+	return CFG_WORDS_DELETE; // delete, rename, copy, insert, annotate: what is there
+}
+
+int cfg_rpc_complete(struct cfg_call *c)
+{
+	const char *line = cfg_value(c->op, "line");
+	struct cfg_words_candidates list = { 0 };
+	struct lyd_node *visible;
+	struct cfg_words w;
+	int rc = call_split(c, line == NULL ? "" : line, true, &w);
+
+	if (rc < 0)
+		return rc;
+	// Only what the user may read is offered.
+	rc = cfg_tree_copy(c->store->candidate, &visible);
+	if (rc == 0)
+		rc = cfg_session_prune(c->s, &visible);
+	w.first = 1;
+	if (rc == 0 && w.n > 1)
+		rc = cfg_words_complete(c->store->schema, visible, &w, mode_of(w.word[0].text),
+					&list);
+	if (rc == -ENOMEM)
+		rc = cfg_nc_refuse(&c->e, "operation-failed", "out of memory");
+	else if (rc < 0)
+		rc = cfg_nc_refuse(&c->e, "invalid-value", "nothing may follow");
+	else
+		rc = put_candidates(c, &list);
+	cfg_words_candidates_fini(&list);
+	cfg_words_fini(&w);
+	lyd_free_all(visible);
+	return rc;
+}
+
+// A configuration by its name, as far as the user may read it.
+static int named_source(struct cfg_call *c, const char *name, struct lyd_node **out)
+{
+	struct cfg_commit_head head;
+	int rc;
+
+	*out = NULL;
+	if (strncmp(name, "rollback ", 9) == 0)
+		rc = cfg_store_history(c->store, (uint32_t)strtoul(name + 9, NULL, 10), &head, out,
+				       &c->e);
+	else if (strcmp(name, "startup") == 0)
+		rc = cfg_store_startup(c->store, out, &c->e);
+	else
+		rc = cfg_tree_copy(strcmp(name, "running") == 0 ? c->store->running
+								: c->store->candidate,
+				   out);
+	if (rc == 0)
+		rc = cfg_session_prune(c->s, out);
+	return rc == -ENOMEM ? cfg_nc_refuse(&c->e, "operation-failed", "out of memory") : rc;
+}
+
+// XML and JSON have no part: the whole, or what `at` and the words name is refused.
+static int show_tree(struct cfg_call *c, const struct lyd_node *tree, const struct cfg_words *w,
+		     const char *format, char **text)
+{
+	struct cfg_words_error e = { 0 };
+	struct cfg_place place = { 0 };
+	struct cfg_walk k;
+	LYD_FORMAT f = strcmp(format, "json") == 0 ? LYD_JSON : LYD_XML;
+	int rc;
+
+	if (strcmp(format, "set") == 0)
+		rc = cfg_words_print_set(c->store->schema, tree, w, text, &e);
+	else if (strcmp(format, "text") == 0)
+		rc = cfg_words_print_text(c->store->schema, tree, w, text, &e);
+	else if (w->n == 0 && (w->context == NULL || w->context[0] == '\0'))
+		rc = (*text = cfg_tree_print(tree, f, 0)) == NULL ? -ENOMEM : 0;
+	else {
+		rc = cfg_walk_init(&k, c->store->schema, w, CFG_WORDS_SHOW, &e);
+		if (rc == 0)
+			rc = cfg_walk_words(&k, w->n);
+		if (rc == 0)
+			rc = cfg_walk_end(&k, w->n);
+		if (rc == 0)
+			rc = cfg_place_find(&k, tree, &place);
+		cfg_walk_fini(&k);
+		if (rc == 0 && (place.missing || place.node == NULL))
+			place.node = place.missing ? NULL : place.parent;
+		if (rc == 0 && place.node == NULL)
+			*text = strdup(f == LYD_JSON ? "{}" : "");
+		else if (rc == 0 && lyd_print_mem(text, place.node, f, 0) != LY_SUCCESS)
+			*text = NULL;
+		if (rc == 0 && *text == NULL)
+			rc = -ENOMEM;
+	}
+	return rc < 0 ? refuse_words(c, &e) : 0;
+}
+
+int cfg_rpc_show_configuration(struct cfg_call *c)
+{
+	const char *line = cfg_value(c->op, "line");
+	struct lyd_node *tree;
+	struct cfg_words w;
+	char *text = NULL;
+	int rc = call_split(c, line == NULL ? "" : line, false, &w);
+
+	if (rc < 0)
+		return rc;
+	rc = named_source(c, cfg_value(c->op, "source"), &tree);
+	if (rc == 0)
+		rc = show_tree(c, tree, &w, cfg_value(c->op, "format"), &text);
+	if (rc == 0)
+		rc = cfg_call_leaf(c, "text", text);
+	free(text);
+	lyd_free_all(tree);
+	cfg_words_fini(&w);
+	return rc;
+}
+
+int cfg_rpc_compare(struct cfg_call *c)
+{
+	const char *line = cfg_value(c->op, "line");
+	struct lyd_node *from = NULL, *to = NULL;
+	struct cfg_words_error e = { 0 };
+	struct cfg_words w;
+	char *text = NULL;
+	int rc = call_split(c, line == NULL ? "" : line, false, &w);
+
+	if (rc < 0)
+		return rc;
+	rc = named_source(c, cfg_value(c->op, "from"), &from);
+	if (rc == 0)
+		rc = named_source(c, cfg_value(c->op, "to"), &to);
+	if (rc == 0) {
+		const struct cfg_words_pair pair = { from, to };
+
+		rc = cfg_words_compare(c->store->schema, &pair, &w, &text, &e);
+		rc = rc < 0 ? refuse_words(c, &e) : cfg_call_leaf(c, "text", text);
+	}
+	free(text);
+	lyd_free_all(from);
+	lyd_free_all(to);
+	cfg_words_fini(&w);
+	return rc;
+}
+
+int cfg_rpc_plan(struct cfg_call *c)
+{
+	const struct cfg_host *h = &c->store->host;
+	struct cfg_error err = { 0 };
+	struct cfg *next;
+	char *text = NULL;
+	int rc = cfg_store_check(c->store, c->store->candidate, &next, &c->e);
+
+	if (rc < 0)
+		return rc;
+	rc = h->plan(h->arg, next, &text, &err);
+	cfg_free(next);
+	rc = rc < 0 ? cfg_nc_refuse_cfg(&c->e, &err) : cfg_call_leaf(c, "text", text);
+	free(text);
+	return rc;
+}
+
+static int load_lines(struct cfg_call *c, const char *text, struct lyd_node **next)
+{
+	struct cfg_words_error e = { 0 };
+
+	return cfg_words_load_set(c->store->schema, next, text, strlen(text), &e) < 0
+		       ? refuse_words(c, &e)
+		       : 0;
+}
+
+int cfg_rpc_load(struct cfg_call *c)
+{
+	const char *format = cfg_value(c->op, "format"), *text = cfg_value(c->op, "text");
+	bool replace = strcmp(cfg_value(c->op, "mode"), "replace") == 0;
+	struct lyd_node *next = NULL, *tree = NULL;
+	struct cfg_error err;
+	int rc = 0;
+
+	if (cfg_call_may_write(c, CFG_CANDIDATE) < 0)
+		return -EINVAL;
+	if (!replace && cfg_tree_copy(c->store->candidate, &next) < 0)
+		return cfg_nc_refuse(&c->e, "operation-failed", "out of memory");
+	if (strcmp(format, "set") == 0) {
+		rc = load_lines(c, text, &next);
+	} else if (cfg_tree_parse(c->store, text, strcmp(format, "xml") == 0 ? LYD_XML : LYD_JSON,
+				  &tree, &err) < 0) {
+		rc = cfg_nc_refuse_cfg(&c->e, &err);
+	} else {
+		// Through the edit, so that the nodes of another case go away.
+		rc = tree == NULL ? 0 : cfg_edit(&next, tree, "merge", &c->e);
+		lyd_free_all(tree);
+	}
+	if (rc < 0) {
+		lyd_free_all(next);
+		return rc;
+	}
+	return cfg_call_edit(c, next, false);
+}
+
+int cfg_rpc_rollback(struct cfg_call *c)
+{
+	uint32_t n = cfg_number(c->op, "number", 0);
+	struct cfg_commit_head head;
+	struct lyd_node *tree;
+
+	if (cfg_call_may_write(c, CFG_CANDIDATE) < 0)
+		return -EINVAL;
+	if (n == 0)
+		return cfg_store_discard(c->store) < 0
+			       ? cfg_nc_refuse(&c->e, "operation-failed", "out of memory")
+			       : 0;
+	if (cfg_store_history(c->store, n, &head, &tree, &c->e) < 0)
+		return -EINVAL;
+	return cfg_call_edit(c, tree, false);
+}
+
+// What commit n changed, for who may read it.
+static char *difference(struct cfg_call *c, uint32_t n)
+{
+	struct cfg_words_error e = { 0 };
+	struct cfg_words all = { 0 };
+	struct cfg_commit_head head;
+	struct cfg_nc_error none;
+	struct lyd_node *from = NULL, *to = NULL;
+	char *text = NULL;
+
+	if (cfg_store_history(c->store, n, &head, &to, &none) == 0 &&
+	    cfg_store_history(c->store, n + 1, &head, &from, &none) == 0 &&
+	    cfg_session_prune(c->s, &from) == 0 && cfg_session_prune(c->s, &to) == 0) {
+		const struct cfg_words_pair pair = { from, to };
+
+		if (cfg_words_compare(c->store->schema, &pair, &all, &text, &e) < 0)
+			text = NULL;
+	}
+	lyd_free_all(from);
+	lyd_free_all(to);
+	return text;
+}
+
+static void put_commit(struct cfg_call *c, uint32_t n, const struct cfg_commit_head *h, bool whole)
+{
+	struct lyd_node *item = NULL;
+	char number[16], id[24], time[32], *text;
+
+	snprintf(number, sizeof(number), "%u", n);
+	snprintf(id, sizeof(id), "%llu", (unsigned long long)h->id);
+	cfg_time_text((uint64_t)h->time_s * 1000, time);
+	if (lyd_new_list(c->out, NULL, "commit", 1, &item, number) != LY_SUCCESS)
+		return;
+	(void)lyd_new_term(item, NULL, "id", id, 1, NULL);
+	(void)lyd_new_term(item, NULL, "time", time, 1, NULL);
+	(void)lyd_new_term(item, NULL, "user", h->user, 1, NULL);
+	(void)lyd_new_term(item, NULL, "client", h->client, 1, NULL);
+	(void)lyd_new_term(item, NULL, "comment", h->comment, 1, NULL);
+	text = whole ? difference(c, n) : NULL;
+	if (text != NULL)
+		(void)lyd_new_term(item, NULL, "difference", text, 1, NULL);
+	free(text);
+}
+
+int cfg_rpc_history(struct cfg_call *c)
+{
+	const struct cfg_host *h = &c->store->host;
+	const char *number = cfg_value(c->op, "number");
+	struct cfg_commit_head head;
+	struct cfg_error err;
+	uint32_t n = number == NULL ? 0 : (uint32_t)strtoul(number, NULL, 10);
+	int rc;
+
+	for (;; n++) {
+		rc = h->history(h->arg, n, &head, NULL, &err);
+		if (rc < 0)
+			break;
+		put_commit(c, n, &head, number != NULL);
+		if (number != NULL)
+			return 0;
+	}
+	if (rc != -ENOENT)
+		return cfg_nc_refuse_cfg(&c->e, &err);
+	if (number != NULL)
+		return cfg_nc_refuse(&c->e, "data-missing", "commit %u: fewer than that are kept",
+				     n);
+	return 0;
+}
+
+static int put_number(struct cfg_call *c, const char *name, uint64_t value)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
+	return cfg_call_leaf(c, name, text);
+}
+
+int cfg_rpc_status(struct cfg_call *c)
+{
+	const struct cfg_store *s = c->store;
+	uint64_t now_ms = s->host.now_ms(s->host.arg);
+	int rc = put_number(c, "session-id", c->s->id);
+
+	if (rc == 0 && s->changed_by != 0)
+		rc = put_number(c, "candidate-changed-by", s->changed_by);
+	if (rc == 0 && s->lock[CFG_CANDIDATE] != 0)
+		rc = put_number(c, "candidate-locked-by", s->lock[CFG_CANDIDATE]);
+	if (rc == 0 && s->lock[CFG_RUNNING] != 0)
+		rc = put_number(c, "running-locked-by", s->lock[CFG_RUNNING]);
+	if (rc == 0 && s->waiting)
+		rc = put_number(c, "confirm-seconds",
+				s->deadline_ms > now_ms ? (s->deadline_ms - now_ms + 999) / 1000
+							: 0);
+	if (rc == 0 && s->waiting && s->persist_id[0] != '\0')
+		rc = cfg_call_leaf(c, "confirm-persist-id", s->persist_id);
+	return rc;
+}

@@ -1,0 +1,385 @@
+// The host of the configuration store: a commit is prepared, written to the disk, then in force; or
+// nothing has happened. Here is decided, too, with what the daemon starts.
+//
+// Two things can say what runs: the newest commit that is kept, and the operator's file. The file
+// wins where it was changed since it was read last (its checksum stands in every commit); else it
+// would undo what was committed since.
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "control_priv.h"
+#include "persist.h"
+#include "weir_log.h"
+
+static uint64_t now_ms(void *arg)
+{
+	struct timespec t;
+
+	(void)arg;
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+// A commit on its way to the disk.
+struct saving {
+	struct ctl *c;
+	const struct cfg_commit *commit;
+};
+
+static int pending_write(struct ctl *c, const struct cfg_commit *commit, uint64_t id,
+			 struct cfg_error *err)
+{
+	const struct cfg_pending *was = ctl_persist_pending_get(c->persist);
+	const struct cfg_commit_head *heads;
+	struct cfg_pending p = {
+		.backup = was != NULL ? was->backup : 0,
+		.first = was != NULL ? was->first : id,
+		.last = id,
+		.deadline_ms = commit->wait->deadline_ms,
+		.timeout_ms = commit->wait->timeout_ms,
+		.session = commit->wait->session,
+	};
+
+	if (was == NULL) {
+		if (ctl_persist_list(c->persist, &heads) == 0) {
+			snprintf(err->reason, sizeof(err->reason),
+				 "there is no earlier commit to go back to");
+			return -ENOENT;
+		}
+		p.backup = heads[0].id;
+	}
+	snprintf(p.persist_id, sizeof(p.persist_id), "%s", commit->wait->persist_id);
+	snprintf(p.user, sizeof(p.user), "%s", commit->user);
+	return ctl_persist_pending_set(c->persist, &p, err);
+}
+
+static int record_write(struct ctl *c, const struct cfg_commit *commit, uint64_t id,
+			struct cfg_error *err)
+{
+	struct cfg_commit_head h = {
+		.id = id,
+		.time_s = (int64_t)(now_ms(NULL) / 1000),
+		.file_crc = c->file_crc,
+		.has_file_crc = c->has_file_crc,
+	};
+
+	snprintf(h.user, sizeof(h.user), "%s", commit->user);
+	snprintf(h.client, sizeof(h.client), "%s", commit->client);
+	snprintf(h.comment, sizeof(h.comment), "%s", commit->comment);
+	return ctl_persist_write(c->persist, &h, commit->json, commit->size, err);
+}
+
+// What waits is taken back: to what waited before, or nothing.
+static void pending_undo(struct ctl *c, const struct cfg_pending *before)
+{
+	struct cfg_error err = { 0 };
+	int rc = before->first == 0 ? ctl_persist_pending_clear(c->persist, &err)
+				    : ctl_persist_pending_set(c->persist, before, &err);
+
+	if (rc < 0)
+		weir_log(WEIR_WARNING, "configuration: %s: %s", err.value, err.reason);
+}
+
+static int save(void *arg, struct cfg_error *err)
+{
+	const struct saving *s = arg;
+	struct ctl *c = s->c;
+	const struct cfg_pending *was = ctl_persist_pending_get(c->persist);
+	struct cfg_pending before = was == NULL ? (struct cfg_pending){ 0 } : *was;
+	uint64_t id = ctl_persist_next_id(c->persist);
+	struct cfg_error later = { 0 };
+	int rc = s->commit->wait == NULL ? 0 : pending_write(c, s->commit, id, err);
+
+	if (rc < 0)
+		return rc;
+	rc = record_write(c, s->commit, id, err);
+	if (rc < 0 && s->commit->wait != NULL)
+		pending_undo(c, &before);
+	// The commit itself says that nothing waits any more: a failure here only leaves a file.
+	if (rc == 0 && s->commit->wait == NULL && was != NULL &&
+	    ctl_persist_pending_clear(c->persist, &later) < 0)
+		weir_log(WEIR_WARNING, "configuration: %s: %s", later.value, later.reason);
+	return rc;
+}
+
+static int on_commit(void *arg, const struct cfg_commit *commit, struct cfg_error *err)
+{
+	struct ctl *c = arg;
+	struct saving s = { c, commit };
+	const struct ctl_save how = { save, &s };
+	int rc = ctl_apply_saved(c, commit->next, c->persist == NULL ? NULL : &how, err);
+
+	if (rc == 0)
+		weir_log(WEIR_NOTICE, "configuration: committed by %s (%s)%s%s%s", commit->user,
+			 commit->client, commit->comment[0] != '\0' ? ": " : "", commit->comment,
+			 commit->wait != NULL ? "; waits for its confirmation" : "");
+	else
+		weir_log(WEIR_WARNING, "configuration: commit of %s refused: %s %s: %s",
+			 commit->user, err->path, err->value, err->reason);
+	return rc;
+}
+
+static int on_save(void *arg, const struct cfg_commit *commit, struct cfg_error *err)
+{
+	struct ctl *c = arg;
+
+	return record_write(c, commit, ctl_persist_next_id(c->persist), err);
+}
+
+static int on_confirm(void *arg, struct cfg_error *err)
+{
+	struct ctl *c = arg;
+
+	return c->persist == NULL ? 0 : ctl_persist_pending_clear(c->persist, err);
+}
+
+static int on_plan(void *arg, const struct cfg *next, char **text, struct cfg_error *err)
+{
+	return ctl_apply(arg, (struct cfg *)(uintptr_t)next, true, text, err);
+}
+
+static int on_history(void *arg, uint32_t n, struct cfg_commit_head *head, char **json,
+		      struct cfg_error *err)
+{
+	struct ctl *c = arg;
+	const struct cfg_commit_head *heads;
+	size_t size;
+	int rc = 0;
+
+	if (n >= ctl_persist_list(c->persist, &heads))
+		return -ENOENT;
+	*head = heads[n];
+	if (json != NULL)
+		rc = ctl_persist_nth(c->persist, n, head, json, &size);
+	if (rc < 0)
+		snprintf(err->reason, sizeof(err->reason), "commit %u: cannot be read: %s", n,
+			 strerror(-rc));
+	return rc;
+}
+
+static int on_state(void *arg, char **json, struct cfg_error *err)
+{
+	static const char *const parts[] = { "ports", "macs", "vms", "system" };
+	struct cfg_request r = { .op = CFG_OP_GET_STATE };
+	struct cfg_json j;
+
+	cfg_json_init(&j);
+	cfg_json_open(&j, NULL, '{');
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		snprintf(r.part, sizeof(r.part), "%s", parts[i]);
+		ctl_show(arg, &r, &j);
+	}
+	cfg_json_close(&j, '}');
+	*json = j.failed ? NULL : strndup(j.buf, j.size);
+	cfg_json_fini(&j);
+	if (*json != NULL)
+		return 0;
+	snprintf(err->reason, sizeof(err->reason), "out of memory");
+	return -ENOMEM;
+}
+
+static void crc_take(struct ctl *c, const char *file)
+{
+	c->file_crc = cfg_crc32(0, file, strlen(file));
+	c->has_file_crc = true;
+}
+
+// The file as it is now, when it was changed since it was read last and is a configuration.
+//
+// returns  0 and *text; -ENOENT: there is nothing new; negative errno with err filled: it is new,
+//          and no good
+static int file_news(struct ctl *c, char **text, struct cfg_error *err)
+{
+	struct cfg *cfg;
+	int rc = ctl_file_read(c->config_path, text, err);
+
+	if (rc == 0 && c->has_file_crc && cfg_crc32(0, *text, strlen(*text)) == c->file_crc)
+		rc = -ENOENT;
+	if (rc == 0) {
+		rc = cfg_load(c->schema, *text, strlen(*text), &cfg, err);
+		// A reason that names no file is of no use in a log.
+		if (rc < 0 && err->path[0] == '\0' && err->value[0] == '\0')
+			snprintf(err->value, sizeof(err->value), "%.127s", c->config_path);
+		if (rc == 0)
+			cfg_free(cfg);
+	}
+	if (rc < 0) {
+		free(*text);
+		*text = NULL;
+	}
+	return rc;
+}
+
+// The commit that the daemon comes back with, if any: *head and *text. What nobody can confirm any
+// more is not it.
+static int newest(struct ctl *c, struct cfg_commit_head *head, char **text, bool *rolled_back)
+{
+	const struct cfg_pending *p = ctl_persist_pending_get(c->persist);
+	size_t size;
+
+	*rolled_back = p != NULL && (p->persist_id[0] == '\0' || p->deadline_ms <= now_ms(NULL));
+	if (*rolled_back)
+		return ctl_persist_read(c->persist, p->backup, head, text, &size);
+	return ctl_persist_newest(c->persist, head, text, &size);
+}
+
+int ctl_commit_open(struct ctl *c, char **text, bool *missing, struct cfg_error *err)
+{
+	struct cfg_commit_head head = { 0 };
+	char *kept = NULL, *file = NULL;
+	bool rolled_back = false;
+	int rc = 0;
+
+	*text = NULL;
+	*missing = false;
+	if (c->state_dir[0] != '\0') {
+		rc = ctl_persist_open(c->state_dir, &c->persist, err);
+		if (rc < 0)
+			return rc;
+		if (newest(c, &head, &kept, &rolled_back) == 0) {
+			c->file_crc = head.file_crc;
+			c->has_file_crc = head.has_file_crc;
+		}
+	}
+	rc = file_news(c, &file, err);
+	if (rc < 0 && rc != -ENOENT) {
+		if (kept == NULL)
+			return rc;
+		weir_log(WEIR_ERROR, "configuration file refused, the newest commit runs: %s %s: %s",
+			 err->path, err->value, err->reason);
+	}
+	c->first = file != NULL ? "file" : rolled_back ? "rollback" : kept != NULL ? "" : "file";
+	*missing = file == NULL && kept == NULL;
+	*text = file != NULL ? file : kept != NULL ? kept : strdup("{}");
+	if (file != NULL) {
+		crc_take(c, file);
+		free(kept);
+	}
+	return *text == NULL ? -ENOMEM : 0;
+}
+
+static int resume(struct ctl *c, struct cfg_error *err)
+{
+	const struct cfg_pending *p = ctl_persist_pending_get(c->persist);
+	struct cfg_commit_head head;
+	struct cfg_wait wait;
+	char *backup;
+	size_t size;
+	int rc;
+
+	if (p == NULL)
+		return 0;
+	wait = (struct cfg_wait){ p->deadline_ms, p->timeout_ms, p->persist_id, 0 };
+	rc = ctl_persist_read(c->persist, p->backup, &head, &backup, &size);
+	if (rc < 0)
+		return rc;
+	rc = cfg_store_resume(c->store, backup, &wait, err);
+	free(backup);
+	weir_log(WEIR_NOTICE, "configuration: a confirmed commit of %s waits for its confirmation",
+		 p->user);
+	return rc;
+}
+
+int ctl_commit_first(struct ctl *c, const char *text, struct cfg_error *err)
+{
+	const struct cfg_host host = {
+		.arg = c,
+		.commit = on_commit,
+		.save = on_save,
+		.confirm = on_confirm,
+		.plan = on_plan,
+		.history = on_history,
+		.state = on_state,
+		.now_ms = now_ms,
+	};
+	const struct cfg_commit commit = {
+		.json = text,
+		.size = strlen(text),
+		.user = "weir",
+		.client = c->first,
+		.comment = strcmp(c->first, "rollback") == 0
+				   ? "a confirmed commit was not confirmed before the restart"
+				   : c->config_path,
+	};
+	struct saving s = { c, &commit };
+	const struct ctl_save how = { save, &s };
+	struct cfg *next;
+	int rc = cfg_store_create(c->schema, &host, &c->store);
+
+	if (rc == 0)
+		rc = cfg_load(c->schema, text, strlen(text), &next, err);
+	if (rc < 0)
+		return rc;
+	rc = ctl_apply_saved(c, next, c->first[0] == '\0' || c->persist == NULL ? NULL : &how, err);
+	if (rc < 0)
+		cfg_free(next);
+	else
+		rc = cfg_store_load(c->store, text, strlen(text), err);
+	if (rc == 0 && c->persist != NULL)
+		rc = resume(c, err);
+	return rc;
+}
+
+void ctl_commit_close(struct ctl *c)
+{
+	cfg_store_destroy(c->store);
+	ctl_persist_close(c->persist);
+	c->store = NULL;
+	c->persist = NULL;
+}
+
+// Boot files may be new under their names though the configuration is the same.
+static int again(struct ctl *c, bool dry_run, char **plan_text, struct cfg_error *err)
+{
+	char *text = cfg_store_running(c->store);
+	struct cfg *next;
+	int rc = text == NULL ? -ENOMEM : cfg_load(c->schema, text, strlen(text), &next, err);
+
+	free(text);
+	if (rc < 0)
+		return rc;
+	rc = ctl_apply(c, next, dry_run, plan_text, err);
+	if (rc < 0 || dry_run)
+		cfg_free(next);
+	return rc;
+}
+
+int ctl_reload(struct ctl *c, bool dry_run, char **plan_text, struct cfg_error *err)
+{
+	const struct cfg_commit who = {
+		.user = "root", .client = "file", .comment = c->config_path
+	};
+	uint32_t crc = c->file_crc;
+	bool has_crc = c->has_file_crc;
+	struct cfg *next;
+	char *text;
+	int rc = file_news(c, &text, err);
+
+	*plan_text = NULL;
+	if (rc == -ENOENT && err->reason[0] == '\0')
+		return again(c, dry_run, plan_text, err);
+	// A file that went missing must not take the ports with it.
+	if (rc == -ENOENT)
+		snprintf(err->reason, sizeof(err->reason),
+			 "there is no such file; an empty configuration is written {}");
+	if (rc < 0)
+		return rc;
+	rc = cfg_load(c->schema, text, strlen(text), &next, err);
+	if (rc == 0) {
+		rc = ctl_apply(c, next, true, plan_text, err);
+		cfg_free(next);
+	}
+	if (rc == 0 && !dry_run) {
+		crc_take(c, text);
+		rc = cfg_store_replace(c->store, text, strlen(text), &who, err);
+		if (rc < 0) {
+			c->file_crc = crc;
+			c->has_file_crc = has_crc;
+		}
+	}
+	free(text);
+	return rc;
+}

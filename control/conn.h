@@ -1,0 +1,75 @@
+// UNIX sockets of the main loop: a listener, and connections with a write buffer and a deadline. A
+// client that does not read is cut, never waited for. Who a client is, the kernel says.
+//
+// The owner embeds struct ctl_conn and gives its two functions; both may be called from any turn of
+// the loop. thread: main.
+#ifndef CTL_CONN_H
+#define CTL_CONN_H
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "cfg_config.h"
+#include "cfg_netconf.h"
+
+#define CTL_PEER_GROUPS 32
+
+struct ctl_conn;
+
+struct ctl_conn_ops {
+	const char *name;			 // for the log
+	void (*input)(struct ctl_conn *conn);	 // there is something to read
+	void (*closed)(struct ctl_conn *conn);	 // conn is out of the loop and its socket closed; free it
+};
+
+struct ctl_conn {
+	struct ev_loop *loop;
+	const struct ctl_conn_ops *ops;
+	struct ev_io io;
+	struct ev_timer deadline; // no progress in writing
+	char *out;
+	size_t out_size, out_at, out_cap;
+	bool closing; // what is buffered is still written, then the connection ends
+};
+
+void ctl_conn_init(struct ctl_conn *conn, struct ev_loop *loop, int fd,
+		   const struct ctl_conn_ops *ops);
+// At once; calls closed().
+void ctl_conn_close(struct ctl_conn *conn);
+// After what is buffered was sent.
+void ctl_conn_finish(struct ctl_conn *conn);
+// Append to what the client is to get. returns false when more than max bytes would be unread, or
+// memory is short; nothing was appended then
+bool ctl_conn_put(struct ctl_conn *conn, const void *data, size_t size, size_t max);
+// Bytes that the client has not taken yet.
+size_t ctl_conn_unread(const struct ctl_conn *conn);
+
+// Who is at the other end.
+struct ctl_peer {
+	uid_t uid;
+	bool recovery; // root, or the daemon's own user
+	char user[64];
+	char *groups[CTL_PEER_GROUPS];
+	size_t n_groups;
+};
+
+// returns 0; free with ctl_peer_fini. A negative errno: nobody knows
+int ctl_peer_read(int fd, struct ctl_peer *p);
+void ctl_peer_fini(struct ctl_peer *p);
+
+struct ctl_listener {
+	struct ev_io io;
+	char path[108];
+	void (*accepted)(void *arg, int fd);
+	void *arg;
+};
+
+// Listen on l->path for root, the daemon's own user and the group "weir". A socket that nobody
+// listens on is a left-over of a daemon that was killed, and is replaced.
+// returns 0; a negative errno with err filled
+int ctl_listener_start(struct ctl_listener *l, struct ev_loop *loop, struct cfg_error *err);
+void ctl_listener_stop(struct ctl_listener *l, struct ev_loop *loop);
+
+#endif
