@@ -89,3 +89,9 @@ rpcs = ['<rpc %s message-id="1" a="b">%s</rpc>' % (nc, r) for r in rpcs]
 for i, piece in enumerate((0, 1, 7)):
     put("netconf", "marks%d" % i, bytes([piece]) + (hello % (nc, 0) + "]]>]]>".join(rpcs) + "]]>]]>").encode())
     put("netconf", "chunks%d" % i, bytes([piece]) + (hello % (nc, 1) + "".join("\n#%d\n%s\n#%d\n%s\n##\n" % (5, r[:5], len(r) - 5, r[5:]) for r in rpcs)).encode())
+
+rec = "weir-commit 1\nid: 42\ntime: 2026-11-22T08:07:01Z\nuser: root\nclient: cli\ncomment: a\\x0ab\nfile-crc: %s\nsize: 3\ncrc32: 00000000\n\n{}\n"
+put("record", "commit", b"\1" + (rec % "none").encode())
+put("record", "commit-crc", b"\1" + (rec % "0badcafe").encode())
+put("record", "commit-as-it-is", b"\0" + (rec % "none").encode())
+put("record", "pending", b"\3weir-pending 1\nbackup: 1\nfirst: 2\nlast: 3\ndeadline: 4\ntimeout-ms: 5\npersist-id: x\nuser: root\nsession: 6\ncrc32: 00000000\n\n")
