@@ -2,6 +2,8 @@
 #ifndef NETCONF_PRIV_H
 #define NETCONF_PRIV_H
 
+#include <stdio.h>
+
 #include "cfg_frame.h"
 #include "cfg_netconf.h"
 #include "config_priv.h"
@@ -22,7 +24,8 @@ struct cfg_store {
 struct cfg_nc_error {
 	const char *tag, *type, *app_tag;
 	char path[256], message[384];
-	char info[128]; // XML
+	char info[512];	 // XML
+	char value[128]; // what was refused, where it is one value
 };
 
 // Fill an error. returns -EINVAL
@@ -43,5 +46,30 @@ int cfg_store_check(const struct cfg_store *s, const struct lyd_node *tree, stru
 
 int cfg_store_commit(struct cfg_store *s, const char *user, struct cfg_nc_error *e);
 int cfg_store_discard(struct cfg_store *s);
+
+// --- nc_error.c
+
+// Fill an error from libyang's last one: the validation of a datastore or of an rpc's input, the
+// parse of an rpc. Never fails to say something. returns -EINVAL
+// source  RFC 7950 section 15, RFC 6241 appendix A
+int cfg_nc_refuse_ly(struct cfg_nc_error *e, const struct ly_ctx *ctx);
+
+// Add <name>text</name> to the error's <error-info>; nothing, when it does not fit whole.
+void cfg_nc_info(struct cfg_nc_error *e, const char *name, const char *text);
+
+// A data path as libyang writes it, as a whole <error-path> element: each name with a prefix, each
+// prefix declared (RFC 6241 section 4.3).
+void cfg_nc_path_print(FILE *f, const struct ly_ctx *ctx, const char *path);
+
+// --- edit_opaq.c
+
+// Elements of a <config> without a namespace of their own, or in that of the rpc: sloppy clients
+// write them. Taken when exactly one module has configuration of that name at the top.
+//
+// opaq     top-level node of a <config>, schema == NULL
+// out      the same as data, parsed in that module; its nodes may be opaque again where they are
+//          wrong; lyd_free_all()
+// returns  0; -EINVAL with e filled
+int cfg_edit_adopt(const struct lyd_node *opaq, struct lyd_node **out, struct cfg_nc_error *e);
 
 #endif
