@@ -85,19 +85,21 @@ struct path_walk {
 	uint32_t n_seen;
 };
 
-static void declare(struct path_walk *w)
+// returns false when the prefix cannot be declared, and must not be written then
+static bool declare(struct path_walk *w)
 {
 	const struct lys_module *m = ly_ctx_get_module_implemented(w->ctx, w->mod);
 
 	for (uint32_t i = 0; i < w->n_seen; i++)
 		if (strcmp(w->seen[i], w->mod) == 0)
-			return;
+			return true;
 	if (m == NULL || w->n_seen == sizeof(w->seen) / sizeof(w->seen[0]))
-		return;
+		return false;
 	snprintf(w->seen[w->n_seen++], sizeof(w->seen[0]), "%s", w->mod);
 	fprintf(w->names, " xmlns:%s=\"", w->mod);
 	xml_text(w->names, m->ns, strlen(m->ns));
 	fputc('"', w->names);
+	return true;
 }
 
 // One name, after '/' or '['. returns how long it was
@@ -114,10 +116,8 @@ static size_t qualify(struct path_walk *w, const char *p)
 		xml_text(w->text, p, m + n);
 		return m + n;
 	}
-	if (w->mod[0] != '\0') {
-		declare(w);
+	if (w->mod[0] != '\0' && declare(w))
 		fprintf(w->text, "%s:", w->mod);
-	}
 	xml_text(w->text, p + m, n);
 	return m + n;
 }
