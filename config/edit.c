@@ -2,70 +2,140 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "netconf_priv.h"
+#include "edit_priv.h"
 
-enum op { OP_NONE, OP_MERGE, OP_REPLACE, OP_CREATE, OP_DELETE, OP_REMOVE };
+#define NC_NS "urn:ietf:params:xml:ns:netconf:base:1.0"
 
-struct edit {
-	struct lyd_node **tree;
-	struct cfg_nc_error *e;
-};
-
-int cfg_nc_refuse(struct cfg_nc_error *e, const char *tag, const char *fmt, ...)
+// The path of a node of the edit, free(); an opaque one has its parent's and its own name.
+static char *path_of(const struct lyd_node *n)
 {
-	va_list ap;
-
-	memset(e, 0, sizeof(*e));
-	e->tag = tag;
-	e->type = "application";
-	va_start(ap, fmt);
-	vsnprintf(e->message, sizeof(e->message), fmt, ap);
-	va_end(ap);
-	return -EINVAL;
-}
-
-static int refuse_at(struct edit *x, const struct lyd_node *n, const char *tag, const char *why)
-{
-	char path[sizeof(x->e->path)] = "";
+	const struct lyd_node *parent = lyd_parent(n);
+	char *above, *path = NULL;
 
 	if (n->schema != NULL)
-		lyd_path(n, LYD_PATH_STD, path, sizeof(path));
-	cfg_nc_refuse(x->e, tag, "%s: %s", path[0] != '\0' ? path : LYD_NAME(n), why);
-	snprintf(x->e->path, sizeof(x->e->path), "%s", path);
-	if (n->schema == NULL) // RFC 6241 appendix A; an XML name needs no escape
-		snprintf(x->e->info, sizeof(x->e->info), "<bad-element>%.80s</bad-element>",
-			 LYD_NAME(n));
+		return lyd_path(n, LYD_PATH_STD, NULL, 0);
+	above = parent == NULL ? NULL : path_of(parent);
+	if (asprintf(&path, "%s/%s", above == NULL ? "" : above, LYD_NAME(n)) < 0)
+		path = NULL;
+	free(above);
+	return path;
+}
+
+int cfg_edit_refuse(struct cfg_edit *x, const struct lyd_node *n, const char *tag, const char *fmt,
+		    ...)
+{
+	char why[300], *path = path_of(n);
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why, sizeof(why), fmt, ap);
+	va_end(ap);
+	cfg_nc_refuse(x->e, tag, "%.200s: %s", path != NULL ? path : LYD_NAME(n), why);
+	if (path != NULL && strlen(path) < sizeof(x->e->path)) // a piece would be another path
+		snprintf(x->e->path, sizeof(x->e->path), "%s", path);
+	free(path);
+	if (strstr(tag, "element") != NULL || strstr(tag, "namespace") != NULL)
+		cfg_nc_info(x->e, "bad-element", LYD_NAME(n));
 	return -EINVAL;
 }
 
-static enum op op_of(const struct lyd_node *n, enum op inherited)
+int cfg_edit_refuse_attr(struct cfg_edit *x, const struct lyd_node *n, const char *tag,
+			 const char *attr, const char *why)
 {
-	static const struct {
-		const char *name;
-		enum op op;
-	} ops[] = { { "merge", OP_MERGE },   { "replace", OP_REPLACE }, { "create", OP_CREATE },
-		    { "delete", OP_DELETE }, { "remove", OP_REMOVE },	{ "none", OP_NONE } };
-	const struct lyd_meta *m = lyd_find_meta(n->meta, NULL, "ietf-netconf:operation");
-	const char *v = m == NULL ? NULL : lyd_get_meta_value(m);
-
-	for (size_t i = 0; v != NULL && i < sizeof(ops) / sizeof(ops[0]); i++)
-		if (strcmp(ops[i].name, v) == 0)
-			return ops[i].op;
-	return inherited;
+	cfg_edit_refuse(x, n, tag, "attribute %s: %s", attr, why);
+	cfg_nc_info(x->e, "bad-attribute", attr);
+	cfg_nc_info(x->e, "bad-element", LYD_NAME(n));
+	return -EINVAL;
 }
 
-static struct lyd_node *find(struct lyd_node *siblings, const struct lyd_node *like)
+static const char *operation(const struct lyd_node *n)
+{
+	const struct lyd_meta *m;
+
+	if (n->schema != NULL) {
+		m = lyd_find_meta(n->meta, NULL, "ietf-netconf:operation");
+		return m == NULL ? NULL : lyd_get_meta_value(m);
+	}
+	for (const struct lyd_attr *a = ((const struct lyd_node_opaq *)n)->attr; a != NULL;
+	     a = a->next) {
+		const char *of = a->format == LY_VALUE_XML ? NC_NS : "ietf-netconf";
+
+		if (strcmp(a->name.name, "operation") == 0 && a->name.module_ns != NULL &&
+		    strcmp(a->name.module_ns, of) == 0)
+			return a->value;
+	}
+	return NULL;
+}
+
+int cfg_edit_op_of(struct cfg_edit *x, const struct lyd_node *n, enum cfg_edit_op *op,
+		   bool *explicitly)
+{
+	static const char *const names[] = { [CFG_EDIT_MERGE] = "merge",
+					     [CFG_EDIT_REPLACE] = "replace",
+					     [CFG_EDIT_CREATE] = "create",
+					     [CFG_EDIT_DELETE] = "delete",
+					     [CFG_EDIT_REMOVE] = "remove" };
+	const char *v = operation(n);
+
+	if (explicitly != NULL)
+		*explicitly = v != NULL;
+	if (v == NULL)
+		return 0;
+	for (enum cfg_edit_op i = CFG_EDIT_MERGE; i <= CFG_EDIT_REMOVE; i++) {
+		if (strcmp(names[i], v) == 0) {
+			*op = i;
+			return 0;
+		}
+	}
+	cfg_edit_refuse_attr(x, n, "bad-attribute", "operation",
+			     "merge, replace, create, delete or remove is expected");
+	snprintf(x->e->value, sizeof(x->e->value), "%s", v);
+	return -EINVAL;
+}
+
+static bool takes_away(enum cfg_edit_op op)
+{
+	return op == CFG_EDIT_DELETE || op == CFG_EDIT_REMOVE;
+}
+
+static bool writes(enum cfg_edit_op op)
+{
+	return op != CFG_EDIT_NONE && !takes_away(op);
+}
+
+// The first instance of that schema node.
+static struct lyd_node *find_any(const struct lyd_node *siblings, const struct lysc_node *schema)
 {
 	struct lyd_node *match = NULL;
 
+	return siblings != NULL &&
+			       lyd_find_sibling_val(siblings, schema, NULL, 0, &match) == LY_SUCCESS
+		       ? match
+		       : NULL;
+}
+
+// The instance that `like` names. libyang compares the value of a leaf too; it is the same leaf
+// with another value.
+static struct lyd_node *find(const struct lyd_node *siblings, const struct lyd_node *like)
+{
+	struct lyd_node *match = NULL;
+
+	if ((like->schema->nodetype & (LYS_LIST | LYS_LEAFLIST)) == 0)
+		return find_any(siblings, like->schema);
 	return siblings != NULL && lyd_find_sibling_first(siblings, like, &match) == LY_SUCCESS
 		       ? match
 		       : NULL;
 }
 
-static void take_away(struct edit *x, struct lyd_node *n)
+static struct lyd_node *below(const struct cfg_edit *x, const struct lyd_node *parent)
+{
+	return parent != NULL ? lyd_child(parent) : *x->tree;
+}
+
+static void take_away(struct cfg_edit *x, struct lyd_node *n)
 {
 	if (*x->tree == n)
 		*x->tree = n->next;
@@ -73,7 +143,7 @@ static void take_away(struct edit *x, struct lyd_node *n)
 }
 
 // A copy of one node (a list entry with its keys) under parent, or at the top.
-static struct lyd_node *put(struct edit *x, struct lyd_node *parent, const struct lyd_node *n)
+static struct lyd_node *put(struct cfg_edit *x, struct lyd_node *parent, const struct lyd_node *n)
 {
 	struct lyd_node *copy = NULL;
 
@@ -89,64 +159,252 @@ static struct lyd_node *put(struct edit *x, struct lyd_node *parent, const struc
 
 static bool is_key(const struct lyd_node *n)
 {
-	return lysc_is_key(n->schema);
+	return n->schema != NULL && lysc_is_key(n->schema);
 }
 
-// Is what the edit says of this node possible? *target may become NULL (it was replaced).
-static int prepare(struct edit *x, const struct lyd_node *n, enum op op, struct lyd_node **target)
+// --- Choices (RFC 7950 section 7.9): a node of one case takes the place of all others'.
+
+typedef int case_fn(struct cfg_edit *x, struct lyd_node *parent, const struct lyd_node *n,
+		    const struct lysc_node *other);
+
+// Walk the nodes of the other cases of all choices that n stands in. returns the first one's answer
+// that is not 0
+static int other_cases(struct cfg_edit *x, const struct lyd_node *n, struct lyd_node *parent,
+		       case_fn *visit)
 {
-	if (op == OP_CREATE && *target != NULL && (n->schema->nodetype & LYS_CONTAINER) == 0)
-		return refuse_at(x, n, "data-exists", "exists already");
-	if (op == OP_CREATE && *target != NULL && lyd_child(*target) != NULL)
-		return refuse_at(x, n, "data-exists", "exists already");
-	if ((op == OP_DELETE || op == OP_NONE) && *target == NULL)
-		return refuse_at(x, n, "data-missing", "does not exist");
-	if (op == OP_REPLACE && *target != NULL) {
-		take_away(x, *target);
-		*target = NULL;
+	for (const struct lysc_node *s = n->schema;
+	     s->parent != NULL && (s->parent->nodetype & (LYS_CASE | LYS_CHOICE)) != 0;
+	     s = s->parent) {
+		if (s->parent->nodetype != LYS_CHOICE)
+			continue;
+		for (const struct lysc_node *c = lysc_node_child(s->parent); c != NULL;
+		     c = c->next) {
+			const struct lysc_node *d = NULL;
+
+			while (c != s && (d = lys_getnext(d, c, NULL, 0)) != NULL) {
+				int rc = visit(x, parent, n, d);
+
+				if (rc != 0)
+					return rc;
+			}
+		}
 	}
 	return 0;
 }
 
-static int apply(struct edit *x, struct lyd_node *parent, const struct lyd_node *n,
-		 enum op inherited)
+static int drop_case(struct cfg_edit *x, struct lyd_node *parent, const struct lyd_node *n,
+		     const struct lysc_node *other)
 {
-	struct lyd_node *target;
-	const struct lyd_node *child;
-	enum op op;
+	struct lyd_node *old;
+
+	(void)n;
+	while ((old = find_any(below(x, parent), other)) != NULL)
+		take_away(x, old);
+	return 0;
+}
+
+// Does the edit itself write two cases (RFC 7950 section 8.3.1)?
+static int refuse_case(struct cfg_edit *x, struct lyd_node *parent, const struct lyd_node *n,
+		       const struct lysc_node *other)
+{
+	const struct lyd_node *twin = find_any(lyd_first_sibling(n), other);
+	enum cfg_edit_op op = CFG_EDIT_MERGE;
+
+	(void)parent;
+	if (twin == NULL || cfg_edit_op_of(x, twin, &op, NULL) < 0 || takes_away(op))
+		return 0;
+	return cfg_edit_refuse(x, n, "bad-element", "is of another case of a choice than %s",
+			       other->name);
+}
+
+// --- One node
+
+// What can be said without looking at the configuration.
+static int check(struct cfg_edit *x, const struct lyd_node *n, enum cfg_edit_op op)
+{
+	const struct lyd_node *first;
+
+	if ((n->schema->nodetype & (LYS_RPC | LYS_ACTION | LYS_NOTIF)) != 0)
+		return cfg_edit_refuse(x, n, "unknown-element",
+				       "is an operation, not configuration");
+	if ((n->schema->flags & LYS_CONFIG_R) != 0)
+		return cfg_edit_refuse(x, n, "unknown-element", "is state, not configuration");
+	// Two containers are taken one after the other: clients paste documents together.
+	first = n->schema->nodetype == LYS_CONTAINER ? n : find(lyd_first_sibling(n), n);
+	if (first != NULL && first != n)
+		return cfg_edit_refuse(x, n, "bad-element", "stands twice in the edit");
+	return writes(op) ? other_cases(x, n, NULL, refuse_case) : 0;
+}
+
+// What stands in a deleted node need not exist, but it must be of the model and not written.
+static int check_gone(struct cfg_edit *x, const struct lyd_node *n)
+{
+	const struct lyd_node *c;
+
+	LY_LIST_FOR (lyd_child(n), c) {
+		const struct lysc_node *schema = c->schema;
+		enum cfg_edit_op op = CFG_EDIT_DELETE;
+
+		if (cfg_edit_op_of(x, c, &op, NULL) < 0)
+			return -EINVAL;
+		if (!takes_away(op))
+			return cfg_edit_refuse_attr(x, c, "bad-attribute", "operation",
+						    "it stands in a node that is deleted");
+		if (schema == NULL && (schema = cfg_edit_schema(x, c)) == NULL)
+			return -EINVAL;
+		if (c->schema == NULL && !cfg_edit_is_blank_leaf(c, schema))
+			return cfg_edit_diagnose(x, c, schema);
+		if (c->schema != NULL && check_gone(x, c) < 0)
+			return -EINVAL;
+	}
+	return 0;
+}
+
+static int drop(struct cfg_edit *x, const struct lyd_node *n, enum cfg_edit_op op,
+		struct lyd_node *target)
+{
+	if (n->schema != NULL && check_gone(x, n) < 0)
+		return -EINVAL;
+	if (target != NULL)
+		take_away(x, target);
+	else if (op == CFG_EDIT_DELETE)
+		return cfg_edit_refuse(x, n, "data-missing", "does not exist");
+	return 0;
+}
+
+static int set_value(struct cfg_edit *x, const struct lyd_node *n, struct lyd_node *target)
+{
+	const struct lyd_node_any *any = (const struct lyd_node_any *)n;
+	LY_ERR rc = LY_SUCCESS;
+
+	if (n->schema->nodetype == LYS_LEAF)
+		rc = lyd_change_term(target, lyd_get_value(n));
+	else if ((n->schema->nodetype & LYD_NODE_ANY) != 0)
+		rc = lyd_any_copy_value(target, &any->value, any->value_type);
+	if (rc == LY_SUCCESS || rc == LY_EEXIST || rc == LY_ENOT) // the last two: nothing changed
+		return 0;
+	return cfg_edit_refuse(x, n, "operation-failed", "cannot be set");
+}
+
+// Replace keeps the node and its place; only what is in it goes.
+static void empty(struct lyd_node *target)
+{
+	struct lyd_node *c, *next;
+
+	LY_LIST_FOR_SAFE(lyd_child_no_keys(target), next, c)
+	lyd_free_tree(c);
+}
+
+// Bring the node itself into being, or to its value and place.
+static int write_node(struct cfg_edit *x, struct lyd_node *parent, const struct lyd_node *n,
+		      enum cfg_edit_op op, struct lyd_node **target)
+{
+	struct cfg_edit_order order;
+	bool fresh = *target == NULL;
+
+	if (cfg_edit_order_read(x, n, op, below(x, parent), &order) < 0)
+		return -EINVAL;
+	if (fresh && (*target = put(x, parent, n)) == NULL)
+		return cfg_edit_refuse(x, n, "operation-failed", "out of memory");
+	if (op == CFG_EDIT_NONE)
+		return 0;
+	if (!fresh && set_value(x, n, *target) < 0)
+		return -EINVAL;
+	if (!fresh && op == CFG_EDIT_REPLACE)
+		empty(*target);
+	(void)other_cases(x, n, parent, drop_case);
+	if (cfg_edit_order_apply(x, *target, &order) < 0)
+		return cfg_edit_refuse(x, n, "operation-failed", "out of memory");
+	return 0;
+}
+
+static int apply(struct cfg_edit *x, struct lyd_node *parent, const struct lyd_node *n,
+		 enum cfg_edit_op op);
+
+static int apply_opaque(struct cfg_edit *x, struct lyd_node *parent, const struct lyd_node *n,
+			enum cfg_edit_op op)
+{
+	const struct lysc_node *schema;
+	struct lyd_node *own, *c;
 	int rc;
 
-	if (n->schema == NULL)
-		return refuse_at(x, n, "unknown-element", "is not in any module");
-	if ((n->schema->flags & LYS_CONFIG_R) != 0)
-		return refuse_at(x, n, "invalid-value", "is state, not configuration");
-	op = op_of(n, inherited);
-	target = find(parent != NULL ? lyd_child(parent) : *x->tree, n);
-	rc = prepare(x, n, op, &target);
-	if (rc < 0)
+	if (cfg_edit_is_orphan(n)) {
+		rc = cfg_edit_adopt(n, &own, x->e);
+		if (rc == 0)
+			LY_LIST_FOR (own, c)
+				if (rc == 0)
+					rc = apply(x, parent, c, op);
+		lyd_free_all(own);
 		return rc;
-	if (op == OP_DELETE || op == OP_REMOVE) {
-		if (target != NULL)
-			take_away(x, target);
-		return 0;
 	}
-	if (target == NULL && (target = put(x, parent, n)) == NULL)
-		return refuse_at(x, n, "operation-failed", "out of memory, or not possible here");
-	if ((n->schema->nodetype & LYS_LEAF) != 0 && op != OP_NONE) {
-		LY_ERR changed = lyd_change_term(target, lyd_get_value(n));
+	schema = cfg_edit_schema(x, n);
+	if (schema == NULL || cfg_edit_op_of(x, n, &op, NULL) < 0)
+		return -EINVAL;
+	if (takes_away(op) && cfg_edit_is_blank_leaf(n, schema))
+		return drop(x, n, op, find_any(below(x, parent), schema));
+	return cfg_edit_diagnose(x, n, schema);
+}
 
-		if (changed != LY_SUCCESS && changed != LY_EEXIST && changed != LY_ENOT)
-			return refuse_at(x, n, "invalid-value", "cannot be set");
-		return 0;
-	}
-	LY_LIST_FOR (lyd_child(n), child) {
-		if (child->schema != NULL && is_key(child))
-			continue;
-		// Below a replaced node everything is new: a merge into nothing (section 7.2).
-		rc = apply(x, target, child, op == OP_REPLACE ? OP_MERGE : op);
+static int apply_children(struct cfg_edit *x, struct lyd_node *target, const struct lyd_node *n,
+			  enum cfg_edit_op op)
+{
+	const struct lyd_node *c;
+
+	LY_LIST_FOR (lyd_child(n), c) {
+		enum cfg_edit_op own = op;
+		int rc;
+
+		if (!is_key(c)) // below a replaced node everything is new: a merge into nothing
+			rc = apply(x, target, c, op == CFG_EDIT_REPLACE ? CFG_EDIT_MERGE : op);
+		else if ((rc = cfg_edit_op_of(x, c, &own, NULL)) == 0 && takes_away(own))
+			rc = cfg_edit_refuse_attr(x, c, "bad-attribute", "operation",
+						  "a key goes with its entry");
 		if (rc < 0)
 			return rc;
 	}
+	return 0;
+}
+
+// parent  in the configuration; NULL = top
+// n       of the edit
+// op      inherited
+static int apply(struct cfg_edit *x, struct lyd_node *parent, const struct lyd_node *n,
+		 enum cfg_edit_op op)
+{
+	struct lyd_node *target;
+	bool fresh, np;
+	int rc;
+
+	if (n->schema == NULL)
+		return apply_opaque(x, parent, n, op);
+	rc = cfg_edit_op_of(x, n, &op, NULL);
+	if (rc == 0)
+		rc = check(x, n, op);
+	if (rc < 0)
+		return rc;
+	// A container without presence is there when something is in it (RFC 7950 section 7.5.1).
+	np = lysc_is_np_cont(n->schema);
+	target = find(below(x, parent), n);
+	fresh = target == NULL;
+	if (takes_away(op)) {
+		struct cfg_edit_order none;
+
+		rc = cfg_edit_order_read(x, n, op, NULL, &none);
+		return rc < 0 ? rc : drop(x, n, op, target);
+	}
+	if (op == CFG_EDIT_CREATE && !fresh && !(np && lyd_child(target) == NULL))
+		return cfg_edit_refuse(x, n, "data-exists", "exists already");
+	if (op == CFG_EDIT_NONE && fresh && !np)
+		return cfg_edit_refuse(x, n, "data-missing", "does not exist");
+	rc = write_node(x, parent, n, op, &target);
+	if (rc == 0)
+		rc = apply_children(x, target, n, op);
+	if (rc < 0 || op != CFG_EDIT_NONE || !fresh)
+		return rc;
+	if (lyd_child(target) == NULL)
+		take_away(x, target);
+	else
+		(void)other_cases(x, n, parent, drop_case);
 	return 0;
 }
 
@@ -154,18 +412,18 @@ int cfg_edit(struct lyd_node **tree, const struct lyd_node *edit, const char *de
 	     struct cfg_nc_error *e)
 {
 	struct lyd_node *work = NULL;
-	struct edit x = { .tree = &work, .e = e };
+	struct cfg_edit x = { .tree = &work, .e = e };
 	const struct lyd_node *n;
-	enum op op = strcmp(default_op, "none") == 0	  ? OP_NONE
-		     : strcmp(default_op, "replace") == 0 ? OP_REPLACE
-							  : OP_MERGE;
+	enum cfg_edit_op op = strcmp(default_op, "none") == 0	   ? CFG_EDIT_NONE
+			      : strcmp(default_op, "replace") == 0 ? CFG_EDIT_REPLACE
+								   : CFG_EDIT_MERGE;
 	int rc = 0;
 
-	if (*tree != NULL && op != OP_REPLACE &&
+	if (*tree != NULL && op != CFG_EDIT_REPLACE &&
 	    lyd_dup_siblings(*tree, NULL, LYD_DUP_RECURSIVE, &work) != LY_SUCCESS)
 		return cfg_nc_refuse(e, "operation-failed", "out of memory");
 	LY_LIST_FOR (edit, n) {
-		rc = apply(&x, NULL, n, op == OP_REPLACE ? OP_MERGE : op);
+		rc = apply(&x, NULL, n, op == CFG_EDIT_REPLACE ? CFG_EDIT_MERGE : op);
 		if (rc < 0)
 			break;
 	}

@@ -2,6 +2,8 @@
 #ifndef NETCONF_PRIV_H
 #define NETCONF_PRIV_H
 
+#include <stdio.h>
+
 #include "cfg_frame.h"
 #include "cfg_netconf.h"
 #include "config_priv.h"
@@ -53,8 +55,8 @@ struct cfg_session {
 struct cfg_nc_error {
 	const char *tag, *type, *app_tag;
 	char path[256], message[384];
-	char info[128]; // XML
-	char value[128];
+	char info[512];	 // XML
+	char value[128]; // what was refused, where it is one value
 	// Of a text that was loaded or a line: where (line from 1; 0 = nowhere), and which bytes.
 	uint32_t line, at, size;
 };
@@ -181,5 +183,30 @@ void cfg_notify_confirm(struct cfg_store *s, const char *event, const struct cfg
 // One whole message to the client.
 void cfg_session_send(struct cfg_session *s, const char *text, size_t size);
 void cfg_time_text(uint64_t ms, char out[32]); // RFC 3339
+
+// --- nc_error.c
+
+// Fill an error from libyang's last one: the validation of a datastore or of an rpc's input, the
+// parse of an rpc. Never fails to say something. returns -EINVAL
+// source  RFC 7950 section 15, RFC 6241 appendix A
+int cfg_nc_refuse_ly(struct cfg_nc_error *e, const struct ly_ctx *ctx);
+
+// Add <name>text</name> to the error's <error-info>; nothing, when it does not fit whole.
+void cfg_nc_info(struct cfg_nc_error *e, const char *name, const char *text);
+
+// A data path as libyang writes it, as a whole <error-path> element: each name with a prefix, each
+// prefix declared (RFC 6241 section 4.3).
+void cfg_nc_path_print(FILE *f, const struct ly_ctx *ctx, const char *path);
+
+// --- edit_opaq.c
+
+// Elements of a <config> without a namespace of their own, or in that of the rpc: sloppy clients
+// write them. Taken when exactly one module has configuration of that name at the top.
+//
+// opaq     top-level node of a <config>, schema == NULL
+// out      the same as data, parsed in that module; its nodes may be opaque again where they are
+//          wrong; lyd_free_all()
+// returns  0; -EINVAL with e filled
+int cfg_edit_adopt(const struct lyd_node *opaq, struct lyd_node **out, struct cfg_nc_error *e);
 
 #endif

@@ -276,7 +276,7 @@ int main(int argc, char **argv)
 	struct cfg_error err = { 0 };
 	struct weir_err werr;
 	struct cfg *cfg;
-	bool missing;
+	char *text;
 	int rc;
 
 	if (argc < 3) {
