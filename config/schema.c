@@ -13,9 +13,11 @@ static const struct {
 	{ "ietf-netconf", "2011-06-01", nc_features }, // libyuma-base: RFC 6241
 	{ "ietf-interfaces", "2018-02-20", NULL },     // libyuma-base, nmda-modules: RFC 8343
 	{ "weir-interfaces", NULL, NULL },
+	{ "weir-vlans", NULL, NULL },
 	{ "weir-vm", NULL, NULL },
 	{ "weir-qos", NULL, NULL },
 	{ "weir-system", NULL, NULL },
+	{ "weir-management", NULL, NULL },
 	{ "weir-operations", NULL, NULL },
 };
 
