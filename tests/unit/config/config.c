@@ -347,6 +347,36 @@ static void requests_are_read_and_checked(void **state)
 	cfg_request_fini(&r);
 }
 
+static void a_state_without_what_is_mandatory_does_not_fit(void **state)
+{
+	static const struct {
+		const char *more, *missing; // NULL = fits
+	} rows[] = {
+		{ "", "oper-status" },
+		{ ",\"oper-status\":\"up\"", "discontinuity-time" },
+		{ ",\"oper-status\":\"up\",\"statistics\":{\"discontinuity-time\":"
+		  "\"2026-11-22T08:00:00Z\"}",
+		  NULL },
+		{ ",\"oper-status\":\"up\",\"statistics\":{\"discontinuity-time\":"
+		  "\"yesterday\"}",
+		  "yesterday" },
+	};
+	struct cfg_error err;
+	char json[512];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int rc;
+
+		snprintf(json, sizeof(json),
+			 IF("{\"name\":\"a\",\"type\":\"weir-interfaces:guest\"%s}"), rows[i].more);
+		rc = cfg_state_check(schema, json, strlen(json), &err);
+		assert_int_equal(rc, rows[i].missing == NULL ? 0 : -EINVAL);
+		if (rc < 0)
+			assert_non_null(strstr(err.reason, rows[i].missing));
+	}
+}
+
 static void json_escapes_what_a_guest_may_have_written(void **state)
 {
 	struct cfg_json j;
@@ -377,6 +407,7 @@ int main(void)
 		cmocka_unit_test(notes_change_nothing_and_limits_are_told),
 		cmocka_unit_test(the_difference_is_typed_named_and_ordered),
 		cmocka_unit_test(requests_are_read_and_checked),
+		cmocka_unit_test(a_state_without_what_is_mandatory_does_not_fit),
 		cmocka_unit_test(json_escapes_what_a_guest_may_have_written),
 	};
 	struct cfg_error err;
