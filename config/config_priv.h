@@ -17,6 +17,12 @@ int cfg_refuse(struct cfg_error *err, const char *path, const char *value, const
 // The same, from libyang's last error of ctx.
 int cfg_refuse_ly(struct cfg_error *err, const struct ly_ctx *ctx);
 
+// Validate a tree and add its defaults. A refusal names the data path and, where a leaf stands
+// there, its value.
+//
+// returns  0; -EINVAL with err filled: *tree may have some of its defaults, and is the caller's
+int cfg_tree_check(const struct cfg_schema *s, struct lyd_node **tree, struct cfg_error *err);
+
 // First child of that name, or NULL.
 const struct lyd_node *cfg_child(const struct lyd_node *parent, const char *name);
 // First top-level node of that name, or NULL.

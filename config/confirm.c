@@ -158,7 +158,9 @@ int cfg_rpc_commit(struct cfg_call *c)
 	bool waited = c->store->waiting;
 
 	if (cfg_call_may_write(c, CFG_RUNNING) < 0 || cfg_call_may_write(c, CFG_CANDIDATE) < 0 ||
-	    may_confirm(c) < 0)
+	    may_confirm(c) < 0 ||
+	    // RFC 8341 section 3.2.8: what differs is written by who commits.
+	    cfg_call_check_write(c, c->store->running, c->store->candidate) < 0)
 		return -EINVAL;
 	if (cfg_child(c->op, "confirmed") != NULL)
 		return commit_confirmed(c, &who);

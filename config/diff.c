@@ -71,6 +71,12 @@ static const struct field system_fields[] = {
 	F(cfg_system, mac_ageing_s, "mac-ageing"),
 };
 
+static const struct field management_fields[] = {
+	F(cfg_management, max_sessions, "netconf/max-sessions"),
+	F(cfg_management, idle_timeout_s, "netconf/idle-timeout"),
+	F(cfg_management, hello_timeout_s, "netconf/hello-timeout"),
+};
+
 struct list {
 	struct cfg_action *a;
 	int n, cap;
@@ -196,12 +202,17 @@ int cfg_diff(const struct cfg *from, const struct cfg *to, struct cfg_action **o
 	static const struct kind vms = KIND(CFG_OBJ_VM, cfg_vm, vm_fields);
 	static const struct kind files = KIND(CFG_OBJ_FILE, cfg_file, file_fields);
 	static const struct kind systems = KIND(CFG_OBJ_SYSTEM, cfg_system, system_fields);
+	static const struct kind managements =
+		KIND(CFG_OBJ_MANAGEMENT, cfg_management, management_fields);
 	struct list l = { 0 };
 
 	*out = NULL;
 	if (memcmp(&from->system, &to->system, sizeof(from->system)) != 0)
 		fields_name(&systems, &from->system, &to->system,
 			    add(&l, CFG_SET_CHANGED, CFG_OBJ_SYSTEM, ""));
+	if (memcmp(&from->management, &to->management, sizeof(from->management)) != 0)
+		fields_name(&managements, &from->management, &to->management,
+			    add(&l, CFG_SET_CHANGED, CFG_OBJ_MANAGEMENT, ""));
 	if (from->n_portals != to->n_portals || from->n_servers != to->n_servers ||
 	    memcmp(from->portals, to->portals, from->n_portals * sizeof(*from->portals)) != 0 ||
 	    memcmp(from->servers, to->servers, from->n_servers * sizeof(*from->servers)) != 0)
@@ -225,8 +236,8 @@ int cfg_diff(const struct cfg *from, const struct cfg *to, struct cfg_action **o
 
 const char *cfg_action_text(const struct cfg_action *a, char *buf, size_t size)
 {
-	static const char *const objects[] = { "system",  "port",	  "vm",
-					       "storage", "boot-service", "boot-file" };
+	static const char *const objects[] = { "system",       "port",	    "vm",	 "storage",
+					       "boot-service", "boot-file", "management" };
 	static const char *const changes[] = { "remove", "change", "add" };
 
 	snprintf(buf, size, "%s%s%s: %s%s%s", objects[a->object], a->name[0] ? " " : "", a->name,

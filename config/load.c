@@ -1,5 +1,6 @@
 // From a validated tree to structs.
 #include <arpa/inet.h>
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,15 +8,25 @@
 
 #include "config_priv.h"
 
-static int mac_parse(const char *text, uint8_t mac[6])
+static int by_name(const void *a, const void *b)
 {
-	unsigned b[6];
+	return strcmp(a, b); // name is the first field of ports, VMs and files
+}
 
-	if (sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5]) != 6)
-		return -EINVAL;
+static int by_vlan(const void *a, const void *b)
+{
+	return ((const struct cfg_service *)a)->vlan - ((const struct cfg_service *)b)->vlan;
+}
+
+static int by_id(const void *a, const void *b)
+{
+	return ((const struct cfg_nic *)a)->id - ((const struct cfg_nic *)b)->id;
+}
+
+static void mac_parse(const char *text, uint8_t mac[6])
+{
 	for (int i = 0; i < 6; i++)
-		mac[i] = (uint8_t)b[i];
-	return 0;
+		mac[i] = (uint8_t)strtoul(text + 3 * i, NULL, 16);
 }
 
 // Either family into the 128-bit form. returns the family's bits (32, 128), or -EINVAL
@@ -35,39 +46,32 @@ static void trunk_all(uint8_t trunk[512])
 	trunk[511] &= 0x7f;
 }
 
-static int trunk_read(const struct lyd_node *from, struct cfg_port *p, struct cfg_error *err)
+// The module has seen to it that each is N or N-M, 1..4094, the lower one first.
+static void trunk_read(const struct lyd_node *from, struct cfg_port *p)
 {
 	const struct lyd_node *n;
 
 	if (cfg_count(from, "trunk") == 0) {
 		trunk_all(p->trunk);
-		return 0;
+		return;
 	}
 	LY_LIST_FOR (lyd_child(from), n) {
 		unsigned a, b;
-		char path[256] = "";
 
 		if (strcmp(n->schema->name, "trunk") != 0)
 			continue;
 		if (sscanf(lyd_get_value(n), "%u-%u", &a, &b) == 1)
 			b = a;
-		if (a < 1 || b > 4094 || a > b) {
-			lyd_path(n, LYD_PATH_STD, path, sizeof(path));
-			return cfg_refuse(err, path, lyd_get_value(n),
-					  "VLANs are 1..4094, the lower one first");
-		}
-		for (unsigned v = a; v <= b; v++)
+		for (unsigned v = a; v <= b && v < 4095; v++)
 			p->trunk[v >> 3] |= (uint8_t)(1u << (v & 7));
 	}
-	return 0;
 }
 
-static int vlan_read(const struct lyd_node *from, struct cfg_port *p, struct cfg_error *err)
+static void vlan_read(const struct lyd_node *from, struct cfg_port *p)
 {
 	static const char *const modes[] = { "access",	      "trunk",	      "native-untagged",
 					     "native-tagged", "dot1q-tunnel", "provider" };
 	const char *mode = cfg_value(from, "vlan-mode");
-	bool trunk;
 
 	p->vlan_mode = p->type == CFG_PORT_UPLINK ? CFG_VLAN_NATIVE_UNTAGGED : CFG_VLAN_ACCESS;
 	// A list of VLANs says trunk on its own.
@@ -78,17 +82,11 @@ static int vlan_read(const struct lyd_node *from, struct cfg_port *p, struct cfg
 		if (strcmp(mode, modes[i]) == 0)
 			p->vlan_mode = i;
 	}
-	trunk = p->vlan_mode != CFG_VLAN_ACCESS && p->vlan_mode != CFG_VLAN_TUNNEL;
 	p->vlan = (uint16_t)cfg_number(from, "vlan", 1);
 	if (p->vlan_mode == CFG_VLAN_TRUNK || p->vlan_mode == CFG_VLAN_PROVIDER)
 		p->vlan = 0;
-	if (!trunk && cfg_count(from, "trunk") > 0) {
-		char path[256] = "";
-
-		lyd_path(cfg_child(from, "trunk"), LYD_PATH_STD, path, sizeof(path));
-		return cfg_refuse(err, path, mode, "a port of this vlan-mode has no trunk VLANs");
-	}
-	return trunk ? trunk_read(from, p, err) : 0;
+	if (p->vlan_mode != CFG_VLAN_ACCESS && p->vlan_mode != CFG_VLAN_TUNNEL)
+		trunk_read(from, p);
 }
 
 static void policy_read(const struct lyd_node *from, struct cfg_port *p)
@@ -113,47 +111,28 @@ static void policy_read(const struct lyd_node *from, struct cfg_port *p)
 	p->control_limit = cfg_number(admit, "control-limit", 200);
 }
 
-static int interface_read(const struct lyd_node *iface, struct cfg_port *p, struct cfg_error *err)
+static void interface_read(const struct lyd_node *iface, struct cfg_port *p)
 {
-	static const struct {
-		const char *leaf;
-		uint8_t link;
-	} links[] = { { "socket", CFG_LINK_SOCKET },
-		      { "af-packet", CFG_LINK_AF_PACKET },
-		      { "tap", CFG_LINK_TAP },
-		      { "device", CFG_LINK_DEVICE } };
+	// In the order of enum cfg_link and of enum cfg_port_type.
+	static const char *const links[] = { "socket", "af-packet", "tap", "device" };
+	static const char *const types[] = { "guest", "uplink", "host" };
 	const struct lyd_node *port = cfg_child(iface, "port");
-	const char *type = cfg_value(iface, "type"), *name = cfg_value(iface, "name");
-	char path[256];
+	const char *type = cfg_value(iface, "type"), *colon = strchr(type, ':');
 
-	snprintf(path, sizeof(path), "/ietf-interfaces:interfaces/interface[name='%.100s']", name);
-	if (strlen(name) >= CFG_PORT_NAME ||
-	    strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.:-") !=
-		    strlen(name))
-		return cfg_refuse(err, path, name,
-				  "a port's name has 1..31 letters, digits or _ . : -");
-	snprintf(p->name, sizeof(p->name), "%s", name);
-	type = strchr(type, ':') != NULL ? strchr(type, ':') + 1 : type;
-	if (strcmp(type, "guest") == 0)
-		p->type = CFG_PORT_GUEST;
-	else if (strcmp(type, "uplink") == 0)
-		p->type = CFG_PORT_UPLINK;
-	else if (strcmp(type, "host") == 0)
-		p->type = CFG_PORT_HOST;
-	else
-		return cfg_refuse(err, path, type,
-				  "type must be weir-interfaces:guest, uplink or host");
-	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
-		const char *arg = cfg_value(port, links[i].leaf);
-
-		if (arg != NULL) {
-			p->link = links[i].link;
-			snprintf(p->link_arg, sizeof(p->link_arg), "%s", arg);
-		}
+	cfg_text(iface, "name", p->name, sizeof(p->name));
+	for (uint8_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		if (strcmp(colon == NULL ? type : colon + 1, types[i]) == 0)
+			p->type = i;
+	}
+	for (uint8_t i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
+		if (cfg_value(port, links[i]) == NULL)
+			continue;
+		p->link = i;
+		cfg_text(port, links[i], p->link_arg, sizeof(p->link_arg));
 	}
 	p->mirror_destination = cfg_flag(port, "mirror-destination", false);
 	policy_read(port, p);
-	return vlan_read(port, p, err);
+	vlan_read(port, p);
 }
 
 static void addresses_read(const struct lyd_node *nic, struct cfg_port *p)
@@ -168,51 +147,68 @@ static void addresses_read(const struct lyd_node *nic, struct cfg_port *p)
 	}
 }
 
-static int nic_attach(struct cfg *c, struct cfg_vm *vm, const struct lyd_node *nic,
-		      struct cfg_error *err)
+// The first n_ifaces ports are the interfaces, sorted by name.
+struct source {
+	struct cfg *c;
+	uint32_t n_ifaces;
+	struct cfg_error *err;
+};
+
+static struct cfg_port *iface_find(const struct source *s, const char *name)
+{
+	return bsearch(name, s->c->ports, s->n_ifaces, sizeof(*s->c->ports), by_name);
+}
+
+// returns NULL with err filled
+static struct cfg_port *nic_iface(const struct source *s, const char *path, const char *name)
+{
+	struct cfg_port *p = iface_find(s, name);
+
+	assert(p != NULL); // weir-vm has seen to it
+	if (p->vm[0] == '\0')
+		return p;
+	cfg_refuse(s->err, path, name, "the interface serves VM %s already", p->vm);
+	return NULL;
+}
+
+// A port of the card's own. returns NULL with err filled
+static struct cfg_port *nic_own(const struct source *s, const char *path,
+				const struct lyd_node *nic, const char *vm)
+{
+	struct cfg_port *p = &s->c->ports[s->c->n_ports++];
+
+	snprintf(p->name, sizeof(p->name), "%.24s.%u", vm, cfg_number(nic, "id", 0) & 7);
+	if (iface_find(s, p->name) != NULL) {
+		cfg_refuse(s->err, path, p->name, "the card's port has the name of another port");
+		return NULL;
+	}
+	p->type = CFG_PORT_GUEST;
+	p->link = CFG_LINK_SOCKET;
+	snprintf(p->link_arg, sizeof(p->link_arg), "/run/weir/guests/%s.sock", p->name);
+	cfg_text(nic, "socket", p->link_arg, sizeof(p->link_arg));
+	policy_read(nic, p);
+	vlan_read(nic, p);
+	return p;
+}
+
+static int nic_attach(const struct source *s, struct cfg_vm *vm, const struct lyd_node *nic)
 {
 	const char *iface = cfg_value(nic, "interface");
 	struct cfg_nic *n = &vm->nics[vm->n_nics++];
-	struct cfg_port *p = NULL;
+	struct cfg_port *p;
 	char path[256];
 
 	n->id = (uint8_t)cfg_number(nic, "id", 0);
-	snprintf(path, sizeof(path), "/weir-vm:vms/vm[name='%s']/nic[id='%u']", vm->name, n->id);
-	if (iface != NULL) {
-		p = (struct cfg_port *)(uintptr_t)cfg_port_find(c, iface);
-		if (p == NULL || p->type != CFG_PORT_GUEST)
-			return cfg_refuse(err, path, iface,
-					  "there is no interface of that name and type guest");
-		if (p->vm[0] != '\0')
-			return cfg_refuse(err, path, iface, "the interface serves VM %s already",
-					  p->vm);
-	} else {
-		char name[CFG_PORT_NAME + 8];
-		int rc;
-
-		snprintf(name, sizeof(name), "%s.%u", vm->name, n->id);
-		if (cfg_port_find(c, name) != NULL)
-			return cfg_refuse(err, path, name,
-					  "the card's port has the name of another port");
-		p = &c->ports[c->n_ports++];
-		snprintf(p->name, sizeof(p->name), "%.31s", name);
-		p->type = CFG_PORT_GUEST;
-		p->link = CFG_LINK_SOCKET;
-		snprintf(p->link_arg, sizeof(p->link_arg), "/run/weir/guests/%s.%u.sock", vm->name,
-			 n->id);
-		cfg_text(nic, "socket", p->link_arg, sizeof(p->link_arg));
-		policy_read(nic, p);
-		rc = vlan_read(nic, p, err);
-		if (rc < 0)
-			return rc;
-	}
+	snprintf(path, sizeof(path), "/weir-vm:vms/vm[name='%s']/nic[id='%u']%s", vm->name, n->id,
+		 iface != NULL ? "/interface" : "");
+	p = iface != NULL ? nic_iface(s, path, iface) : nic_own(s, path, nic, vm->name);
+	if (p == NULL)
+		return -EINVAL;
 	snprintf(n->port, sizeof(n->port), "%s", p->name);
 	snprintf(p->vm, sizeof(p->vm), "%s", vm->name);
 	p->nic = n->id;
 	p->has_mac = true;
-	if (mac_parse(cfg_value(nic, "mac"), p->mac) < 0)
-		return cfg_refuse(err, path, cfg_value(nic, "mac"),
-				  "not a MAC address of six bytes");
+	mac_parse(cfg_value(nic, "mac"), p->mac);
 	addresses_read(nic, p);
 	return 0;
 }
@@ -237,8 +233,7 @@ static void boot_read(const struct lyd_node *boot, struct cfg_vm *vm)
 	cfg_text(boot, "cmdline", vm->cmdline, sizeof(vm->cmdline));
 }
 
-static int vm_read(struct cfg *c, const struct lyd_node *node, struct cfg_vm *vm,
-		   struct cfg_error *err)
+static int vm_read(const struct source *s, const struct lyd_node *node, struct cfg_vm *vm)
 {
 	const struct lyd_node *n;
 
@@ -254,10 +249,12 @@ static int vm_read(struct cfg *c, const struct lyd_node *node, struct cfg_vm *vm
 
 		if (strcmp(n->schema->name, "nic") != 0 || vm->n_nics == CFG_NICS)
 			continue;
-		rc = nic_attach(c, vm, n, err);
+		rc = nic_attach(s, vm, n);
 		if (rc < 0)
 			return rc;
 	}
+	// The machine boots by the lowest; the order of a list that the system orders says nothing.
+	qsort(vm->nics, vm->n_nics, sizeof(vm->nics[0]), by_id);
 	return 0;
 }
 
@@ -277,6 +274,15 @@ static void system_read(const struct lyd_node *sys, struct cfg_system *s)
 			s->worker_cpu[s->n_workers++] =
 				(uint16_t)strtoul(lyd_get_value(n), NULL, 10);
 	}
+}
+
+static void management_read(const struct lyd_node *management, struct cfg_management *m)
+{
+	const struct lyd_node *netconf = cfg_child(management, "netconf");
+
+	m->max_sessions = cfg_number(netconf, "max-sessions", 64);
+	m->idle_timeout_s = cfg_number(netconf, "idle-timeout", 0);
+	m->hello_timeout_s = cfg_number(netconf, "hello-timeout", 60);
 }
 
 static void storage_read(const struct lyd_node *storage, struct cfg *c)
@@ -366,56 +372,58 @@ static int lists_alloc(struct cfg *c, const struct lyd_node *tree)
 		       : 0;
 }
 
-static int by_name(const void *a, const void *b)
+static void interfaces_read(const struct lyd_node *interfaces, struct cfg *c)
 {
-	return strcmp(a, b); // name is the first field of ports, VMs and files
+	const struct lyd_node *n;
+
+	if (interfaces == NULL)
+		return;
+	LY_LIST_FOR (lyd_child(interfaces), n) {
+		// Somebody else's interface, or one that is switched off (RFC 8343, leaf enabled).
+		if (cfg_child(n, "port") != NULL && cfg_flag(n, "enabled", true))
+			interface_read(n, &c->ports[c->n_ports++]);
+	}
+	qsort(c->ports, c->n_ports, sizeof(*c->ports), by_name);
 }
 
-static int by_vlan(const void *a, const void *b)
+// Each guest port knows the service of its VLAN.
+static void services_join(struct cfg *c)
 {
-	return ((const struct cfg_service *)a)->vlan - ((const struct cfg_service *)b)->vlan;
+	for (uint32_t i = 0; i < c->n_ports; i++) {
+		struct cfg_port *p = &c->ports[i];
+		const struct cfg_service key = { .vlan = p->vlan }, *s;
+
+		if (p->type != CFG_PORT_GUEST || p->n_ip4 == 0)
+			continue;
+		s = bsearch(&key, c->services, c->n_services, sizeof(key), by_vlan);
+		if (s != NULL)
+			memcpy(p->service_ip4, s->addr, 4);
+	}
 }
 
 static int tree_read(struct cfg *c, const struct lyd_node *tree, struct cfg_error *err)
 {
-	const struct lyd_node *interfaces = cfg_top(tree, "interfaces"),
-			      *vms = cfg_top(tree, "vms"), *n;
-	int rc;
+	const struct lyd_node *vms = cfg_top(tree, "vms"), *n;
+	struct source s = { .c = c, .err = err };
 
 	system_read(cfg_top(tree, "system"), &c->system);
+	management_read(cfg_top(tree, "management"), &c->management);
 	storage_read(cfg_top(tree, "storage"), c);
 	services_read(cfg_top(tree, "boot-services"), c);
 	files_read(cfg_top(tree, "boot-files"), c);
-	if (interfaces != NULL) {
-		LY_LIST_FOR (lyd_child(interfaces), n) {
-			// Somebody else's interface, or one that is switched off (RFC 8343, leaf
-			// enabled).
-			if (cfg_child(n, "port") == NULL || !cfg_flag(n, "enabled", true))
-				continue;
-			rc = interface_read(n, &c->ports[c->n_ports++], err);
-			if (rc < 0)
-				return rc;
-		}
-	}
-	if (vms != NULL) {
-		LY_LIST_FOR (lyd_child(vms), n) {
-			rc = vm_read(c, n, &c->vms[c->n_vms++], err);
-			if (rc < 0)
-				return rc;
-		}
+	interfaces_read(cfg_top(tree, "interfaces"), c);
+	s.n_ifaces = c->n_ports;
+	LY_LIST_FOR (vms == NULL ? NULL : lyd_child(vms), n) {
+		int rc = vm_read(&s, n, &c->vms[c->n_vms++]);
+
+		if (rc < 0)
+			return rc;
 	}
 	qsort(c->ports, c->n_ports, sizeof(*c->ports), by_name);
 	qsort(c->vms, c->n_vms, sizeof(*c->vms), by_name);
 	qsort(c->files, c->n_files, sizeof(*c->files), by_name);
 	qsort(c->services, c->n_services, sizeof(*c->services), by_vlan);
-	// Each guest port knows the service of its VLAN.
-	for (uint32_t i = 0; i < c->n_ports; i++) {
-		for (uint32_t k = 0; k < c->n_services; k++) {
-			if (c->ports[i].type == CFG_PORT_GUEST && c->ports[i].n_ip4 > 0 &&
-			    c->services[k].vlan == c->ports[i].vlan)
-				memcpy(c->ports[i].service_ip4, c->services[k].addr, 4);
-		}
-	}
+	services_join(c);
 	return 0;
 }
 
@@ -458,10 +466,12 @@ int cfg_load(struct cfg_schema *s, const char *json, size_t size, struct cfg **o
 		rc = cfg_refuse(err, "", "", "has a NUL byte at offset %zu", strlen(text));
 	else if (strspn(text, " \t\r\n") == size)
 		rc = cfg_refuse(err, "", "", "is empty; an empty configuration is written {}");
-	else if (lyd_parse_data_mem(s->ctx, text, LYD_JSON, LYD_PARSE_STRICT,
-				    LYD_VALIDATE_NO_STATE | LYD_VALIDATE_PRESENT,
+	else if (lyd_parse_data_mem(s->ctx, text, LYD_JSON,
+				    LYD_PARSE_STRICT | LYD_PARSE_ONLY | LYD_PARSE_NO_STATE, 0,
 				    &tree) != LY_SUCCESS)
 		rc = cfg_refuse_ly(err, s->ctx);
+	else
+		rc = cfg_tree_check(s, &tree, err);
 	if (rc == 0)
 		rc = cfg_from_tree(tree, out, err);
 	lyd_free_all(tree);
@@ -477,6 +487,7 @@ int cfg_empty(struct cfg **out)
 	if (c == NULL)
 		return -ENOMEM;
 	system_read(NULL, &c->system);
+	management_read(NULL, &c->management);
 	if (lists_alloc(c, NULL) < 0) {
 		cfg_free(c);
 		*out = NULL;
@@ -500,18 +511,10 @@ void cfg_free(struct cfg *c)
 
 const struct cfg_port *cfg_port_find(const struct cfg *c, const char *name)
 {
-	for (uint32_t i = 0; i < c->n_ports; i++) {
-		if (strcmp(c->ports[i].name, name) == 0)
-			return &c->ports[i];
-	}
-	return NULL;
+	return bsearch(name, c->ports, c->n_ports, sizeof(*c->ports), by_name);
 }
 
 const struct cfg_vm *cfg_vm_find(const struct cfg *c, const char *name)
 {
-	for (uint32_t i = 0; i < c->n_vms; i++) {
-		if (strcmp(c->vms[i].name, name) == 0)
-			return &c->vms[i];
-	}
-	return NULL;
+	return bsearch(name, c->vms, c->n_vms, sizeof(*c->vms), by_name);
 }

@@ -194,7 +194,7 @@ void cfg_session_destroy(struct cfg_session *s)
 	free(s);
 }
 
-static void write_error(FILE *f, const struct cfg_nc_error *e)
+static void write_error(FILE *f, const struct ly_ctx *ctx, const struct cfg_nc_error *e)
 {
 	fprintf(f,
 		"<rpc-error><error-type>%s</error-type><error-tag>%s</"
@@ -202,11 +202,8 @@ static void write_error(FILE *f, const struct cfg_nc_error *e)
 		e->type, e->tag);
 	if (e->app_tag != NULL)
 		fprintf(f, "<error-app-tag>%s</error-app-tag>", e->app_tag);
-	if (e->path[0] != '\0') {
-		fputs("<error-path>", f);
-		xml_text(f, e->path);
-		fputs("</error-path>", f);
-	}
+	if (e->path[0] != '\0')
+		cfg_nc_path_print(f, ctx, e->path);
 	fputs("<error-message xml:lang=\"en\">", f);
 	// The thing and the value stand beside the reason: clients show nothing but the message.
 	if (e->path[0] != '\0' && strstr(e->message, e->path) == NULL) {
@@ -249,7 +246,7 @@ static void write_reply(FILE *f, struct cfg_call *c)
 		fputs(body, f);
 	} else {
 		cfg_nc_refuse(&c->e, "resource-denied", "out of memory");
-		write_error(f, &c->e);
+		write_error(f, c->store->schema->ctx, &c->e);
 	}
 	free(body);
 }
@@ -278,7 +275,7 @@ static void answer(struct cfg_session *s, const struct lyd_node *envelope,
 	write_attributes(f, envelope);
 	fputc('>', f);
 	if (refused != NULL) {
-		write_error(f, refused);
+		write_error(f, s->store->schema->ctx, refused);
 		s->out_errors++;
 		s->store->count.out_errors++;
 	} else {
@@ -320,7 +317,6 @@ static void rpc(struct cfg_session *s)
 	struct lyd_node *envelope = NULL, *op = NULL;
 	const struct ly_ctx *ctx = s->store->schema->ctx;
 	struct cfg_nc_error e = { 0 };
-	struct cfg_error err = { 0 };
 	struct ly_in *in = NULL;
 
 	s->in_rpcs++;
@@ -338,10 +334,11 @@ static void rpc(struct cfg_session *s)
 	if (lyd_parse_op(ctx, NULL, in, LYD_XML, LYD_TYPE_RPC_NETCONF, &envelope, &op) !=
 		    LY_SUCCESS ||
 	    op == NULL) {
-		cfg_refuse_ly(&err, ctx);
-		cfg_nc_refuse(&e, envelope == NULL ? "malformed-message" : "operation-failed",
-			      "%s%s%s", err.path, err.path[0] ? ": " : "", err.reason);
-		e.type = envelope == NULL ? "rpc" : "application";
+		cfg_nc_refuse_ly(&e, ctx);
+		if (envelope == NULL) {
+			e.tag = "malformed-message";
+			e.type = "rpc";
+		}
 		s->ended |= envelope == NULL &&
 			    s->in.chunked; // RFC 6241 appendix A: nothing can be answered to it
 		s->in_bad_rpcs++;
@@ -393,7 +390,6 @@ int cfg_session_json(struct cfg_session *s, const char *json, size_t size, char 
 	struct cfg_call c = { .s = s, .store = s->store };
 	const struct ly_ctx *ctx = s->store->schema->ctx;
 	struct lyd_node *tree = NULL, *op = NULL;
-	struct cfg_error err = { 0 };
 	char *text = strndup(json, size);
 	struct ly_in *in = NULL;
 	int rc;
@@ -405,10 +401,7 @@ int cfg_session_json(struct cfg_session *s, const char *json, size_t size, char 
 	}
 	if (lyd_parse_op(ctx, NULL, in, LYD_JSON, LYD_TYPE_RPC_YANG, &tree, &op) != LY_SUCCESS ||
 	    op == NULL) {
-		cfg_refuse_ly(&err, ctx);
-		cfg_nc_refuse_cfg(&c.e, &err);
-		c.e.tag = "malformed-message";
-		rc = -EINVAL;
+		rc = cfg_nc_refuse_ly(&c.e, ctx);
 	} else {
 		c.op = op;
 		rc = cfg_rpc_run(&c);

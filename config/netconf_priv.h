@@ -12,6 +12,8 @@
 
 enum cfg_ds { CFG_RUNNING, CFG_CANDIDATE, CFG_STARTUP, CFG_N_DS };
 
+struct cfg_nacm;
+
 struct cfg_store {
 	struct cfg_schema *schema;
 	struct cfg_host host;
@@ -21,6 +23,7 @@ struct cfg_store {
 	uint32_t changed_by; // session that changed the candidate last; 0 = as running
 	uint32_t last_id;
 	struct cfg_session *sessions;
+	struct cfg_nacm *nacm; // rules of running; NULL = unreadable
 	uint64_t started_ms;
 	struct {
 		uint32_t in_rpcs, in_bad_rpcs, out_errors, out_notifications, in_sessions,
@@ -142,6 +145,8 @@ int cfg_session_prune(const struct cfg_session *s, struct lyd_node **tree);
 bool cfg_session_may_hear(const struct cfg_session *s, const struct lyd_node *notification);
 // What runs has changed: the rules are read again.
 void cfg_access_changed(struct cfg_store *s);
+// Can the rules of a configuration be read? returns 0, or -EINVAL, -ENOMEM
+int cfg_access_check(const struct lyd_node *tree);
 
 // --- rpc_get.c, rpc_line.c
 

@@ -97,7 +97,8 @@ int cfg_state_check(struct cfg_schema *s, const char *json, size_t size, struct 
 	int rc = 0;
 
 	(void)size;
-	if (lyd_parse_data_mem(s->ctx, json, LYD_JSON, LYD_PARSE_STRICT | LYD_PARSE_ONLY, 0,
+	// Validated, so that what is mandatory in a state is missed where it is not there.
+	if (lyd_parse_data_mem(s->ctx, json, LYD_JSON, LYD_PARSE_STRICT, LYD_VALIDATE_PRESENT,
 			       &tree) != LY_SUCCESS)
 		rc = cfg_refuse_ly(err, s->ctx);
 	lyd_free_all(tree);

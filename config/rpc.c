@@ -350,17 +350,12 @@ static const struct {
 int cfg_rpc_run(struct cfg_call *c)
 {
 	const struct lys_module *module = c->op->schema->module;
-	struct cfg_error err = { 0 };
 
 	if (cfg_call_may_exec(c) < 0)
 		return -EINVAL;
 	if (lyd_validate_op((struct lyd_node *)(uintptr_t)c->op, NULL, LYD_TYPE_RPC_YANG, NULL) !=
-	    LY_SUCCESS) {
-		cfg_refuse_ly(&err, c->store->schema->ctx);
-		cfg_nc_refuse_cfg(&c->e, &err);
-		c->e.tag = "invalid-value";
-		return -EINVAL;
-	}
+	    LY_SUCCESS)
+		return cfg_nc_refuse_ly(&c->e, c->store->schema->ctx);
 	for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++) {
 		if (strcmp(LYD_NAME(c->op), operations[i].name) != 0 ||
 		    strcmp(module->name, operations[i].module) != 0)

@@ -26,9 +26,11 @@ static const struct {
 	{ "notifications", "2008-07-14", NULL },	      // ietf-derived: RFC 5277
 	{ "nc-notifications", "2008-07-14", NULL },
 	{ "weir-interfaces", NULL, NULL },
+	{ "weir-vlans", NULL, NULL },
 	{ "weir-vm", NULL, NULL },
 	{ "weir-qos", NULL, NULL },
 	{ "weir-system", NULL, NULL },
+	{ "weir-management", NULL, NULL },
 	{ "weir-operations", NULL, NULL },
 	{ "weir-configuration", NULL, NULL },
 	{ "weir-events", NULL, NULL },

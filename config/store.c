@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "netconf_priv.h"
+#include "nacm_priv.h"
 
 int cfg_store_create(struct cfg_schema *schema, const struct cfg_host *host, struct cfg_store **out)
 {
@@ -26,6 +26,7 @@ void cfg_store_destroy(struct cfg_store *s)
 	lyd_free_all(s->running);
 	lyd_free_all(s->candidate);
 	lyd_free_all(s->backup);
+	cfg_nacm_destroy(s->nacm);
 	free(s);
 }
 
@@ -95,6 +96,7 @@ int cfg_store_load(struct cfg_store *s, const char *json, size_t size, struct cf
 		return rc;
 	lyd_free_all(s->running);
 	s->running = tree;
+	cfg_access_changed(s);
 	return s->changed_by == 0 ? cfg_store_discard(s) : 0;
 }
 
@@ -118,11 +120,13 @@ int cfg_store_check(const struct cfg_store *s, const struct lyd_node *tree, stru
 		return cfg_nc_refuse(e, "operation-failed", "out of memory");
 	if (lyd_validate_all(&whole, s->schema->ctx, LYD_VALIDATE_NO_STATE | LYD_VALIDATE_PRESENT,
 			     NULL) != LY_SUCCESS) {
-		cfg_refuse_ly(&err, s->schema->ctx);
-		rc = cfg_nc_refuse_cfg(e, &err);
+		rc = cfg_nc_refuse_ly(e, s->schema->ctx);
 	} else if (cfg_from_tree(whole, &c, &err) < 0) {
 		rc = cfg_nc_refuse_cfg(e, &err);
 	}
+	if (rc == 0 && cfg_access_check(whole) < 0)
+		rc = cfg_nc_refuse(e, "operation-failed",
+				   "/ietf-netconf-acm:nacm: a rule's path is not understood");
 	lyd_free_all(whole);
 	if (out != NULL)
 		*out = c;
@@ -161,6 +165,7 @@ static void swap(struct cfg_store *s, struct lyd_node *next, bool was_candidate)
 	if (was_candidate)
 		s->changed_by = 0;
 	rebase(s, old);
+	cfg_access_changed(s);
 	lyd_free_all(old);
 }
 

@@ -13,6 +13,7 @@ int cfg_refuse(struct cfg_error *err, const char *path, const char *value, const
 
 	if (err == NULL)
 		return -EINVAL;
+	err->app_tag[0] = '\0';
 	snprintf(err->path, sizeof(err->path), "%s", path);
 	snprintf(err->value, sizeof(err->value), "%s", value == NULL ? "" : value);
 	va_start(ap, fmt);
@@ -37,6 +38,7 @@ static void between(const char *text, const char *before, char *out, size_t size
 int cfg_refuse_ly(struct cfg_error *err, const struct ly_ctx *ctx)
 {
 	const char *msg = ly_errmsg(ctx), *path = ly_errpath(ctx), *at;
+	const struct ly_err_item *last;
 	unsigned line = 0;
 
 	if (err == NULL)
@@ -50,6 +52,9 @@ int cfg_refuse_ly(struct cfg_error *err, const struct ly_ctx *ctx)
 		if (err->path[0] == '\0' && path[0] == '/')
 			snprintf(err->path, sizeof(err->path), "%s", path);
 	}
+	last = ly_err_first(ctx);
+	if (last != NULL && last->prev->apptag != NULL)
+		snprintf(err->app_tag, sizeof(err->app_tag), "%s", last->prev->apptag);
 	if (path != NULL && (at = strstr(path, "ine number ")) != NULL)
 		line = (unsigned)strtoul(at + 11, NULL, 10);
 	if (msg != NULL) {

@@ -57,6 +57,7 @@ struct ctl {
 	uint32_t worker_cpus[DP_MAX_WORKERS];
 	uint64_t files_stamp; // of the boot files that are served
 	uint64_t started_ns, vms_generation;
+	int64_t started_s; // CLOCK_REALTIME at started_ns
 };
 
 // --- apply.c

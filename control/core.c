@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "control_priv.h"
 #include "dp_ethdev.h"
@@ -29,6 +30,7 @@ int ctl_switch_create(struct ctl *c, const struct cfg_system *s, const struct ct
 
 	c->eal_started = true;
 	c->started_ns = dp_switch_now_ns(); // the TSC's rate is known only now
+	c->started_s = time(NULL);
 	memcpy(p.worker_lcores, e->worker_lcores, sizeof(p.worker_lcores));
 	rc = dp_switch_create(&p, &c->sw, &werr);
 	if (rc < 0) {

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "control_priv.h"
 
@@ -53,7 +54,34 @@ static void counters(struct cfg_json *j, const struct dp_port_totals *t)
 	cfg_json_close(j, ']');
 }
 
-static void port(struct cfg_json *j, const struct dp_port_info *p, const struct dp_port_totals *t)
+// RFC 8343: octets count the FCS (RFC 3635), discards fit 32 bits.
+static void statistics(const struct ctl *c, struct cfg_json *j, const struct dp_port_info *p,
+		       const struct dp_port_totals *t)
+{
+	// Not from the clock of now: the same port has to show the same time each time.
+	int64_t since_ns = (int64_t)(p->created_ns - c->started_ns);
+	time_t since = (time_t)(c->started_s + since_ns / 1000000000);
+	uint64_t in = 0, out = 0;
+	struct tm tm;
+	char text[32];
+
+	for (uint32_t i = 1; i < DP_N_DROPS; i++) {
+		in += t->drop_in[i];
+		out += t->drop_out[i];
+	}
+	gmtime_r(&since, &tm);
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	cfg_json_open(j, "statistics", '{');
+	cfg_json_str(j, "discontinuity-time", text);
+	cfg_json_u64(j, "in-octets", t->c[DP_PC_rx_bytes] + 4 * t->c[DP_PC_rx_pkts]);
+	cfg_json_u32(j, "in-discards", (uint32_t)in);
+	cfg_json_u64(j, "out-octets", t->c[DP_PC_tx_bytes] + 4 * t->c[DP_PC_tx_pkts]);
+	cfg_json_u32(j, "out-discards", (uint32_t)out);
+	cfg_json_close(j, '}');
+}
+
+static void port(const struct ctl *c, struct cfg_json *j, const struct dp_port_info *p,
+		 const struct dp_port_totals *t)
 {
 	static const char *const types[] = { "weir-interfaces:guest", "weir-interfaces:uplink",
 					     "weir-interfaces:host" };
@@ -69,6 +97,7 @@ static void port(struct cfg_json *j, const struct dp_port_info *p, const struct 
 		mac_text(mac, text);
 		cfg_json_str(j, "phys-address", text);
 	}
+	statistics(c, j, p, t);
 	cfg_json_open(j, "weir-interfaces:port-state", '{');
 	cfg_json_str(j, "detail", p->link.detail);
 	cfg_json_u32(j, "index", p->idx);
@@ -94,7 +123,7 @@ static void show_ports(struct ctl *c, const char *name, struct cfg_json *j)
 		    (name[0] != '\0' && strcmp(name, info.cfg.name) != 0))
 			continue;
 		dp_switch_port_totals(c->sw, i, &t);
-		port(j, &info, &t);
+		port(c, j, &info, &t);
 	}
 	cfg_json_close(j, ']');
 	cfg_json_close(j, '}');

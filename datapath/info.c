@@ -26,6 +26,7 @@ int dp_switch_port_info(const struct dp_switch *sw, uint16_t idx, struct dp_port
 	memset(out, 0, sizeof(*out));
 	out->idx = idx;
 	out->gen = v->port->gen;
+	out->created_ns = v->port->created_ns;
 	out->owner = v->port->owner;
 	out->n_macs = dp_fdb_port_count(sw->fdb, idx);
 	out->cfg = v->cfg;

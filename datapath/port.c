@@ -116,6 +116,7 @@ struct dp_port *dp_port_create(struct dp_switch *sw, const struct dp_port_params
 	p->drv = drv;
 	p->idx = idx;
 	p->gen = sw->next_gen++;
+	p->created_ns = dp_switch_now_ns();
 	p->owner = owner_choose(sw);
 	p->queue_len = sw->params.queue_len;
 	memcpy(p->name, cfg->name, sizeof(p->name));

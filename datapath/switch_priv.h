@@ -55,6 +55,7 @@ struct dp_port {
 	struct dp_port_pw *pw; // pw[n_workers]
 	// main: w, worker: r, relaxed
 	_Atomic uint32_t macs_full; // learned MACs have reached the limit
+	uint64_t created_ns;	    // constant too; only looked at
 	// Owner worker only.
 	struct dp_queue q[QOS_N_CLASSES] __rte_cache_aligned;
 	_Atomic uint32_t queued; // owner: w, main: r, relaxed

@@ -26,6 +26,7 @@ struct cfg_error {
 			 // file as a whole
 	char value[128]; // the value refused; empty where there is none
 	char reason[256];
+	char app_tag[32]; // error-app-tag of RFC 7950 section 7.5.4.2; empty = none
 };
 
 enum cfg_port_type { CFG_PORT_GUEST, CFG_PORT_UPLINK, CFG_PORT_HOST };
@@ -115,9 +116,14 @@ struct cfg_system {
 	uint32_t max_sleep_us, packet_buffers, queue_len, mac_table_size, mac_ageing_s;
 };
 
+struct cfg_management {
+	uint32_t max_sessions, idle_timeout_s, hello_timeout_s; // of NETCONF; idle 0 = never
+};
+
 // Lists are sorted by their key.
 struct cfg {
 	struct cfg_system system;
+	struct cfg_management management;
 	struct cfg_port *ports; // ports[n_ports]: interfaces and network cards
 	struct cfg_vm *vms;
 	struct cfg_portal *portals;
@@ -153,14 +159,15 @@ enum cfg_object {
 	CFG_OBJ_VM,
 	CFG_OBJ_STORAGE,
 	CFG_OBJ_SERVICE,
-	CFG_OBJ_FILE
+	CFG_OBJ_FILE,
+	CFG_OBJ_MANAGEMENT
 };
 enum cfg_change { CFG_DEL, CFG_SET_CHANGED, CFG_ADD };
 
 struct cfg_action {
 	uint8_t change;	  // enum cfg_change
 	uint8_t object;	  // enum cfg_object
-	char name[64];	  // port, VM, VLAN or file; empty for system and storage
+	char name[64];	  // port, VM, VLAN or file; empty for system, storage and management
 	char detail[160]; // the fields that change, for people
 };
 

@@ -89,7 +89,8 @@ int dp_switch_inject(struct dp_switch *sw, struct dp_punt *frame);
 struct dp_port_info {
 	uint16_t idx;
 	uint32_t gen;
-	uint8_t owner; // worker
+	uint64_t created_ns; // dp_switch_now_ns(): since then its counters count
+	uint8_t owner;	     // worker
 	uint32_t n_macs;
 	struct dp_port_params cfg;
 	struct dp_link_status link;

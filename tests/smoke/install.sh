@@ -6,7 +6,7 @@ lab_begin
 DESTDIR=$LAB_T/root meson install -C "$lab_build" --no-rebuild >/dev/null
 cd "$LAB_T/root"
 for f in usr/local/sbin/weir-switchd usr/local/bin/weir lib/systemd/system/weir-switchd.service \
-	usr/local/share/weir/yang/weir-{interfaces,vm,qos,system,operations}.yang; do
+	usr/local/share/weir/yang/weir-{interfaces,vm,qos,system,operations,management,vlans}.yang; do
 	[ -f "$f" ] || { echo "not installed: $f"; exit 1; }
 done
 for d in etc/weir var/lib/weir; do [ "$(stat -c %a "$d")" = 750 ]; done

@@ -45,7 +45,7 @@ static void refusals_name_path_value_and_reason(void **state)
 		  "4095", "1..4094" },
 		{ IF(PORT("a", "guest",
 			  "\"socket\":\"/s\",\"vlan-mode\":\"access\",\"trunk\":[\"5\"]")),
-		  "trunk", "access", "no trunk" },
+		  "trunk", "5", "no trunk" },
 		{ IF(PORT("a", "guest", "\"socket\":\"relative\"")), "socket", "relative",
 		  "pattern" },
 		{ IF(PORT("a b", "uplink", "\"af-packet\":\"e0\"")), "interface[name='a b']", "a b",
@@ -53,6 +53,10 @@ static void refusals_name_path_value_and_reason(void **state)
 		{ IF("{\"name\":\"a\",\"type\":\"ietf-interfaces:interface-type\",\"weir-"
 		     "interfaces:port\":{\"tap\":\"t\"}}"),
 		  "interface[name='a']/type", "", "identity" },
+		{ IF("{\"name\":\"a\",\"type\":\"weir-interfaces:switch-port\",\"weir-"
+		     "interfaces:port\":{\"tap\":\"t\"}}"),
+		  "interface[name='a']/weir-interfaces:port", "weir-interfaces:switch-port",
+		  "guest, uplink or host" },
 		{ IF(PORT("a", "uplink", "\"af-packet\":\"e0\"") "," PORT("b", "uplink",
 									  "\"af-packet\":\"e0\"")),
 		  "name='b'", "e0", "port a uses it" },
@@ -71,7 +75,13 @@ static void refusals_name_path_value_and_reason(void **state)
 		  "vm[name='w']/nic[id='0']/mac", M1, "port v.0" },
 		{ VMS("{\"name\":\"v\",\"nic\":[" NIC("0", M1, ",\"socket\":\"/s\"") "," NIC(
 			  "1", "52:54:00:00:00:02", ",\"socket\":\"/s\"") "]}"),
-		  "socket", "/s", "uses it already" },
+		  "vm[name='v']/nic[id='1']/socket", "/s", "nic[id='0'] has this socket" },
+		{ VMS("{\"name\":\"v\",\"nic\":[" NIC(
+			  "0", M1, ",\"socket\":\"/s\"") "]},{"
+							 "\"name\":\"w\",\"nic\":[" NIC(
+								 "0", "52:54:00:00:00:02",
+								 ",\"socket\":\"/s\"") "]}"),
+		  "vm[name='w']/nic[id='0']/socket", "/s", "uses it already" },
 		{ VMS("{\"name\":\"v\",\"nic\":[" NIC(
 			  "0", M1,
 			  ",\"ipv4-address\":[\"10.0.0.5\"]") "," NIC("1", "52:54:00:00:00:02",
@@ -79,14 +89,19 @@ static void refusals_name_path_value_and_reason(void **state)
 								      "5\"]") "]}"),
 		  "ipv4-address", "10.0.0.5", "has this address" },
 		{ VMS("{\"name\":\"v\",\"nic\":[" NIC("0", M1, ",\"interface\":\"x\"") "]}"),
-		  "vm[name='v']/nic[id='0']", "x", "no interface" },
-		{ VMS("{\"name\":\"v\",\"boot\":{\"method\":\"iscsi\"}}"), "boot", "",
-		  "iscsi/server" },
+		  "vm[name='v']/nic[id='0']/interface", "x", "no interface" },
+		{ VMS("{\"name\":\"v\",\"boot\":{\"method\":\"iscsi\"}}"), "boot/method", "iscsi",
+		  "no network card" },
+		{ VMS("{\"name\":\"v\",\"nic\":[" NIC("0", M1,
+						      "") "],"
+							  "\"boot\":{\"method\":\"iscsi\"}}"),
+		  "boot/method", "iscsi", "iscsi/server" },
 		{ VMS("{\"name\":\"v\",\"boot\":{\"method\":\"kernel\",\"kernel\":\"k\"}}"),
 		  "kernel", "k", "" },
 		{ VMS("{\"name\":\"v\",\"uuid\":\"00000000-0000-0000-0000-000000000001\"},{"
 		      "\"name\":\"w\",\"uuid\":\"00000000-0000-0000-0000-000000000001\"}"),
-		  "vm", "", "nique" },
+		  "vm[name='w']/uuid", "00000000-0000-0000-0000-000000000001",
+		  "vm[name='v'] has this uuid" },
 		{ VMS("{\"name\":\"v\",\"nic\":[" NIC(
 			  "0", M1,
 			  ",\"ipv4-address\":[\"10.0.0.5\"]") "],\"boot\":{\"method\":\"iscsi\","
@@ -102,7 +117,56 @@ static void refusals_name_path_value_and_reason(void **state)
 		{ "{" SVC ",\"weir-vm:vms\":{\"vm\":[{\"name\":\"v\",\"nic\":[" NIC(
 			  "0", M1, ",\"ipv4-address\":[\"10.0.0.2\"]") "]}]}}",
 		  "ipv4-address", "10.0.0.2", "boot service" },
-		{ "{\"weir-system:system\":{\"queue-length\":300}}", "queue-length", "",
+		{ IF(PORT("a", "uplink",
+			  "\"af-packet\":\"e0\",\"vlan-mode\":\"trunk\",\"vlan\":4")),
+		  "interface[name='a']/weir-interfaces:port/vlan", "4", "no VLAN of its own" },
+		{ IF(PORT("a", "uplink", "\"af-packet\":\"e0\",\"trunk\":[\"7-4095\"]")), "trunk",
+		  "7-4095", "1..4094" },
+		{ IF(PORT("a", "uplink",
+			  "\"af-packet\":\"e0\",\"mirror-destination\":true,\"mirror-to\":\"a\"")),
+		  "interface[name='a']/weir-interfaces:port/mirror-to", "a", "cannot be mirrored" },
+		{ IF(PORT("a", "uplink", "\"af-packet\":\"e/0\"")), "af-packet", "e/0", "pattern" },
+		{ IF(PORT("a", "guest", "\"socket\":\"/s\"") "," PORT("b", "guest", "")),
+		  "interface[name='b']/weir-interfaces:port", "", "link" },
+		{ IF(PORT("a", "guest", "\"socket\":\"/s\"") ",{\"name\":\"b\"}"),
+		  "interface[name='b']/type", "", "andatory" },
+		{ "{\"ietf-interfaces:interfaces\":{\"interface\":[" PORT(
+			  "a", "uplink",
+			  "\"af-packet\":\"e0\"") "]},\"weir-vm:vms\":{\"vm\":[{"
+						  "\"name\":\"v\",\"nic\":[" NIC(
+							  "0", M1, ",\"interface\":\"a\"") "]}]}}",
+		  "vm[name='v']/nic[id='0']/interface", "a", "type guest" },
+		{ "{\"ietf-interfaces:interfaces\":{\"interface\":[" PORT(
+			  "a", "guest",
+			  "\"socket\":\"/s\"") "]},\"weir-vm:vms\":{\"vm\":[{"
+					       "\"name\":\"v\",\"nic\":[" NIC(
+						       "0", M1,
+						       ",\"interface\":\"a\"") "]},{"
+									       "\"name\":\"w\","
+									       "\"nic\":[" NIC(
+										       "0", M1,
+										       ",\"interfac"
+										       "e\":\"a\"") "]}]}}",
+		  "vm[name='w']/nic[id='0']/interface", "a", "serves VM v" },
+		{ VMS("{\"name\":\"u\",\"nic\":[" NIC("0", M1, "") "]},{\"name\":\"v\","
+								   "\"nic\":[{\"id\":0}]}"),
+		  "vm[name='v']/nic[id='0']/mac", "", "andatory" },
+		{ VMS("{\"name\":\"v\",\"nic\":[" NIC(
+			  "0", M1, ",\"socket\":\"/s\",\"interface\":\"a\"") "]}"),
+		  "vm[name='v']/nic[id='0']", "", "both cases" },
+		{ VMS("{\"name\":\"v\",\"nic\":[" NIC("0", "00:00:00:00:00:00", "") "]}"),
+		  "vm[name='v']/nic[id='0']/mac", "00:00:00:00:00:00", "unicast" },
+		{ VMS("{\"name\":\"v\",\"boot\":{\"iscsi\":{\"server\":\"10.0.0.1\","
+		      "\"target\":\"iqn.x\"}}}"),
+		  "vm[name='v']/boot/iscsi", "", "method" },
+		{ "{\"weir-vlans:vlans\":{\"vlan\":[{\"id\":1,\"name\":\"a\"},{\"id\":2,"
+		  "\"name\":\"a\"}]}}",
+		  "vlan[id='2']/name", "a", "vlan[id='1'] has this name" },
+		{ "{\"weir-management:management\":{\"netconf\":{\"max-sessions\":65}}}",
+		  "netconf/max-sessions", "65", "range" },
+		{ "{\"weir-system:system-state\":{\"uptime\":\"1\"}}", "system-state", "",
+		  "state" },
+		{ "{\"weir-system:system\":{\"queue-length\":300}}", "queue-length", "300",
 		  "power of two" },
 		{ "{\"weir-qos:storage\":{\"server\":[\"10.0.0.0/33\"]}}", "server", "10.0.0.0/33",
 		  "" },
@@ -177,6 +241,52 @@ static void a_network_card_is_a_port_named_after_its_vm(void **state)
 	cfg_free(c);
 }
 
+static void cards_are_ordered_by_number(void **state)
+{
+	const char *json = VMS("{\"name\":\"v\",\"nic\":[" NIC("4", "52:54:00:00:00:04",
+							       "") "," NIC("1", M1, "") "]}");
+	struct cfg_error err;
+	struct cfg *c;
+
+	(void)state;
+	assert_int_equal(load(json, &c, &err), 0);
+	assert_string_equal(c->vms[0].nics[0].port, "v.1");
+	assert_string_equal(c->vms[0].nics[1].port, "v.4");
+	cfg_free(c);
+}
+
+static void notes_change_nothing_and_limits_are_told(void **state)
+{
+	const char *from = "{}";
+	const char *to = "{\"weir-vlans:vlans\":{\"vlan\":[{\"id\":20,\"name\":\"web\"}]},"
+			 "\"weir-management:management\":{\"netconf\":{\"idle-timeout\":300,"
+			 "\"hello-timeout\":10}}}";
+	const char *noted = "{\"weir-vlans:vlans\":{\"vlan\":[{\"id\":21}]}}";
+	struct cfg *x, *y, *z, *empty;
+	struct cfg_action *a;
+	struct cfg_error err;
+	char line[320];
+
+	(void)state;
+	assert_int_equal(load(from, &x, &err), 0);
+	assert_int_equal(load(to, &y, &err), 0);
+	assert_int_equal(load(noted, &z, &err), 0);
+	assert_int_equal(cfg_empty(&empty), 0);
+	assert_int_equal(x->management.max_sessions, 64);
+	assert_int_equal(x->management.idle_timeout_s, 0);
+	assert_int_equal(x->management.hello_timeout_s, 60);
+	assert_int_equal(cfg_diff(x, y, &a), 1);
+	assert_string_equal(cfg_action_text(&a[0], line, sizeof(line)),
+			    "management: change netconf/idle-timeout, netconf/hello-timeout");
+	free(a);
+	assert_int_equal(cfg_diff(empty, z, &a), 0);
+	free(a);
+	cfg_free(empty);
+	cfg_free(x);
+	cfg_free(y);
+	cfg_free(z);
+}
+
 static void the_difference_is_typed_named_and_ordered(void **state)
 {
 	const char *from = IF(PORT("a", "uplink", "\"af-packet\":\"e0\"") "," PORT(
@@ -237,6 +347,36 @@ static void requests_are_read_and_checked(void **state)
 	cfg_request_fini(&r);
 }
 
+static void a_state_without_what_is_mandatory_does_not_fit(void **state)
+{
+	static const struct {
+		const char *more, *missing; // NULL = fits
+	} rows[] = {
+		{ "", "oper-status" },
+		{ ",\"oper-status\":\"up\"", "discontinuity-time" },
+		{ ",\"oper-status\":\"up\",\"statistics\":{\"discontinuity-time\":"
+		  "\"2026-11-22T08:00:00Z\"}",
+		  NULL },
+		{ ",\"oper-status\":\"up\",\"statistics\":{\"discontinuity-time\":"
+		  "\"yesterday\"}",
+		  "yesterday" },
+	};
+	struct cfg_error err;
+	char json[512];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int rc;
+
+		snprintf(json, sizeof(json),
+			 IF("{\"name\":\"a\",\"type\":\"weir-interfaces:guest\"%s}"), rows[i].more);
+		rc = cfg_state_check(schema, json, strlen(json), &err);
+		assert_int_equal(rc, rows[i].missing == NULL ? 0 : -EINVAL);
+		if (rc < 0)
+			assert_non_null(strstr(err.reason, rows[i].missing));
+	}
+}
+
 static void json_escapes_what_a_guest_may_have_written(void **state)
 {
 	struct cfg_json j;
@@ -263,8 +403,11 @@ int main(void)
 		cmocka_unit_test(defaults_are_those_of_the_role),
 		cmocka_unit_test(an_interface_that_is_switched_off_is_no_port),
 		cmocka_unit_test(a_network_card_is_a_port_named_after_its_vm),
+		cmocka_unit_test(cards_are_ordered_by_number),
+		cmocka_unit_test(notes_change_nothing_and_limits_are_told),
 		cmocka_unit_test(the_difference_is_typed_named_and_ordered),
 		cmocka_unit_test(requests_are_read_and_checked),
+		cmocka_unit_test(a_state_without_what_is_mandatory_does_not_fit),
 		cmocka_unit_test(json_escapes_what_a_guest_may_have_written),
 	};
 	struct cfg_error err;

@@ -1,0 +1,88 @@
+// Access control at the points where sessions work: what they call, read, write and hear. The rules
+// are those of running, from the commit on that brought them.
+#include <errno.h>
+#include <stdio.h>
+
+#include "nacm_priv.h"
+
+static struct cfg_nacm_user user_of(const struct cfg_session *s)
+{
+	return (struct cfg_nacm_user){
+		.name = s->user,
+		.groups = (const char *const *)s->groups,
+		.n_groups = s->n_groups,
+		.recovery = s->recovery,
+	};
+}
+
+void cfg_access_changed(struct cfg_store *s)
+{
+	struct cfg_nacm *next;
+
+	// Rules that cannot be read let nobody in but root; the commit that brought them said so.
+	if (cfg_nacm_create(s->running, &next) < 0)
+		next = NULL;
+	if (next != NULL && s->nacm != NULL)
+		*cfg_nacm_counts(next) = *cfg_nacm_counts(s->nacm);
+	cfg_nacm_destroy(s->nacm);
+	s->nacm = next;
+}
+
+int cfg_access_check(const struct lyd_node *tree)
+{
+	struct cfg_nacm *rules;
+	int rc = cfg_nacm_create(tree, &rules);
+
+	cfg_nacm_destroy(rules);
+	return rc;
+}
+
+int cfg_call_may_exec(struct cfg_call *c)
+{
+	struct cfg_nacm_user u = user_of(c->s);
+
+	if (u.recovery || (c->store->nacm != NULL &&
+			   cfg_nacm_may_exec(c->store->nacm, &u, c->op->schema)))
+		return 0;
+	return cfg_nc_refuse(&c->e, "access-denied", "%s: user %s may not call it", LYD_NAME(c->op),
+			     c->s->user);
+}
+
+int cfg_call_check_write(struct cfg_call *c, const struct lyd_node *from, const struct lyd_node *to)
+{
+	struct cfg_nacm_user u = user_of(c->s);
+	struct lyd_node *diff = NULL;
+	int rc;
+
+	if (u.recovery)
+		return 0;
+	if (c->store->nacm == NULL)
+		return cfg_nc_refuse(&c->e, "access-denied", "there are no rules");
+	if (lyd_diff_siblings(from, to, 0, &diff) != LY_SUCCESS)
+		return cfg_nc_refuse(&c->e, "operation-failed", "out of memory");
+	rc = cfg_nacm_check_write(c->store->nacm, &u, diff, &c->e);
+	lyd_free_all(diff);
+	return rc == -ENOMEM ? cfg_nc_refuse(&c->e, "operation-failed", "out of memory") : rc;
+}
+
+int cfg_session_prune(const struct cfg_session *s, struct lyd_node **tree)
+{
+	struct cfg_nacm_user u = user_of(s);
+
+	if (u.recovery || *tree == NULL)
+		return 0;
+	if (s->store->nacm == NULL) {
+		lyd_free_all(*tree);
+		*tree = NULL;
+		return 0;
+	}
+	return cfg_nacm_prune_read(s->store->nacm, &u, tree);
+}
+
+bool cfg_session_may_hear(const struct cfg_session *s, const struct lyd_node *notification)
+{
+	struct cfg_nacm_user u = user_of(s);
+
+	return u.recovery || (s->store->nacm != NULL &&
+			      cfg_nacm_may_notify(s->store->nacm, &u, notification->schema));
+}
