@@ -1,6 +1,6 @@
-// weir-commits [PORTS...]: what a commit costs, stage by stage, in milliseconds. The real loader and
-// the real switch; the links are of this file's own driver and carry nothing. For each number of
-// ports: loading them all into an empty switch, and then commits that touch one port (median).
+// weir-commits [PORTS...]: what a commit costs, stage by stage, in milliseconds. The real loader
+// and the real switch; the links are of this file's own driver and carry nothing. For each number
+// of ports: loading them all into an empty switch, and then commits that touch one port (median).
 //
 // Half of the ports are network cards of VMs with pinned addresses that boot by the responder, the
 // others are guest interfaces; the first is an uplink that is in all VLANs.
@@ -130,7 +130,8 @@ static void config_write(struct text *t, uint32_t n, uint32_t touch)
 	       "{\"device\":\"up\"}}");
 	for (uint32_t i = 1; i < n - n_vms; i++)
 		put(t,
-		    ",{\"name\":\"g%u\",\"type\":\"weir-interfaces:guest\",\"weir-interfaces:port\":{"
+		    ",{\"name\":\"g%u\",\"type\":\"weir-interfaces:guest\",\"weir-interfaces:"
+		    "port\":{"
 		    "\"socket\":\"/run/g%u.sock\",\"vlan\":%u,\"default-class\":\"%s\"}}",
 		    i, i, 1 + i / 4 % 4000, i == n / 4 && touch % 2 == 1 ? "scavenger" : "bulk");
 	put(t, "]},\"weir-vm:boot-services\":{\"service\":[");
@@ -173,8 +174,8 @@ static int load_stages(struct ctl *c, const struct text *t, struct cfg **out, do
 	uint64_t at = rte_rdtsc();
 	int rc = 0;
 
-	if (lyd_parse_data_mem(c->schema->ctx, t->buf, LYD_JSON, LYD_PARSE_STRICT | LYD_PARSE_ONLY, 0,
-			       &tree) != LY_SUCCESS)
+	if (lyd_parse_data_mem(c->schema->ctx, t->buf, LYD_JSON, LYD_PARSE_STRICT | LYD_PARSE_ONLY,
+			       0, &tree) != LY_SUCCESS)
 		rc = -EINVAL;
 	ms[ST_parse] = ms_since(&at);
 	if (rc == 0 && lyd_validate_all(&tree, NULL, LYD_VALIDATE_NO_STATE | LYD_VALIDATE_PRESENT,
