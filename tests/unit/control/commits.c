@@ -563,9 +563,9 @@ static void expect_no_drift(const struct stock *before, const struct stock *afte
 		(long)(after->rss_kib - before->rss_kib), (int)(after->fds - before->fds));
 	assert_int_equal(after->fds, before->fds);
 	assert_int_equal(after->links, before->links);
-	// Both allocators keep a little more or less of the same objects, as they find room.
+	// DPDK gives a little more than asked for where the rest would be too small to use.
 	assert_true(after->dpdk <= before->dpdk + 4096);
-	assert_true(after->heap <= before->heap + 65536);
+	assert_true(after->heap <= before->heap + 256);
 	assert_true(after->rss_kib <= before->rss_kib + 8192);
 }
 
@@ -658,7 +658,16 @@ static void two_workers(void **state)
 	commits_disturb_nothing(2);
 }
 
-int main(void)
+// libc's per-thread caches count as memory in use and hide what leaks: start again without them.
+static void caches_off(char **argv)
+{
+	const char *name = "GLIBC_TUNABLES", *off = "glibc.malloc.tcache_count=0";
+
+	if (getenv(name) == NULL && setenv(name, off, 1) == 0)
+		execv("/proc/self/exe", argv);
+}
+
+int main(int own_argc, char **own_argv)
 {
 	const char *argv[] = { "unit",
 			       "--no-huge",
@@ -673,6 +682,8 @@ int main(void)
 	const struct CMUnitTest tests[] = { cmocka_unit_test(one_worker),
 					    cmocka_unit_test(two_workers) };
 
+	(void)own_argc;
+	caches_off(own_argv);
 	weir_log_set_level(WEIR_WARNING);
 	if (rte_eal_init(RTE_DIM(argv), (char **)(uintptr_t)argv) < 0)
 		return 1;
