@@ -41,18 +41,65 @@ static const struct dp_link_driver *driver_find(const struct dp_switch *sw, cons
 // The worker with the fewest links.
 static uint8_t owner_choose(const struct dp_switch *sw)
 {
-	uint32_t n[DP_MAX_WORKERS] = { 0 };
 	uint8_t best = 0;
 
-	for (uint32_t i = 0; i < DP_MAX_PORTS; i++) {
-		if (sw->ports[i] != NULL)
-			n[sw->ports[i]->owner]++;
-	}
 	for (uint8_t i = 1; i < sw->n_workers; i++) {
-		if (n[i] < n[best])
+		if (sw->n_owned[i] < sw->n_owned[best])
 			best = i;
 	}
 	return best;
+}
+
+static uint32_t chain_of(const char *name)
+{
+	uint32_t h = 2166136261u; // FNV-1a
+
+	for (; *name != '\0'; name++)
+		h = (h ^ (uint8_t)*name) * 16777619u;
+	return (h ^ h >> 16) & (DP_NAME_CHAINS - 1);
+}
+
+// Two ports of a name may stand in a chain: one on its way out, and its successor. The views tell.
+int dp_port_find(const struct dp_switch *sw, struct dp_view *const views[DP_MAX_PORTS],
+		 const char *name)
+{
+	for (uint32_t at = sw->name_first[chain_of(name)]; at != 0; at = sw->name_next[at - 1]) {
+		if (views[at - 1] != NULL && strcmp(sw->ports[at - 1]->name, name) == 0)
+			return (int)at - 1;
+	}
+	return -ENOENT;
+}
+
+static int idx_free(struct dp_switch *sw)
+{
+	while (sw->first_free < DP_MAX_PORTS && sw->ports[sw->first_free] != NULL)
+		sw->first_free++;
+	return sw->first_free < DP_MAX_PORTS ? (int)sw->first_free : -ENOSPC;
+}
+
+static void enter(struct dp_switch *sw, struct dp_port *p)
+{
+	uint16_t *first = &sw->name_first[chain_of(p->name)];
+
+	sw->ports[p->idx] = p;
+	sw->name_next[p->idx] = *first;
+	*first = (uint16_t)(p->idx + 1);
+	sw->n_owned[p->owner]++;
+	sw->macs_full[p->idx] = false;
+	atomic_store_explicit(&sw->owner_of[p->idx], p->owner, memory_order_relaxed);
+}
+
+static void leave(struct dp_switch *sw, const struct dp_port *p)
+{
+	uint16_t *at = &sw->name_first[chain_of(p->name)];
+
+	while (*at != p->idx + 1)
+		at = &sw->name_next[*at - 1];
+	*at = sw->name_next[p->idx];
+	sw->ports[p->idx] = NULL;
+	sw->n_owned[p->owner]--;
+	if (p->idx < sw->first_free)
+		sw->first_free = p->idx;
 }
 
 static int link_create(struct dp_switch *sw, struct dp_port *p, const struct dp_port_params *cfg,
@@ -96,11 +143,18 @@ static void memory_free(struct dp_port *p)
 	rte_free(p);
 }
 
-struct dp_port *dp_port_create(struct dp_switch *sw, const struct dp_port_params *cfg, uint16_t idx,
+struct dp_port *dp_port_create(struct dp_switch *sw, const struct dp_port_params *cfg,
 			       struct weir_err *err, int *rc)
 {
 	const struct dp_link_driver *drv = driver_find(sw, cfg->driver);
+	int idx = idx_free(sw);
 	struct dp_port *p;
+
+	if (idx < 0) {
+		*rc = weir_err_set(err, idx, "port %s: this switch has %u ports already", cfg->name,
+				   DP_MAX_PORTS);
+		return NULL;
+	}
 
 	if (drv == NULL) {
 		*rc = weir_err_set(err, -ENODEV,
@@ -114,7 +168,7 @@ struct dp_port *dp_port_create(struct dp_switch *sw, const struct dp_port_params
 		return NULL;
 	}
 	p->drv = drv;
-	p->idx = idx;
+	p->idx = (uint16_t)idx;
 	p->gen = sw->next_gen++;
 	p->owner = owner_choose(sw);
 	p->queue_len = sw->params.queue_len;
@@ -129,6 +183,7 @@ struct dp_port *dp_port_create(struct dp_switch *sw, const struct dp_port_params
 		return NULL;
 	}
 	p->flags = drv->flags(p->link);
+	enter(sw, p);
 	return p;
 }
 
@@ -149,6 +204,7 @@ void dp_port_destroy(struct dp_switch *sw, struct dp_port *p)
 	dp_port_sum(sw, p, &t);
 	dp_totals_add(&sw->gone, &t);
 	p->drv->destroy(p->link);
+	leave(sw, p);
 	memory_free(p);
 }
 
