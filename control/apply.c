@@ -141,7 +141,7 @@ int ctl_apply(struct ctl *c, struct cfg *next, bool dry_run, char **plan_text,
 	if (plan_text != NULL)
 		*plan_text = plan_print(actions, n, stamp != c->files_stamp && n == 0);
 	dp_plan_init(&plan);
-	if (dry_run || (n == 0 && stamp == c->files_stamp))
+	if (n == 0 && stamp == c->files_stamp)
 		goto out;
 	rc = ctl_translate(c->running, next, actions, n, &plan);
 	if (rc < 0) {
@@ -151,9 +151,11 @@ int ctl_apply(struct ctl *c, struct cfg *next, bool dry_run, char **plan_text,
 	rc = ctl_boot_table(c, next, &table, err);
 	if (rc < 0)
 		goto out;
-	rc = dp_switch_prepare(c->sw, &plan, &prep, &werr);
-	if (rc < 0) {
-		refuse(err, rc, "", werr.text);
+	rc = dry_run ? dp_switch_rehearse(c->sw, &plan, &werr)
+		     : dp_switch_prepare(c->sw, &plan, &prep, &werr);
+	if (rc < 0 || dry_run) {
+		if (rc < 0)
+			refuse(err, rc, "", werr.text);
 		boot_table_free(table);
 		goto out;
 	}

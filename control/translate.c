@@ -25,7 +25,7 @@ static void device_args(const struct cfg_port *p, char *out, size_t size)
 	switch (p->link) {
 	case CFG_LINK_AF_PACKET:
 		// One frame per buffer: jumbo frames need larger ones, and blocks that hold them.
-		snprintf(out, size, "net_af_packet_%s,iface=%.15s%s", p->name, p->link_arg,
+		snprintf(out, size, "net_af_packet_%.15s,iface=%.15s%s", p->link_arg, p->link_arg,
 			 p->mtu > 1500 ? ",framesz=16384,blocksz=65536,framecnt=512" : "");
 		break;
 	default:

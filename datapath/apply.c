@@ -35,7 +35,7 @@ static int view_make(struct dp_switch *sw, struct dp_port *port, const struct dp
 static int port_new(struct dp_switch *sw, struct dp_prepared *pr, const struct dp_port_params *p,
 		    struct weir_err *err)
 {
-	int rc = p->mtu > 1500 ? dp_large_pool(sw, err) : 0;
+	int rc = p->mtu > 1500 && !sw->rehearses ? dp_large_pool(sw, err) : 0;
 	struct dp_port *port;
 
 	if (rc < 0)
@@ -51,6 +51,40 @@ static int port_new(struct dp_switch *sw, struct dp_prepared *pr, const struct d
 	return 0;
 }
 
+// Does b's link need something that a's holds on to?
+static bool same_device(const struct dp_port_params *a, const struct dp_port_params *b)
+{
+	size_t n = strcspn(a->args, ","); // options of a device follow its name
+
+	if (strcmp(a->driver, b->driver) != 0)
+		return false;
+	if (strcmp(a->driver, "ethdev") != 0)
+		return strcmp(a->args, b->args) == 0;
+	return n == strcspn(b->args, ",") && memcmp(a->args, b->args, n) == 0;
+}
+
+// A guest takes any size, and guests and taps choose their queues; a device is set up once.
+static bool same_link(const struct dp_port_params *a, const struct dp_port_params *b)
+{
+	return strcmp(a->driver, b->driver) == 0 && strcmp(a->args, b->args) == 0 &&
+	       (a->mtu == b->mtu || strcmp(a->driver, "vhost-user") == 0) &&
+	       (a->n_queues == b->n_queues || strcmp(a->driver, "ethdev") != 0);
+}
+
+// Another link under the same name is another port: the new one is made while the old one still
+// works, and takes its place with the commit.
+static int port_replace(struct dp_switch *sw, struct dp_prepared *pr, int idx,
+			const struct dp_port_params *p, struct weir_err *err)
+{
+	int rc = pr->fresh_view[idx] ? weir_err_set(err, -EINVAL,
+						    "port %s: changed twice in one change", p->name)
+				     : port_new(sw, pr, p, err);
+
+	if (rc == 0)
+		pr->views[idx] = NULL;
+	return rc;
+}
+
 static int port_set(struct dp_switch *sw, struct dp_prepared *pr, const struct dp_port_params *p,
 		    struct weir_err *err)
 {
@@ -61,14 +95,15 @@ static int port_set(struct dp_switch *sw, struct dp_prepared *pr, const struct d
 	if (idx < 0)
 		return port_new(sw, pr, p, err);
 	old = pr->views[idx];
-	if (strcmp(old->cfg.driver, p->driver) != 0 || strcmp(old->cfg.args, p->args) != 0 ||
-	    old->cfg.n_queues != p->n_queues ||
-	    (old->cfg.mtu != p->mtu && strcmp(p->driver, "vhost-user") != 0))
+	if (!same_link(&old->cfg, p)) {
+		if (!same_device(&old->cfg, p))
+			return port_replace(sw, pr, idx, p, err);
 		return weir_err_set(err, -EBUSY,
-				    "port %s: %s %s: a link (device, queues, a device's MTU) does "
-				    "not change under a port; remove the port "
-				    "in one change and add it in the next",
+				    "port %s: %s %s: options, queues and MTU of a device do not "
+				    "change while it is in use; remove the port in one change and "
+				    "add it in the next",
 				    p->name, p->driver, p->args);
+	}
 	if (view_make(sw, old->port, p, &v) < 0)
 		return weir_err_set(err, -ENOMEM, "port %s: out of memory", p->name);
 	if (pr->fresh_view[idx])
@@ -229,6 +264,19 @@ int dp_switch_prepare(struct dp_switch *sw, const struct dp_plan *plan, struct d
 	}
 	*out = pr;
 	return 0;
+}
+
+int dp_switch_rehearse(struct dp_switch *sw, const struct dp_plan *plan, struct weir_err *err)
+{
+	struct dp_prepared *pr;
+	int rc;
+
+	sw->rehearses = true;
+	rc = dp_switch_prepare(sw, plan, &pr, err);
+	if (rc == 0)
+		dp_switch_abort(sw, pr);
+	sw->rehearses = false;
+	return rc;
 }
 
 void dp_switch_abort(struct dp_switch *sw, struct dp_prepared *pr)

@@ -102,6 +102,47 @@ static void leave(struct dp_switch *sw, const struct dp_port *p)
 		sw->first_free = p->idx;
 }
 
+// The links of a rehearsal: there are none, and no worker sees them.
+static int none_create(const struct dp_link_params *p, void **out, struct weir_err *err)
+{
+	(void)p;
+	(void)err;
+	*out = NULL;
+	return 0;
+}
+
+static void none_destroy(void *link)
+{
+	(void)link;
+}
+
+static uint32_t none_flags(void *link)
+{
+	(void)link;
+	return 0;
+}
+
+static void none_status(void *link, struct dp_link_status *out)
+{
+	(void)link;
+	*out = (struct dp_link_status){ .n_rxq = 1, .n_txq = 1 };
+}
+
+static void none_stats(void *link, struct dp_link_stats *out)
+{
+	(void)link;
+	*out = (struct dp_link_stats){ .tx_sent_pkts = UINT64_MAX };
+}
+
+static const struct dp_link_driver none_driver = {
+	.name = "none",
+	.create = none_create,
+	.destroy = none_destroy,
+	.flags = none_flags,
+	.status = none_status,
+	.stats = none_stats,
+};
+
 static int link_create(struct dp_switch *sw, struct dp_port *p, const struct dp_port_params *cfg,
 		       struct weir_err *err)
 {
@@ -167,7 +208,7 @@ struct dp_port *dp_port_create(struct dp_switch *sw, const struct dp_port_params
 		*rc = weir_err_set(err, -ENOMEM, "port %s: out of memory", cfg->name);
 		return NULL;
 	}
-	p->drv = drv;
+	p->drv = sw->rehearses ? &none_driver : drv;
 	p->idx = (uint16_t)idx;
 	p->gen = sw->next_gen++;
 	p->owner = owner_choose(sw);
@@ -182,7 +223,7 @@ struct dp_port *dp_port_create(struct dp_switch *sw, const struct dp_port_params
 		memory_free(p);
 		return NULL;
 	}
-	p->flags = drv->flags(p->link);
+	p->flags = p->drv->flags(p->link);
 	enter(sw, p);
 	return p;
 }

@@ -192,6 +192,7 @@ struct dp_switch {
 	uint64_t now_ns;
 	uint32_t ageing_s;
 	bool running;
+	bool rehearses; // new ports get no link
 };
 
 static inline uint32_t dp_urgency(uint8_t cls)

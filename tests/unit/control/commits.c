@@ -267,7 +267,7 @@ static const struct dp_link_driver *const drivers[] = { &t_drivers[0], &t_driver
 // --- configurations: a few small numbers say what stands around the steady ports.
 
 struct other {
-	uint32_t there, vlan, cls, isolated, limit, mirrored;
+	uint32_t there, vlan, cls, isolated, limit, mirrored, device;
 };
 
 struct vm {
@@ -299,14 +299,14 @@ static void mutate(struct around *a)
 	struct {
 		uint32_t *what, n;
 	} knobs[] = {
-		{ &o->there, 2 },	 { &o->there, 2 },    { &o->there, 2 },
-		{ &o->vlan, 4 },	 { &o->cls, 7 },      { &o->isolated, 2 },
-		{ &o->limit, 3 },	 { &o->mirrored, 2 }, { &v->there, 2 },
-		{ &v->there, 2 },	 { &v->vlan, 4 },     { &v->addr, 9 },
-		{ &v->method, 3 },	 { &v->hostname, 3 }, { &v->ip6, 3 },
-		{ &a->trunk, 4 },	 { &a->portals, 6 },  { &a->servers, 3 },
-		{ &a->services, 3 },	 { &a->file, 2 },     { &a->ageing, 3 },
-		{ &a->steady_limit, 3 },
+		{ &o->there, 2 },   { &o->there, 2 },	     { &o->there, 2 },
+		{ &o->vlan, 4 },    { &o->cls, 7 },	     { &o->isolated, 2 },
+		{ &o->device, 3 },  { &o->limit, 3 },	     { &o->mirrored, 2 },
+		{ &v->there, 2 },   { &v->there, 2 },	     { &v->vlan, 4 },
+		{ &v->addr, 9 },    { &v->method, 3 },	     { &v->hostname, 3 },
+		{ &v->ip6, 3 },	    { &a->trunk, 4 },	     { &a->portals, 6 },
+		{ &a->servers, 3 }, { &a->services, 3 },     { &a->file, 2 },
+		{ &a->ageing, 3 },  { &a->steady_limit, 3 },
 	};
 	uint32_t k = dice(RTE_DIM(knobs));
 
@@ -352,10 +352,12 @@ static void interfaces_put(struct text *t, const struct around *a)
 		put(t,
 		    ",{\"name\":\"t%u\",\"type\":\"weir-interfaces:guest\",\"weir-interfaces:"
 		    "port\":"
-		    "{\"device\":\"other%u\",\"vlan\":%u,\"default-class\":\"%s\",\"isolated\":%s,"
+		    "{\"device\":\"other%u-%u\",\"vlan\":%u,\"default-class\":\"%s\",\"isolated\":%"
+		    "s,"
 		    "%s\"admit\":{\"broadcast-limit\":%u,\"unknown-unicast-limit\":%u}}}",
-		    i, i, 10 + 10 * o->vlan, classes[o->cls], o->isolated ? "true" : "false",
-		    o->mirrored ? "\"mirror-to\":\"watch\"," : "", o->limit * 1000, o->limit * 500);
+		    i, i, o->device, 10 + 10 * o->vlan, classes[o->cls],
+		    o->isolated ? "true" : "false", o->mirrored ? "\"mirror-to\":\"watch\"," : "",
+		    o->limit * 1000, o->limit * 500);
 	}
 	put(t, ",{\"name\":\"watch\",\"type\":\"weir-interfaces:host\",\"weir-interfaces:port\":{"
 	       "\"device\":\"watch\",\"mirror-destination\":true}}");
@@ -452,13 +454,15 @@ static void settle(struct bench *b, uint32_t n)
 	}
 }
 
-static void apply(struct bench *b, const struct around *a)
+static void refused(const struct bench *b, const struct cfg_error *err)
+{
+	fail_msg("refused: %s %s: %s\n%s", err->path, err->value, err->reason, b->t.buf);
+}
+
+static struct cfg *load(struct bench *b, const struct around *a)
 {
 	struct cfg_error err = { 0 };
-	uint64_t start, ns;
 	struct cfg *next;
-	char *plan;
-	int rc;
 
 	b->t.at = 0;
 	put(&b->t, "{");
@@ -466,17 +470,36 @@ static void apply(struct bench *b, const struct around *a)
 	vms_put(&b->t, a);
 	rest_put(&b->t, a);
 	put(&b->t, "}");
-	start = dp_switch_now_ns();
-	rc = cfg_load(b->c.schema, b->t.buf, b->t.at, &next, &err);
-	if (rc == 0)
-		rc = ctl_apply(&b->c, next, false, &plan, &err);
-	if (rc < 0)
-		fail_msg("refused: %s %s: %s\n%s", err.path, err.value, err.reason, b->t.buf);
+	if (cfg_load(b->c.schema, b->t.buf, b->t.at, &next, &err) < 0)
+		refused(b, &err);
+	return next;
+}
+
+// Also rehearsed: that must find what the commit finds, and touch nothing.
+static void apply(struct bench *b, const struct around *a)
+{
+	struct cfg_error err = { 0 };
+	uint64_t start = dp_switch_now_ns(), ns, gen;
+	struct cfg *next = load(b, a);
+	int links = atomic_load(&links_alive);
+	char *plan, *dry_plan;
+
 	ns = dp_switch_now_ns() - start;
+	gen = dp_switch_generation(b->c.sw);
+	if (ctl_apply(&b->c, next, true, &dry_plan, &err) < 0)
+		refused(b, &err);
+	assert_int_equal(atomic_load(&links_alive), links);
+	assert_int_equal(dp_switch_generation(b->c.sw), gen);
+	start = dp_switch_now_ns();
+	if (ctl_apply(&b->c, next, false, &plan, &err) < 0)
+		refused(b, &err);
+	ns += dp_switch_now_ns() - start;
+	assert_string_equal(plan, dry_plan);
 	b->ns_applied += ns;
 	b->n_applied++;
 	b->worst_ns = ns > b->worst_ns ? ns : b->worst_ns;
 	free(plan);
+	free(dry_plan);
 }
 
 // What must not grow.
@@ -569,24 +592,32 @@ static void expect_no_drift(const struct stock *before, const struct stock *afte
 	assert_true(after->rss_kib <= before->rss_kib + 8192);
 }
 
-static void switch_start(struct bench *b, uint32_t n_workers)
+static void switch_create(struct bench *b, uint32_t n_workers)
 {
 	const struct ctl_eal eal = { .n_workers = n_workers, .worker_lcores = { 1, 2 } };
 	const struct cfg_system s = { .packet_buffers = 16384,
 				      .mac_table_size = 4096,
 				      .queue_len = 512 };
 	struct cfg_error err = { 0 };
-	struct weir_err werr;
 
 	b->c.drivers = drivers;
 	assert_int_equal(cfg_schema_create(WEIR_YANG_SRC, &b->c.schema, &err), 0);
 	assert_int_equal(ctl_switch_create(&b->c, &s, &eal, &err), 0);
 	assert_int_equal(ctl_boot_start(&b->c), 0);
-	apply(b, &(struct around){ 0 });
-	assert_int_equal(dp_switch_start(b->c.sw, &werr), 0);
 }
 
-static void switch_stop(struct bench *b)
+static void switch_destroy(struct bench *b)
+{
+	ctl_boot_stop(&b->c);
+	dp_switch_destroy(b->c.sw);
+	assert_int_equal(atomic_load(&links_alive), 0);
+	ctl_vms_free(&b->c);
+	cfg_free(b->c.running);
+	cfg_schema_destroy(b->c.schema);
+	free(b);
+}
+
+static void stop_and_check(struct bench *b)
 {
 	struct weir_err werr;
 
@@ -597,12 +628,6 @@ static void switch_stop(struct bench *b)
 		fail_msg("%s", werr.text);
 	expect_undisturbed();
 	assert_int_equal(dp_switch_mbufs_in_use(b->c.sw), 0);
-	ctl_boot_stop(&b->c);
-	dp_switch_destroy(b->c.sw);
-	assert_int_equal(atomic_load(&links_alive), 0);
-	ctl_vms_free(&b->c);
-	cfg_free(b->c.running);
-	cfg_schema_destroy(b->c.schema);
 }
 
 static void commits(struct bench *b, struct around *a, uint32_t n)
@@ -623,13 +648,16 @@ static void commits_disturb_nothing(uint32_t n_workers)
 	uint32_t n = asked == NULL ? 200 : (uint32_t)strtoul(asked, NULL, 10);
 	struct bench *b = calloc(1, sizeof(*b));
 	struct stock before, after;
+	struct weir_err werr;
 	struct around a = { 0 };
 	uint64_t sent;
 
 	assert_non_null(b);
 	memset(seen, 0, sizeof(seen));
 	dice_state = 0x9e3779b97f4a7c15u + n_workers;
-	switch_start(b, n_workers);
+	switch_create(b, n_workers);
+	apply(b, &(struct around){ 0 });
+	assert_int_equal(dp_switch_start(b->c.sw, &werr), 0);
 	load_find(b);
 	commits(b, &a, 50); // until everything has been there once
 	b->ns_applied = b->n_applied = b->worst_ns = 0;
@@ -642,8 +670,57 @@ static void commits_disturb_nothing(uint32_t n_workers)
 		      b->ns_applied / b->n_applied / 1000, b->worst_ns / 1000, sent);
 	assert_true(sent > 100 * b->n_applied);
 	expect_no_drift(&before, &after);
-	switch_stop(b);
-	free(b);
+	stop_and_check(b);
+	switch_destroy(b);
+}
+
+#define UPLINK(body)                                                                               \
+	"{\"ietf-interfaces:interfaces\":{\"interface\":[{\"name\":\"u\",\"type\":"                \
+	"\"weir-interfaces:uplink\",\"weir-interfaces:port\":{" body "}}]}}"
+
+// A rehearsal says what the commit would say, and both say it in the same words.
+static void a_rehearsal_tells_what_a_commit_would(void **state)
+{
+	static const struct {
+		const char *json, *plan, *reason;
+	} rows[] = {
+		{ UPLINK("\"device\":\"d0\""), "port u: add\n", NULL },
+		{ UPLINK("\"device\":\"d0\",\"mtu\":1600"), NULL, "port u: ethdev d0: options" },
+		{ UPLINK("\"device\":\"d0,speed=1\""), NULL, "port u: ethdev d0,speed=1: options" },
+		{ UPLINK("\"device\":\"d1\""), "port u: change device (a new link)\n", NULL },
+		{ UPLINK("\"tap\":\"t\""), NULL, "no such driver" },
+		{ UPLINK("\"socket\":\"/s\""), "port u: change socket (a new link)\n", NULL },
+		{ UPLINK("\"socket\":\"/s\",\"mtu\":9000"), "port u: change mtu\n", NULL },
+		{ "{}", "port u: remove\n", NULL },
+	};
+	struct bench *b = calloc(1, sizeof(*b));
+
+	(void)state;
+	assert_non_null(b);
+	switch_create(b, 1);
+	for (uint32_t i = 0; i < RTE_DIM(rows); i++) {
+		for (uint32_t dry = 2; dry-- > 0;) {
+			struct cfg_error err = { 0 };
+			struct cfg *next;
+			char *plan = NULL;
+			int rc = cfg_load(b->c.schema, rows[i].json, strlen(rows[i].json), &next,
+					  &err);
+
+			assert_int_equal(rc, 0);
+			rc = ctl_apply(&b->c, next, dry == 1, &plan, &err);
+			assert_int_equal(rc < 0, rows[i].reason != NULL);
+			if (rc < 0)
+				assert_non_null(strstr(err.reason, rows[i].reason));
+			else
+				assert_string_equal(plan, rows[i].plan);
+			if (rc < 0 || dry == 1)
+				cfg_free(next);
+			free(plan);
+			dp_switch_housekeep(b->c.sw, dp_switch_now_ns());
+			assert_true(atomic_load(&links_alive) <= 1);
+		}
+	}
+	switch_destroy(b);
 }
 
 static void one_worker(void **state)
@@ -679,12 +756,13 @@ int main(int own_argc, char **own_argv)
 			       "--lcores",
 			       "0@(0,1),1@(0,1),2@(0,1)",
 			       "--log-level=*:error" };
-	const struct CMUnitTest tests[] = { cmocka_unit_test(one_worker),
+	const struct CMUnitTest tests[] = { cmocka_unit_test(a_rehearsal_tells_what_a_commit_would),
+					    cmocka_unit_test(one_worker),
 					    cmocka_unit_test(two_workers) };
 
 	(void)own_argc;
 	caches_off(own_argv);
-	weir_log_set_level(WEIR_WARNING);
+	weir_log_set_level(WEIR_ERROR);
 	if (rte_eal_init(RTE_DIM(argv), (char **)(uintptr_t)argv) < 0)
 		return 1;
 	return cmocka_run_group_tests(tests, NULL, NULL);
