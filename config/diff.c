@@ -16,10 +16,13 @@ struct field {
 		label, offsetof(struct type, member), sizeof(((struct type *)0)->member)           \
 	}
 
+// Stands for the leaf that the new link has.
+#define LINK "(link)"
+
 static const struct field port_fields[] = {
 	F(cfg_port, type, "type"),
-	F(cfg_port, link, "link"),
-	F(cfg_port, link_arg, "link"),
+	F(cfg_port, link, LINK),
+	F(cfg_port, link_arg, LINK),
 	F(cfg_port, vlan_mode, "vlan-mode"),
 	F(cfg_port, vlan, "vlan"),
 	F(cfg_port, trunk, "trunk"),
@@ -115,6 +118,14 @@ struct kind {
 	size_t n_fields;
 };
 
+static const char *leaf_of(const struct field *f, const void *y)
+{
+	static const char *const links[] = { "socket (a new link)", "af-packet (a new link)",
+					     "tap (a new link)", "device (a new link)" };
+
+	return strcmp(f->name, LINK) == 0 ? links[((const struct cfg_port *)y)->link] : f->name;
+}
+
 // Names of the fields in which two elements differ; each name once.
 static void fields_name(const struct kind *k, const void *x, const void *y, struct cfg_action *act)
 {
@@ -125,9 +136,9 @@ static void fields_name(const struct kind *k, const void *x, const void *y, stru
 		size_t len = strlen(act->detail);
 
 		if (memcmp((const char *)x + f->at, (const char *)y + f->at, f->size) == 0 ||
-		    strcmp(last, f->name) == 0)
+		    strcmp(last, leaf_of(f, y)) == 0)
 			continue;
-		last = f->name;
+		last = leaf_of(f, y);
 		snprintf(act->detail + len, sizeof(act->detail) - len, "%s%s", len > 0 ? ", " : "",
 			 last);
 	}

@@ -107,66 +107,92 @@ struct how {
 	const struct ctl_save *save; // NULL = nothing is kept
 };
 
-static int apply(struct ctl *c, struct cfg *next, const struct how *how, struct cfg_error *err)
+// A change on its way: everything that can fail comes first.
+struct change {
+	struct cfg *next;
+	struct cfg_action *actions;
+	int n;
+	struct boot_table *table;
+	struct dp_prepared *prep;
+};
+
+static int prepare(struct ctl *c, struct change *ch, bool dry_run, struct cfg_error *err)
 {
-	struct cfg_action *actions = NULL;
-	struct dp_prepared *prep = NULL;
-	struct boot_table *table = NULL;
 	struct dp_plan plan;
 	struct weir_err werr;
-	uint64_t stamp = files_stamp(next);
+	int rc;
+
+	dp_plan_init(&plan);
+	rc = ctl_translate(c->running, ch->next, ch->actions, ch->n, &plan);
+	if (rc < 0)
+		refuse(err, rc, "", "out of memory");
+	else
+		rc = ctl_boot_table(c, ch->next, &ch->table, err);
+	if (rc == 0) {
+		rc = dry_run ? dp_switch_rehearse(c->sw, &plan, &werr)
+			     : dp_switch_prepare(c->sw, &plan, &ch->prep, &werr);
+		if (rc < 0)
+			refuse(err, rc, "", werr.text);
+		if (rc < 0 || dry_run) {
+			boot_table_free(ch->table);
+			ch->table = NULL;
+		}
+	}
+	dp_plan_fini(&plan);
+	return rc;
+}
+
+static int save(const struct how *how, struct cfg_error *err)
+{
+	return how->save == NULL ? 0 : how->save->fn(how->save->arg, err);
+}
+
+// Cannot fail.
+static void commit(struct ctl *c, struct change *ch, uint64_t stamp)
+{
 	char line[320];
-	int n, rc = 0;
+
+	warn_fixed(c, &ch->next->system);
+	c->files_stamp = stamp;
+	dp_switch_commit(c->sw, ch->prep);
+	ctl_boot_table_bind(c, ch->next, ch->table);
+	ctl_boot_set(c, ch->table);
+	for (int i = 0; i < ch->n; i++)
+		weir_log(WEIR_INFO, "%s", cfg_action_text(&ch->actions[i], line, sizeof(line)));
+}
+
+static int apply(struct ctl *c, struct cfg *next, const struct how *how, struct cfg_error *err)
+{
+	struct change ch = { .next = next };
+	uint64_t stamp = files_stamp(next);
+	bool nothing;
+	int rc = 0;
 
 	memset(err, 0, sizeof(*err));
-	n = cfg_diff(c->running, next, &actions);
-	if (n < 0)
-		return refuse(err, n, "", "out of memory");
+	ch.n = cfg_diff(c->running, next, &ch.actions);
+	if (ch.n < 0)
+		return refuse(err, ch.n, "", "out of memory");
 	if (how->plan_text != NULL)
-		*how->plan_text = plan_print(actions, n, stamp != c->files_stamp && n == 0);
-	dp_plan_init(&plan);
-	if (how->dry_run)
-		goto out;
-	if (n == 0 && stamp == c->files_stamp) {
-		// Only what the switch does not see has changed: descriptions, comments.
-		rc = how->save == NULL ? 0 : how->save->fn(how->save->arg, err);
-		goto out;
-	}
-	rc = ctl_translate(c->running, next, actions, n, &plan);
-	if (rc < 0) {
-		refuse(err, rc, "", "out of memory");
-		goto out;
-	}
-	rc = ctl_boot_table(c, next, &table, err);
-	if (rc < 0)
-		goto out;
-	rc = dp_switch_prepare(c->sw, &plan, &prep, &werr);
-	if (rc < 0) {
-		refuse(err, rc, "", werr.text);
-		boot_table_free(table);
-		goto out;
-	}
-	rc = how->save == NULL ? 0 : how->save->fn(how->save->arg, err);
-	if (rc < 0) {
-		dp_switch_abort(c->sw, prep);
-		boot_table_free(table);
-		goto out;
-	}
-	// Nothing below can fail.
-	warn_fixed(c, &next->system);
-	c->files_stamp = stamp;
-	dp_switch_commit(c->sw, prep);
-	ctl_boot_table_bind(c, next, table);
-	ctl_boot_set(c, table);
-	for (int i = 0; i < n; i++)
-		weir_log(WEIR_INFO, "%s", cfg_action_text(&actions[i], line, sizeof(line)));
-out:
-	dp_plan_fini(&plan);
-	free(actions);
+		*how->plan_text =
+			plan_print(ch.actions, ch.n, stamp != c->files_stamp && ch.n == 0);
+	// Nothing, or only what the switch does not see: descriptions, comments.
+	nothing = ch.n == 0 && stamp == c->files_stamp;
+	if (!nothing)
+		rc = prepare(c, &ch, how->dry_run, err);
 	if (rc == 0 && !how->dry_run) {
+		rc = save(how, err);
+		if (rc < 0 && !nothing) {
+			dp_switch_abort(c->sw, ch.prep);
+			boot_table_free(ch.table);
+		}
+	}
+	if (rc == 0 && !how->dry_run) {
+		if (!nothing)
+			commit(c, &ch, stamp);
 		cfg_free(c->running);
 		c->running = next;
 	}
+	free(ch.actions);
 	return rc;
 }
 

@@ -69,7 +69,8 @@ struct ctl_save {
 	void *arg;
 };
 
-// Bring `next` into force (the switch owns it on success). With dry_run only the plan is written.
+// Bring `next` into force (the switch owns it on success). With dry_run the plan
+// is written and rehearsed: what would be refused is refused, and nothing is touched.
 // plan_text: one line per action, newline-terminated, may be NULL; free() it.
 // returns 0, or a negative errno with err filled and the running configuration untouched
 int ctl_apply(struct ctl *c, struct cfg *next, bool dry_run, char **plan_text,

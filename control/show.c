@@ -170,7 +170,7 @@ static void vm_nics(struct ctl *c, const struct cfg_vm *vm, struct cfg_json *j)
 
 	cfg_json_open(j, "nic", '[');
 	for (uint32_t i = 0; i < vm->n_nics; i++) {
-		const struct cfg_port *p = cfg_port_find(c->running, vm->nics[i].port);
+		const struct cfg_port *p = cfg_port_get(c->running, vm->nics[i].port);
 		int idx = dp_switch_port_find(c->sw, p->name);
 
 		cfg_json_open(j, NULL, '{');

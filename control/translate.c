@@ -25,7 +25,7 @@ static void device_args(const struct cfg_port *p, char *out, size_t size)
 	switch (p->link) {
 	case CFG_LINK_AF_PACKET:
 		// One frame per buffer: jumbo frames need larger ones, and blocks that hold them.
-		snprintf(out, size, "net_af_packet_%s,iface=%.15s%s", p->name, p->link_arg,
+		snprintf(out, size, "net_af_packet_%.15s,iface=%.15s%s", p->link_arg, p->link_arg,
 			 p->mtu > 1500 ? ",framesz=16384,blocksz=65536,framecnt=512" : "");
 		break;
 	default:
@@ -138,7 +138,7 @@ static int port_act(const struct cfg *next, const struct cfg_action *a, struct d
 	}
 	struct dp_act_port_set s = { .h = { DP_ACT_PORT_SET, sizeof(s) } };
 
-	port_params(cfg_port_find(next, a->name), &s.p);
+	port_params(cfg_port_get(next, a->name), &s.p);
 	return dp_plan_add(plan, &s.h);
 }
 
@@ -206,11 +206,9 @@ static int file_read(const struct cfg_file *f, struct boot_file *out, struct cfg
 
 static int file_idx(const struct cfg *cfg, const char *name)
 {
-	for (uint32_t i = 0; i < cfg->n_files; i++) {
-		if (name[0] != '\0' && strcmp(cfg->files[i].name, name) == 0)
-			return (int)i;
-	}
-	return -1;
+	const struct cfg_file *f = cfg_file_get(cfg, name);
+
+	return f == NULL ? -1 : (int)(f - cfg->files);
 }
 
 // RFC 4173: iscsi:<server>:<protocol>:<port>:<LUN>:<target>; an empty port is 3260, the LUN is
@@ -246,13 +244,9 @@ static void script_write(const struct cfg_vm *vm, const struct cfg_service *s, c
 
 static void client_fill(const struct cfg *cfg, const struct cfg_port *p, struct boot_client *b)
 {
-	const struct cfg_vm *vm = cfg_vm_find(cfg, p->vm);
-	const struct cfg_service *s = NULL;
+	const struct cfg_vm *vm = cfg_vm_get(cfg, p->vm);
+	const struct cfg_service *s = cfg_service_get(cfg, p->vlan);
 
-	for (uint32_t i = 0; i < cfg->n_services; i++) {
-		if (cfg->services[i].vlan == p->vlan)
-			s = &cfg->services[i];
-	}
 	b->vid = p->vlan;
 	b->mtu = p->mtu;
 	memcpy(b->mac, p->mac, 6);

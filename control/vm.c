@@ -95,7 +95,7 @@ static void forget(struct ctl *c)
 	for (struct ctl_vm **at = &c->vms; *at != NULL;) {
 		struct ctl_vm *v = *at;
 
-		if (cfg_vm_find(c->running, v->name) != NULL) {
+		if (cfg_vm_get(c->running, v->name) != NULL) {
 			at = &v->next;
 			continue;
 		}

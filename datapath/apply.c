@@ -17,24 +17,6 @@ struct dp_prepared {
 	uint32_t ageing_s, mac_limit; // 0 = unchanged
 };
 
-static int view_find(const struct dp_prepared *pr, const char *name)
-{
-	for (int i = 0; i < DP_MAX_PORTS; i++) {
-		if (pr->views[i] != NULL && strcmp(pr->views[i]->cfg.name, name) == 0)
-			return i;
-	}
-	return -ENOENT;
-}
-
-static int idx_free(const struct dp_switch *sw)
-{
-	for (int i = 0; i < DP_MAX_PORTS; i++) {
-		if (sw->ports[i] == NULL)
-			return i;
-	}
-	return -ENOSPC;
-}
-
 static int view_make(struct dp_switch *sw, struct dp_port *port, const struct dp_port_params *p,
 		     struct dp_view **out)
 {
@@ -53,46 +35,75 @@ static int view_make(struct dp_switch *sw, struct dp_port *port, const struct dp
 static int port_new(struct dp_switch *sw, struct dp_prepared *pr, const struct dp_port_params *p,
 		    struct weir_err *err)
 {
-	int rc, idx = idx_free(sw);
+	int rc = p->mtu > 1500 && !sw->rehearses ? dp_large_pool(sw, err) : 0;
 	struct dp_port *port;
 
-	if (idx < 0)
-		return weir_err_set(err, -ENOSPC, "port %s: this switch has %u ports already",
-				    p->name, DP_MAX_PORTS);
-	rc = p->mtu > 1500 ? dp_large_pool(sw, err) : 0;
 	if (rc < 0)
 		return rc;
-	port = dp_port_create(sw, p, (uint16_t)idx, err, &rc);
+	port = dp_port_create(sw, p, err, &rc);
 	if (port == NULL)
 		return rc;
-	if (view_make(sw, port, p, &pr->views[idx]) < 0) {
+	if (view_make(sw, port, p, &pr->views[port->idx]) < 0) {
 		dp_port_destroy(sw, port);
 		return weir_err_set(err, -ENOMEM, "port %s: out of memory", p->name);
 	}
-	sw->ports[idx] = port;
-	atomic_store_explicit(&sw->owner_of[idx], port->owner, memory_order_relaxed);
-	pr->fresh_view[idx] = pr->fresh_port[idx] = true;
+	pr->fresh_view[port->idx] = pr->fresh_port[port->idx] = true;
 	return 0;
+}
+
+// Does b's link need something that a's holds on to?
+static bool same_device(const struct dp_port_params *a, const struct dp_port_params *b)
+{
+	size_t n = strcspn(a->args, ","); // options of a device follow its name
+
+	if (strcmp(a->driver, b->driver) != 0)
+		return false;
+	if (strcmp(a->driver, "ethdev") != 0)
+		return strcmp(a->args, b->args) == 0;
+	return n == strcspn(b->args, ",") && memcmp(a->args, b->args, n) == 0;
+}
+
+// A guest takes any size, and guests and taps choose their queues; a device is set up once.
+static bool same_link(const struct dp_port_params *a, const struct dp_port_params *b)
+{
+	return strcmp(a->driver, b->driver) == 0 && strcmp(a->args, b->args) == 0 &&
+	       (a->mtu == b->mtu || strcmp(a->driver, "vhost-user") == 0) &&
+	       (a->n_queues == b->n_queues || strcmp(a->driver, "ethdev") != 0);
+}
+
+// Another link under the same name is another port: the new one is made while the old one still
+// works, and takes its place with the commit.
+static int port_replace(struct dp_switch *sw, struct dp_prepared *pr, int idx,
+			const struct dp_port_params *p, struct weir_err *err)
+{
+	int rc = pr->fresh_view[idx] ? weir_err_set(err, -EINVAL,
+						    "port %s: changed twice in one change", p->name)
+				     : port_new(sw, pr, p, err);
+
+	if (rc == 0)
+		pr->views[idx] = NULL;
+	return rc;
 }
 
 static int port_set(struct dp_switch *sw, struct dp_prepared *pr, const struct dp_port_params *p,
 		    struct weir_err *err)
 {
-	int idx = view_find(pr, p->name);
+	int idx = dp_port_find(sw, pr->views, p->name);
 	const struct dp_view *old;
 	struct dp_view *v;
 
 	if (idx < 0)
 		return port_new(sw, pr, p, err);
 	old = pr->views[idx];
-	if (strcmp(old->cfg.driver, p->driver) != 0 || strcmp(old->cfg.args, p->args) != 0 ||
-	    old->cfg.n_queues != p->n_queues ||
-	    (old->cfg.mtu != p->mtu && strcmp(p->driver, "vhost-user") != 0))
+	if (!same_link(&old->cfg, p)) {
+		if (!same_device(&old->cfg, p))
+			return port_replace(sw, pr, idx, p, err);
 		return weir_err_set(err, -EBUSY,
-				    "port %s: %s %s: a link (device, queues, a device's MTU) does "
-				    "not change under a port; remove the port "
-				    "in one change and add it in the next",
+				    "port %s: %s %s: options, queues and MTU of a device do not "
+				    "change while it is in use; remove the port in one change and "
+				    "add it in the next",
 				    p->name, p->driver, p->args);
+	}
 	if (view_make(sw, old->port, p, &v) < 0)
 		return weir_err_set(err, -ENOMEM, "port %s: out of memory", p->name);
 	if (pr->fresh_view[idx])
@@ -102,9 +113,10 @@ static int port_set(struct dp_switch *sw, struct dp_prepared *pr, const struct d
 	return 0;
 }
 
-static int port_del(struct dp_prepared *pr, const char *name, struct weir_err *err)
+static int port_del(struct dp_switch *sw, struct dp_prepared *pr, const char *name,
+		    struct weir_err *err)
 {
-	int idx = view_find(pr, name);
+	int idx = dp_port_find(sw, pr->views, name);
 
 	if (idx < 0)
 		return weir_err_set(err, -ENOENT, "port %s: no such port", name);
@@ -142,7 +154,8 @@ static int act_prepare(struct dp_switch *sw, struct dp_prepared *pr, const struc
 	case DP_ACT_PORT_SET:
 		return port_set(sw, pr, &((const struct dp_act_port_set *)(const void *)a)->p, err);
 	case DP_ACT_PORT_DEL:
-		return port_del(pr, ((const struct dp_act_port_del *)(const void *)a)->name, err);
+		return port_del(sw, pr, ((const struct dp_act_port_del *)(const void *)a)->name,
+				err);
 	case DP_ACT_PORTALS_CLEAR:
 	case DP_ACT_PORTAL_ADD:
 	case DP_ACT_SERVER_ADD:
@@ -166,7 +179,7 @@ static int mirrors_resolve(struct dp_switch *sw, struct dp_prepared *pr, struct 
 		if (v == NULL)
 			continue;
 		if (v->cfg.mirror_to[0] != '\0') {
-			to = view_find(pr, v->cfg.mirror_to);
+			to = dp_port_find(sw, pr->views, v->cfg.mirror_to);
 			if (to < 0)
 				return weir_err_set(err, -ENOENT,
 						    "port %s: mirror-to %s: no such port",
@@ -186,25 +199,38 @@ static int mirrors_resolve(struct dp_switch *sw, struct dp_prepared *pr, struct 
 	return 0;
 }
 
+static int pin_refuse(const struct dp_view *a, const struct dp_view *b, struct weir_err *err)
+{
+	const uint8_t *m = a->cfg.mac;
+
+	return weir_err_set(err, -EEXIST,
+			    "port %s: MAC %02x:%02x:%02x:%02x:%02x:%02x is port %s's in the same "
+			    "VLAN",
+			    a->cfg.name, m[0], m[1], m[2], m[3], m[4], m[5], b->cfg.name);
+}
+
+// A MAC is pinned to one port of a VLAN. An open hash of those seen so far, never more than half
+// full.
 static int pins_check(const struct dp_prepared *pr, struct weir_err *err)
 {
-	for (int i = 0; i < DP_MAX_PORTS; i++) {
+	uint16_t seen[2 * DP_MAX_PORTS] = { 0 }; // index + 1
+
+	for (uint32_t i = 0; i < DP_MAX_PORTS; i++) {
 		const struct dp_view *a = pr->views[i];
+		uint64_t key;
+		uint32_t at;
 
 		if (a == NULL || (a->cfg.flags & DP_PF_MAC_FIXED) == 0)
 			continue;
-		for (int k = 0; k < i; k++) {
-			const struct dp_view *b = pr->views[k];
+		key = dp_fdb_key(a->cfg.vid, a->cfg.mac);
+		at = (uint32_t)(key * 0x9e3779b97f4a7c15u >> 40) % RTE_DIM(seen);
+		for (; seen[at] != 0; at = (at + 1) % RTE_DIM(seen)) {
+			const struct dp_view *b = pr->views[seen[at] - 1];
 
-			if (b != NULL && (b->cfg.flags & DP_PF_MAC_FIXED) != 0 &&
-			    b->cfg.vid == a->cfg.vid && memcmp(a->cfg.mac, b->cfg.mac, 6) == 0)
-				return weir_err_set(err, -EEXIST,
-						    "port %s: MAC %02x:%02x:%02x:%02x:%02x:%02x is "
-						    "port %s's in the same VLAN",
-						    a->cfg.name, a->cfg.mac[0], a->cfg.mac[1],
-						    a->cfg.mac[2], a->cfg.mac[3], a->cfg.mac[4],
-						    a->cfg.mac[5], b->cfg.name);
+			if (dp_fdb_key(b->cfg.vid, b->cfg.mac) == key)
+				return pin_refuse(a, b, err);
 		}
+		seen[at] = (uint16_t)(i + 1);
 	}
 	return 0;
 }
@@ -240,15 +266,26 @@ int dp_switch_prepare(struct dp_switch *sw, const struct dp_plan *plan, struct d
 	return 0;
 }
 
+int dp_switch_rehearse(struct dp_switch *sw, const struct dp_plan *plan, struct weir_err *err)
+{
+	struct dp_prepared *pr;
+	int rc;
+
+	sw->rehearses = true;
+	rc = dp_switch_prepare(sw, plan, &pr, err);
+	if (rc == 0)
+		dp_switch_abort(sw, pr);
+	sw->rehearses = false;
+	return rc;
+}
+
 void dp_switch_abort(struct dp_switch *sw, struct dp_prepared *pr)
 {
 	if (pr == NULL)
 		return;
 	for (int i = 0; i < DP_MAX_PORTS; i++) {
-		if (pr->fresh_port[i]) {
+		if (pr->fresh_port[i])
 			dp_port_destroy(sw, sw->ports[i]);
-			sw->ports[i] = NULL;
-		}
 		if (pr->fresh_view[i])
 			rte_free(pr->views[i]);
 	}
@@ -271,11 +308,7 @@ static void free_portals(struct dp_switch *sw, void *obj)
 
 static void free_port(struct dp_switch *sw, void *obj)
 {
-	struct dp_port *p = obj;
-	uint16_t idx = p->idx;
-
-	dp_port_destroy(sw, p);
-	sw->ports[idx] = NULL;
+	dp_port_destroy(sw, obj);
 }
 
 static void pin(struct dp_switch *sw, const struct dp_view *v)
@@ -310,6 +343,8 @@ void dp_switch_commit(struct dp_switch *sw, struct dp_prepared *pr)
 	for (int i = 0; i < DP_MAX_PORTS; i++) {
 		if (pr->fresh_view[i])
 			pin(sw, pr->views[i]);
+		if (old[i] != pr->views[i])
+			sw->mac_limits[i] = pr->views[i] == NULL ? 0 : pr->views[i]->cfg.mac_limit;
 		if (old[i] == NULL || old[i] == pr->views[i])
 			continue;
 		if (pr->views[i] == NULL)

@@ -8,13 +8,7 @@
 
 int dp_switch_port_find(const struct dp_switch *sw, const char *name)
 {
-	const struct dp_snapshot *s = dp_root(sw);
-
-	for (int i = 0; i < DP_MAX_PORTS; i++) {
-		if (s->views[i] != NULL && strcmp(s->views[i]->cfg.name, name) == 0)
-			return i;
-	}
-	return -ENOENT;
+	return dp_port_find(sw, dp_root(sw)->views, name);
 }
 
 int dp_switch_port_info(const struct dp_switch *sw, uint16_t idx, struct dp_port_info *out)

@@ -41,19 +41,107 @@ static const struct dp_link_driver *driver_find(const struct dp_switch *sw, cons
 // The worker with the fewest links.
 static uint8_t owner_choose(const struct dp_switch *sw)
 {
-	uint32_t n[DP_MAX_WORKERS] = { 0 };
 	uint8_t best = 0;
 
-	for (uint32_t i = 0; i < DP_MAX_PORTS; i++) {
-		if (sw->ports[i] != NULL)
-			n[sw->ports[i]->owner]++;
-	}
 	for (uint8_t i = 1; i < sw->n_workers; i++) {
-		if (n[i] < n[best])
+		if (sw->n_owned[i] < sw->n_owned[best])
 			best = i;
 	}
 	return best;
 }
+
+static uint32_t chain_of(const char *name)
+{
+	uint32_t h = 2166136261u; // FNV-1a
+
+	for (; *name != '\0'; name++)
+		h = (h ^ (uint8_t)*name) * 16777619u;
+	return (h ^ h >> 16) & (DP_NAME_CHAINS - 1);
+}
+
+// Two ports of a name may stand in a chain: one on its way out, and its successor. The views tell.
+int dp_port_find(const struct dp_switch *sw, struct dp_view *const views[DP_MAX_PORTS],
+		 const char *name)
+{
+	for (uint32_t at = sw->name_first[chain_of(name)]; at != 0; at = sw->name_next[at - 1]) {
+		if (views[at - 1] != NULL && strcmp(sw->ports[at - 1]->name, name) == 0)
+			return (int)at - 1;
+	}
+	return -ENOENT;
+}
+
+static int idx_free(struct dp_switch *sw)
+{
+	while (sw->first_free < DP_MAX_PORTS && sw->ports[sw->first_free] != NULL)
+		sw->first_free++;
+	return sw->first_free < DP_MAX_PORTS ? (int)sw->first_free : -ENOSPC;
+}
+
+static void enter(struct dp_switch *sw, struct dp_port *p)
+{
+	uint16_t *first = &sw->name_first[chain_of(p->name)];
+
+	sw->ports[p->idx] = p;
+	sw->name_next[p->idx] = *first;
+	*first = (uint16_t)(p->idx + 1);
+	sw->n_owned[p->owner]++;
+	sw->macs_full[p->idx] = false;
+	atomic_store_explicit(&sw->owner_of[p->idx], p->owner, memory_order_relaxed);
+}
+
+static void leave(struct dp_switch *sw, const struct dp_port *p)
+{
+	uint16_t *at = &sw->name_first[chain_of(p->name)];
+
+	while (*at != p->idx + 1)
+		at = &sw->name_next[*at - 1];
+	*at = sw->name_next[p->idx];
+	sw->ports[p->idx] = NULL;
+	sw->n_owned[p->owner]--;
+	if (p->idx < sw->first_free)
+		sw->first_free = p->idx;
+}
+
+// The links of a rehearsal: there are none, and no worker sees them.
+static int none_create(const struct dp_link_params *p, void **out, struct weir_err *err)
+{
+	(void)p;
+	(void)err;
+	*out = NULL;
+	return 0;
+}
+
+static void none_destroy(void *link)
+{
+	(void)link;
+}
+
+static uint32_t none_flags(void *link)
+{
+	(void)link;
+	return 0;
+}
+
+static void none_status(void *link, struct dp_link_status *out)
+{
+	(void)link;
+	*out = (struct dp_link_status){ .n_rxq = 1, .n_txq = 1 };
+}
+
+static void none_stats(void *link, struct dp_link_stats *out)
+{
+	(void)link;
+	*out = (struct dp_link_stats){ .tx_sent_pkts = UINT64_MAX };
+}
+
+static const struct dp_link_driver none_driver = {
+	.name = "none",
+	.create = none_create,
+	.destroy = none_destroy,
+	.flags = none_flags,
+	.status = none_status,
+	.stats = none_stats,
+};
 
 static int link_create(struct dp_switch *sw, struct dp_port *p, const struct dp_port_params *cfg,
 		       struct weir_err *err)
@@ -96,11 +184,18 @@ static void memory_free(struct dp_port *p)
 	rte_free(p);
 }
 
-struct dp_port *dp_port_create(struct dp_switch *sw, const struct dp_port_params *cfg, uint16_t idx,
+struct dp_port *dp_port_create(struct dp_switch *sw, const struct dp_port_params *cfg,
 			       struct weir_err *err, int *rc)
 {
 	const struct dp_link_driver *drv = driver_find(sw, cfg->driver);
+	int idx = idx_free(sw);
 	struct dp_port *p;
+
+	if (idx < 0) {
+		*rc = weir_err_set(err, idx, "port %s: this switch has %u ports already", cfg->name,
+				   DP_MAX_PORTS);
+		return NULL;
+	}
 
 	if (drv == NULL) {
 		*rc = weir_err_set(err, -ENODEV,
@@ -113,8 +208,8 @@ struct dp_port *dp_port_create(struct dp_switch *sw, const struct dp_port_params
 		*rc = weir_err_set(err, -ENOMEM, "port %s: out of memory", cfg->name);
 		return NULL;
 	}
-	p->drv = drv;
-	p->idx = idx;
+	p->drv = sw->rehearses ? &none_driver : drv;
+	p->idx = (uint16_t)idx;
 	p->gen = sw->next_gen++;
 	p->created_ns = dp_switch_now_ns();
 	p->owner = owner_choose(sw);
@@ -129,7 +224,8 @@ struct dp_port *dp_port_create(struct dp_switch *sw, const struct dp_port_params
 		memory_free(p);
 		return NULL;
 	}
-	p->flags = drv->flags(p->link);
+	p->flags = p->drv->flags(p->link);
+	enter(sw, p);
 	return p;
 }
 
@@ -150,6 +246,7 @@ void dp_port_destroy(struct dp_switch *sw, struct dp_port *p)
 	dp_port_sum(sw, p, &t);
 	dp_totals_add(&sw->gone, &t);
 	p->drv->destroy(p->link);
+	leave(sw, p);
 	memory_free(p);
 }
 

@@ -31,10 +31,11 @@ void dp_retire(struct dp_switch *sw, void (*fn)(struct dp_switch *sw, void *obj)
 	}
 	*r = (struct dp_retired){ .token = weir_rcu_start(sw->rcu), .fn = fn, .obj = obj };
 	// Oldest first.
-	struct dp_retired **at = &sw->retired;
-	while (*at != NULL)
-		at = &(*at)->next;
-	*at = r;
+	if (sw->retired == NULL)
+		sw->retired = r;
+	else
+		sw->retired_last->next = r;
+	sw->retired_last = r;
 }
 
 void dp_reclaim(struct dp_switch *sw, bool all)

@@ -7,68 +7,99 @@
 
 #include "switch_priv.h"
 
+struct vids {
+	uint32_t n;
+	uint16_t v[DP_VIDS];
+};
+
+// Is the port in every VLAN? Then it stands in every flood list.
 static bool full_trunk(const struct dp_port_params *cfg)
 {
-	if (cfg->vlan_mode < DP_VLAN_TRUNK || cfg->vlan_mode == DP_VLAN_QINQ_CUSTOMER)
+	if (cfg->vlan_mode < DP_VLAN_TRUNK || cfg->vlan_mode == DP_VLAN_QINQ_CUSTOMER ||
+	    (cfg->flags & DP_PF_MIRROR_DST) != 0 || (cfg->trunk[0] | 1) != 0xff ||
+	    (cfg->trunk[DP_VIDS / 8 - 1] | 0x80) != 0xff)
 		return false;
-	for (uint32_t i = 1; i < DP_VIDS - 1; i++) {
-		if (!dp_vid_in(cfg->trunk, (uint16_t)i))
+	for (uint32_t i = 1; i < DP_VIDS / 8 - 1; i++) {
+		if (cfg->trunk[i] != 0xff)
 			return false;
 	}
 	return true;
 }
 
-// VLANs that some port names one by one; the others all flood to the full trunks alone.
-static void named_vids(const struct dp_snapshot *s, const bool full[DP_MAX_PORTS],
-		       uint8_t named[DP_VIDS])
+// The VLANs whose floods a port gets, one by one.
+static void vids_of(const struct dp_port_params *cfg, struct vids *out)
 {
-	for (uint32_t i = 0; i < DP_MAX_PORTS; i++) {
-		const struct dp_view *v = s->views[i];
+	bool trunk = cfg->vlan_mode != DP_VLAN_ACCESS && cfg->vlan_mode != DP_VLAN_QINQ_CUSTOMER;
 
-		if (v == NULL)
-			continue;
-		named[v->cfg.vid] = 1;
-		if (full[i] || v->cfg.vlan_mode == DP_VLAN_ACCESS ||
-		    v->cfg.vlan_mode == DP_VLAN_QINQ_CUSTOMER)
-			continue;
-		for (uint32_t vid = 1; vid < DP_VIDS - 1; vid++)
-			named[vid] |= dp_vid_in(v->cfg.trunk, (uint16_t)vid);
+	out->n = 0;
+	if ((cfg->flags & DP_PF_MIRROR_DST) != 0)
+		return;
+	if (cfg->vid != 0 && cfg->vid < DP_VIDS - 1 && dp_port_carries(cfg, cfg->vid) &&
+	    !(trunk && dp_vid_in(cfg->trunk, cfg->vid)))
+		out->v[out->n++] = cfg->vid;
+	for (uint32_t word = 0; trunk && word < DP_VIDS / 64; word++) {
+		uint64_t bits = dp_load64(cfg->trunk + word * 8);
+
+		for (; bits != 0; bits &= bits - 1) {
+			uint32_t vid = word * 64 + (uint32_t)__builtin_ctzll(bits);
+
+			if (vid != 0 && vid != DP_VIDS - 1)
+				out->v[out->n++] = (uint16_t)vid;
+		}
 	}
 }
 
-static int flood_lists(struct dp_snapshot *s)
+// Room for the lists: n[vid] ports for the VLANs that some port names one by one; all other VLANs
+// flood to the full trunks alone, and share their list.
+static int arena_make(struct dp_snapshot *s, const uint16_t n[DP_VIDS], const struct vids *full)
 {
-	bool full[DP_MAX_PORTS] = { false };
-	uint8_t named[DP_VIDS] = { 0 };
-	uint32_t n_lists = 1, at = 0, n_full;
+	size_t total = full->n, at = full->n;
 
-	for (uint32_t i = 0; i < DP_MAX_PORTS; i++)
-		full[i] = s->views[i] != NULL && full_trunk(&s->views[i]->cfg);
-	named_vids(s, full, named);
 	for (uint32_t vid = 1; vid < DP_VIDS - 1; vid++)
-		n_lists += named[vid];
-	s->arena = rte_malloc("flood", sizeof(uint16_t) * n_lists * (s->n_ports + 1), 64);
+		total += n[vid] == 0 ? 0 : n[vid] + full->n;
+	s->arena = rte_malloc("flood", sizeof(uint16_t) * (total + 1), 64);
 	if (s->arena == NULL)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < DP_MAX_PORTS; i++) {
-		if (full[i])
-			s->arena[at++] = (uint16_t)i;
-	}
-	n_full = at;
+	memcpy(s->arena, full->v, full->n * sizeof(s->arena[0]));
 	for (uint32_t vid = 1; vid < DP_VIDS - 1; vid++) {
-		if (!named[vid]) {
-			s->flood[vid] = (struct dp_flood){ s->arena, n_full };
+		s->flood[vid] = (struct dp_flood){ s->arena, full->n };
+		if (n[vid] == 0)
 			continue;
-		}
+		memcpy(s->arena + at, full->v, full->n * sizeof(s->arena[0]));
 		s->flood[vid].ports = s->arena + at;
-		for (uint32_t i = 0; i < DP_MAX_PORTS; i++) {
-			const struct dp_view *v = s->views[i];
+		at += n[vid] + full->n;
+	}
+	return 0;
+}
 
-			if (v != NULL && (v->cfg.flags & DP_PF_MIRROR_DST) == 0 &&
-			    dp_port_carries(&v->cfg, (uint16_t)vid))
-				s->arena[at++] = (uint16_t)i;
+// Two rounds over the ports: how many each VLAN has, then which.
+static int flood_lists(struct dp_snapshot *s)
+{
+	struct vids full = { .n = 0 }, vids; // full: indexes of ports
+	uint16_t n[DP_VIDS] = { 0 };
+	bool is_full[DP_MAX_PORTS];
+
+	for (uint32_t i = 0; i < DP_MAX_PORTS; i++) {
+		is_full[i] = s->views[i] != NULL && full_trunk(&s->views[i]->cfg);
+		if (is_full[i])
+			full.v[full.n++] = (uint16_t)i;
+		if (s->views[i] == NULL || is_full[i])
+			continue;
+		vids_of(&s->views[i]->cfg, &vids);
+		for (uint32_t k = 0; k < vids.n; k++)
+			n[vids.v[k]]++;
+	}
+	if (arena_make(s, n, &full) < 0)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < DP_MAX_PORTS; i++) {
+		if (s->views[i] == NULL || is_full[i])
+			continue;
+		vids_of(&s->views[i]->cfg, &vids);
+		for (uint32_t k = 0; k < vids.n; k++) {
+			struct dp_flood *f = &s->flood[vids.v[k]];
+
+			s->arena[f->ports - s->arena + f->n++] = (uint16_t)i;
 		}
-		s->flood[vid].n = (uint32_t)(s->arena + at - s->flood[vid].ports);
 	}
 	return 0;
 }
@@ -76,42 +107,34 @@ static int flood_lists(struct dp_snapshot *s)
 // Each rx queue to one worker: the first to the owner of the link, the next ones round the others.
 static int rxq_lists(const struct dp_switch *sw, struct dp_snapshot *s)
 {
-	for (uint32_t pass = 0; pass < 2; pass++) {
-		uint32_t n[DP_MAX_WORKERS] = { 0 };
+	uint16_t n_rxq[DP_MAX_PORTS]; // asked once: a guest may add queues at any time
+	uint32_t n[DP_MAX_WORKERS] = { 0 };
 
-		for (uint32_t i = 0; i < DP_MAX_PORTS; i++) {
-			struct dp_link_status st;
-			uint16_t share;
+	for (uint32_t i = 0; i < DP_MAX_PORTS; i++) {
+		struct dp_link_status st;
 
-			if (s->views[i] == NULL)
-				continue;
-			s->views[i]->port->drv->status(s->views[i]->port->link, &st);
-			share = (uint16_t)(st.n_rxq < sw->n_workers ? st.n_rxq : sw->n_workers);
-			for (uint16_t q = 0; q < st.n_rxq; q++) {
-				uint32_t id = (s->views[i]->port->owner + q) % sw->n_workers;
-
-				if (pass == 1 && n[id] < s->n_rxqs[id])
-					s->rxqs[id][n[id]] = (struct dp_rxq){ .view = s->views[i],
-									      .q = q,
-									      .n_share = share };
-				n[id]++;
-			}
-		}
-		if (pass == 1)
-			break;
-		for (uint32_t id = 0; id < sw->n_workers; id++) {
-			// A guest may add queues between the passes: it gets them with the next
-			// snapshot.
-			s->n_rxqs[id] = n[id];
-			s->rxqs[id] = rte_zmalloc("rxqs", (n[id] + 1) * sizeof(struct dp_rxq), 64);
-			if (s->rxqs[id] == NULL)
-				return -ENOMEM;
-		}
+		if (s->views[i] == NULL)
+			continue;
+		s->views[i]->port->drv->status(s->views[i]->port->link, &st);
+		n_rxq[i] = st.n_rxq;
+		for (uint16_t q = 0; q < n_rxq[i]; q++)
+			n[(s->views[i]->port->owner + q) % sw->n_workers]++;
 	}
-	// ... or take some away: no empty entry may be polled.
 	for (uint32_t id = 0; id < sw->n_workers; id++) {
-		while (s->n_rxqs[id] > 0 && s->rxqs[id][s->n_rxqs[id] - 1].view == NULL)
-			s->n_rxqs[id]--;
+		s->rxqs[id] = rte_zmalloc("rxqs", (n[id] + 1) * sizeof(struct dp_rxq), 64);
+		if (s->rxqs[id] == NULL)
+			return -ENOMEM;
+	}
+	for (uint32_t i = 0; i < DP_MAX_PORTS; i++) {
+		for (uint16_t q = 0; s->views[i] != NULL && q < n_rxq[i]; q++) {
+			uint32_t id = (s->views[i]->port->owner + q) % sw->n_workers;
+
+			s->rxqs[id][s->n_rxqs[id]++] = (struct dp_rxq){
+				.view = s->views[i],
+				.q = q,
+				.n_share = (uint16_t)RTE_MIN(n_rxq[i], sw->n_workers),
+			};
+		}
 	}
 	return 0;
 }

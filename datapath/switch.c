@@ -256,17 +256,16 @@ static void learn(struct dp_switch *sw, const struct dp_learn_event *e)
 // Whether a port has room for another MAC is published to workers from here.
 static void publish_macs(struct dp_switch *sw)
 {
-	const struct dp_snapshot *s = dp_root(sw);
-
 	for (uint32_t i = 0; i < DP_MAX_PORTS; i++) {
-		const struct dp_view *v = s->views[i];
-		uint32_t full;
+		bool full;
 
-		if (v == NULL || v->cfg.mac_limit == 0)
+		if (sw->mac_limits[i] == 0)
 			continue;
-		full = dp_fdb_port_count(sw->fdb, (uint16_t)i) >= v->cfg.mac_limit;
-		if (atomic_load_explicit(&v->port->macs_full, memory_order_relaxed) != full)
-			atomic_store_explicit(&v->port->macs_full, full, memory_order_relaxed);
+		full = dp_fdb_port_count(sw->fdb, (uint16_t)i) >= sw->mac_limits[i];
+		if (sw->macs_full[i] == full)
+			continue;
+		sw->macs_full[i] = full;
+		atomic_store_explicit(&sw->ports[i]->macs_full, full, memory_order_relaxed);
 	}
 }
 

@@ -20,6 +20,7 @@
 #define DP_HANDOVER 1024 // frames per pair of workers and urgency
 #define DP_LEARN_CACHE 256
 #define DP_STUCK_NS 1000000000u // a link that takes nothing for so long loses its first frame
+#define DP_NAME_CHAINS 4096	// a power of two
 #define DP_RETRY_NS 20000	// a link that took too little is tried again after this time
 
 struct dp_queue {
@@ -179,12 +180,20 @@ struct dp_switch {
 	uint64_t next_serial, refreshed_ns;
 	struct qos_portals *portals;
 	const struct dp_link_driver *drivers[8];
-	struct dp_port *ports[DP_MAX_PORTS];
-	struct dp_retired *retired;
+	struct dp_port *ports[DP_MAX_PORTS]; // also those that wait for workers to forget them
+	uint16_t name_first[DP_NAME_CHAINS]; // index + 1 of a port; 0 = end of the chain
+	uint16_t name_next[DP_MAX_PORTS];
+	uint32_t first_free; // no free index stands before it
+	uint32_t n_owned[DP_MAX_WORKERS];
+	// What housekeeping asks of each port every few ms, side by side.
+	uint16_t mac_limits[DP_MAX_PORTS]; // 0 = none
+	bool macs_full[DP_MAX_PORTS];	   // as published
+	struct dp_retired *retired, *retired_last;
 	struct dp_port_totals gone; // sums of removed ports
 	uint64_t now_ns;
 	uint32_t ageing_s;
 	bool running;
+	bool rehearses; // new ports get no link
 };
 
 static inline uint32_t dp_urgency(uint8_t cls)
@@ -314,9 +323,13 @@ void dp_reclaim(struct dp_switch *sw, bool all);
 void dp_publish(struct dp_switch *sw, struct dp_snapshot *s);
 const struct dp_snapshot *dp_root(const struct dp_switch *sw);
 
-struct dp_port *dp_port_create(struct dp_switch *sw, const struct dp_port_params *p, uint16_t idx,
+// The port has an index and a name from create to destroy.
+struct dp_port *dp_port_create(struct dp_switch *sw, const struct dp_port_params *p,
 			       struct weir_err *err, int *rc);
 void dp_port_destroy(struct dp_switch *sw, struct dp_port *p);
+// Index of the port of that name among views, or -ENOENT.
+int dp_port_find(const struct dp_switch *sw, struct dp_view *const views[DP_MAX_PORTS],
+		 const char *name);
 void dp_port_sum(const struct dp_switch *sw, const struct dp_port *p, struct dp_port_totals *t);
 void dp_totals_add(struct dp_port_totals *sum, const struct dp_port_totals *t);
 

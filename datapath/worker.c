@@ -313,6 +313,7 @@ uint32_t dp_worker_turn(struct dp_worker *w, uint64_t now_ns, uint32_t now_s)
 	if (unlikely(w->snap->gen != w->seen_gen)) {
 		dp_tx_forget_removed(w);
 		w->seen_gen = w->snap->gen;
+		w->next_sweep_ns = 0; // its queues have not been heard yet
 	}
 	n_other = take_injects(w);
 	if (w->sw->n_workers > 1)

@@ -148,6 +148,12 @@ int cfg_load(struct cfg_schema *s, const char *json, size_t size, struct cfg **o
 int cfg_empty(struct cfg **out);
 void cfg_free(struct cfg *c);
 
+// By key, in a configuration that was read: NULL = there is none.
+const struct cfg_port *cfg_port_get(const struct cfg *c, const char *name);
+const struct cfg_vm *cfg_vm_get(const struct cfg *c, const char *name);
+const struct cfg_file *cfg_file_get(const struct cfg *c, const char *name);
+const struct cfg_service *cfg_service_get(const struct cfg *c, uint16_t vlan);
+// The same while it is being read, one by one.
 const struct cfg_port *cfg_port_find(const struct cfg *c, const char *name);
 const struct cfg_vm *cfg_vm_find(const struct cfg *c, const char *name);
 

@@ -13,7 +13,7 @@
 #include "dp_port_driver.h"
 #include "qos_class.h"
 
-#define DP_MAX_PORTS 1024
+#define DP_MAX_PORTS 4096 // one that was removed counts until no worker can see it
 #define DP_MAX_WORKERS 8
 #define DP_VIDS 4096
 #define DP_GUEST_ADDRS 4 // addresses per family that a guest may use

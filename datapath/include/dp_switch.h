@@ -59,6 +59,9 @@ int dp_switch_add_driver(struct dp_switch *sw, const struct dp_link_driver *drv)
 // returns  0 and *out; or a negative errno with err filled, nothing changed
 int dp_switch_prepare(struct dp_switch *sw, const struct dp_plan *plan, struct dp_prepared **out,
 		      struct weir_err *err);
+// Would it be accepted? All that prepare looks at but the links themselves, which nothing touches.
+// returns 0, or a negative errno with err filled
+int dp_switch_rehearse(struct dp_switch *sw, const struct dp_plan *plan, struct weir_err *err);
 void dp_switch_commit(struct dp_switch *sw, struct dp_prepared *prep);
 void dp_switch_abort(struct dp_switch *sw, struct dp_prepared *prep);
 

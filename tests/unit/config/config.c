@@ -88,6 +88,15 @@ static void refusals_name_path_value_and_reason(void **state)
 								      ",\"ipv4-address\":[\"10.0.0."
 								      "5\"]") "]}"),
 		  "ipv4-address", "10.0.0.5", "has this address" },
+		{ VMS("{\"name\":\"v\",\"nic\":[" NIC("0", M1,
+						      ",\"ipv6-address\":[\"2001:db8::5\",\"2001:"
+						      "db8::6\"]") "," NIC("1", "52:54:00:00:00:02",
+									   ",\"ipv6-address\":["
+									   "\"2001:db8:0::6\"]") "]"
+												 "}"),
+		  "nic[id='1']/ipv6-address", "2001:db8::6", "port v.0 in the same VLAN 1" },
+		{ IF(PORT("a", "host", "\"tap\":\"t0\"") "," PORT("b", "host", "\"tap\":\"t0\"")),
+		  "name='b']/weir-interfaces:port/tap", "t0", "port a uses it" },
 		{ VMS("{\"name\":\"v\",\"nic\":[" NIC("0", M1, ",\"interface\":\"x\"") "]}"),
 		  "vm[name='v']/nic[id='0']/interface", "x", "no interface" },
 		{ VMS("{\"name\":\"v\",\"boot\":{\"method\":\"iscsi\"}}"), "boot/method", "iscsi",
@@ -233,11 +242,11 @@ static void a_network_card_is_a_port_named_after_its_vm(void **state)
 
 	(void)state;
 	assert_int_equal(load(json, &c, &err), 0);
-	p = cfg_port_find(c, "web_1.3");
+	p = cfg_port_get(c, "web_1.3");
 	assert_non_null(p);
 	assert_string_equal(p->link_arg, "/run/weir/guests/web_1.3.sock");
 	assert_memory_equal(p->service_ip4, svc, 4);
-	assert_string_equal(cfg_vm_find(c, "web_1")->hostname, "web-1");
+	assert_string_equal(cfg_vm_get(c, "web_1")->hostname, "web-1");
 	cfg_free(c);
 }
 
