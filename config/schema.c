@@ -17,6 +17,7 @@ static const struct {
 	{ "weir-qos", NULL, NULL },
 	{ "weir-system", NULL, NULL },
 	{ "weir-operations", NULL, NULL },
+	{ "weir-configuration", NULL, NULL },
 };
 
 static const char *const standard_dirs[] = {
