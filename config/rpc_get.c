@@ -16,19 +16,22 @@ struct cut {
 	const char *config; // "true", "false", or NULL = both
 };
 
-// Answer with *tree (taken).
-static int answer(struct cfg_call *c, struct lyd_node *tree, const struct cut *cut)
+// Answer with a tree (taken). state: there may be defaults of state in it.
+static int answer(struct cfg_call *c, struct lyd_node *tree, const struct cut *cut, bool state)
 {
+	struct cfg_defaults_ask ask = { .ctx = c->store->schema->ctx, .tree = tree, .state = state };
 	struct lyd_node *whole = NULL, *out = NULL;
-	int rc = cfg_session_prune(c->s, &tree);
+	int rc = 0;
 
+	if (cfg_defaults_mode(cfg_value(c->op, "with-defaults"), &ask.mode) < 0)
+		rc = cfg_nc_refuse(&c->e, "invalid-value", "with-defaults: %s",
+				   cfg_value(c->op, "with-defaults"));
 	if (rc == 0)
-		rc = cfg_with_defaults(tree, c->store->schema->ctx,
-				       cfg_value(c->op, "with-defaults"), &whole, &c->print);
+		rc = cfg_defaults(&ask, &whole, &c->print);
 	lyd_free_all(tree);
-	if (rc < 0)
-		return cfg_nc_refuse(&c->e, "operation-failed", "out of memory");
-	if (cut->config != NULL)
+	if (rc == 0)
+		rc = cfg_session_prune(c->s, &whole);
+	if (rc == 0 && cut->config != NULL)
 		rc = cfg_config_only(&whole, strcmp(cut->config, "true") == 0);
 	if (rc == 0)
 		rc = cfg_filter_depth(whole, cut->filter, cut->max_depth, &out, &c->e);
@@ -71,7 +74,7 @@ int cfg_rpc_get_config(struct cfg_call *c)
 	const struct cut cut = { .filter = cfg_child(c->op, "filter") };
 	struct lyd_node *tree;
 
-	return cfg_call_source(c, "source", &tree) < 0 ? -EINVAL : answer(c, tree, &cut);
+	return cfg_call_source(c, "source", &tree) < 0 ? -EINVAL : answer(c, tree, &cut, false);
 }
 
 int cfg_rpc_get(struct cfg_call *c)
@@ -79,7 +82,7 @@ int cfg_rpc_get(struct cfg_call *c)
 	const struct cut cut = { .filter = cfg_child(c->op, "filter") };
 	struct lyd_node *tree;
 
-	return operational(c, &tree) < 0 ? -EINVAL : answer(c, tree, &cut);
+	return operational(c, &tree) < 0 ? -EINVAL : answer(c, tree, &cut, true);
 }
 
 // RFC 8526 section 3.1
@@ -111,7 +114,7 @@ int cfg_rpc_get_data(struct cfg_call *c)
 				   name);
 	if (rc == -ENOMEM)
 		return cfg_nc_refuse(&c->e, "operation-failed", "out of memory");
-	return rc < 0 ? rc : answer(c, tree, &cut);
+	return rc < 0 ? rc : answer(c, tree, &cut, strcmp(name, "operational") == 0);
 }
 
 // RFC 6022 section 3.1
