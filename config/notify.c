@@ -219,7 +219,7 @@ void cfg_notify_change(struct cfg_store *s, const struct lyd_node *diff,
 void cfg_notify_confirm(struct cfg_store *s, const char *event, const struct cfg_session *who)
 {
 	struct lyd_node *n = start(s, "netconf-confirmed-commit");
-	char text[16];
+	char text[24];
 
 	if (n == NULL)
 		return;

@@ -3,24 +3,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cfg_netconf.h"
+#include "store_host.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static int on_commit(void *arg, struct cfg *next, const char *user, struct cfg_error *err)
-{
-	(void)arg;
-	(void)user;
-	(void)err;
-	cfg_free(next);
-	return 0;
-}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct cfg_schema *schema;
 	struct cfg_session *s;
 	struct cfg_store *store;
+	struct store_host host;
+	const struct cfg_client client = { .user = "fuzz", .recovery = (size & 1) != 0, .client = "netconf" };
 	struct cfg_error err;
 	size_t piece, n;
 
@@ -29,9 +22,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 1)
 		return 0;
 	piece = data[0] == 0 ? size : data[0];
-	if (cfg_store_create(schema, on_commit, NULL, &store) < 0 ||
-	    cfg_store_load(store, "{}", 2, &err) < 0 ||
-	    cfg_session_create(store, 1, "fuzz", &s) < 0)
+	if (host_store(&host, schema, &store) < 0 ||
+	    cfg_session_create(store, &client, true, &s) < 0)
 		abort();
 	for (size_t at = 1; at < size; at += piece)
 		cfg_session_input(s, (const char *)data + at,
@@ -40,5 +32,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	cfg_session_sent(s, n);
 	cfg_session_destroy(s);
 	cfg_store_destroy(store);
+	host_fini(&host);
 	return 0;
 }

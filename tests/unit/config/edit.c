@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cfg_netconf.h"
+#include "store_host.h"
 
 #define NS "xmlns=\"urn:ietf:params:xml:ns:netconf:base:1.0\""
 #define WI "urn:weir:params:xml:ns:yang:weir-interfaces"
@@ -18,24 +18,9 @@ struct rig {
 	struct cfg_schema *schema;
 	struct cfg_store *store;
 	struct cfg_session *s[3];
-	uint32_t n_commits;
-	bool refuse;
+	struct store_host host;
 	char reply[16384];
 };
-
-static int on_commit(void *arg, struct cfg *next, const char *user, struct cfg_error *err)
-{
-	struct rig *r = arg;
-
-	(void)user;
-	if (r->refuse) {
-		snprintf(err->reason, sizeof(err->reason), "the switch says no");
-		return -EBUSY;
-	}
-	r->n_commits++;
-	cfg_free(next);
-	return 0;
-}
 
 static const char *take(struct rig *r, int who)
 {
@@ -69,13 +54,13 @@ static const char *ask(struct rig *r, int who, const char *fmt, ...)
 static int setup(void **state)
 {
 	struct rig *r = calloc(1, sizeof(*r));
+	const struct cfg_client root = { .user = "root", .recovery = true, .client = "netconf" };
 	struct cfg_error err;
 
 	assert_int_equal(cfg_schema_create(WEIR_YANG_SRC, &r->schema, &err), 0);
-	assert_int_equal(cfg_store_create(r->schema, on_commit, r, &r->store), 0);
-	assert_int_equal(cfg_store_load(r->store, "{}", 2, &err), 0);
+	assert_int_equal(host_store(&r->host, r->schema, &r->store), 0);
 	for (uint32_t i = 0; i < 3; i++) {
-		assert_int_equal(cfg_session_create(r->store, i + 1, "root", &r->s[i]), 0);
+		assert_int_equal(cfg_session_create(r->store, &root, true, &r->s[i]), 0);
 		assert_non_null(strstr(take(r, (int)i), "<session-id>"));
 		cfg_session_input(r->s[i], HELLO, strlen(HELLO));
 	}
@@ -90,6 +75,7 @@ static int teardown(void **state)
 	for (uint32_t i = 0; i < 3; i++)
 		cfg_session_destroy(r->s[i]);
 	cfg_store_destroy(r->store);
+	host_fini(&r->host);
 	cfg_schema_destroy(r->schema);
 	free(r);
 	return 0;
@@ -204,17 +190,17 @@ static void commit_is_all_or_nothing(void **state)
 	assert_non_null(strstr(ask(r, 0, EDIT, "", PORT("", "<port xmlns=\"" WI "\"/>")), "<ok/>"));
 	assert_non_null(strstr(ask(r, 0, "<commit/>"), "rpc-error"));
 	assert_non_null(strstr(r->reply, "<error-path>"));
-	assert_int_equal(r->n_commits, 0);
+	assert_int_equal(r->host.n_commits, 0);
 	assert_non_null(strstr(ask(r, 0, EDIT, "", PORT("", LINK)), "<ok/>"));
 	assert_non_null(
 		strstr(ask(r, 0, "<validate><source><candidate/></source></validate>"), "<ok/>"));
-	r->refuse = true;
+	r->host.refuse = true;
 	assert_non_null(strstr(ask(r, 0, "<commit/>"), "the switch says no"));
 	assert_null(strstr(ask(r, 0, "<get-config><source><running/></source></get-config>"),
 			   "<name>a</name>"));
-	r->refuse = false;
+	r->host.refuse = false;
 	assert_non_null(strstr(ask(r, 0, "<commit/>"), "<ok/>"));
-	assert_int_equal(r->n_commits, 1);
+	assert_int_equal(r->host.n_commits, 1);
 	assert_non_null(strstr(ask(r, 0, "<get-config><source><running/></source></get-config>"),
 			       "<name>a</name>"));
 }
