@@ -521,8 +521,6 @@ int ctl_persist_pending_set(struct ctl_persist *p, const struct cfg_pending *pen
 		say_undone(err, pending_restore(p));
 		return rc;
 	}
-	if (p->has_pending && p->pending.last > pending->last)
-		raise_used(p, p->pending.last);
 	p->pending = *pending;
 	p->has_pending = true;
 	return 0;
@@ -541,7 +539,6 @@ int ctl_persist_pending_clear(struct ctl_persist *p, struct cfg_error *err)
 		say_undone(err, pending_restore(p));
 		return rc;
 	}
-	raise_used(p, p->pending.last);
 	p->has_pending = false;
 	return 0;
 }

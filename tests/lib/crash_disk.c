@@ -51,7 +51,7 @@ static struct {
 	int n_nodes;
 	int fd_node[FDS]; // of files that are written; 0 = none
 	bool fd_open[FDS];
-	uint32_t calls, kill_at, fail_at, short_at;
+	uint32_t calls, kill_at, fail_at, fail_n, short_at;
 	int fail_code;
 	bool killed;
 } d;
@@ -117,7 +117,7 @@ static bool happens(void)
 	if (d.kill_at != 0 && d.calls >= d.kill_at)
 		d.killed = true;
 	errno = d.killed ? EIO : d.fail_code;
-	return !d.killed && (d.fail_at == 0 || d.calls != d.fail_at);
+	return !d.killed && (d.fail_at == 0 || d.calls - d.fail_at >= d.fail_n);
 }
 
 // --- The calls
@@ -323,9 +323,10 @@ void crash_disk_kill_at(uint32_t call)
 	d.kill_at = call;
 }
 
-void crash_disk_fail_at(uint32_t call, int code)
+void crash_disk_fail_at(uint32_t call, uint32_t n, int code)
 {
 	d.fail_at = call;
+	d.fail_n = n;
 	d.fail_code = code;
 }
 

@@ -25,8 +25,8 @@ void crash_disk_end(void);
 
 // Faults. 0 = none
 void crash_disk_kill_at(uint32_t call);
-void crash_disk_fail_at(uint32_t call, int code);
-void crash_disk_short_at(uint32_t call); // a write that takes half
+void crash_disk_fail_at(uint32_t call, uint32_t n, int code); // n calls
+void crash_disk_short_at(uint32_t call);		      // a write that takes half
 uint32_t crash_disk_calls(void);
 bool crash_disk_killed(void);
 // The process is killed: its descriptors are closed. A new one may start.

@@ -153,6 +153,26 @@ static void assert_after_crash(const struct expected *a, const struct expected *
 	}
 }
 
+// The same where others may have come back, as long as they are older; nothing waits.
+static void assert_newest_after_crash(uint64_t id)
+{
+	uint32_t n = crash_disk_n_states();
+	const struct cfg_commit_head *heads;
+	struct ctl_persist *p;
+	struct cfg_error err;
+
+	for (uint32_t i = 0; i < n; i++) {
+		crash_disk_state(i, after);
+		assert_int_equal(ctl_persist_open_sys(after, &crash_plain_sys, &p, &err), 0);
+		assert_true(ctl_persist_list(p, &heads) > 0);
+		assert_int_equal(heads[0].id, id);
+		assert_null(ctl_persist_pending_get(p));
+		assert_whole(p, after);
+		ctl_persist_close(p);
+		n_states_seen++;
+	}
+}
+
 // --- Running a script
 
 struct run {
@@ -196,6 +216,14 @@ static int step(struct run *r, char what, struct expected *e)
 	return rc;
 }
 
+static void assert_no_temporary(const char *dir)
+{
+	char command[256];
+
+	snprintf(command, sizeof(command), "test -z \"$(find %s -name '*.tmp')\"", dir);
+	assert_int_equal(system(command), 0);
+}
+
 // Run until the end or until killed. fail: a call is made to fail
 static void run(struct run *r, const char *steps, bool fail)
 {
@@ -209,6 +237,7 @@ static void run(struct run *r, const char *steps, bool fail)
 		}
 		if (rc < 0) {
 			assert_true(fail);
+			assert_no_temporary(live);
 			r->n_failed++;
 		} else {
 			r->e = e;
@@ -307,7 +336,8 @@ static void each_error_leaves_the_old_and_the_next_commit_works(void **state)
 	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
 		for (uint32_t call = first; call <= n; call++) {
 			prepare(&r, 1);
-			crash_disk_fail_at(call, codes[i]);
+			crash_disk_fail_at(call, 1, codes[i]);
+			r.killed_only = i > 0;
 			run(&r, script, true);
 			assert_true(r.n_failed <= 1);
 			n_failed += r.n_failed;
@@ -353,10 +383,45 @@ static void an_error_and_then_a_crash_leave_the_old_or_the_new(void **state)
 		// Taking back what failed makes further calls.
 		for (uint32_t kill = call + 1; kill <= n + 12; kill++) {
 			prepare(&r, 1);
-			crash_disk_fail_at(call, EIO);
+			crash_disk_fail_at(call, 1, EIO);
 			crash_disk_kill_at(kill);
 			r.killed_only = true;
 			run(&r, steps, true);
+			finish(&r);
+		}
+	}
+}
+
+// Nothing works for a while, taking back included. What failed may be on the disk; it does not come
+// back over a later commit.
+static void after_a_bad_time_the_next_commit_counts(void **state)
+{
+	static const char steps[] = "WBwEwWCBwCW";
+	uint32_t n, first;
+	struct run r;
+
+	(void)state;
+	prepare(&r, 1);
+	first = crash_disk_calls() + 1;
+	r.killed_only = true;
+	run(&r, steps, false);
+	n = crash_disk_calls();
+	finish(&r);
+	for (uint32_t call = first; call <= n; call++) {
+		for (uint32_t bad = 2; bad <= 6; bad++) {
+			prepare(&r, 1);
+			crash_disk_fail_at(call, bad, EIO);
+			for (const char *s = steps; *s != '\0'; s++) {
+				struct expected e;
+
+				if (step(&r, *s, &e) == 0) {
+					r.e = e;
+					if (*s == 'W')
+						assert_newest_after_crash(e.ids[0]);
+				}
+				assert_int_equal(ctl_persist_pending_get(r.p) != NULL,
+						 r.e.has_pending);
+			}
 			finish(&r);
 		}
 	}
@@ -402,12 +467,11 @@ static void what_a_start_has_seen_survives_a_crash_of_the_host(void **state)
 	}
 }
 
-// A start that finds a mess is cut off too.
-static void a_start_can_be_cut_off_anywhere(void **state)
+// A start that finds a mess, and is cut off or cannot clean up.
+static void start_in_a_mess(bool cut_off)
 {
 	uint32_t n = 1;
 
-	(void)state;
 	for (uint32_t call = 1; call <= n; call++) {
 		struct ctl_persist *p;
 		struct cfg_error err;
@@ -423,7 +487,10 @@ static void a_start_can_be_cut_off_anywhere(void **state)
 			 "cd %s && touch pending.conf.tmp commits/0000000005.conf.tmp", live);
 		assert_int_equal(system(command), 0);
 		crash_disk_begin(live);
-		crash_disk_kill_at(n == 1 ? 0 : call);
+		if (n > 1 && cut_off)
+			crash_disk_kill_at(call);
+		else if (n > 1)
+			crash_disk_fail_at(call, 100, EROFS);
 		assert_int_equal(ctl_persist_open_sys(live, &crash_disk_sys, &p, &err), 0);
 		if (n == 1) {
 			n = crash_disk_calls();
@@ -431,9 +498,28 @@ static void a_start_can_be_cut_off_anywhere(void **state)
 			call = 0;
 		}
 		assert_after_crash(&r.e, &r.e);
+		assert_null(ctl_persist_pending_get(p));
+		assert_true(ctl_persist_next_id(p) > 5);
+		if (!cut_off) {
+			crash_disk_fail_at(0, 0, 0);
+			assert_int_equal(commit(p, ctl_persist_next_id(p), &err), 0);
+			assert_newest_after_crash(ctl_persist_next_id(p) - 1);
+		}
 		ctl_persist_close(p);
 		crash_disk_end();
 	}
+}
+
+static void a_start_can_be_cut_off_anywhere(void **state)
+{
+	(void)state;
+	start_in_a_mess(true);
+}
+
+static void a_start_that_cannot_clean_up_goes_on(void **state)
+{
+	(void)state;
+	start_in_a_mess(false);
 }
 
 static int set_up(void **state)
@@ -469,6 +555,8 @@ int main(void)
 		cmocka_unit_test(an_error_and_then_a_crash_leave_the_old_or_the_new),
 		cmocka_unit_test(what_a_start_has_seen_survives_a_crash_of_the_host),
 		cmocka_unit_test(a_start_can_be_cut_off_anywhere),
+		cmocka_unit_test(a_start_that_cannot_clean_up_goes_on),
+		cmocka_unit_test(after_a_bad_time_the_next_commit_counts),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
