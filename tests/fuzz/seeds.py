@@ -75,6 +75,12 @@ configs = {
 }
 for n, c in configs.items():
     put("config", n, json.dumps(c).encode())
+top = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
+for n in os.listdir(top + "/config/examples"):
+    put("config", n, open(top + "/config/examples/" + n, "rb").read())
+for i, line in enumerate(open(top + "/tests/smoke/yang_refused.txt", "rb")):
+    if line.startswith(b"{"):
+        put("config", "refused%d" % i, line.strip())
 for n, r in {"state": {"get-state": {"part": "ports", "name": "x"}}, "explain": {"explain": {"port": "p", "frame": "00" * 20}},
              "tap": {"tap": {"port": "p", "kind": "trace", "filter": "00" * 16, "count": 3}}, "reload": {"reload": {"dry-run": True}}, "ping": {"ping": {}}}.items():
     put("request", n, json.dumps({"weir-operations:" + k: v for k, v in r.items()}).encode())

@@ -270,8 +270,11 @@ static void notes_change_nothing_and_limits_are_told(void **state)
 	const char *to = "{\"weir-vlans:vlans\":{\"vlan\":[{\"id\":20,\"name\":\"web\"}]},"
 			 "\"weir-management:management\":{\"netconf\":{\"idle-timeout\":300,"
 			 "\"hello-timeout\":10}}}";
-	const char *noted = "{\"weir-vlans:vlans\":{\"vlan\":[{\"id\":21}]}}";
-	struct cfg *x, *y, *z, *empty;
+	const char *plain = VMS("{\"name\":\"v\",\"nic\":[" NIC("0", M1, "") "]}");
+	const char *noted = "{\"weir-vlans:vlans\":{\"vlan\":[{\"id\":21}]},\"weir-vm:vms\":{"
+			    "\"vm\":[{\"name\":\"v\",\"description\":\"of Ann\",\"nic\":[" NIC(
+				    "0", M1, "") "]}]}}";
+	struct cfg *x, *y, *z, *p;
 	struct cfg_action *a;
 	struct cfg_error err;
 	char line[320];
@@ -280,7 +283,7 @@ static void notes_change_nothing_and_limits_are_told(void **state)
 	assert_int_equal(load(from, &x, &err), 0);
 	assert_int_equal(load(to, &y, &err), 0);
 	assert_int_equal(load(noted, &z, &err), 0);
-	assert_int_equal(cfg_empty(&empty), 0);
+	assert_int_equal(load(plain, &p, &err), 0);
 	assert_int_equal(x->management.max_sessions, 64);
 	assert_int_equal(x->management.idle_timeout_s, 0);
 	assert_int_equal(x->management.hello_timeout_s, 60);
@@ -288,9 +291,9 @@ static void notes_change_nothing_and_limits_are_told(void **state)
 	assert_string_equal(cfg_action_text(&a[0], line, sizeof(line)),
 			    "management: change netconf/idle-timeout, netconf/hello-timeout");
 	free(a);
-	assert_int_equal(cfg_diff(empty, z, &a), 0);
+	assert_int_equal(cfg_diff(p, z, &a), 0);
 	free(a);
-	cfg_free(empty);
+	cfg_free(p);
 	cfg_free(x);
 	cfg_free(y);
 	cfg_free(z);
