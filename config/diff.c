@@ -32,7 +32,7 @@ static const struct field port_fields[] = {
 	F(cfg_port, isolated, "isolated"),
 	F(cfg_port, mirror_destination, "mirror-destination"),
 	F(cfg_port, trust_dscp, "trust-dscp"),
-	F(cfg_port, admit, "admit"),
+	F(cfg_port, admit, "admit/enabled"),
 	F(cfg_port, dhcp_guard, "dhcp-guard"),
 	F(cfg_port, ra_guard, "ra-guard"),
 	F(cfg_port, mirror_to, "mirror-to"),
@@ -74,10 +74,17 @@ static const struct field system_fields[] = {
 	F(cfg_system, mac_ageing_s, "mac-ageing"),
 };
 
+<<<<<<< HEAD
 static const struct field management_fields[] = {
 	F(cfg_management, max_sessions, "netconf/max-sessions"),
 	F(cfg_management, idle_timeout_s, "netconf/idle-timeout"),
 	F(cfg_management, hello_timeout_s, "netconf/hello-timeout"),
+=======
+static const struct field service_fields[] = {
+	F(cfg_service, addr, "address"),  F(cfg_service, prefix_len, "prefix-length"),
+	F(cfg_service, router, "router"), F(cfg_service, n_dns, "dns"),
+	F(cfg_service, dns, "dns"),	  F(cfg_service, domain, "domain"),
+>>>>>>> scale
 };
 
 struct list {
@@ -139,6 +146,10 @@ static void fields_name(const struct kind *k, const void *x, const void *y, stru
 		    strcmp(last, leaf_of(f, y)) == 0)
 			continue;
 		last = leaf_of(f, y);
+		if (len + strlen(last) + sizeof(", , ...") > sizeof(act->detail)) {
+			snprintf(act->detail + len, sizeof(act->detail) - len, ", ...");
+			return;
+		}
 		snprintf(act->detail + len, sizeof(act->detail) - len, "%s%s", len > 0 ? ", " : "",
 			 last);
 	}
@@ -174,31 +185,63 @@ static void diff_named(struct list *l, const struct kind *k, struct span from, s
 	}
 }
 
-static void diff_services(struct list *l, const struct cfg *from, const struct cfg *to)
+static void diff_services(struct list *l, const struct kind *k, const struct cfg *from,
+			  const struct cfg *to)
 {
 	uint32_t i = 0, j = 0;
 	char name[16];
 
 	while (i < from->n_services || j < to->n_services) {
-		uint32_t a = i < from->n_services ? from->services[i].vlan : 5000;
-		uint32_t b = j < to->n_services ? to->services[j].vlan : 5000;
+		const struct cfg_service *x = &from->services[i], *y = &to->services[j];
+		uint32_t a = i < from->n_services ? x->vlan : UINT32_MAX;
+		uint32_t b = j < to->n_services ? y->vlan : UINT32_MAX;
 
 		snprintf(name, sizeof(name), "%u", a < b ? a : b);
 		if (a < b)
-			add(l, CFG_DEL, CFG_OBJ_SERVICE, name);
+			add(l, CFG_DEL, k->object, name);
 		else if (a > b)
-			add(l, CFG_ADD, CFG_OBJ_SERVICE, name);
-		else if (memcmp(&from->services[i], &to->services[j], sizeof(struct cfg_service)) !=
-			 0)
-			add(l, CFG_SET_CHANGED, CFG_OBJ_SERVICE, name);
+			add(l, CFG_ADD, k->object, name);
+		else if (memcmp(x, y, sizeof(*x)) != 0)
+			fields_name(k, x, y, add(l, CFG_SET_CHANGED, k->object, name));
 		i += a <= b;
 		j += b <= a;
 	}
 }
 
-static int removals_first(const void *a, const void *b)
+static void diff_storage(struct list *l, const struct cfg *from, const struct cfg *to)
 {
-	return ((const struct cfg_action *)a)->change - ((const struct cfg_action *)b)->change;
+	bool portals =
+		from->n_portals != to->n_portals ||
+		memcmp(from->portals, to->portals, from->n_portals * sizeof(*from->portals)) != 0;
+	bool servers =
+		from->n_servers != to->n_servers ||
+		memcmp(from->servers, to->servers, from->n_servers * sizeof(*from->servers)) != 0;
+
+	if (portals || servers) {
+		struct cfg_action *a = add(l, CFG_SET_CHANGED, CFG_OBJ_STORAGE, "");
+
+		snprintf(a->detail, sizeof(a->detail), "%s%s%s", portals ? "portal" : "",
+			 portals && servers ? ", " : "", servers ? "server" : "");
+	}
+}
+
+// Removals first, then changes, then additions; among those the order stays.
+static int sort(struct list *l)
+{
+	struct cfg_action *a = malloc(((size_t)l->n + 1) * sizeof(*a));
+	int at = 0;
+
+	if (a == NULL)
+		return -ENOMEM;
+	for (int change = CFG_DEL; change <= CFG_ADD; change++) {
+		for (int i = 0; i < l->n; i++) {
+			if (l->a[i].change == change)
+				a[at++] = l->a[i];
+		}
+	}
+	free(l->a);
+	l->a = a;
+	return 0;
 }
 
 #define KIND(object, type, fields)                                                                 \
@@ -213,14 +256,19 @@ int cfg_diff(const struct cfg *from, const struct cfg *to, struct cfg_action **o
 	static const struct kind vms = KIND(CFG_OBJ_VM, cfg_vm, vm_fields);
 	static const struct kind files = KIND(CFG_OBJ_FILE, cfg_file, file_fields);
 	static const struct kind systems = KIND(CFG_OBJ_SYSTEM, cfg_system, system_fields);
+<<<<<<< HEAD
 	static const struct kind managements =
 		KIND(CFG_OBJ_MANAGEMENT, cfg_management, management_fields);
+=======
+	static const struct kind services = KIND(CFG_OBJ_SERVICE, cfg_service, service_fields);
+>>>>>>> scale
 	struct list l = { 0 };
 
 	*out = NULL;
 	if (memcmp(&from->system, &to->system, sizeof(from->system)) != 0)
 		fields_name(&systems, &from->system, &to->system,
 			    add(&l, CFG_SET_CHANGED, CFG_OBJ_SYSTEM, ""));
+<<<<<<< HEAD
 	if (memcmp(&from->management, &to->management, sizeof(from->management)) != 0)
 		fields_name(&managements, &from->management, &to->management,
 			    add(&l, CFG_SET_CHANGED, CFG_OBJ_MANAGEMENT, ""));
@@ -228,19 +276,20 @@ int cfg_diff(const struct cfg *from, const struct cfg *to, struct cfg_action **o
 	    memcmp(from->portals, to->portals, from->n_portals * sizeof(*from->portals)) != 0 ||
 	    memcmp(from->servers, to->servers, from->n_servers * sizeof(*from->servers)) != 0)
 		add(&l, CFG_SET_CHANGED, CFG_OBJ_STORAGE, "");
+=======
+	diff_storage(&l, from, to);
+>>>>>>> scale
 	diff_named(&l, &files, (struct span){ from->files, from->n_files },
 		   (struct span){ to->files, to->n_files });
-	diff_services(&l, from, to);
+	diff_services(&l, &services, from, to);
 	diff_named(&l, &ports, (struct span){ from->ports, from->n_ports },
 		   (struct span){ to->ports, to->n_ports });
 	diff_named(&l, &vms, (struct span){ from->vms, from->n_vms },
 		   (struct span){ to->vms, to->n_vms });
-	if (l.failed) {
+	if (l.failed || sort(&l) < 0) {
 		free(l.a);
 		return -ENOMEM;
 	}
-	if (l.n > 1)
-		qsort(l.a, (size_t)l.n, sizeof(*l.a), removals_first);
 	*out = l.a;
 	return l.n;
 }

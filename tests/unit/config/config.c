@@ -88,12 +88,13 @@ static void refusals_name_path_value_and_reason(void **state)
 								      ",\"ipv4-address\":[\"10.0.0."
 								      "5\"]") "]}"),
 		  "ipv4-address", "10.0.0.5", "has this address" },
-		{ VMS("{\"name\":\"v\",\"nic\":[" NIC("0", M1,
-						      ",\"ipv6-address\":[\"2001:db8::5\",\"2001:"
-						      "db8::6\"]") "," NIC("1", "52:54:00:00:00:02",
-									   ",\"ipv6-address\":["
-									   "\"2001:db8:0::6\"]") "]"
-												 "}"),
+		{ VMS("{\"name\":\"v\",\"nic\":[" NIC(
+			  "0", M1,
+			  ",\"ipv6-address\":[\"2001:db8::5\",\"2001:"
+			  "db8::6\"]") "," NIC("1", "52:54:00:00:00:02",
+					       ",\"ipv6-address\":["
+					       "\"2001:db8:0::6\"]") "]"
+								     "}"),
 		  "nic[id='1']/ipv6-address", "2001:db8::6", "port v.0 in the same VLAN 1" },
 		{ IF(PORT("a", "host", "\"tap\":\"t0\"") "," PORT("b", "host", "\"tap\":\"t0\"")),
 		  "name='b']/weir-interfaces:port/tap", "t0", "port a uses it" },

@@ -1,0 +1,310 @@
+// Whatever leaf of the schema changes, the plan names it. The table has a row for each leaf that a
+// configuration may have; a leaf without a row fails the test, so that none is forgotten.
+#include <stdio.h>
+
+#include "../unit.h"
+#include "config_priv.h"
+
+#define ARRAY(a) (sizeof(a) / sizeof((a)[0]))
+
+// Where a row's leaf stands: a document around it.
+#define AT_PORT                                                                                    \
+	"{\"ietf-interfaces:interfaces\":{\"interface\":[{\"name\":\"a\",\"type\":"                \
+	"\"weir-interfaces:guest\",\"weir-interfaces:port\":{%s}}]}}"
+#define AT_NIC                                                                                     \
+	"{\"weir-vm:vms\":{\"vm\":[{\"name\":\"v\",\"nic\":[{\"id\":0,\"mac\":"                    \
+	"\"52:54:00:00:00:01\"%s}]}]}}"
+#define AT_NIC_MAC "{\"weir-vm:vms\":{\"vm\":[{\"name\":\"v\",\"nic\":[{\"id\":0,%s}]}]}}"
+#define AT_VM                                                                                      \
+	"{\"weir-vm:boot-files\":{\"file\":[{\"name\":\"k\",\"path\":\"/k\"},{\"name\":\"l\","     \
+	"\"path\":\"/l\"}]},\"weir-vm:boot-services\":{\"service\":[{\"vlan\":1,\"address\":"      \
+	"\"10.0.0.2\",\"prefix-length\":24}]},\"weir-vm:vms\":{\"vm\":[{\"name\":\"v\",\"nic\":"   \
+	"[{\"id\":0,\"mac\":\"52:54:00:00:00:01\",\"ipv4-address\":[\"10.0.0.5\"]}]%s}]}}"
+#define AT_SERVICE "{\"weir-vm:boot-services\":{\"service\":[{\"vlan\":7,%s}]}}"
+#define AT_FILE "{\"weir-vm:boot-files\":{\"file\":[{\"name\":\"k\",%s}]}}"
+#define AT_STORAGE "{\"weir-qos:storage\":{%s}}"
+#define AT_SYSTEM "{\"weir-system:system\":{%s}}"
+#define AT_TWO                                                                                     \
+	"{\"ietf-interfaces:interfaces\":{\"interface\":[{\"name\":\"a\",\"type\":"                \
+	"\"weir-interfaces:guest\",\"weir-interfaces:port\":{\"socket\":\"/a\"}},{\"name\":\"b\"," \
+	"\"type\":\"weir-interfaces:guest\",\"weir-interfaces:port\":{\"socket\":\"/b\"}}]},"      \
+	"\"weir-vm:vms\":{\"vm\":[{\"name\":\"v\",\"nic\":[{\"id\":0,\"mac\":"                     \
+	"\"52:54:00:00:00:01\",%s}]}]}}"
+
+#define IF "/ietf-interfaces:interfaces/interface/weir-interfaces:port/"
+#define VM "/weir-vm:vms/vm/"
+#define ISCSI                                                                                      \
+	",\"boot\":{\"method\":\"iscsi\",\"iscsi\":{\"server\":\"10.0.0.9\",\"target\":\"iqn.x\""
+#define KERNEL ",\"boot\":{\"method\":\"kernel\",\"kernel\":\"k\""
+
+struct row {
+	const char *leaf, *around, *from, *to, *want;
+};
+
+static const struct row rows[] = {
+	{ IF "socket", AT_PORT, "\"socket\":\"/s\"", "\"socket\":\"/t\"",
+	  "port a: change socket (a new link)" },
+	{ IF "af-packet", AT_PORT, "\"af-packet\":\"e\"", "\"af-packet\":\"f\"",
+	  "port a: change af-packet (a new link)" },
+	{ IF "tap", AT_PORT, "\"tap\":\"e\"", "\"tap\":\"f\"", "port a: change tap (a new link)" },
+	{ IF "device", AT_PORT, "\"socket\":\"/s\"", "\"device\":\"net_null0\"",
+	  "port a: change device (a new link)" },
+	{ IF "mirror-destination", AT_PORT, "\"socket\":\"/s\"",
+	  "\"socket\":\"/s\",\"mirror-destination\":true", "port a: change mirror-destination" },
+	{ VM "uuid", AT_VM, ",\"uuid\":\"9a3a56a7-6bd4-4b9e-8a2c-0d5a8a1fd001\"",
+	  ",\"uuid\":\"9a3a56a7-6bd4-4b9e-8a2c-0d5a8a1fd002\"", "vm v: change uuid" },
+	{ VM "hostname", AT_VM, "", ",\"hostname\":\"h\"", "vm v: change hostname" },
+	{ VM "nic/mac", AT_NIC_MAC, "\"mac\":\"52:54:00:00:00:01\"",
+	  "\"mac\":\"52:54:00:00:00:02\"", "port v.0: change mac" },
+	{ VM "nic/ipv4-address", AT_NIC, ",\"ipv4-address\":[\"10.0.0.5\"]",
+	  ",\"ipv4-address\":[\"10.0.0.6\"]", "port v.0: change ipv4-address" },
+	{ VM "nic/ipv6-address", AT_NIC, "", ",\"ipv6-address\":[\"2001:db8::1\"]",
+	  "port v.0: change ipv6-address" },
+	{ VM "nic/socket", AT_NIC, "", ",\"socket\":\"/t\"",
+	  "port v.0: change socket (a new link)" },
+	{ VM "nic/interface", AT_TWO, "\"interface\":\"a\"", "\"interface\":\"b\"",
+	  "port a: change vm, mac\nport b: change vm, mac\nvm v: change nic" },
+	{ VM "boot/method", AT_VM, "", ISCSI "}}",
+	  "vm v: change boot/method, boot/iscsi/server, boot/iscsi/target" },
+	{ VM "boot/iscsi/server", AT_VM, ISCSI "}}",
+	  ",\"boot\":{\"method\":\"iscsi\",\"iscsi\":{\"server\":\"10.0.0.8\",\"target\":\"iqn.x\"}"
+	  "}",
+	  "vm v: change boot/iscsi/server" },
+	{ VM "boot/iscsi/target", AT_VM, ISCSI "}}",
+	  ",\"boot\":{\"method\":\"iscsi\",\"iscsi\":{\"server\":\"10.0.0.9\",\"target\":\"iqn.y\"}"
+	  "}",
+	  "vm v: change boot/iscsi/target" },
+	{ VM "boot/iscsi/port", AT_VM, ISCSI "}}", ISCSI ",\"port\":860}}",
+	  "vm v: change boot/iscsi/port" },
+	{ VM "boot/iscsi/lun", AT_VM, ISCSI "}}", ISCSI ",\"lun\":2}}",
+	  "vm v: change boot/iscsi/lun" },
+	{ VM "boot/iscsi/initiator", AT_VM, ISCSI "}}", ISCSI ",\"initiator\":\"iqn.z\"}}",
+	  "vm v: change boot/iscsi/initiator" },
+	{ VM "boot/kernel", AT_VM, KERNEL "}", ",\"boot\":{\"method\":\"kernel\",\"kernel\":\"l\"}",
+	  "vm v: change boot/kernel" },
+	{ VM "boot/initrd", AT_VM, KERNEL "}", KERNEL ",\"initrd\":\"l\"}",
+	  "vm v: change boot/initrd" },
+	{ VM "boot/cmdline", AT_VM, KERNEL "}", KERNEL ",\"cmdline\":\"quiet\"}",
+	  "vm v: change boot/cmdline" },
+	{ "/weir-vm:boot-services/service/address", AT_SERVICE,
+	  "\"address\":\"10.0.0.2\",\"prefix-length\":24",
+	  "\"address\":\"10.0.0.3\",\"prefix-length\":24", "boot-service 7: change address" },
+	{ "/weir-vm:boot-services/service/prefix-length", AT_SERVICE,
+	  "\"address\":\"10.0.0.2\",\"prefix-length\":24",
+	  "\"address\":\"10.0.0.2\",\"prefix-length\":16", "boot-service 7: change prefix-length" },
+	{ "/weir-vm:boot-services/service/router", AT_SERVICE,
+	  "\"address\":\"10.0.0.2\",\"prefix-length\":24",
+	  "\"address\":\"10.0.0.2\",\"prefix-length\":24,\"router\":\"10.0.0.1\"",
+	  "boot-service 7: change router" },
+	{ "/weir-vm:boot-services/service/dns", AT_SERVICE,
+	  "\"address\":\"10.0.0.2\",\"prefix-length\":24",
+	  "\"address\":\"10.0.0.2\",\"prefix-length\":24,\"dns\":[\"10.0.0.1\"]",
+	  "boot-service 7: change dns" },
+	{ "/weir-vm:boot-services/service/domain", AT_SERVICE,
+	  "\"address\":\"10.0.0.2\",\"prefix-length\":24",
+	  "\"address\":\"10.0.0.2\",\"prefix-length\":24,\"domain\":\"x.example\"",
+	  "boot-service 7: change domain" },
+	{ "/weir-vm:boot-files/file/path", AT_FILE, "\"path\":\"/k\"", "\"path\":\"/l\"",
+	  "boot-file k: change path" },
+	{ "/weir-qos:storage/server", AT_STORAGE, "", "\"server\":[\"10.0.0.0/29\"]",
+	  "storage: change server" },
+	// A portal is all key: another one is there.
+	{ NULL, AT_STORAGE, "",
+	  "\"portal\":[{\"address\":\"10.0.0.9\",\"protocol\":\"tcp\",\"port\":4420}]",
+	  "storage: change portal" },
+	{ NULL, AT_STORAGE, "\"server\":[\"10.0.0.0/29\"]",
+	  "\"portal\":[{\"address\":\"10.0.0.9\",\"protocol\":\"udp\",\"port\":4420}]",
+	  "storage: change portal, server" },
+	{ "/weir-system:system/worker-cpu", AT_SYSTEM, "", "\"worker-cpu\":[1]",
+	  "system: change worker-cpu" },
+	{ "/weir-system:system/max-sleep", AT_SYSTEM, "", "\"max-sleep\":0",
+	  "system: change max-sleep" },
+	{ "/weir-system:system/packet-buffers", AT_SYSTEM, "", "\"packet-buffers\":4096",
+	  "system: change packet-buffers" },
+	{ "/weir-system:system/queue-length", AT_SYSTEM, "", "\"queue-length\":64",
+	  "system: change queue-length" },
+	{ "/weir-system:system/mac-table-size", AT_SYSTEM, "", "\"mac-table-size\":64",
+	  "system: change mac-table-size" },
+	{ "/weir-system:system/mac-ageing", AT_SYSTEM, "", "\"mac-ageing\":60",
+	  "system: change mac-ageing" },
+};
+
+// What interfaces and network cards have in common; %s is the port.
+static const struct row shared[] = {
+	{ "vlan-mode", NULL, ",\"vlan-mode\":\"native-untagged\"",
+	  ",\"vlan-mode\":\"native-tagged\"", "vlan-mode" },
+	{ "vlan", NULL, "", ",\"vlan\":2", "vlan" },
+	{ "trunk", NULL, ",\"trunk\":[\"5\"]", ",\"trunk\":[\"5-6\"]", "trunk" },
+	{ "mtu", NULL, "", ",\"mtu\":9000", "mtu" },
+	{ "queues", NULL, "", ",\"queues\":2", "queues" },
+	{ "isolated", NULL, "", ",\"isolated\":true", "isolated" },
+	{ "default-class", NULL, "", ",\"default-class\":\"scavenger\"", "default-class" },
+	{ "trust-dscp", NULL, "", ",\"trust-dscp\":true", "trust-dscp" },
+	{ "admit/enabled", NULL, "", ",\"admit\":{\"enabled\":false}", "admit/enabled" },
+	{ "admit/mac-limit", NULL, "", ",\"admit\":{\"mac-limit\":2}", "mac-limit" },
+	{ "admit/broadcast-limit", NULL, "", ",\"admit\":{\"broadcast-limit\":2}",
+	  "broadcast-limit" },
+	{ "admit/unknown-unicast-limit", NULL, "", ",\"admit\":{\"unknown-unicast-limit\":2}",
+	  "unknown-unicast-limit" },
+	{ "admit/control-limit", NULL, "", ",\"admit\":{\"control-limit\":2}", "control-limit" },
+	{ "admit/dhcp-guard", NULL, "", ",\"admit\":{\"dhcp-guard\":false}", "dhcp-guard" },
+	{ "admit/ra-guard", NULL, "", ",\"admit\":{\"ra-guard\":false}", "ra-guard" },
+};
+
+static struct cfg_schema *schema;
+
+static struct cfg *load(const char *around, const char *leaf)
+{
+	char json[2048];
+	struct cfg_error err = { 0 };
+	struct cfg *c;
+
+	snprintf(json, sizeof(json), around, leaf);
+	if (cfg_load(schema, json, strlen(json), &c, &err) < 0)
+		fail_msg("%s: %s %s: %s", json, err.path, err.value, err.reason);
+	return c;
+}
+
+static void expect_plan(const struct cfg *from, const struct cfg *to, const char *want)
+{
+	char text[1024] = "", line[320];
+	struct cfg_action *a;
+	int n = cfg_diff(from, to, &a);
+
+	for (int i = 0; i < n; i++)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s",
+			 i > 0 ? "\n" : "", cfg_action_text(&a[i], line, sizeof(line)));
+	free(a);
+	assert_string_equal(text, want);
+}
+
+// Forth and back: one plan in both directions, and none from a configuration to itself.
+static void expect_named(const struct row *r, const char *want)
+{
+	struct cfg *x = load(r->around, r->from), *y = load(r->around, r->to);
+
+	expect_plan(x, y, want);
+	expect_plan(y, y, "");
+	cfg_free(x);
+	cfg_free(y);
+}
+
+static void every_change_is_named(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY(rows); i++)
+		expect_named(&rows[i], rows[i].want);
+}
+
+static void policy_is_named_on_interfaces_and_on_cards(void **state)
+{
+	char from[256], to[256], want[256];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY(shared); i++) {
+		struct row r = { .around = AT_NIC, .from = shared[i].from, .to = shared[i].to };
+
+		snprintf(want, sizeof(want), "port v.0: change %s", shared[i].want);
+		expect_named(&r, want);
+		snprintf(from, sizeof(from), "\"socket\":\"/s\"%s", shared[i].from);
+		snprintf(to, sizeof(to), "\"socket\":\"/s\"%s", shared[i].to);
+		r = (struct row){ .around = AT_PORT, .from = from, .to = to };
+		snprintf(want, sizeof(want), "port a: change %s", shared[i].want);
+		expect_named(&r, want);
+	}
+}
+
+static void a_mirror_is_named(void **state)
+{
+#define WATCH                                                                                      \
+	"\"ietf-interfaces:interfaces\":{\"interface\":[{\"name\":\"w\",\"type\":"                 \
+	"\"weir-interfaces:host\",\"weir-interfaces:port\":{\"tap\":\"w\",\"mirror-destination\":" \
+	"true}},{\"name\":\"a\",\"type\":\"weir-interfaces:guest\",\"weir-interfaces:port\":{"     \
+	"\"socket\":\"/s\""
+#define CARD                                                                                       \
+	"}}]},\"weir-vm:vms\":{\"vm\":[{\"name\":\"v\",\"nic\":[{\"id\":0,\"mac\":"                \
+	"\"52:54:00:00:00:01\""
+	static const struct row at[] = {
+		{ NULL, "{" WATCH "%s" CARD "}]}]}}", "", ",\"mirror-to\":\"w\"",
+		  "port a: change mirror-to" },
+		{ NULL, "{" WATCH CARD "%s}]}]}}", "", ",\"mirror-to\":\"w\"",
+		  "port v.0: change mirror-to" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY(at); i++)
+		expect_named(&at[i], at[i].want);
+}
+
+static bool has_row(const char *leaf)
+{
+	const char *tail = NULL;
+
+	if (strncmp(leaf, IF, strlen(IF)) == 0)
+		tail = leaf + strlen(IF);
+	else if (strncmp(leaf, VM "nic/", strlen(VM "nic/")) == 0)
+		tail = leaf + strlen(VM "nic/");
+	for (size_t i = 0; i < ARRAY(rows); i++) {
+		if (rows[i].leaf != NULL && strcmp(rows[i].leaf, leaf) == 0)
+			return true;
+	}
+	for (size_t i = 0; tail != NULL && i < ARRAY(shared); i++) {
+		if (strcmp(shared[i].leaf, tail) == 0)
+			return true;
+	}
+	return tail != NULL && strcmp(tail, "mirror-to") == 0; // a_mirror_is_named
+}
+
+static uint32_t n_leaves;
+
+static LY_ERR leaf_check(struct lysc_node *n, void *data, ly_bool *dfs_continue)
+{
+	char path[512];
+
+	(void)data;
+	(void)dfs_continue;
+	if ((n->nodetype & (LYS_LEAF | LYS_LEAFLIST)) == 0 || (n->flags & LYS_CONFIG_R) != 0 ||
+	    lysc_is_key(n) || strncmp(n->module->name, "weir-", 5) != 0)
+		return LY_SUCCESS;
+	lysc_path(n, LYSC_PATH_DATA, path, sizeof(path));
+	n_leaves++;
+	if (!has_row(path))
+		fail_msg("%s has no row: which action names its change?", path);
+	return LY_SUCCESS;
+}
+
+static void no_leaf_is_forgotten(void **state)
+{
+	static const char *const modules[] = { "ietf-interfaces", "weir-vm", "weir-qos",
+					       "weir-system" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY(modules); i++) {
+		const struct lys_module *m = ly_ctx_get_module_implemented(schema->ctx, modules[i]);
+
+		assert_non_null(m);
+		for (struct lysc_node *n = m->compiled->data; n != NULL; n = n->next)
+			assert_int_equal(lysc_tree_dfs_full(n, leaf_check, NULL), LY_SUCCESS);
+	}
+	assert_true(n_leaves > 60);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_change_is_named),
+		cmocka_unit_test(policy_is_named_on_interfaces_and_on_cards),
+		cmocka_unit_test(a_mirror_is_named),
+		cmocka_unit_test(no_leaf_is_forgotten),
+	};
+	struct cfg_error err = { 0 };
+	int rc;
+
+	if (cfg_schema_create(WEIR_YANG_SRC, &schema, &err) < 0) {
+		fprintf(stderr, "%s: %s\n", err.value, err.reason);
+		return 1;
+	}
+	rc = cmocka_run_group_tests(tests, NULL, NULL);
+	cfg_schema_destroy(schema);
+	return rc;
+}
