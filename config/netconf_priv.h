@@ -33,7 +33,8 @@ int cfg_nc_refuse(struct cfg_nc_error *e, const char *tag, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
 // Apply the children of an edit-config's <config> to *tree, all or nothing: on failure *tree is
-// what it was.
+// what it was. One exception: memory that runs out after the edit was found good can leave a part
+// of it, and the answer says "out of memory".
 //
 // default_op  "merge", "replace" or "none"
 // returns     0; -EINVAL with e filled; -ENOMEM
@@ -46,6 +47,10 @@ int cfg_store_check(const struct cfg_store *s, const struct lyd_node *tree, stru
 
 int cfg_store_commit(struct cfg_store *s, const char *user, struct cfg_nc_error *e);
 int cfg_store_discard(struct cfg_store *s);
+
+// Is this error-option honoured? An edit is all or nothing: rollback-on-error, which stop-on-error
+// may be; continue-on-error is refused (RFC 6241 section 7.2). option may be NULL.
+int cfg_edit_error_option(const char *option, struct cfg_nc_error *e);
 
 // --- nc_error.c
 
