@@ -9,6 +9,8 @@
 
 #define NC_NS "urn:ietf:params:xml:ns:netconf:base:1.0"
 
+enum { ADOPTED_MAX = 64 }; // each is printed and parsed again
+
 // The path of a node of the edit, free(); an opaque one has its parent's and its own name.
 static char *path_of(const struct lyd_node *n)
 {
@@ -106,8 +108,7 @@ static bool writes(enum cfg_edit_op op)
 	return op != CFG_EDIT_NONE && !takes_away(op);
 }
 
-// The first instance of that schema node.
-static struct lyd_node *find_any(const struct lyd_node *siblings, const struct lysc_node *schema)
+struct lyd_node *cfg_edit_find_any(const struct lyd_node *siblings, const struct lysc_node *schema)
 {
 	struct lyd_node *match = NULL;
 
@@ -119,12 +120,12 @@ static struct lyd_node *find_any(const struct lyd_node *siblings, const struct l
 
 // The instance that `like` names. libyang compares the value of a leaf too; it is the same leaf
 // with another value.
-static struct lyd_node *find(const struct lyd_node *siblings, const struct lyd_node *like)
+struct lyd_node *cfg_edit_find(const struct lyd_node *siblings, const struct lyd_node *like)
 {
 	struct lyd_node *match = NULL;
 
 	if ((like->schema->nodetype & (LYS_LIST | LYS_LEAFLIST)) == 0)
-		return find_any(siblings, like->schema);
+		return cfg_edit_find_any(siblings, like->schema);
 	return siblings != NULL && lyd_find_sibling_first(siblings, like, &match) == LY_SUCCESS
 		       ? match
 		       : NULL;
@@ -198,7 +199,7 @@ static int drop_case(struct cfg_edit *x, struct lyd_node *parent, const struct l
 	struct lyd_node *old;
 
 	(void)n;
-	while ((old = find_any(below(x, parent), other)) != NULL)
+	while ((old = cfg_edit_find_any(below(x, parent), other)) != NULL)
 		take_away(x, old);
 	return 0;
 }
@@ -207,7 +208,7 @@ static int drop_case(struct cfg_edit *x, struct lyd_node *parent, const struct l
 static int refuse_case(struct cfg_edit *x, struct lyd_node *parent, const struct lyd_node *n,
 		       const struct lysc_node *other)
 {
-	const struct lyd_node *twin = find_any(lyd_first_sibling(n), other);
+	const struct lyd_node *twin = cfg_edit_find_any(lyd_first_sibling(n), other);
 	enum cfg_edit_op op = CFG_EDIT_MERGE;
 
 	(void)parent;
@@ -230,7 +231,7 @@ static int check(struct cfg_edit *x, const struct lyd_node *n, enum cfg_edit_op 
 	if ((n->schema->flags & LYS_CONFIG_R) != 0)
 		return cfg_edit_refuse(x, n, "unknown-element", "is state, not configuration");
 	// Two containers are taken one after the other: clients paste documents together.
-	first = n->schema->nodetype == LYS_CONTAINER ? n : find(lyd_first_sibling(n), n);
+	first = n->schema->nodetype == LYS_CONTAINER ? n : cfg_edit_find(lyd_first_sibling(n), n);
 	if (first != NULL && first != n)
 		return cfg_edit_refuse(x, n, "bad-element", "stands twice in the edit");
 	return writes(op) ? other_cases(x, n, NULL, refuse_case) : 0;
@@ -329,6 +330,10 @@ static int apply_opaque(struct cfg_edit *x, struct lyd_node *parent, const struc
 	int rc;
 
 	if (cfg_edit_is_orphan(n)) {
+		if (++x->n_adopted > ADOPTED_MAX)
+			return cfg_nc_refuse(x->e, "too-big",
+					     "more than %d elements without a namespace",
+					     ADOPTED_MAX);
 		rc = cfg_edit_adopt(n, &own, x->e);
 		if (rc == 0)
 			LY_LIST_FOR (own, c)
@@ -341,7 +346,7 @@ static int apply_opaque(struct cfg_edit *x, struct lyd_node *parent, const struc
 	if (schema == NULL || cfg_edit_op_of(x, n, &op, NULL) < 0)
 		return -EINVAL;
 	if (takes_away(op) && cfg_edit_is_blank_leaf(n, schema))
-		return drop(x, n, op, find_any(below(x, parent), schema));
+		return drop(x, n, op, cfg_edit_find_any(below(x, parent), schema));
 	return cfg_edit_diagnose(x, n, schema);
 }
 
@@ -384,7 +389,7 @@ static int apply(struct cfg_edit *x, struct lyd_node *parent, const struct lyd_n
 		return rc;
 	// A container without presence is there when something is in it (RFC 7950 section 7.5.1).
 	np = lysc_is_np_cont(n->schema);
-	target = find(below(x, parent), n);
+	target = cfg_edit_find(below(x, parent), n);
 	fresh = target == NULL;
 	if (takes_away(op)) {
 		struct cfg_edit_order none;
@@ -408,25 +413,40 @@ static int apply(struct cfg_edit *x, struct lyd_node *parent, const struct lyd_n
 	return 0;
 }
 
+static int apply_all(struct lyd_node **tree, const struct lyd_node *edit, enum cfg_edit_op op,
+		     struct cfg_nc_error *e)
+{
+	struct cfg_edit x = { .tree = tree, .e = e };
+	const struct lyd_node *n;
+	int rc = 0;
+
+	LY_LIST_FOR (edit, n) {
+		rc = apply(&x, NULL, n, op);
+		if (rc < 0)
+			break;
+	}
+	return rc;
+}
+
 int cfg_edit(struct lyd_node **tree, const struct lyd_node *edit, const char *default_op,
 	     struct cfg_nc_error *e)
 {
 	struct lyd_node *work = NULL;
-	struct cfg_edit x = { .tree = &work, .e = e };
-	const struct lyd_node *n;
-	enum cfg_edit_op op = strcmp(default_op, "none") == 0	   ? CFG_EDIT_NONE
-			      : strcmp(default_op, "replace") == 0 ? CFG_EDIT_REPLACE
-								   : CFG_EDIT_MERGE;
-	int rc = 0;
+	enum cfg_edit_op op = strcmp(default_op, "none") == 0 ? CFG_EDIT_NONE : CFG_EDIT_MERGE;
+	bool replace = strcmp(default_op, "replace") == 0; // a merge into nothing
+	int rc;
 
-	if (*tree != NULL && op != CFG_EDIT_REPLACE &&
+	if (!replace && (rc = cfg_edit_part(*tree, edit, &work)) != 0) {
+		if (rc < 0)
+			return cfg_nc_refuse(e, "operation-failed", "out of memory");
+		rc = apply_all(&work, edit, op, e);
+		lyd_free_all(work);
+		return rc < 0 ? rc : apply_all(tree, edit, op, e);
+	}
+	if (!replace && *tree != NULL &&
 	    lyd_dup_siblings(*tree, NULL, LYD_DUP_RECURSIVE, &work) != LY_SUCCESS)
 		return cfg_nc_refuse(e, "operation-failed", "out of memory");
-	LY_LIST_FOR (edit, n) {
-		rc = apply(&x, NULL, n, op == CFG_EDIT_REPLACE ? CFG_EDIT_MERGE : op);
-		if (rc < 0)
-			break;
-	}
+	rc = apply_all(&work, edit, op, e);
 	if (rc < 0) {
 		lyd_free_all(work);
 		return rc;
@@ -434,4 +454,15 @@ int cfg_edit(struct lyd_node **tree, const struct lyd_node *edit, const char *de
 	lyd_free_all(*tree);
 	*tree = work;
 	return 0;
+}
+
+int cfg_edit_error_option(const char *option, struct cfg_nc_error *e)
+{
+	if (option == NULL || strcmp(option, "continue-on-error") != 0)
+		return 0;
+	cfg_nc_refuse(e, "operation-not-supported",
+		      "error-option continue-on-error: an edit is done whole or not at all");
+	e->type = "protocol";
+	cfg_nc_info(e, "bad-element", "error-option");
+	return -EINVAL;
 }

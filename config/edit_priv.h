@@ -16,6 +16,7 @@ enum cfg_edit_op {
 struct cfg_edit {
 	struct lyd_node **tree; // what is edited
 	struct cfg_nc_error *e;
+	uint32_t n_adopted; // elements without namespace so far
 };
 
 // Refuse a node of the edit, real or opaque: its path, and what RFC 6241 appendix A wants in
@@ -29,6 +30,17 @@ int cfg_edit_refuse_attr(struct cfg_edit *x, const struct lyd_node *n, const cha
 // The operation of a node: its own, or the inherited one. explicitly may be NULL.
 int cfg_edit_op_of(struct cfg_edit *x, const struct lyd_node *n, enum cfg_edit_op *op,
 		   bool *explicitly);
+
+// The first instance of a schema node, or NULL.
+struct lyd_node *cfg_edit_find_any(const struct lyd_node *siblings, const struct lysc_node *schema);
+// The instance that `like` names, or NULL.
+struct lyd_node *cfg_edit_find(const struct lyd_node *siblings, const struct lyd_node *like);
+
+// --- edit_part.c
+
+// The nodes of tree that the edit looks at, enough to tell whether it can be done.
+// returns 1 and *out; 0 = all of tree is needed; -ENOMEM
+int cfg_edit_part(const struct lyd_node *tree, const struct lyd_node *edit, struct lyd_node **out);
 
 // --- edit_opaq.c
 

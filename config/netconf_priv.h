@@ -81,7 +81,8 @@ int cfg_nc_refuse(struct cfg_nc_error *e, const char *tag, const char *fmt, ...)
 int cfg_nc_refuse_cfg(struct cfg_nc_error *e, const struct cfg_error *err);
 
 // Apply the children of an edit-config's <config> to *tree, all or nothing: on failure *tree is
-// what it was.
+// what it was. One exception: memory that runs out after the edit was found good can leave a part
+// of it, and the answer says "out of memory".
 //
 // default_op  "merge", "replace" or "none"
 // returns     0; -EINVAL with e filled; -ENOMEM
@@ -188,6 +189,10 @@ void cfg_notify_confirm(struct cfg_store *s, const char *event, const struct cfg
 // One whole message to the client.
 void cfg_session_send(struct cfg_session *s, const char *text, size_t size);
 void cfg_time_text(uint64_t ms, char out[32]); // RFC 3339
+
+// Is this error-option honoured? An edit is all or nothing: rollback-on-error, which stop-on-error
+// may be; continue-on-error is refused (RFC 6241 section 7.2). option may be NULL.
+int cfg_edit_error_option(const char *option, struct cfg_nc_error *e);
 
 // --- nc_error.c
 

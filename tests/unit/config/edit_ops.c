@@ -1,6 +1,10 @@
 // edit-config: each operation on each kind of node, choices, order, and errors of content.
 #include "edit_rig.h"
 
+#include <errno.h>
+
+#include "../../../config/edit_priv.h"
+
 static int edit_setup(void **state)
 {
 	return edit_open(state, WEIR_YANG_SRC);
@@ -371,6 +375,57 @@ static void errors_name_what_is_wrong(void **state)
 	}
 }
 
+static void continue_on_error_is_refused_and_named(void **state)
+{
+	struct edit_rig *r = *state;
+
+	assert_int_equal(cfg_edit_error_option(NULL, &r->e), 0);
+	assert_int_equal(cfg_edit_error_option("stop-on-error", &r->e), 0);
+	assert_int_equal(cfg_edit_error_option("rollback-on-error", &r->e), 0);
+	assert_int_equal(cfg_edit_error_option("continue-on-error", &r->e), -EINVAL);
+	assert_string_equal(r->e.tag, "operation-not-supported");
+	assert_non_null(strstr(r->e.message, "continue-on-error"));
+}
+
+// A small edit looks at its own part of the configuration, which then is all that it needs.
+static void the_part_of_an_edit_is_what_it_names(void **state)
+{
+	static const struct {
+		const char *have, *edit, *part;
+		int rc;
+	} cases[] = {
+		{ C("<s>1</s><u>1</u><l><k>a</k><j>1</j><v>1</v></l><l><k>b</k><j>1</j></l>"),
+		  C("<s>2</s><l><k>b</k><j>1</j><v>3</v></l>"),
+		  C("<s>1</s><l><k>b</k><j>1</j></l>"), 1 },
+		// Enough to see that it is not empty.
+		{ C("<np><a>1</a><b>2</b></np><s>1</s>"), C("<np/>"), C("<np><a>1</a></np>"), 1 },
+		{ C("<s>1</s>"), C("<zz/>"), C(""), 1 },
+		{ C("<s>1</s>"), C("<s>1</s>") C("<u>1</u>"), NULL, 0 },
+	};
+	struct edit_rig *r = *state;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct lyd_node *whole, *edit = NULL, *part;
+
+		edit_have(r, cases[i].have);
+		whole = r->tree;
+		assert_int_equal(lyd_parse_data_mem(r->schema->ctx, cases[i].edit, LYD_XML,
+						    LYD_PARSE_ONLY | LYD_PARSE_OPAQ, 0, &edit),
+				 LY_SUCCESS);
+		assert_int_equal(cfg_edit_part(whole, edit, &part), cases[i].rc);
+		r->tree = part;
+		if (cases[i].part == NULL)
+			assert_null(part);
+		else if (strcmp(cases[i].part, C("")) == 0)
+			assert_string_equal(edit_text(r), "<c xmlns=\"urn:t\"/>");
+		else
+			assert_string_equal(edit_text(r), cases[i].part);
+		lyd_free_all(part);
+		lyd_free_all(edit);
+		r->tree = whole;
+	}
+}
+
 // Sloppy clients: no namespace in <config>, or the rpc's.
 static void elements_without_namespace_find_their_module(void **state)
 {
@@ -404,6 +459,13 @@ static void elements_without_namespace_find_their_module(void **state)
 	};
 	struct edit_rig *r = *state;
 
+	char many[65 * 8 + 1] = "";
+
+	for (uint32_t i = 0; i < 65; i++)
+		memcpy(many + 8 * i, "<only/>", 8); // 7 and an end, which the next one covers
+	for (uint32_t i = 0; i < 64; i++)
+		many[8 * i + 7] = ' ';
+	assert_string_equal(edit_try(r, "merge", many), "too-big");
 	RUN(r, examples);
 	assert_non_null(strstr(edit_text(r), "<port xmlns=\"urn:weir:params:xml:ns:yang:"
 					     "weir-interfaces\"><vlan>5</vlan></port>"));
@@ -421,6 +483,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_the_user_orders_stays_in_order, edit_setup,
 						edit_teardown),
 		cmocka_unit_test_setup_teardown(errors_name_what_is_wrong, edit_setup,
+						edit_teardown),
+		cmocka_unit_test_setup_teardown(continue_on_error_is_refused_and_named, edit_setup,
+						edit_teardown),
+		cmocka_unit_test_setup_teardown(the_part_of_an_edit_is_what_it_names, edit_setup,
 						edit_teardown),
 		cmocka_unit_test_setup_teardown(elements_without_namespace_find_their_module,
 						edit_setup, edit_teardown),
