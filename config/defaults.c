@@ -48,3 +48,24 @@ int cfg_defaults(const struct cfg_defaults_ask *ask, struct lyd_node **out, uint
 	*out = NULL;
 	return -ENOMEM;
 }
+
+void cfg_defaults_namespace(char *xml)
+{
+	static const char ours[] = "=\"urn:ietf:params:xml:ns:yang:ietf-netconf-with-defaults\"",
+			  rfc[] = "=\"urn:ietf:params:xml:ns:netconf:default:1.0\"";
+	char *to = xml;
+	bool in_tag = false;
+
+	for (const char *p = xml; *p != '\0';) {
+		// Text that looks the same stays: libyang writes < and > in text as entities.
+		in_tag = *p == '<' || (in_tag && *p != '>');
+		if (in_tag && *p == '=' && strncmp(p, ours, sizeof(ours) - 1) == 0) {
+			memcpy(to, rfc, sizeof(rfc) - 1);
+			to += sizeof(rfc) - 1;
+			p += sizeof(ours) - 1;
+		} else {
+			*to++ = *p++;
+		}
+	}
+	*to = '\0';
+}

@@ -34,4 +34,8 @@ struct cfg_defaults_ask {
 };
 int cfg_defaults(const struct cfg_defaults_ask *ask, struct lyd_node **out, uint32_t *flags);
 
+// libyang 2.1.30 gives the attribute default the namespace of its module; RFC 6243 section 6 has
+// another one. Put it right in data that was printed as XML with report-all-tagged, in place.
+void cfg_defaults_namespace(char *xml);
+
 #endif

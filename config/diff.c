@@ -74,17 +74,16 @@ static const struct field system_fields[] = {
 	F(cfg_system, mac_ageing_s, "mac-ageing"),
 };
 
-<<<<<<< HEAD
 static const struct field management_fields[] = {
 	F(cfg_management, max_sessions, "netconf/max-sessions"),
 	F(cfg_management, idle_timeout_s, "netconf/idle-timeout"),
 	F(cfg_management, hello_timeout_s, "netconf/hello-timeout"),
-=======
+};
+
 static const struct field service_fields[] = {
 	F(cfg_service, addr, "address"),  F(cfg_service, prefix_len, "prefix-length"),
 	F(cfg_service, router, "router"), F(cfg_service, n_dns, "dns"),
 	F(cfg_service, dns, "dns"),	  F(cfg_service, domain, "domain"),
->>>>>>> scale
 };
 
 struct list {
@@ -256,29 +255,19 @@ int cfg_diff(const struct cfg *from, const struct cfg *to, struct cfg_action **o
 	static const struct kind vms = KIND(CFG_OBJ_VM, cfg_vm, vm_fields);
 	static const struct kind files = KIND(CFG_OBJ_FILE, cfg_file, file_fields);
 	static const struct kind systems = KIND(CFG_OBJ_SYSTEM, cfg_system, system_fields);
-<<<<<<< HEAD
 	static const struct kind managements =
 		KIND(CFG_OBJ_MANAGEMENT, cfg_management, management_fields);
-=======
 	static const struct kind services = KIND(CFG_OBJ_SERVICE, cfg_service, service_fields);
->>>>>>> scale
 	struct list l = { 0 };
 
 	*out = NULL;
 	if (memcmp(&from->system, &to->system, sizeof(from->system)) != 0)
 		fields_name(&systems, &from->system, &to->system,
 			    add(&l, CFG_SET_CHANGED, CFG_OBJ_SYSTEM, ""));
-<<<<<<< HEAD
 	if (memcmp(&from->management, &to->management, sizeof(from->management)) != 0)
 		fields_name(&managements, &from->management, &to->management,
 			    add(&l, CFG_SET_CHANGED, CFG_OBJ_MANAGEMENT, ""));
-	if (from->n_portals != to->n_portals || from->n_servers != to->n_servers ||
-	    memcmp(from->portals, to->portals, from->n_portals * sizeof(*from->portals)) != 0 ||
-	    memcmp(from->servers, to->servers, from->n_servers * sizeof(*from->servers)) != 0)
-		add(&l, CFG_SET_CHANGED, CFG_OBJ_STORAGE, "");
-=======
 	diff_storage(&l, from, to);
->>>>>>> scale
 	diff_named(&l, &files, (struct span){ from->files, from->n_files },
 		   (struct span){ to->files, to->n_files });
 	diff_services(&l, &services, from, to);

@@ -96,13 +96,11 @@ for i, piece in enumerate((0, 1, 7)):
     put("netconf", "marks%d" % i, bytes([piece]) + (hello % (nc, 0) + "]]>]]>".join(rpcs) + "]]>]]>").encode())
     put("netconf", "chunks%d" % i, bytes([piece]) + (hello % (nc, 1) + "".join("\n#%d\n%s\n#%d\n%s\n##\n" % (5, r[:5], len(r) - 5, r[5:]) for r in rpcs)).encode())
 
-<<<<<<< HEAD
 rec = "weir-commit 1\nid: 42\ntime: 2026-11-22T08:07:01Z\nuser: root\nclient: cli\ncomment: a\\x0ab\nfile-crc: %s\nsize: 3\ncrc32: 00000000\n\n{}\n"
 put("record", "commit", b"\1" + (rec % "none").encode())
 put("record", "commit-crc", b"\1" + (rec % "0badcafe").encode())
 put("record", "commit-as-it-is", b"\0" + (rec % "none").encode())
 put("record", "pending", b"\3weir-pending 1\nbackup: 1\nfirst: 2\nlast: 3\ndeadline: 4\ntimeout-ms: 5\npersist-id: x\nuser: root\nsession: 6\ncrc32: 00000000\n\n")
-=======
 # Lines of words, one command each; the first byte: an empty tree (1) or one with something in it (0).
 lines = ["set vms vm web1 nic 0 mac 52:54:00:00:00:01 vlan 20 mtu 9k", "set port u0 type uplink vlan 5 mtu 2ki trunk [ 1 20-29 ]", "set int interface g socket /s enabled off",
          "set vm web1 boot method iscsi iscsi server 10.20.0.1 target iqn.x:y", 'set vm web2 boot cmdline "a \\"b\\" \\\\ c" kernel k', "set interface u0 device d", "set vm web1 nic 0 interface u0",
@@ -114,4 +112,3 @@ for i, l in enumerate(lines):
     put("words", "one%02d" % i, b"\0" + l.encode())
 put("words", "all", b"\0" + "\n".join(lines).encode())
 put("words", "from-nothing", b"\1" + "\n".join(lines[:11]).encode())
->>>>>>> words

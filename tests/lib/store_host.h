@@ -1,0 +1,139 @@
+// A host of the configuration store that keeps its commits in memory, with a clock of its own: for
+// unit tests and fuzzers.
+#ifndef STORE_HOST_H
+#define STORE_HOST_H
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cfg_netconf.h"
+
+enum { HOST_KEEPS = 51 };
+
+struct store_host {
+	struct cfg_commit_head head[HOST_KEEPS]; // newest first
+	char *json[HOST_KEEPS];
+	uint32_t n, n_commits, n_confirms;
+	bool refuse;	   // commits and saves are refused
+	bool waits;	   // the last commit waits
+	uint64_t now_ms;
+	const char *state; // NULL = none
+};
+
+static inline int host_keep(struct store_host *h, const struct cfg_commit *c)
+{
+	if (h->n == HOST_KEEPS)
+		free(h->json[--h->n]);
+	memmove(h->head + 1, h->head, h->n * sizeof(h->head[0]));
+	memmove(h->json + 1, h->json, h->n * sizeof(h->json[0]));
+	memset(&h->head[0], 0, sizeof(h->head[0]));
+	h->head[0].id = ++h->n_commits;
+	h->head[0].time_s = (int64_t)(h->now_ms / 1000);
+	snprintf(h->head[0].user, sizeof(h->head[0].user), "%s", c->user);
+	snprintf(h->head[0].client, sizeof(h->head[0].client), "%s", c->client);
+	snprintf(h->head[0].comment, sizeof(h->head[0].comment), "%s", c->comment);
+	h->json[0] = strndup(c->json, c->size);
+	h->n++;
+	return 0;
+}
+
+static inline int host_refuses(const struct store_host *h, struct cfg_error *err)
+{
+	if (h->refuse)
+		snprintf(err->reason, sizeof(err->reason), "the switch says no");
+	return h->refuse ? -EBUSY : 0;
+}
+
+static inline int host_commit(void *arg, const struct cfg_commit *c, struct cfg_error *err)
+{
+	struct store_host *h = arg;
+
+	if (host_refuses(h, err) < 0)
+		return -EBUSY;
+	h->waits = c->wait != NULL;
+	cfg_free(c->next);
+	return host_keep(h, c);
+}
+
+static inline int host_save(void *arg, const struct cfg_commit *c, struct cfg_error *err)
+{
+	return host_refuses(arg, err) < 0 ? -EBUSY : host_keep(arg, c);
+}
+
+static inline int host_confirm(void *arg, struct cfg_error *err)
+{
+	struct store_host *h = arg;
+
+	if (host_refuses(h, err) < 0)
+		return -EBUSY;
+	h->waits = false;
+	h->n_confirms++;
+	return 0;
+}
+
+static inline int host_plan(void *arg, const struct cfg *next, char **text, struct cfg_error *err)
+{
+	(void)next;
+	*text = strdup("port a: add\n");
+	return host_refuses(arg, err);
+}
+
+static inline int host_history(void *arg, uint32_t n, struct cfg_commit_head *head, char **json,
+			       struct cfg_error *err)
+{
+	struct store_host *h = arg;
+
+	(void)err;
+	if (n >= h->n)
+		return -ENOENT;
+	*head = h->head[n];
+	if (json != NULL)
+		*json = strdup(h->json[n]);
+	return 0;
+}
+
+static inline int host_state(void *arg, char **json, struct cfg_error *err)
+{
+	struct store_host *h = arg;
+
+	(void)err;
+	*json = strdup(h->state == NULL ? "{}" : h->state);
+	return 0;
+}
+
+static inline uint64_t host_now(void *arg)
+{
+	return ((struct store_host *)arg)->now_ms;
+}
+
+// A store on h with the configuration {} running and kept. returns 0 or a negative errno
+static inline int host_store(struct store_host *h, struct cfg_schema *schema, struct cfg_store **out)
+{
+	const struct cfg_host host = { h,	     host_commit, host_save, host_confirm, host_plan,
+				       host_history, host_state,  host_now };
+	const struct cfg_commit first = { .json = "{}",
+					  .size = 2,
+					  .user = "weir",
+					  .client = "file",
+					  .comment = "" };
+	struct cfg_error err;
+	int rc;
+
+	memset(h, 0, sizeof(*h));
+	h->now_ms = 1700000000000;
+	rc = cfg_store_create(schema, &host, out);
+	if (rc == 0)
+		rc = host_keep(h, &first);
+	h->n_commits = 0;
+	return rc < 0 ? rc : cfg_store_load(*out, "{}", 2, &err);
+}
+
+static inline void host_fini(struct store_host *h)
+{
+	while (h->n > 0)
+		free(h->json[--h->n]);
+}
+
+#endif
