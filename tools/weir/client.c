@@ -224,14 +224,34 @@ static const char *member(const json_t *o, const char *key)
 	return s == NULL ? "" : s;
 }
 
-static int refused(struct cli *c, const json_t *err)
+// Where the switch saw the problem, what was there, and why not. A person sees the wrong word
+// marked above already, so the reason comes first.
+static void tell_refusal(struct cli *c, const json_t *err, const char *reason)
 {
 	const char *path = member(err, "path"), *value = member(err, "value");
+	json_int_t line = json_integer_value(json_object_get(err, "line"));
+	size_t size = strlen(path);
+	struct text t = { 0 };
+
+	text_put(&t, "refused: ");
+	if (line > 0)
+		text_printf(&t, "line %lld: ", (long long)line);
+	if (path[0] != '\0' && !c->terminal)
+		text_printf(&t, "%s%s ", path,
+			    value[0] == '\0' && path[size - 1] != ':' ? ":" : "");
+	text_printf(&t, "%s%s%s", value, value[0] != '\0' ? ": " : "", reason);
+	if (path[0] != '\0' && c->terminal)
+		text_printf(&t, "\nat: %s", path);
+	cli_problem(c, 0, "%s", t.buf);
+	free(t.buf);
+}
+
+static int refused(struct cli *c, const json_t *err)
+{
 	char *reason = need(strdup(member(err, "reason"))), *expected;
 	uint32_t at = (uint32_t)json_integer_value(json_object_get(err, "at"));
 	uint32_t size = (uint32_t)json_integer_value(json_object_get(err, "size"));
-	json_int_t line = json_integer_value(json_object_get(err, "line"));
-	bool mark = c->has_caret && line == 0 && (at > 0 || size > 0);
+	bool mark = c->has_caret && (at > 0 || size > 0);
 
 	expected = strstr(reason, "; expected: ");
 	if (expected != NULL) {
@@ -241,13 +261,7 @@ static int refused(struct cli *c, const json_t *err)
 	// What was typed stands right above: point first, then say why.
 	if (mark && c->indent > 0)
 		cli_mark(c, c->caret + at, size);
-	if (line > 0)
-		cli_problem(c, 0, "refused: line %lld: %s%s%s%s%s", (long long)line, path,
-			    path[0] != '\0' ? " " : "", value, value[0] != '\0' ? ": " : "",
-			    reason);
-	else
-		cli_problem(c, 0, "refused: %s%s%s%s%s", path, path[0] != '\0' ? " " : "", value,
-			    value[0] != '\0' ? ": " : "", reason);
+	tell_refusal(c, err, reason);
 	if (mark && c->indent == 0)
 		cli_mark(c, c->caret + at, size);
 	if (expected != NULL)

@@ -7,7 +7,7 @@
 // A confirmed commit of ours is bound to this and not to the session: who cuts off his own
 // terminal can confirm from another, or waits until it rolls back.
 static const char persist[] = "weir-cli";
-enum { MINUTES = 10, MINUTES_MAX = 65535 };
+enum { CONFIRM_S = 600, CONFIRM_MAX_S = 65535 * 60 };
 
 struct waiting {
 	bool is;
@@ -32,15 +32,25 @@ static int waiting_read(struct cli *c, struct waiting *w)
 	return 0;
 }
 
-static int confirmed_args(struct cli *c, const char *minutes, json_t *args)
+// "5" is minutes, "90s" seconds. returns 0 when it is out of range
+static uint32_t confirm_seconds(const char *typed)
 {
-	unsigned long n = minutes == NULL ? MINUTES : strtoul(minutes, NULL, 10);
+	unsigned long n = typed == NULL ? CONFIRM_S : strtoul(typed, NULL, 10);
 
-	if (n == 0 || n > MINUTES_MAX)
-		return cli_problem(c, EXIT_USAGE, "confirmed %s: 1..%d minutes", minutes,
-				   MINUTES_MAX);
+	if (typed != NULL && strchr(typed, 's') == NULL)
+		n = n > CONFIRM_MAX_S ? 0 : n * 60;
+	return n > CONFIRM_MAX_S ? 0 : (uint32_t)n;
+}
+
+static int confirmed_args(struct cli *c, const char *typed, json_t *args)
+{
+	uint32_t n = confirm_seconds(typed);
+
+	if (n == 0)
+		return cli_problem(c, EXIT_USAGE,
+				   "confirmed %s: 1..65535 minutes, or seconds as 90s", typed);
 	json_object_set_new(args, "confirmed", json_pack("[n]"));
-	json_object_set_new(args, "confirm-timeout", json_integer((json_int_t)n * 60));
+	json_object_set_new(args, "confirm-timeout", json_integer(n));
 	json_object_set_new(args, "persist", json_string(persist));
 	return 0;
 }
@@ -78,7 +88,7 @@ int run_commit(struct cli *c, const struct command *cmd)
 {
 	json_t *args = need(json_object());
 	bool confirmed = command_has(cmd, "confirmed");
-	const char *minutes = command_arg(cmd, "MINUTES");
+	uint32_t seconds = confirm_seconds(command_arg(cmd, "MINUTES"));
 	int rc = commit_args(c, cmd, args);
 
 	if (rc != 0) {
@@ -90,8 +100,8 @@ int run_commit(struct cli *c, const struct command *cmd)
 		return rc;
 	if (confirmed)
 		fprintf(c->out,
-			"committed; rolls back in %lu min unless confirmed (commit or confirm)\n",
-			minutes == NULL ? MINUTES : strtoul(minutes, NULL, 10));
+			"committed; rolls back in %u:%02u unless confirmed (commit or confirm)\n",
+			seconds / 60, seconds % 60);
 	else
 		fputs("committed\n", c->out);
 	if (command_has(cmd, "and-quit"))

@@ -249,6 +249,15 @@ static uint32_t last_part(const char *line, unsigned *modes)
 	return begin < size ? begin : size;
 }
 
+// Only the daemon knows whether a path says enough.
+static bool path_is_open(const struct complete *x, uint32_t v)
+{
+	const struct pattern *p = &x->m.pattern[v];
+
+	return (x->m.verb[v]->flags & (V_CONFIG | V_DIFF)) == 0 && !p->token[p->n - 1].literal &&
+	       strcmp(p->token[p->n - 1].text, "PATH") == 0;
+}
+
 void complete_line(struct cli *c, unsigned modes, const char *line, struct candidates *out)
 {
 	struct complete x = { .c = c, .line = line, .modes = modes, .out = out };
@@ -264,7 +273,8 @@ void complete_line(struct cli *c, unsigned modes, const char *line, struct candi
 	if (x.m.problem.size == 0) {
 		for (uint32_t i = 0; i < x.m.n; i++)
 			add_tokens(&x, i);
-		out->may_end = cursor(&x)->size == 0 && match_end(&x.m, &v) != NULL;
+		out->may_end = cursor(&x)->size == 0 && match_end(&x.m, &v) != NULL &&
+			       (x.m.verb[v]->run == NULL || !path_is_open(&x, v));
 	}
 	match_free(&x.m);
 	words_free(&x.words);

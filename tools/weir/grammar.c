@@ -132,10 +132,15 @@ uint32_t match_next(const struct match *m, uint32_t v)
 
 static bool argument_takes(const char *name, const struct word *w)
 {
-	bool number = strcmp(name, "NUMBER") == 0 || strcmp(name, "MINUTES") == 0 ||
-		      strcmp(name, "COUNT") == 0;
+	bool time = strcmp(name, "MINUTES") == 0;
+	bool number = strcmp(name, "NUMBER") == 0 || strcmp(name, "COUNT") == 0;
+	size_t digits = strspn(w->text, "0123456789");
+	const char *unit = w->text + digits;
 
-	return !number || (w->text[0] != '\0' && w->text[strspn(w->text, "0123456789")] == '\0');
+	if (!number && !time)
+		return true;
+	return digits > 0 &&
+	       (*unit == '\0' || (time && (strcmp(unit, "s") == 0 || strcmp(unit, "m") == 0)));
 }
 
 enum how { EXACT, ARGUMENT, BEGINS };

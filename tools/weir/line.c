@@ -163,9 +163,8 @@ static unsigned char on_tab(EditLine *el, int ch)
 		rc = CC_REFRESH_BEEP;
 	}
 	free(term.tabbed);
-	term.tabbed = rc == CC_REFRESH_BEEP ? line : NULL;
-	if (term.tabbed == NULL)
-		free(line);
+	term.tabbed = rc == CC_REDISPLAY ? NULL : typed(el);
+	free(line);
 	candidates_free(&o);
 	return rc;
 }
@@ -324,9 +323,9 @@ int run_terminal(struct cli *c)
 			continue;
 		}
 		history_add(h, line);
+		history_keep(h, path); // now: a terminal may be cut off at any time
 		one_line(c, line);
 	}
-	history_keep(h, path);
 	history_end(h);
 	el_end(el);
 	free(path);

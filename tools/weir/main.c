@@ -156,8 +156,9 @@ static int run(struct cli *c, const struct options *o)
 		if (rc == 0)
 			rc = person ? run_terminal(c) : run_stream(c, "stdin", stdin);
 	}
-	if (c->configuring && !person && rc == 0)
-		rc = configure_leave(c);
+	// Whatever came of it: what was not committed stays behind, and that is worth a word.
+	if (c->configuring && !person)
+		(void)configure_leave(c);
 	return rc;
 }
 

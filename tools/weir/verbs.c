@@ -135,7 +135,7 @@ static const struct {
 	{ "VM", "Name of a virtual machine" },
 	{ "PATH", "Words of a path" },
 	{ "NUMBER", "A number" },
-	{ "MINUTES", "Minutes, 1..65535" },
+	{ "MINUTES", "Minutes, or seconds as 90s" },
 	{ "COUNT", "Number of frames" },
 	{ "FILE", "File; - is standard input or output" },
 	{ "TEXT", "Text" },
