@@ -14,6 +14,7 @@ struct ctl_server;  // server.c
 struct ctl_netconf; // netconf.c
 
 #define CTL_VM_EVENTS 48
+#define CTL_VM_CHAINS 1024 // a power of two
 
 // The life of a VM as its operator reads it.
 struct ctl_vm_event {
@@ -43,12 +44,13 @@ struct ctl {
 	struct ctl_boot *boot;
 	struct ctl_server *server;
 	struct ctl_netconf *netconf;
-	struct ctl_vm *vms;
+	struct ctl_vm *vms[CTL_VM_CHAINS]; // by name
 	bool hugepages, eal_started;
 	struct cfg_system fixed; // what the process started with
 	uint32_t worker_cpus[DP_MAX_WORKERS];
 	uint64_t files_stamp; // of the boot files that are served
 	uint64_t started_ns, vms_generation;
+	uint32_t vm_next; // to be looked at
 };
 
 // --- apply.c
