@@ -39,7 +39,7 @@ struct ctl_vm {
 struct ctl {
 	struct ev_loop *loop;
 	const char *config_path, *socket_path;
-	char state_dir[PATH_MAX]; // of the commits
+	char state_dir[PATH_MAX];		     // of the commits
 	const struct dp_link_driver *const *drivers; // NULL-terminated; NULL = the real ones
 	struct cfg_schema *schema;
 	struct cfg *running;
@@ -59,7 +59,7 @@ struct ctl {
 	uint64_t files_stamp; // of the boot files that are served
 	uint64_t started_ns, vms_generation;
 	int64_t started_s; // CLOCK_REALTIME at started_ns
-	uint32_t vm_next; // to be looked at
+	uint32_t vm_next;  // to be looked at
 };
 
 // --- apply.c
