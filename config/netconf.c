@@ -14,7 +14,6 @@
 
 enum {
 	CHUNK_MAX = 1 << 20,
-	DEPTH_MAX = 128, // of elements in elements; the parser is recursive
 };
 
 static void put(struct cfg_session *s, const char *data, size_t size)
@@ -289,28 +288,10 @@ static void answer(struct cfg_session *s, const struct lyd_node *envelope,
 	lyd_free_all(c.out);
 }
 
-// How deep elements stand in elements, at most DEPTH_MAX? Comments and CDATA that look like
-// elements count too: at worst something is refused that need not be.
-static bool depth_ok(const char *text)
+static void count_bad(struct cfg_session *s)
 {
-	uint32_t depth = 0;
-
-	for (const char *p = strchr(text, '<'); p != NULL; p = strchr(p + 1, '<')) {
-		const char *end;
-
-		if (p[1] == '!' || p[1] == '?')
-			continue;
-		if (p[1] == '/') {
-			depth -= depth > 0;
-			continue;
-		}
-		end = strchr(p, '>');
-		if (end != NULL && end[-1] == '/')
-			continue;
-		if (++depth > DEPTH_MAX)
-			return false;
-	}
-	return true;
+	s->in_bad_rpcs++;
+	s->store->count.in_bad_rpcs++;
 }
 
 static void rpc(struct cfg_session *s)
@@ -319,17 +300,19 @@ static void rpc(struct cfg_session *s)
 	const struct ly_ctx *ctx = s->store->schema->ctx;
 	struct cfg_nc_error e = { 0 };
 	struct ly_in *in = NULL;
+	char *text = NULL;
 
 	s->in_rpcs++;
 	s->store->count.in_rpcs++;
-	if (!depth_ok(s->in.msg)) {
-		cfg_nc_refuse(&e, "too-big", "elements in elements: more than %d deep", DEPTH_MAX);
-		e.type = "rpc";
+	if (cfg_xml_guard(s->in.msg, &text, &e) < 0) {
+		s->ended |= s->in.chunked && strcmp(e.tag, "malformed-message") == 0;
+		count_bad(s);
 		answer(s, NULL, NULL, &e);
 		return;
 	}
-	if (ly_in_new_memory(s->in.msg, &in) != LY_SUCCESS) {
+	if (ly_in_new_memory(text != NULL ? text : s->in.msg, &in) != LY_SUCCESS) {
 		s->failed = s->ended = true;
+		free(text);
 		return;
 	}
 	if (lyd_parse_op(ctx, NULL, in, LYD_XML, LYD_TYPE_RPC_NETCONF, &envelope, &op) !=
@@ -342,8 +325,7 @@ static void rpc(struct cfg_session *s)
 		}
 		s->ended |= envelope == NULL &&
 			    s->in.chunked; // RFC 6241 appendix A: nothing can be answered to it
-		s->in_bad_rpcs++;
-		s->store->count.in_bad_rpcs++;
+		count_bad(s);
 		answer(s, envelope, NULL, &e);
 	} else {
 		answer(s, envelope, op, NULL);
@@ -351,6 +333,7 @@ static void rpc(struct cfg_session *s)
 	lyd_free_all(op);
 	lyd_free_all(envelope);
 	ly_in_free(in, 0);
+	free(text);
 }
 
 static int json_refusal(char **answer, const struct cfg_nc_error *e)
