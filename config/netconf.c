@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "cfg_json.h"
+#include "defaults_priv.h"
 #include "netconf_priv.h"
 
 #define BASE_10 "urn:ietf:params:netconf:base:1.0"
@@ -236,13 +237,17 @@ static void write_attributes(FILE *f, const struct lyd_node *envelope)
 
 static void write_reply(FILE *f, struct cfg_call *c)
 {
-	char *body = lyd_child(c->out) == NULL ? NULL
-					       : cfg_tree_print(lyd_child(c->out), LYD_XML,
-								LYD_PRINT_SHRINK | c->print);
+	char *body =
+		lyd_child(c->out) == NULL
+			? NULL
+			: cfg_tree_print(lyd_child(c->out), LYD_XML,
+					 LYD_PRINT_SHRINK | LYD_PRINT_KEEPEMPTYCONT | c->print);
 
 	if (lyd_child(c->out) == NULL) {
 		fputs("<ok/>", f);
 	} else if (body != NULL) {
+		if ((c->print & LYD_PRINT_WD_ALL_TAG) != 0)
+			cfg_defaults_namespace(body);
 		fputs(body, f);
 	} else {
 		cfg_nc_refuse(&c->e, "resource-denied", "out of memory");
@@ -361,7 +366,8 @@ static int json_refusal(char **answer, const struct cfg_nc_error *e)
 
 static int json_reply(char **answer, const struct cfg_call *c)
 {
-	char *body = cfg_tree_print(lyd_child(c->out), LYD_JSON, LYD_PRINT_SHRINK | c->print);
+	char *body = cfg_tree_print(lyd_child(c->out), LYD_JSON,
+				    LYD_PRINT_SHRINK | LYD_PRINT_KEEPEMPTYCONT | c->print);
 
 	if (body != NULL && asprintf(answer, "{\"ok\":true,\"data\":%s}", body) < 0)
 		*answer = NULL;

@@ -116,7 +116,7 @@ int cfg_call_edit(struct cfg_call *c, struct lyd_node *next, bool only_test)
 static int edit(struct cfg_call *c, const struct lyd_node *config)
 {
 	const char *default_op = cfg_value(c->op, "default-operation"),
-		   *test = said(c, "test-option"), *on_error = cfg_value(c->op, "error-option");
+		   *test = said(c, "test-option");
 	const struct lyd_node_any *any = (const struct lyd_node_any *)config;
 	struct lyd_node *next;
 
