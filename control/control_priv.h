@@ -60,6 +60,13 @@ struct ctl {
 	uint64_t started_ns, vms_generation;
 	int64_t started_s; // CLOCK_REALTIME at started_ns
 	uint32_t vm_next;  // to be looked at
+	// What subscribers were told of a port's link; events.c.
+	struct ctl_port_seen {
+		uint32_t gen;
+		bool up;
+	} ports_seen[DP_MAX_PORTS];
+	uint32_t port_next;
+	bool ports_heard;
 };
 
 // --- apply.c
@@ -112,6 +119,12 @@ void ctl_vm_event(struct ctl *c, const char *vm, uint64_t ns, const char *fmt, .
 void ctl_vm_watch(struct ctl *c, uint64_t now_ns);
 const struct ctl_vm *ctl_vm_find(const struct ctl *c, const char *name);
 void ctl_vms_free(struct ctl *c);
+
+// --- events.c: notifications
+
+void ctl_event_vm(struct ctl *c, const char *vm, const char *text);
+// Look for links that came or went. Call every few ms.
+void ctl_event_ports(struct ctl *c);
 
 // --- server.c: the UNIX socket of local tools
 

@@ -87,6 +87,7 @@ static void on_watch(struct ev_loop *loop, struct ev_timer *t, int revents)
 	(void)loop;
 	(void)revents;
 	ctl_vm_watch(t->data, dp_switch_now_ns());
+	ctl_event_ports(t->data);
 }
 
 static int options_read(int argc, char **argv, struct ctl *c, struct options *o)
