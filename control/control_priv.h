@@ -15,6 +15,7 @@ struct ctl_boot;    // boot_thread.c
 struct ctl_server;  // server.c
 struct ctl_netconf; // netconf.c
 struct ctl_persist; // persist.c
+struct ctl_file;    // boot_files.c
 
 #define CTL_VM_EVENTS 48
 #define CTL_VM_CHAINS 1024 // a power of two
@@ -53,6 +54,7 @@ struct ctl {
 	bool has_file_crc;
 	const char *first; // where the first configuration came from; "" = a commit that is kept
 	struct ctl_vm *vms[CTL_VM_CHAINS]; // by name
+	struct ctl_file *files;
 	bool hugepages, eal_started;
 	struct cfg_system fixed; // what the process started with
 	uint32_t worker_cpus[DP_MAX_WORKERS];
@@ -95,10 +97,19 @@ int ctl_translate(const struct cfg *running, const struct cfg *next, const struc
 		  int n, struct dp_plan *plan);
 // A boot table of `cfg` as the ports stand now; files are read. returns 0, or negative with err
 // filled
-int ctl_boot_table(const struct ctl *c, const struct cfg *cfg, struct boot_table **out,
+int ctl_boot_table(struct ctl *c, const struct cfg *cfg, struct boot_table **out,
 		   struct cfg_error *err);
 // Fill in what is known only after the commit: port indexes and the service MAC.
 void ctl_boot_table_bind(const struct ctl *c, const struct cfg *cfg, struct boot_table *t);
+
+// --- boot_files.c
+
+// One file for a boot table; read only when it changed. returns 0, or a negative errno with err
+// filled
+int ctl_boot_file(struct ctl *c, const struct cfg_file *from, struct boot_file *out,
+		  struct cfg_error *err);
+// After the last table was freed.
+void ctl_boot_files_free(struct ctl *c);
 
 // --- boot_thread.c
 
