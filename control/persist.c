@@ -232,7 +232,7 @@ static int commit_read(const struct ctl_persist *p, uint64_t id, struct cfg_comm
 		       char **text, size_t *size)
 {
 	char name[NAME_CAP];
-	const char *json = NULL;
+	size_t json_at = 0;
 	struct cfg_error err = { .reason = "another id than its name says" };
 	struct bytes b;
 	int rc;
@@ -247,7 +247,7 @@ static int commit_read(const struct ctl_persist *p, uint64_t id, struct cfg_comm
 	else if (text == NULL)
 		rc = cfg_commit_head_read(b.buf, b.file_size, h, &err);
 	else
-		rc = cfg_commit_read(b.buf, b.size, h, &json, size, &err);
+		rc = cfg_commit_read(b.buf, b.size, h, &json_at, &err);
 	if (rc < 0 || h->id != id) {
 		put_aside(p, p->commits_fd, name, err.reason);
 		free(b.buf);
@@ -257,7 +257,8 @@ static int commit_read(const struct ctl_persist *p, uint64_t id, struct cfg_comm
 		free(b.buf);
 		return 0;
 	}
-	memmove(b.buf, json, *size);
+	*size = b.size - json_at;
+	memmove(b.buf, b.buf + json_at, *size);
 	b.buf[*size] = '\0';
 	*text = b.buf;
 	return 0;
