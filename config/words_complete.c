@@ -11,7 +11,8 @@ struct complete {
 	struct lyd_node *tree;
 	const struct cfg_words *line;
 	enum cfg_words_mode mode;
-	const char *begin; // what stands at the cursor already
+	const struct lysc_type *type; // whose identities are being listed
+	const char *begin;	      // what stands at the cursor already
 	struct cfg_words_candidates *out;
 };
 
@@ -34,8 +35,11 @@ static char *sentence(const char *text, const char *more)
 		if (*p == '.' && (p[1] == ' ' || p[1] == '\n' || p[1] == '\0'))
 			break;
 	}
-	if (more != NULL && more[0] != '\0')
-		cfg_words_printf(&t, "%s(%s)", t.size > 0 ? " " : "", more);
+	if (more != NULL && more[0] != '\0') {
+		cfg_words_put(&t, t.size > 0 ? " (" : "(");
+		cfg_words_put(&t, more);
+		cfg_words_put(&t, ")");
+	}
 	return cfg_words_text_take(&t, &out) < 0 ? NULL : out;
 }
 
@@ -74,39 +78,47 @@ static bool begins(const struct complete *c, const char *word)
 }
 
 // A value: in quotes where it needs them, once.
-static void add_value(struct complete *c, const char *value, const char *help,
-		      enum cfg_words_kind kind)
+static void add_word(struct complete *c, const char *value, const char *help,
+		     enum cfg_words_kind kind)
 {
 	struct cfg_words_text t = { 0 };
+	bool known = false;
 
-	if (!begins(c, value))
-		return;
 	cfg_words_put_word(&t, value);
-	for (uint32_t i = 0; t.buf != NULL && i < c->out->n; i++) {
-		if (c->out->item[i].kind != CFG_WORDS_FREE &&
-		    strcmp(c->out->item[i].word, t.buf) == 0) {
-			free(t.buf);
-			return;
-		}
-	}
-	if (t.buf != NULL)
+	for (uint32_t i = 0; t.buf != NULL && i < c->out->n; i++)
+		known |= c->out->item[i].kind != CFG_WORDS_FREE &&
+			 strcmp(c->out->item[i].word, t.buf) == 0;
+	if (t.buf != NULL && !known)
 		add(c, t.buf, sentence(help, NULL), kind);
 	c->out->failed |= t.failed;
 	free(t.buf);
 }
 
-// The same, of a node of the tree.
+static void add_value(struct complete *c, const char *value, const char *help,
+		      enum cfg_words_kind kind)
+{
+	if (begins(c, value))
+		add_word(c, value, help, kind);
+}
+
+// A value of the tree.
 static void add_node(struct complete *c, const struct lyd_node *n, enum cfg_words_kind kind)
 {
+	const struct lysc_type *real = ((const struct lyd_node_term *)n)->value.realtype;
+	const char *value = lyd_get_value(n), *name = strchr(value, ':');
 	struct cfg_words_text t = { 0 };
 
-	cfg_words_put_value(&t, n); // quoted, perhaps: compare without
-	if (begins(c, lyd_get_value(n))) {
-		add_value(c, lyd_get_value(n), n->schema->dsc, kind);
-	} else if (t.buf != NULL && begins(c, t.buf)) {
-		add_value(c, t.buf, n->schema->dsc, kind);
+	// An identity by its short name, where that is clear.
+	if (real->basetype == LY_TYPE_IDENT && name != NULL &&
+	    (begins(c, name + 1) || begins(c, value))) {
+		cfg_words_put_value(&t, n);
+		if (t.buf != NULL)
+			add_word(c, t.buf, n->schema->dsc, kind);
+		c->out->failed |= t.failed;
+		free(t.buf);
+		return;
 	}
-	free(t.buf);
+	add_value(c, value, n->schema->dsc, kind);
 }
 
 // --- Values
@@ -115,7 +127,15 @@ static void add_ident(void *arg, const struct lysc_ident *id)
 {
 	struct complete *c = arg;
 
-	add_value(c, id->name, id->dsc, CFG_WORDS_VALUE);
+	struct cfg_words_text t = { 0 };
+
+	cfg_words_put_identity(&t, c->type, id);
+	if (t.buf != NULL && begins(c, id->name))
+		add_word(c, t.buf, id->dsc, CFG_WORDS_VALUE);
+	else if (t.buf != NULL)
+		add_value(c, t.buf, id->dsc, CFG_WORDS_VALUE);
+	c->out->failed |= t.failed;
+	free(t.buf);
 }
 
 // Module that a prefix of a leafref stands for; size 0 = none is written, the module of the path.
@@ -240,6 +260,7 @@ static void add_typed(struct complete *c, const struct lysc_type *type, unsigned
 		add_items(c, ((const struct lysc_type_bits *)type)->bits);
 		break;
 	case LY_TYPE_IDENT:
+		c->type = type;
 		cfg_words_identities(type, add_ident, c);
 		break;
 	case LY_TYPE_LEAFREF:
@@ -268,10 +289,14 @@ static const char *default_of(const struct lysc_node *n)
 // "<vlan>": what may be written freely, with the type as help.
 static void add_free(struct complete *c, const struct lysc_node *leaf)
 {
-	LY_DATA_TYPE base = cfg_words_type(leaf)->basetype;
+	const struct lysc_type *real = cfg_words_type(leaf);
+	LY_DATA_TYPE base;
 	struct cfg_words_text type = { 0 }, word = { 0 };
 	const char *dflt = default_of(leaf);
 
+	if (real->basetype == LY_TYPE_LEAFREF)
+		real = ((const struct lysc_type_leafref *)real)->realtype;
+	base = real->basetype;
 	if (base == LY_TYPE_BOOL || base == LY_TYPE_ENUM || base == LY_TYPE_IDENT)
 		return; // all values have been listed
 	cfg_words_printf(&word, "<%s>", leaf->name);
@@ -408,15 +433,16 @@ static void name(struct complete *c, const struct cfg_reach *r, bool alias)
 		cfg_words_put(&word, r->name);
 	else
 		cfg_words_put_name(&word, c->k.s->ctx, n);
-	if (word.buf != NULL && begins(c, word.buf)) {
+	if (word.buf != NULL && (begins(c, word.buf) || begins(c, r->name))) {
 		add(c, word.buf, sentence(n->dsc, NULL),
 		    alias			   ? CFG_WORDS_ALIAS
 		    : n->nodetype == LYS_CONTAINER ? CFG_WORDS_CONTAINER
 		    : n->nodetype == LYS_LIST	   ? CFG_WORDS_LIST
 						   : CFG_WORDS_LEAF);
 		if (!c->out->failed && c->out->n > 0)
-			c->out->item[c->out->n - 1].mandatory =
-				c->mode == CFG_WORDS_SET && (n->flags & LYS_MAND_TRUE) != 0;
+			c->out->item[c->out->n - 1].mandatory = c->mode == CFG_WORDS_SET &&
+								(n->flags & LYS_MAND_TRUE) != 0 &&
+								!exists(c, r);
 	}
 	c->out->failed |= word.failed;
 	free(word.buf);

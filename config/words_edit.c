@@ -204,6 +204,7 @@ static int delete_line(struct cfg_schema *s, struct lyd_node **tree, const struc
 	struct cfg_walk k;
 	int rc = cfg_walk_init(&k, s, line, CFG_WORDS_DELETE, e);
 
+	k.wild = true;
 	if (rc == 0)
 		rc = cfg_walk_words(&k, line->n);
 	if (rc == 0)

@@ -23,7 +23,7 @@
 
 #include "config_priv.h"
 
-#define CFG_WORDS_LINE (64u << 10)   // longest line, bytes
+#define CFG_WORDS_LINE (1u << 20)    // longest line, bytes
 #define CFG_WORDS_MAX 1024	     // words in a line
 #define CFG_WORDS_KEYS 8	     // keys of a list
 #define CFG_WORDS_CANDIDATES 2000    // most candidates of one completion
@@ -145,7 +145,7 @@ struct cfg_words_candidate {
 	char *word; // as it has to be typed, quotes included
 	char *help; // first sentence of the description, or of a value the type; never NULL
 	enum cfg_words_kind kind;
-	bool mandatory;
+	bool mandatory; // and not there yet
 };
 
 struct cfg_words_candidates {
@@ -157,8 +157,8 @@ struct cfg_words_candidates {
 	struct cfg_words_error error; // when a word before the last one is refused
 };
 
-// What could stand in place of the line's last word and begins with it. In modes other than SET
-// only what is in the tree.
+// What could stand in place of the line's last word and begins with it. DELETE and SHOW offer only
+// what is in the tree.
 //
 // line     of cfg_words_split_partial; its last word is the one at the cursor
 // returns  0 and *out (release with cfg_words_candidates_fini); -EINVAL: a word before the last one
@@ -211,7 +211,8 @@ struct cfg_walk {
 	struct lyd_node *last; // what was completed last; NULL = nothing
 	char *key[CFG_WORDS_KEYS];
 	uint32_t n_keys;
-	bool all; // every instance of `pending` is meant
+	bool wild; // * names all entries of a list
+	bool all;  // every instance of `pending` is meant
 };
 
 // A node that can be named here, and how.
@@ -261,9 +262,12 @@ int cfg_words_value(const struct ly_ctx *ctx, const struct lysc_node *leaf, cons
 void cfg_words_put_value(struct cfg_words_text *t, const struct lyd_node *leaf);
 void cfg_words_type_text(struct cfg_words_text *t, const struct lysc_node *leaf);
 const struct lysc_type *cfg_words_type(const struct lysc_node *leaf);
-// Every identity that the type allows.
 typedef void (*cfg_ident_fn)(void *arg, const struct lysc_ident *id);
+// Every identity that the type allows.
 void cfg_words_identities(const struct lysc_type *type, cfg_ident_fn fn, void *arg);
+// Its name, with the module where the type allows several of that name.
+void cfg_words_put_identity(struct cfg_words_text *t, const struct lysc_type *type,
+			    const struct lysc_ident *id);
 
 // The node of the tree that n, of a line's tree, means; NULL = there is none.
 struct lyd_node *cfg_words_find(struct lyd_node *tree, const struct lyd_node *n);

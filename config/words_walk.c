@@ -307,22 +307,29 @@ struct lyd_node *cfg_words_rival(struct lyd_node *siblings, const struct lysc_no
 	return NULL;
 }
 
+// Two cases of one choice cannot be in one line.
+static int alone(struct cfg_walk *k, uint32_t i, struct lyd_node *parent, const struct lysc_node *n)
+{
+	const struct lyd_node *other = cfg_words_rival(cfg_words_siblings(k->root, parent), n);
+
+	if (other == NULL)
+		return 0;
+	return cfg_words_refuse(k, i, "%s and %s exclude each other", other->schema->name, n->name);
+}
+
 static int enter(struct cfg_walk *k, uint32_t i, const struct cfg_reach *r)
 {
 	const struct lysc_node *n = r->node;
-	const struct lyd_node *other;
 	struct lyd_node *parent = k->at;
 
 	if (lysc_is_key(n))
 		return cfg_words_refuse(k, i, "is a key: it stands right after the list's name");
 	if (k->mode == CFG_WORDS_EDIT && (n->nodetype & (LYS_LEAF | LYS_LEAFLIST)) != 0)
 		return cfg_words_refuse(k, i, "is a value: there is nothing inside it");
-	if (r->via != NULL && box(k, r->via, &parent) < 0)
-		return -ENOMEM;
-	other = parent == NULL ? NULL : cfg_words_rival(lyd_child(parent), n);
-	if (other != NULL)
-		return cfg_words_refuse(k, i, "%s and %s exclude each other", other->schema->name,
-					n->name);
+	if (r->via != NULL && (alone(k, i, parent, r->via) < 0 || box(k, r->via, &parent) < 0))
+		return k->e->reason[0] != '\0' ? -EINVAL : -ENOMEM;
+	if (alone(k, i, parent, n) < 0)
+		return -EINVAL;
 	k->parent = parent;
 	k->pending = n;
 	k->n_keys = 0;
@@ -415,8 +422,7 @@ static int key_word(struct cfg_walk *k, uint32_t i)
 	char **v = k->key;
 	int rc;
 
-	if (k->mode == CFG_WORDS_DELETE && !w->quoted && strcmp(w->text, "*") == 0 &&
-	    k->n_keys == 0) {
+	if (k->wild && !w->quoted && strcmp(w->text, "*") == 0 && k->n_keys == 0) {
 		k->all = true;
 		k->expect = CFG_WORDS_AT_END;
 		return 0;
