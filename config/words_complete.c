@@ -406,18 +406,26 @@ static bool exists(const struct complete *c, const struct cfg_reach *r)
 	return false;
 }
 
+// Has the line set that leaf already, or one that excludes the node?
 static bool on_line(const struct complete *c, const struct cfg_reach *r)
 {
 	struct lyd_node *n = NULL, *box = NULL;
-	struct lyd_node *siblings = c->k.at == NULL ? NULL : lyd_child(c->k.at);
+	struct lyd_node *siblings = cfg_words_siblings(c->k.root, c->k.at);
 
-	if (siblings == NULL || r->node->nodetype != LYS_LEAF)
+	if (siblings == NULL || c->mode != CFG_WORDS_SET)
 		return false;
-	if (r->via == NULL)
-		return lyd_find_sibling_val(siblings, r->node, NULL, 0, &n) == LY_SUCCESS;
-	return lyd_find_sibling_val(siblings, r->via, NULL, 0, &box) == LY_SUCCESS &&
-	       lyd_child(box) != NULL &&
-	       lyd_find_sibling_val(lyd_child(box), r->node, NULL, 0, &n) == LY_SUCCESS;
+	if (cfg_words_rival(siblings, r->via != NULL ? r->via : r->node) != NULL)
+		return true;
+	if (r->via != NULL) {
+		(void)lyd_find_sibling_val(siblings, r->via, NULL, 0, &box);
+		siblings = box == NULL ? NULL : lyd_child(box);
+	}
+	if (siblings == NULL)
+		return false;
+	if (r->via != NULL && cfg_words_rival(siblings, r->node) != NULL)
+		return true;
+	return r->node->nodetype == LYS_LEAF &&
+	       lyd_find_sibling_val(siblings, r->node, NULL, 0, &n) == LY_SUCCESS;
 }
 
 static void name(struct complete *c, const struct cfg_reach *r, bool alias)
@@ -518,6 +526,7 @@ int cfg_words_complete(struct cfg_schema *s, const struct lyd_node *tree,
 		return -EINVAL;
 	c.begin = line->word[line->n - 1].text;
 	rc = cfg_walk_init(&c.k, s, line, mode, &out->error);
+	c.k.wild = mode == CFG_WORDS_DELETE;
 	if (rc == 0)
 		rc = cfg_walk_words(&c.k, line->n - 1);
 	if (rc == 0)

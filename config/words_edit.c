@@ -209,8 +209,6 @@ static int delete_line(struct cfg_schema *s, struct lyd_node **tree, const struc
 		rc = cfg_walk_words(&k, line->n);
 	if (rc == 0)
 		rc = cfg_walk_end(&k, line->n);
-	if (rc == 0 && !k.all && k.last == NULL)
-		rc = cfg_words_refuse(&k, line->n, "nothing is named");
 	if (rc == 0)
 		rc = k.all ? delete_all(&k, tree) : delete_one(&k, tree);
 	cfg_walk_fini(&k);

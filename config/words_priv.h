@@ -211,7 +211,7 @@ struct cfg_walk {
 	struct lyd_node *last; // what was completed last; NULL = nothing
 	char *key[CFG_WORDS_KEYS];
 	uint32_t n_keys;
-	bool wild; // * names all entries of a list
+	bool wild; // a line of delete: * names all entries of a list
 	bool all;  // every instance of `pending` is meant
 };
 

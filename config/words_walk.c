@@ -547,6 +547,8 @@ int cfg_walk_end(struct cfg_walk *k, uint32_t i)
 			return missing(k, i, k->pending);
 		k->all = true;
 	}
+	if (k->wild && !k->all && k->last == NULL)
+		return cfg_words_refuse(k, i, "nothing is named");
 	if (k->mode != CFG_WORDS_SET || k->all)
 		return 0;
 	if (k->last == NULL || (k->last == k->at && k->last->schema->nodetype == LYS_CONTAINER &&

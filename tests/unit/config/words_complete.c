@@ -117,6 +117,140 @@ static void candidates_say_what_they_are(void **state)
 	lyd_free_all(tree);
 }
 
+// --- A walk by chance along what is offered
+
+static uint32_t chance = 1;
+
+static uint32_t pick(uint32_t n)
+{
+	chance = chance * 1664525u + 1013904223u; // Numerical Recipes
+	return (uint32_t)((uint64_t)chance * n >> 32);
+}
+
+// returns what cfg_words_complete does; *found is to be released
+static int offer(const struct lyd_node *tree, const char *text, enum cfg_words_mode mode,
+		 struct cfg_words_candidates *found)
+{
+	struct cfg_words_error e;
+	struct cfg_words line;
+	int rc;
+
+	assert_int_equal(cfg_words_split_partial(text, strlen(text), &line, &e), 0);
+	line.first = 1;
+	rc = cfg_words_complete(schema, tree, &line, mode, found);
+	cfg_words_fini(&line);
+	return rc;
+}
+
+static bool takes(const struct lyd_node *tree, const char *text, enum cfg_words_mode mode)
+{
+	struct cfg_words_candidates found;
+	int rc = offer(tree, text, mode, &found);
+
+	cfg_words_candidates_fini(&found);
+	return rc == 0;
+}
+
+static bool add_sample(const struct lyd_node *tree, char *text, size_t size)
+{
+	static const char *const samples[] = {
+		"1",	    "7",	"x",
+		"10.0.0.1", M1,		"52:54:00:00:00:02",
+		"/a b\\\"", "2k",	"10.0.0.0/8",
+		"2001::1",  "true",	"iqn.x:y",
+		"20-29",    "4096",	"\"[ * ] #\"",
+		"to",	    "1.5.2022", "9a3a56a7-6bd4-4b9e-8a2c-0d5a8a1fd001",
+	};
+	size_t used = strlen(text), n = sizeof(samples) / sizeof(samples[0]);
+	uint32_t start = pick((uint32_t)n);
+
+	for (size_t i = 0; i < n; i++) {
+		snprintf(text + used, size - used, "%s ", samples[(start + i) % n]);
+		if (takes(tree, text, CFG_WORDS_SET))
+			return true;
+	}
+	text[used] = '\0';
+	return false;
+}
+
+// A line of words that were offered. returns false when there was nothing to say
+static bool wander(const struct lyd_node *tree, enum cfg_words_mode mode, char *text, size_t size)
+{
+	snprintf(text, size, "%s ", mode == CFG_WORDS_SET ? "set" : "delete");
+	for (int step = 0; step < 24; step++) {
+		struct cfg_words_candidates found;
+		const struct cfg_words_candidate *c;
+		size_t used = strlen(text);
+		bool end, good = true;
+
+		if (offer(tree, text, mode, &found) < 0)
+			fail_msg("%s: offered and not taken: %s", text, found.error.reason);
+		end = found.complete && (found.n == 0 || pick(4) == 0);
+		c = found.n == 0 ? NULL : &found.item[pick(found.n)];
+		if (!end && c != NULL && c->kind == CFG_WORDS_FREE)
+			good = add_sample(tree, text, size);
+		else if (!end && c != NULL)
+			snprintf(text + used, size - used, "%s ", c->word);
+		good = good && (end || c != NULL);
+		cfg_words_candidates_fini(&found);
+		if (end || !good)
+			return good;
+	}
+	return false;
+}
+
+static void check_replay(const struct lyd_node *tree)
+{
+	char *lines = set_lines(tree), *a = json(tree), *b;
+	struct lyd_node *again = load(lines);
+
+	b = json(again);
+	if (strcmp(a, b) != 0)
+		fail_msg("%s\n  was %s\n  is  %s", lines, a, b);
+	free(lines);
+	free(a);
+	free(b);
+	lyd_free_all(again);
+}
+
+static void whatever_is_offered_is_taken(void **state)
+{
+	struct lyd_node *tree = load(big), *was = NULL;
+	struct cfg_words_error e;
+	char text[4096], *diff, *a, *b;
+	uint32_t done = 0;
+
+	(void)state;
+	for (uint32_t i = 0; i < 3000; i++) {
+		enum cfg_words_mode mode = pick(3) == 0 ? CFG_WORDS_DELETE : CFG_WORDS_SET;
+
+		if (!wander(tree, mode, text, sizeof(text)))
+			continue;
+		assert_int_equal(lyd_dup_siblings(tree, NULL, LYD_DUP_RECURSIVE, &was), LY_SUCCESS);
+		if (run(&tree, "", text, &e) < 0)
+			give_up(text, &e);
+		a = json(was);
+		b = json(tree);
+		assert_int_equal(cfg_words_compare(schema, &(struct cfg_words_pair){ was, tree },
+						   NULL, &diff, &e),
+				 0);
+		if ((diff[0] == '\0') != (strcmp(a, b) == 0))
+			fail_msg("%s\n%s", text, diff);
+		done++;
+		free(diff);
+		free(a);
+		free(b);
+		lyd_free_all(was);
+		if (i % 20 == 0)
+			check_replay(tree);
+		if (tree == NULL)
+			tree = load(big);
+	}
+	check_replay(tree);
+	assert_true(done > 2000);
+	lyd_free_all(tree);
+}
+
 // --- Modules made for the purpose: what Weir's own do not have today.
 
 static const char alpha[] =
@@ -306,6 +440,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(completion_offers_what_fits),
 		cmocka_unit_test(candidates_say_what_they_are),
+		cmocka_unit_test(whatever_is_offered_is_taken),
 		cmocka_unit_test(any_module_will_do),
 	};
 
