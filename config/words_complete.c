@@ -510,6 +510,58 @@ static int candidates(struct complete *c)
 	return 0;
 }
 
+// rename, copy, insert: an instance, a word of the command, perhaps another instance.
+static int two_instances(struct complete *c)
+{
+	const char *const *words = c->mode == CFG_WORDS_RENAME ? cfg_words_to : cfg_words_where;
+	uint32_t end = c->line->n - 1, at;
+	bool insert = c->mode == CFG_WORDS_INSERT;
+	int rc = cfg_walk_until(&c->k, words, end, &at);
+
+	if (rc < 0)
+		return rc;
+	if (at == end) {
+		c->mode = CFG_WORDS_DELETE;
+		rc = candidates(c);
+		if (cfg_walk_instance(&c->k) &&
+		    (insert ? lysc_is_userordered(c->k.last->schema) != 0
+			    : cfg_words_is(c->k.last, LYS_LIST)))
+			for (; *words != NULL; words++)
+				add_value(c, *words, "Where the entry goes.", CFG_WORDS_VALUE);
+		return rc;
+	}
+	if (insert && strchr("fl", c->line->word[at].text[0]) != NULL) {
+		c->out->complete = at + 1 == end;
+		return at + 1 == end ? 0 : cfg_words_refuse(&c->k, end, "the line should end here");
+	}
+	at += at + 1 < end && strcmp(c->line->word[at + 1].text, c->k.last->schema->name) == 0;
+	c->mode = insert ? CFG_WORDS_DELETE : CFG_WORDS_EDIT;
+	cfg_walk_other(&c->k);
+	for (at++; rc == 0 && at < end; at++)
+		rc = cfg_walk_instance(&c->k)
+			     ? cfg_words_refuse(&c->k, at, "the line should end here")
+			     : cfg_walk_word(&c->k, at);
+	if (rc == 0 && c->k.expect != CFG_WORDS_AT_NODE)
+		rc = candidates(c);
+	c->out->complete = rc == 0 && cfg_walk_instance(&c->k);
+	return rc;
+}
+
+static int one_path(struct complete *c)
+{
+	struct cfg_words_error *e = c->k.e, unfinished;
+	int rc = cfg_walk_words(&c->k, c->line->n - 1);
+
+	if (rc == 0)
+		rc = candidates(c);
+	if (rc < 0)
+		return rc;
+	c->k.e = &unfinished;
+	c->out->complete = cfg_walk_end(&c->k, c->line->n - 1) == 0;
+	c->k.e = e;
+	return 0;
+}
+
 int cfg_words_complete(struct cfg_schema *s, const struct lyd_node *tree,
 		       const struct cfg_words *line, enum cfg_words_mode mode,
 		       struct cfg_words_candidates *out)
@@ -518,24 +570,19 @@ int cfg_words_complete(struct cfg_schema *s, const struct lyd_node *tree,
 			      .line = line,
 			      .mode = mode,
 			      .out = out };
-	struct cfg_words_error unfinished;
+	bool two = mode == CFG_WORDS_RENAME || mode == CFG_WORDS_INSERT;
 	int rc;
 
 	*out = (struct cfg_words_candidates){ 0 };
 	if (line->n == 0)
 		return -EINVAL;
 	c.begin = line->word[line->n - 1].text;
-	rc = cfg_walk_init(&c.k, s, line, mode, &out->error);
+	rc = cfg_walk_init(&c.k, s, line, two ? CFG_WORDS_DELETE : mode, &out->error);
 	c.k.wild = mode == CFG_WORDS_DELETE;
 	if (rc == 0)
-		rc = cfg_walk_words(&c.k, line->n - 1);
-	if (rc == 0)
-		rc = candidates(&c);
-	if (rc == 0) {
-		c.k.e = &unfinished;
-		out->complete = cfg_walk_end(&c.k, line->n - 1) == 0;
-		rc = out->failed ? -ENOMEM : 0;
-	}
+		rc = two ? two_instances(&c) : one_path(&c);
+	if (rc == 0 && out->failed)
+		rc = -ENOMEM;
 	cfg_walk_fini(&c.k);
 	if (rc < 0) {
 		struct cfg_words_error error = out->error;

@@ -129,14 +129,22 @@ int cfg_words_up(struct cfg_schema *s, const char *context, uint32_t n, char **w
 
 // --- Completion.
 
-enum cfg_words_mode { CFG_WORDS_SET, CFG_WORDS_DELETE, CFG_WORDS_EDIT, CFG_WORDS_SHOW };
+// RENAME: rename and copy. For annotate: SHOW.
+enum cfg_words_mode {
+	CFG_WORDS_SET,
+	CFG_WORDS_DELETE,
+	CFG_WORDS_EDIT,
+	CFG_WORDS_SHOW,
+	CFG_WORDS_RENAME,
+	CFG_WORDS_INSERT,
+};
 
 enum cfg_words_kind {
 	CFG_WORDS_CONTAINER,
 	CFG_WORDS_LIST,
 	CFG_WORDS_LEAF,
-	CFG_WORDS_KEY, // value of a key
-	CFG_WORDS_VALUE,
+	CFG_WORDS_KEY,	 // value of a key
+	CFG_WORDS_VALUE, // or a word of the command: to, first ..
 	CFG_WORDS_ALIAS, // a short form
 	CFG_WORDS_FREE,	 // "<name>": anything of the type in help
 };
@@ -157,8 +165,8 @@ struct cfg_words_candidates {
 	struct cfg_words_error error; // when a word before the last one is refused
 };
 
-// What could stand in place of the line's last word and begins with it. DELETE and SHOW offer only
-// what is in the tree.
+// What could stand in place of the line's last word and begins with it. SET and EDIT offer what the
+// schema has, the others what is in the tree.
 //
 // line     of cfg_words_split_partial; its last word is the one at the cursor
 // returns  0 and *out (release with cfg_words_candidates_fini); -EINVAL: a word before the last one
@@ -240,6 +248,14 @@ int cfg_walk_words(struct cfg_walk *k, uint32_t end);
 // The line ends before word i: does it say enough?
 int cfg_walk_end(struct cfg_walk *k, uint32_t i);
 void cfg_walk_fini(struct cfg_walk *k);
+// Has the line named one list entry or leaf-list value just now?
+bool cfg_walk_instance(const struct cfg_walk *k);
+// Read words up to `end`, or up to one of stops (NULL-terminated) behind an instance. *at = where
+// it stopped
+int cfg_walk_until(struct cfg_walk *k, const char *const *stops, uint32_t end, uint32_t *at);
+// Go on with another instance of the same list, the keys of which follow.
+void cfg_walk_other(struct cfg_walk *k);
+extern const char *const cfg_words_to[], *const cfg_words_where[];
 const struct lysc_node *cfg_walk_level(const struct cfg_walk *k);
 
 // Everything that can be named below level (NULL = the top): children first, or the short forms.

@@ -227,6 +227,27 @@ static void put_number(struct cfg_words_text *t, const struct lysc_type *type)
 	}
 }
 
+// Where a leafref points to: a plain path in words.
+static void put_target(struct cfg_words_text *t, const char *path)
+{
+	const char *colon, *end;
+
+	cfg_words_put(t, "a value of");
+	if (path[0] != '/' || strchr(path, '[') != NULL) {
+		cfg_words_printf(t, " %s, ", path);
+		return;
+	}
+	for (; *path == '/'; path = end) {
+		path++;
+		end = path + strcspn(path, "/");
+		colon = memchr(path, ':', (size_t)(end - path));
+		path = colon == NULL ? path : colon + 1;
+		cfg_words_put(t, " ");
+		cfg_words_put_n(t, path, (size_t)(end - path));
+	}
+	cfg_words_put(t, ", ");
+}
+
 static void put_type(struct cfg_words_text *t, const struct lysc_type *type, unsigned depth)
 {
 	struct ident_list ids = { .t = t, .type = type };
@@ -252,9 +273,7 @@ static void put_type(struct cfg_words_text *t, const struct lysc_type *type, uns
 		identities(type, put_ident, &ids, 0);
 		break;
 	case LY_TYPE_LEAFREF:
-		cfg_words_put(t, "a value of ");
-		cfg_words_put(t, lyxp_get_expr(((const struct lysc_type_leafref *)type)->path));
-		cfg_words_put(t, ", ");
+		put_target(t, lyxp_get_expr(((const struct lysc_type_leafref *)type)->path));
 		put_type(t, real_type(type), depth);
 		break;
 	case LY_TYPE_UNION:

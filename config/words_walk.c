@@ -211,8 +211,9 @@ static void match_names(const struct cfg_reaches *r, const char *word, bool exac
 		m->n++;
 		if (used < sizeof(m->names))
 			used += (size_t)snprintf(m->names + used, sizeof(m->names) - used,
-						 "%s%s:%s", used > 0 ? ", " : "",
-						 c->node->module->name, c->name);
+						 "%s%s%s%s", used > 0 ? ", " : "",
+						 c->via ? c->via->name : c->node->module->name,
+						 c->via ? " " : ":", c->node->name);
 	}
 }
 

@@ -37,7 +37,7 @@ static void complete(const struct lyd_node *tree, const char *text, size_t size)
 	if (cfg_words_split_partial(text, size, &line, &e) < 0)
 		return;
 	line.first = line.n > 1 ? 1 : 0;
-	for (int mode = CFG_WORDS_SET; mode <= CFG_WORDS_SHOW; mode++) {
+	for (int mode = CFG_WORDS_SET; mode <= CFG_WORDS_INSERT; mode++) {
 		if (cfg_words_complete(schema, tree, &line, (enum cfg_words_mode)mode, &found) < 0)
 			assert(found.error.reason[0] != '\0' && found.n == 0);
 		cfg_words_candidates_fini(&found);

@@ -160,6 +160,7 @@ static void refusals_point_at_the_word_and_say_what_was_expected(void **state)
 		{ "", "set vms", 2, 7, "sets nothing", "one of vm", "" },
 		{ "", "set", 1, 3, "sets nothing", "vms", "" },
 		{ "", "set vm a nic 0 v 5", 5, 15, "several", "vlan-mode", "" },
+		{ "", "set port u v 5", 3, 11, "several", "port vlan-mode, port vlan", "" },
 		{ "", "set vm a name b", 3, 9, "is a key", "", "" },
 		{ "", "set vm a nic 0 vlan 5 vlan 6", 8, 27, "twice", "", "" },
 		{ "", "set interface u tap t socket /s", 5, 22, "exclude each other", "", "" },

@@ -34,6 +34,18 @@ static void completion_offers_what_fits(void **state)
 		  "\"a \\\"guest\\\"; #1\" ." },
 		{ CFG_WORDS_EDIT, "vms vm web1", "edit ", "nic boot ." },
 		{ CFG_WORDS_SHOW, "", "show s", "storage system service ." },
+		{ CFG_WORDS_RENAME, "", "rename vm ", "web1 web2" },
+		{ CFG_WORDS_RENAME, "", "rename vm web1 ", "uuid nic boot to" },
+		{ CFG_WORDS_RENAME, "", "rename vm web1 to ", "web1 web2 <name>" },
+		{ CFG_WORDS_RENAME, "", "rename vm web1 to vm web3 ", "." },
+		{ CFG_WORDS_RENAME, "", "rename vm web1 to vm web3 nic ", NULL },
+		{ CFG_WORDS_RENAME, "", "rename portal 10.20.0.9 tcp 4420 to 10.0.0.1 ",
+		  "tcp udp" },
+		{ CFG_WORDS_INSERT, "", "insert system worker-cpu ", "3 1 2" },
+		{ CFG_WORDS_INSERT, "", "insert system worker-cpu 1 ", "first last before after" },
+		{ CFG_WORDS_INSERT, "", "insert system worker-cpu 1 before ", "3 1 2" },
+		{ CFG_WORDS_INSERT, "", "insert system worker-cpu 1 first ", "." },
+		{ CFG_WORDS_INSERT, "", "insert vm web1 ", "uuid nic boot" },
 	};
 	struct lyd_node *tree = load(big);
 	struct cfg_words_error e;
@@ -52,7 +64,7 @@ static void completion_offers_what_fits(void **state)
 		rc = cfg_words_complete(schema, tree, &line, rows[i].mode, &found);
 		if (rows[i].words == NULL) {
 			assert_int_equal(rc, -EINVAL);
-			assert_int_equal(found.error.word, 1);
+			assert_int_equal(found.error.word, rows[i].mode == CFG_WORDS_SET ? 1 : 6);
 		} else {
 			for (uint32_t n = 0; n < found.n; n++)
 				cfg_words_printf(&t, "%s%s%s", n > 0 ? " " : "", found.item[n].word,
@@ -86,6 +98,10 @@ static void candidates_say_what_they_are(void **state)
 		  CFG_WORDS_FREE },
 		{ "set vm ", "web1", "Name; also its host name unless one is given.",
 		  CFG_WORDS_KEY },
+		{ "set vm x boot kernel ", "<kernel>",
+		  "Kernel. (a value of boot-files file name, text of 1..63 characters, pattern "
+		  "[A-Za-z0-9_.\\-]+)",
+		  CFG_WORDS_FREE },
 		{ "set port x vlan-mode tr", "trunk", "Tagged frames only.", CFG_WORDS_VALUE },
 		{ "set port x type g", "guest",
 		  "A virtual machine's port: what its guest sends is admitted by policy.",
