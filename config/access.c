@@ -41,8 +41,8 @@ int cfg_call_may_exec(struct cfg_call *c)
 {
 	struct cfg_nacm_user u = user_of(c->s);
 
-	if (u.recovery || (c->store->nacm != NULL &&
-			   cfg_nacm_may_exec(c->store->nacm, &u, c->op->schema)))
+	if (u.recovery ||
+	    (c->store->nacm != NULL && cfg_nacm_may_exec(c->store->nacm, &u, c->op->schema)))
 		return 0;
 	return cfg_nc_refuse(&c->e, "access-denied", "%s: user %s may not call it", LYD_NAME(c->op),
 			     c->s->user);

@@ -1,5 +1,5 @@
-// Sessions: their life, the messages of NETCONF (hello, then one rpc after the other) and the JSON of
-// local tools. See cfg_netconf.h; the operations are in rpc.c.
+// Sessions: their life, the messages of NETCONF (hello, then one rpc after the other) and the JSON
+// of local tools. See cfg_netconf.h; the operations are in rpc.c.
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -106,7 +106,8 @@ static void hello(struct cfg_session *s)
 		s->failed = s->ended = true;
 		return;
 	}
-	fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?><hello xmlns=\"" NC_NS "\"><capabilities>", f);
+	fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?><hello xmlns=\"" NC_NS "\"><capabilities>",
+	      f);
 	cfg_capabilities(s->store, hello_capability, f);
 	fprintf(f, "</capabilities><session-id>%u</session-id></hello>", s->id);
 	fclose(f);
@@ -267,8 +268,8 @@ static void answer(struct cfg_session *s, const struct lyd_node *envelope,
 	}
 	if (refused == NULL && (rc = cfg_rpc_run(&c)) < 0) {
 		if (rc == -ENOTSUP)
-			cfg_nc_refuse(&c.e, "operation-not-supported", "%s: a local tool's operation",
-				      LYD_NAME(op));
+			cfg_nc_refuse(&c.e, "operation-not-supported",
+				      "%s: a local tool's operation", LYD_NAME(op));
 		refused = &c.e;
 	}
 	fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?><rpc-reply xmlns=\"" NC_NS "\"", f);

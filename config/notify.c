@@ -29,10 +29,9 @@ int cfg_rpc_create_subscription(struct cfg_call *c)
 		return cfg_nc_refuse(&c->e, "operation-not-supported",
 				     "startTime: nothing is replayed");
 	if (c->s->subscribed)
-		return cfg_nc_refuse(&c->e, "operation-failed",
-				     "this session has a subscription");
-	if (filter != NULL && lyd_dup_single(filter, NULL, LYD_DUP_RECURSIVE, &c->s->filter) !=
-				      LY_SUCCESS)
+		return cfg_nc_refuse(&c->e, "operation-failed", "this session has a subscription");
+	if (filter != NULL &&
+	    lyd_dup_single(filter, NULL, LYD_DUP_RECURSIVE, &c->s->filter) != LY_SUCCESS)
 		return cfg_nc_refuse(&c->e, "operation-failed", "out of memory");
 	c->s->subscribed = true;
 	return 0;
@@ -201,7 +200,10 @@ void cfg_notify_change(struct cfg_store *s, const struct lyd_node *diff,
 	edits(n, diff, &count);
 	if (count > EDITS_MAX) {
 		// Too many to name: each subtree that changed, once.
-		while ((edit = lyd_child(n)) != NULL && lyd_find_sibling_val(edit, lys_find_child(n->schema, n->schema->module, "edit", 0, 0, 0), NULL, 0, &edit) == LY_SUCCESS)
+		while ((edit = lyd_child(n)) != NULL &&
+		       lyd_find_sibling_val(
+			       edit, lys_find_child(n->schema, n->schema->module, "edit", 0, 0, 0),
+			       NULL, 0, &edit) == LY_SUCCESS)
 			lyd_free_tree(edit);
 		for (; diff != NULL; diff = diff->next) {
 			char path[256];

@@ -115,7 +115,9 @@ static void add_ident(void *arg, const struct lysc_ident *id)
 {
 	struct complete *c = arg;
 
-	add_value(c, id->name, id->dsc, CFG_WORDS_VALUE);
+	// What others derive from stands for a family, not for itself.
+	if (id->derived == NULL)
+		add_value(c, id->name, id->dsc, CFG_WORDS_VALUE);
 }
 
 // Module that a prefix of a leafref stands for; size 0 = none is written, the module of the path.

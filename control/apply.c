@@ -211,4 +211,3 @@ int ctl_apply_saved(struct ctl *c, struct cfg *next, const struct ctl_save *save
 
 	return apply(c, next, &how, err);
 }
-

@@ -248,8 +248,9 @@ int ctl_commit_open(struct ctl *c, char **text, bool *missing, struct cfg_error 
 	if (rc < 0 && rc != -ENOENT) {
 		if (kept == NULL)
 			return rc;
-		weir_log(WEIR_ERROR, "configuration file refused, the newest commit runs: %s %s: %s",
-			 err->path, err->value, err->reason);
+		weir_log(WEIR_ERROR,
+			 "configuration file refused, the newest commit runs: %s %s: %s", err->path,
+			 err->value, err->reason);
 	}
 	c->first = file != NULL ? "file" : rolled_back ? "rollback" : kept != NULL ? "" : "file";
 	*missing = file == NULL && kept == NULL;
@@ -349,9 +350,9 @@ static int again(struct ctl *c, bool dry_run, char **plan_text, struct cfg_error
 
 int ctl_reload(struct ctl *c, bool dry_run, char **plan_text, struct cfg_error *err)
 {
-	const struct cfg_commit who = {
-		.user = "root", .client = "file", .comment = c->config_path
-	};
+	const struct cfg_commit who = { .user = "root",
+					.client = "file",
+					.comment = c->config_path };
 	uint32_t crc = c->file_crc;
 	bool has_crc = c->has_file_crc;
 	struct cfg *next;

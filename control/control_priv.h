@@ -17,6 +17,7 @@ struct ctl_netconf; // netconf.c
 struct ctl_persist; // persist.c
 
 #define CTL_VM_EVENTS 48
+#define CTL_VM_CHAINS 1024 // a power of two
 
 // The life of a VM as its operator reads it.
 struct ctl_vm_event {
@@ -38,7 +39,7 @@ struct ctl_vm {
 struct ctl {
 	struct ev_loop *loop;
 	const char *config_path, *socket_path;
-	char state_dir[PATH_MAX]; // of the commits
+	char state_dir[PATH_MAX];		     // of the commits
 	const struct dp_link_driver *const *drivers; // NULL-terminated; NULL = the real ones
 	struct cfg_schema *schema;
 	struct cfg *running;
@@ -51,13 +52,14 @@ struct ctl {
 	uint32_t file_crc; // of the operator's file when it was read last
 	bool has_file_crc;
 	const char *first; // where the first configuration came from; "" = a commit that is kept
-	struct ctl_vm *vms;
+	struct ctl_vm *vms[CTL_VM_CHAINS]; // by name
 	bool hugepages, eal_started;
 	struct cfg_system fixed; // what the process started with
 	uint32_t worker_cpus[DP_MAX_WORKERS];
 	uint64_t files_stamp; // of the boot files that are served
 	uint64_t started_ns, vms_generation;
 	int64_t started_s; // CLOCK_REALTIME at started_ns
+	uint32_t vm_next;  // to be looked at
 };
 
 // --- apply.c

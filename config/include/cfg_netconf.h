@@ -18,7 +18,9 @@
 // follows running, except while a confirmed commit waits.
 //
 // Departures: edits go to the candidate only (no writable-running); url is not supported; a
-// subscription has no replay. Thread: one for a store and all its sessions.
+// subscription has no replay; an edit-config that names no test-option is not validated (a
+// candidate may be incomplete between edits; its commit is validated always). Thread: one for a
+// store and all its sessions.
 #ifndef CFG_NETCONF_H
 #define CFG_NETCONF_H
 

@@ -16,7 +16,9 @@
 
 enum { TOUCHES = 15, JSON_MAX = CFG_FILE_MAX };
 
-// X(identifier): in the order in which they happen. `commit` is all that follows prepare.
+// X(identifier): in the order in which they happen. `commit` is all that follows prepare; `whole`
+// is the same, undivided; `housekeep` and `watch` are what the main loop then does every 5 and 10
+// ms.
 #define STAGES(X)                                                                                  \
 	X(parse)                                                                                   \
 	X(validate)                                                                                \
@@ -27,7 +29,9 @@ enum { TOUCHES = 15, JSON_MAX = CFG_FILE_MAX };
 	X(boot)                                                                                    \
 	X(prepare)                                                                                 \
 	X(commit)                                                                                  \
-	X(whole)
+	X(whole)                                                                                   \
+	X(housekeep)                                                                               \
+	X(watch)
 
 enum stage {
 #define ID(id) ST_##id,
@@ -238,12 +242,19 @@ static int apply_stages(struct ctl *c, struct cfg *next, double ms[N_STAGES])
 static int change_split(struct ctl *c, const struct text *t, double ms[N_STAGES])
 {
 	struct cfg *next;
+	uint64_t at;
 	int rc = load_stages(c, t, &next, ms);
 
 	if (rc == 0)
 		rc = apply_stages(c, next, ms);
 	dp_switch_housekeep(c->sw, dp_switch_now_ns());
 	ctl_boot_poll(c, dp_switch_now_ns());
+	ctl_vm_watch(c, dp_switch_now_ns());
+	at = rte_rdtsc();
+	dp_switch_housekeep(c->sw, dp_switch_now_ns());
+	ms[ST_housekeep] = ms_since(&at);
+	ctl_vm_watch(c, dp_switch_now_ns());
+	ms[ST_watch] = ms_since(&at);
 	return rc;
 }
 
@@ -342,6 +353,7 @@ int main(int argc, char **argv)
 		rc = measure(&c, &t, sizes[i]);
 	ctl_boot_stop(&c);
 	dp_switch_destroy(c.sw);
+	ctl_vms_free(&c);
 	cfg_free(c.running);
 	cfg_free(fixed);
 	cfg_schema_destroy(c.schema);

@@ -112,3 +112,21 @@ for i, l in enumerate(lines):
     put("words", "one%02d" % i, b"\0" + l.encode())
 put("words", "all", b"\0" + "\n".join(lines).encode())
 put("words", "from-nothing", b"\1" + "\n".join(lines[:11]).encode())
+# Edits: one per kind of operation, order, choice and mistake.
+ifs = '<interfaces xmlns="urn:ietf:params:xml:ns:yang:ietf-interfaces" xmlns:nc="urn:ietf:params:xml:ns:netconf:base:1.0">%s</interfaces>'
+guest = ('<interface%s><name>a</name><type xmlns:wi="urn:weir:params:xml:ns:yang:weir-interfaces">wi:guest</type>'
+         '<port xmlns="urn:weir:params:xml:ns:yang:weir-interfaces">%s</port></interface>')
+system = '<system xmlns="urn:weir:params:xml:ns:yang:weir-system" xmlns:y="urn:ietf:params:xml:ns:yang:1">%s</system>'
+have = ifs % (guest % ("", "<socket>/s</socket>")) + system % "<worker-cpu>1</worker-cpu><worker-cpu>2</worker-cpu>"
+edits = {
+    "replace": ifs % (guest % (' nc:operation="replace"', "<vlan>5</vlan>")), "delete": ifs % '<interface nc:operation="delete"><name>a</name><description/></interface>',
+    "leaf": ifs % '<interface><name>a</name><enabled nc:operation="remove"/></interface>', "choice": ifs % (guest % ("", "<tap>t</tap>")),
+    "cases": ifs % (guest % ("", "<tap>t</tap><socket>/s</socket>")),
+    "first": system % '<worker-cpu y:insert="first">2</worker-cpu>', "before": system % '<worker-cpu y:insert="before" y:value="1">3</worker-cpu>',
+    "anchor": system % '<worker-cpu y:insert="after" y:value="9">3</worker-cpu>', "value": ifs % '<interface><name>a</name><enabled>perhaps</enabled></interface>',
+    "key": ifs % "<interface><enabled>true</enabled></interface>", "text": ifs % "text", "unknown": ifs % "<x/>" + '<x xmlns="urn:x"/>', "state": ifs % '<interface><name>a</name><oper-status>up</oper-status></interface>',
+    "bare": '<interfaces><interface><name>a</name><port><vlan>7</vlan></port></interface></interfaces>', "twice": ifs % "" + ifs % "",
+}
+edit = '<rpc %s message-id="1"><edit-config><target><candidate/></target><config>%s</config></edit-config></rpc>]]>]]>'
+for n, x in edits.items():
+    put("netconf", "edit-" + n, b"\0" + (hello % (nc, 0) + edit % (nc, have) + edit % (nc, x) + "<rpc %s message-id='2'><commit/></rpc>]]>]]>" % nc).encode())
