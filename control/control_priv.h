@@ -89,7 +89,7 @@ int ctl_apply(struct ctl *c, struct cfg *next, bool dry_run, char **plan_text,
 int ctl_apply_saved(struct ctl *c, struct cfg *next, const struct ctl_save *save,
 		    struct cfg_error *err);
 // A whole file of at most 8 MiB. text: NUL-terminated, free(); -ENOENT and others with err filled
-int ctl_file_read(const char *path, char **text, struct cfg_error *err);
+int ctl_text_read(const char *path, char **text, struct cfg_error *err);
 
 // --- translate.c: the only place where configuration becomes parameters.
 

@@ -181,7 +181,7 @@ static int check(struct ctl *c)
 	struct cfg_error err = { 0 };
 	struct cfg *cfg = NULL;
 	char *text;
-	int rc = ctl_file_read(c->config_path, &text, &err);
+	int rc = ctl_text_read(c->config_path, &text, &err);
 
 	if (rc == 0)
 		rc = cfg_load(c->schema, text, strlen(text), &cfg, &err);

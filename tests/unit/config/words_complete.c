@@ -91,13 +91,13 @@ static void candidates_say_what_they_are(void **state)
 		{ "set vms", "vms", "Virtual machines.", CFG_WORDS_CONTAINER },
 		{ "set vm", "vm", "One virtual machine.", CFG_WORDS_ALIAS },
 		{ "set vms ", "vm", "One virtual machine.", CFG_WORDS_LIST },
-		{ "set vm web1 nic 0 mtu", "mtu", "Largest L3 packet sent by this port.",
+		{ "set vm web1 nic 0 mtu", "mtu", "Largest L3 packet sent by this port, in bytes.",
 		  CFG_WORDS_LEAF },
 		{ "set vm web1 nic 0 mtu ", "<mtu>",
-		  "Largest L3 packet sent by this port. (uint16 68..9710, in bytes, default 1500)",
+		  "Largest L3 packet sent by this port, in bytes. (uint16 68..9710, in bytes, "
+		  "default 1500)",
 		  CFG_WORDS_FREE },
-		{ "set vm ", "web1", "Name; also its host name unless one is given.",
-		  CFG_WORDS_KEY },
+		{ "set vm ", "web1", "Name of the virtual machine.", CFG_WORDS_KEY },
 		{ "set vm x boot kernel ", "<kernel>",
 		  "Kernel. (a value of boot-files file name, text of 1..63 characters, pattern "
 		  "[A-Za-z0-9_.\\-]+)",
@@ -409,6 +409,7 @@ static void any_module_will_do(void **state)
 	(void)state;
 	assert_int_equal(ly_ctx_new(WEIR_YANG_SRC, LY_CTX_DISABLE_SEARCHDIR_CWD, &other.ctx),
 			 LY_SUCCESS);
+	ly_ctx_set_searchdir(other.ctx, "/usr/share/yuma/modules/ietf");
 	assert_non_null(ly_ctx_load_module(other.ctx, "weir-configuration", NULL, NULL));
 	assert_int_equal(lys_parse_mem(other.ctx, alpha, LYS_IN_YANG, NULL), LY_SUCCESS);
 	assert_int_equal(lys_parse_mem(other.ctx, beta, LYS_IN_YANG, NULL), LY_SUCCESS);
