@@ -1,5 +1,5 @@
-// Sessions: their life, the messages of NETCONF (hello, then one rpc after the other) and the JSON of
-// local tools. See cfg_netconf.h; the operations are in rpc.c.
+// Sessions: their life, the messages of NETCONF (hello, then one rpc after the other) and the JSON
+// of local tools. See cfg_netconf.h; the operations are in rpc.c.
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +14,6 @@
 
 enum {
 	CHUNK_MAX = 1 << 20,
-	DEPTH_MAX = 128, // of elements in elements; the parser is recursive
 };
 
 static void put(struct cfg_session *s, const char *data, size_t size)
@@ -106,7 +105,8 @@ static void hello(struct cfg_session *s)
 		s->failed = s->ended = true;
 		return;
 	}
-	fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?><hello xmlns=\"" NC_NS "\"><capabilities>", f);
+	fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?><hello xmlns=\"" NC_NS "\"><capabilities>",
+	      f);
 	cfg_capabilities(s->store, hello_capability, f);
 	fprintf(f, "</capabilities><session-id>%u</session-id></hello>", s->id);
 	fclose(f);
@@ -267,8 +267,8 @@ static void answer(struct cfg_session *s, const struct lyd_node *envelope,
 	}
 	if (refused == NULL && (rc = cfg_rpc_run(&c)) < 0) {
 		if (rc == -ENOTSUP)
-			cfg_nc_refuse(&c.e, "operation-not-supported", "%s: a local tool's operation",
-				      LYD_NAME(op));
+			cfg_nc_refuse(&c.e, "operation-not-supported",
+				      "%s: a local tool's operation", LYD_NAME(op));
 		refused = &c.e;
 	}
 	fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?><rpc-reply xmlns=\"" NC_NS "\"", f);
@@ -288,28 +288,20 @@ static void answer(struct cfg_session *s, const struct lyd_node *envelope,
 	lyd_free_all(c.out);
 }
 
-// How deep elements stand in elements, at most DEPTH_MAX? Comments and CDATA that look like
-// elements count too: at worst something is refused that need not be.
-static bool depth_ok(const char *text)
+// Before anything of it is parsed. returns 0, or -EINVAL with e filled
+static int message_check(const struct cfg_session *s, struct cfg_nc_error *e)
 {
-	uint32_t depth = 0;
+	const char *why = cfg_scan_xml(s->in.msg);
 
-	for (const char *p = strchr(text, '<'); p != NULL; p = strchr(p + 1, '<')) {
-		const char *end;
-
-		if (p[1] == '!' || p[1] == '?')
-			continue;
-		if (p[1] == '/') {
-			depth -= depth > 0;
-			continue;
-		}
-		end = strchr(p, '>');
-		if (end != NULL && end[-1] == '/')
-			continue;
-		if (++depth > DEPTH_MAX)
-			return false;
-	}
-	return true;
+	if (strlen(s->in.msg) != s->in.size)
+		cfg_nc_refuse(e, "malformed-message", "has a NUL byte at offset %zu",
+			      strlen(s->in.msg));
+	else if (why != NULL)
+		cfg_nc_refuse(e, "too-big", "rpc: %s", why);
+	else
+		return 0;
+	e->type = "rpc";
+	return -EINVAL;
 }
 
 static void rpc(struct cfg_session *s)
@@ -321,9 +313,7 @@ static void rpc(struct cfg_session *s)
 
 	s->in_rpcs++;
 	s->store->count.in_rpcs++;
-	if (!depth_ok(s->in.msg)) {
-		cfg_nc_refuse(&e, "too-big", "elements in elements: more than %d deep", DEPTH_MAX);
-		e.type = "rpc";
+	if (message_check(s, &e) < 0) {
 		answer(s, NULL, NULL, &e);
 		return;
 	}
@@ -392,9 +382,15 @@ int cfg_session_json(struct cfg_session *s, const char *json, size_t size, char 
 	struct lyd_node *tree = NULL, *op = NULL;
 	char *text = strndup(json, size);
 	struct ly_in *in = NULL;
+	const char *why = text == NULL ? NULL : cfg_scan_json(text);
 	int rc;
 
 	*answer = NULL;
+	if (why != NULL) {
+		cfg_nc_refuse(&c.e, "too-big", "request: %s", why);
+		free(text);
+		return json_refusal(answer, &c.e);
+	}
 	if (text == NULL || ly_in_new_memory(text, &in) != LY_SUCCESS) {
 		free(text);
 		return -ENOMEM;
