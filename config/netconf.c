@@ -299,6 +299,23 @@ static void count_bad(struct cfg_session *s)
 	s->store->count.in_bad_rpcs++;
 }
 
+// Before anything of it is parsed. returns 0, or -EINVAL with e filled
+// *text: NULL, or what to parse instead; free()
+static int message_check(const struct cfg_session *s, char **text, struct cfg_nc_error *e)
+{
+	const char *why = cfg_scan_xml(s->in.msg);
+
+	if (strlen(s->in.msg) != s->in.size)
+		cfg_nc_refuse(e, "malformed-message", "has a NUL byte at offset %zu",
+			      strlen(s->in.msg));
+	else if (why != NULL)
+		cfg_nc_refuse(e, "too-big", "rpc: %s", why);
+	else
+		return cfg_xml_guard(s->in.msg, text, e);
+	e->type = "rpc";
+	return -EINVAL;
+}
+
 static void rpc(struct cfg_session *s)
 {
 	struct lyd_node *envelope = NULL, *op = NULL;
@@ -309,7 +326,7 @@ static void rpc(struct cfg_session *s)
 
 	s->in_rpcs++;
 	s->store->count.in_rpcs++;
-	if (cfg_xml_guard(s->in.msg, &text, &e) < 0) {
+	if (message_check(s, &text, &e) < 0) {
 		s->ended |= s->in.chunked && strcmp(e.tag, "malformed-message") == 0;
 		count_bad(s);
 		answer(s, NULL, NULL, &e);
@@ -382,9 +399,15 @@ int cfg_session_json(struct cfg_session *s, const char *json, size_t size, char 
 	struct lyd_node *tree = NULL, *op = NULL;
 	char *text = strndup(json, size);
 	struct ly_in *in = NULL;
+	const char *why = text == NULL ? NULL : cfg_scan_json(text);
 	int rc;
 
 	*answer = NULL;
+	if (why != NULL) {
+		cfg_nc_refuse(&c.e, "too-big", "request: %s", why);
+		free(text);
+		return json_refusal(answer, &c.e);
+	}
 	if (text == NULL || ly_in_new_memory(text, &in) != LY_SUCCESS) {
 		free(text);
 		return -ENOMEM;

@@ -171,6 +171,8 @@ static int one_word(struct split *s)
 	}
 	if (inside && !s->partial)
 		return bad(s, begin, "the quotes are not closed");
+	if (s->to - w->text > CFG_VALUE_MAX)
+		return bad(s, begin, "the word is longer than 32768 bytes");
 	*s->to++ = '\0';
 	w->size = (uint32_t)(s->i - begin);
 	s->w->n++;

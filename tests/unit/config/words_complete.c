@@ -105,7 +105,7 @@ static void candidates_say_what_they_are(void **state)
 		  CFG_WORDS_FREE },
 		{ "set port x vlan-mode tr", "trunk", "Tagged frames only.", CFG_WORDS_VALUE },
 		{ "set port x type g", "guest", "Port of a virtual machine.", CFG_WORDS_VALUE },
-		{ "set port x vlan-m", "vlan-mode", "Role of the port.", CFG_WORDS_ALIAS },
+		{ "set port x vlan-m", "vlan-mode", "Role of the port in VLANs.", CFG_WORDS_ALIAS },
 	};
 	struct lyd_node *tree = load(big);
 	struct cfg_words_candidates found;
