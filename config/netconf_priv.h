@@ -89,6 +89,31 @@ int cfg_nc_refuse_cfg(struct cfg_nc_error *e, const struct cfg_error *err);
 int cfg_edit(struct lyd_node **tree, const struct lyd_node *edit, const char *default_op,
 	     struct cfg_nc_error *e);
 
+enum cfg_edit_op {
+	CFG_EDIT_NONE,
+	CFG_EDIT_MERGE,
+	CFG_EDIT_REPLACE,
+	CFG_EDIT_CREATE,
+	CFG_EDIT_DELETE,
+	CFG_EDIT_REMOVE
+};
+
+// Asked about each node of an edit before the datastore is looked at for it: who may neither read
+// nor write there must not learn from the answer whether it exists, or what it holds.
+//
+// n        of the edit: the node, or the one above it if it is opaque; NULL = none is above
+// schema   of the node
+// returns  0; -EINVAL with e filled
+struct cfg_edit_guard {
+	void *arg;
+	int (*ask)(void *arg, const struct lyd_node *n, const struct lysc_node *schema,
+		   enum cfg_edit_op op, struct cfg_nc_error *e);
+};
+
+// cfg_edit with a guard.
+int cfg_edit_guarded(struct lyd_node **tree, const struct lyd_node *edit, const char *default_op,
+		     const struct cfg_edit_guard *guard, struct cfg_nc_error *e);
+
 // --- store.c
 
 // Copy of a tree. returns 0 or -ENOMEM
@@ -139,6 +164,9 @@ int cfg_call_edit(struct cfg_call *c, struct lyd_node *next, bool only_test);
 // --- access.c: NACM (RFC 8341)
 
 int cfg_call_may_exec(struct cfg_call *c);
+// cfg_edit for this session.
+int cfg_call_edit_tree(struct cfg_call *c, struct lyd_node **tree, const struct lyd_node *edit,
+		       const char *default_op);
 int cfg_call_check_write(struct cfg_call *c, const struct lyd_node *from,
 			 const struct lyd_node *to);
 // Take from *tree what the session may not read.
