@@ -177,7 +177,7 @@ static void release(struct cfg_session *s)
 			st->lock[i] = 0;
 	cfg_confirm_session_gone(st, s->id);
 	if (s->netconf && s->greeted)
-		cfg_notify_session(s, false, s->ended ? "closed" : "dropped");
+		cfg_notify_session(s, false);
 }
 
 void cfg_session_destroy(struct cfg_session *s)
@@ -430,7 +430,7 @@ static void greet(struct cfg_session *s)
 	}
 	s->greeted = true;
 	s->in.chunked = strstr(s->in.msg, BASE_11) != NULL;
-	cfg_notify_session(s, true, NULL);
+	cfg_notify_session(s, true);
 }
 
 void cfg_session_input(struct cfg_session *s, const char *data, size_t size)
@@ -444,6 +444,7 @@ void cfg_session_input(struct cfg_session *s, const char *data, size_t size)
 		size -= used;
 		if (rc < 0) {
 			s->ended = true;
+			s->end_reason = "other";
 			s->store->count.dropped++;
 			return;
 		}

@@ -43,6 +43,8 @@ struct cfg_session {
 	uint32_t id;
 	bool netconf, greeted, ended, failed, recovery;
 	bool subscribed;
+	const char *end_reason;	 // RFC 6470; NULL = its connection went away
+	uint32_t killed_by;	 // session
 	struct lyd_node *filter; // of the subscription
 	char user[64], client[24];
 	char **groups;
@@ -206,7 +208,7 @@ void cfg_capabilities(const struct cfg_store *s, void (*fn)(void *arg, const cha
 int cfg_rpc_create_subscription(struct cfg_call *c);
 // Send to all subscribers; n is freed.
 void cfg_notify(struct cfg_store *s, struct lyd_node *n);
-void cfg_notify_session(const struct cfg_session *s, bool start, const char *why);
+void cfg_notify_session(const struct cfg_session *s, bool start);
 void cfg_notify_change(struct cfg_store *s, const struct lyd_node *diff,
 		       const struct cfg_commit *who);
 // who NULL: the server itself

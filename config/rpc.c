@@ -302,6 +302,7 @@ static int unlock(struct cfg_call *c)
 static int close_session(struct cfg_call *c)
 {
 	c->s->ended = true;
+	c->s->end_reason = "closed";
 	return 0;
 }
 
@@ -315,6 +316,8 @@ static int kill_session(struct cfg_call *c)
 	for (struct cfg_session *s = c->store->sessions; s != NULL; s = s->next) {
 		if (s->id == id) {
 			s->ended = s->failed = true; // nothing more is sent to it
+			s->end_reason = "killed";
+			s->killed_by = c->s->id;
 			s->out_at = s->out_size = 0;
 			return 0;
 		}
