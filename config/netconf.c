@@ -313,12 +313,28 @@ static bool depth_ok(const char *text)
 	return true;
 }
 
+// envelope, op: lyd_free_all(), also on failure. returns 0; -EINVAL, libyang says why; -ENOMEM
+static int rpc_parse(const struct ly_ctx *ctx, const char *text, struct lyd_node **envelope,
+		     struct lyd_node **op)
+{
+	struct ly_in *in = NULL;
+	LY_ERR rc;
+
+	*envelope = *op = NULL;
+	if (ly_in_new_memory(text, &in) != LY_SUCCESS)
+		return -ENOMEM;
+	rc = lyd_parse_op(ctx, NULL, in, LYD_XML, LYD_TYPE_RPC_NETCONF, envelope, op);
+	ly_in_free(in, 0);
+	return rc == LY_SUCCESS && *op != NULL ? 0 : -EINVAL;
+}
+
 static void rpc(struct cfg_session *s)
 {
 	struct lyd_node *envelope = NULL, *op = NULL;
 	const struct ly_ctx *ctx = s->store->schema->ctx;
 	struct cfg_nc_error e = { 0 };
-	struct ly_in *in = NULL;
+	char *mended = NULL;
+	int rc;
 
 	s->in_rpcs++;
 	s->store->count.in_rpcs++;
@@ -328,14 +344,24 @@ static void rpc(struct cfg_session *s)
 		answer(s, NULL, NULL, &e);
 		return;
 	}
-	if (ly_in_new_memory(s->in.msg, &in) != LY_SUCCESS) {
+	rc = rpc_parse(ctx, s->in.msg, &envelope, &op);
+	if (rc == -EINVAL) {
+		cfg_nc_refuse_ly(&e, ctx);
+		mended = envelope == NULL ? NULL : cfg_rpc_mend(s->in.msg);
+	}
+	if (mended != NULL) {
+		lyd_free_all(op);
+		lyd_free_all(envelope);
+		rc = rpc_parse(ctx, mended, &envelope, &op);
+		if (rc == -EINVAL)
+			cfg_nc_refuse_ly(&e, ctx);
+		free(mended);
+	}
+	if (rc == -ENOMEM) {
 		s->failed = s->ended = true;
 		return;
 	}
-	if (lyd_parse_op(ctx, NULL, in, LYD_XML, LYD_TYPE_RPC_NETCONF, &envelope, &op) !=
-		    LY_SUCCESS ||
-	    op == NULL) {
-		cfg_nc_refuse_ly(&e, ctx);
+	if (rc < 0) {
 		if (envelope == NULL) {
 			e.tag = "malformed-message";
 			e.type = "rpc";
@@ -350,7 +376,6 @@ static void rpc(struct cfg_session *s)
 	}
 	lyd_free_all(op);
 	lyd_free_all(envelope);
-	ly_in_free(in, 0);
 }
 
 static int json_refusal(char **answer, const struct cfg_nc_error *e)

@@ -238,6 +238,12 @@ void cfg_nc_info(struct cfg_nc_error *e, const char *name, const char *text);
 // prefix declared (RFC 6241 section 4.3).
 void cfg_nc_path_print(FILE *f, const struct ly_ctx *ctx, const char *path);
 
+// --- mend.c
+
+// A refused request once more, if what is wrong with it is one of a few known things. returns the
+// new text (free()), or NULL
+char *cfg_rpc_mend(const char *text);
+
 // --- edit_opaq.c
 
 // Elements of a <config> without a namespace of their own, or in that of the rpc: sloppy clients
