@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "cfg_json.h"
+#include "defaults_priv.h"
 #include "netconf_priv.h"
 
 #define BASE_10 "urn:ietf:params:netconf:base:1.0"
@@ -241,6 +242,8 @@ static void write_reply(FILE *f, struct cfg_call *c)
 					       : cfg_tree_print(lyd_child(c->out), LYD_XML,
 								LYD_PRINT_SHRINK | c->print);
 
+	if (body != NULL && (c->print & LYD_PRINT_WD_IMPL_TAG) != 0)
+		cfg_defaults_namespace(body);
 	if (lyd_child(c->out) == NULL) {
 		fputs("<ok/>", f);
 	} else if (body != NULL) {
