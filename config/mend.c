@@ -1,47 +1,12 @@
 // Requests that widespread clients write a little wrong. Such a one has been refused by the parser
 // already; what it must mean is beyond doubt, so it is written anew and read once more.
 //
-// - Elements without any namespace below <nc:rpc>: scripts for ncclient, which gives a prefix to
-//   what it writes itself. They get the request's, and edit-config knows what to do with it.
-// - <format>yang</format> of get-schema, unprefixed, with no default namespace: ncclient 0.6.
-// - <filter> of create-subscription in the namespace of NETCONF, where RFC 5277 section 4 has its
-//   own: ncclient 0.6.
-#include <ctype.h>
-#include <errno.h>
+// <filter> of create-subscription in the namespace of NETCONF, where RFC 5277 section 4 has its
+// own: ncclient 0.6. See xml_guard.c for elements without a namespace.
 #include <stdlib.h>
 #include <string.h>
 
 #include "netconf_priv.h"
-
-#define NS_MONITORING "urn:ietf:params:xml:ns:yang:ietf-netconf-monitoring"
-
-static const char *next_tag(const char *p)
-{
-	while ((p = strchr(p, '<')) != NULL && (p[1] == '?' || p[1] == '!'))
-		p++;
-	return p;
-}
-
-// Where a default namespace can be put into the first tag; NULL = it has one, or there is no tag.
-static const char *gap(const char *text)
-{
-	const char *at = next_tag(text), *p;
-	char quote = '\0';
-
-	if (at == NULL)
-		return NULL;
-	at += 1 + strcspn(at + 1, " \t\r\n/>");
-	for (p = at; *p != '\0' && (quote != '\0' || *p != '>'); p++) {
-		if (quote == '\0' && strncmp(p, "xmlns", 5) == 0 && isspace((unsigned char)p[-1]) &&
-		    p[5 + strspn(p + 5, " \t\r\n")] == '=')
-			return NULL;
-		if (*p == quote)
-			quote = '\0';
-		else if (quote == '\0' && (*p == '"' || *p == '\''))
-			quote = *p;
-	}
-	return *p == '>' ? at : NULL;
-}
 
 static struct lyd_node_opaq *opaque(struct lyd_node *n)
 {
@@ -73,12 +38,14 @@ static bool move_filter(struct lyd_node *rpc)
 	return true;
 }
 
-static char *mend_filter(const char *text)
+char *cfg_rpc_mend(const char *text)
 {
 	struct ly_ctx *plain = NULL; // knows no modules, so it takes all elements as they come
 	struct lyd_node *rpc = NULL;
 	char *out = NULL;
 
+	if (strstr(text, "create-subscription") == NULL)
+		return NULL;
 	if (ly_ctx_new(NULL, LY_CTX_NO_YANGLIBRARY, &plain) == LY_SUCCESS &&
 	    lyd_parse_data_mem(plain, text, LYD_XML, LYD_PARSE_ONLY | LYD_PARSE_OPAQ, 0, &rpc) ==
 		    LY_SUCCESS &&
@@ -86,19 +53,5 @@ static char *mend_filter(const char *text)
 		out = NULL;
 	lyd_free_all(rpc);
 	ly_ctx_destroy(plain);
-	return out;
-}
-
-char *cfg_rpc_mend(const char *text)
-{
-	const char *at, *ns;
-	char *out;
-
-	if (strstr(text, "create-subscription") != NULL && (out = mend_filter(text)) != NULL)
-		return out;
-	at = gap(text);
-	ns = strstr(text, "get-schema") != NULL ? NS_MONITORING : NC_NS;
-	if (at == NULL || asprintf(&out, "%.*s xmlns=\"%s\"%s", (int)(at - text), text, ns, at) < 0)
-		return NULL;
 	return out;
 }

@@ -15,7 +15,6 @@
 
 enum {
 	CHUNK_MAX = 1 << 20,
-	DEPTH_MAX = 128, // of elements in elements; the parser is recursive
 };
 
 static void put(struct cfg_session *s, const char *data, size_t size)
@@ -238,15 +237,19 @@ static void write_attributes(FILE *f, const struct lyd_node *envelope)
 
 static void write_reply(FILE *f, struct cfg_call *c)
 {
-	char *body = lyd_child(c->out) == NULL ? NULL
-					       : cfg_tree_print(lyd_child(c->out), LYD_XML,
-								LYD_PRINT_SHRINK | c->print);
+	char *body =
+		lyd_child(c->out) == NULL
+			? NULL
+			: cfg_tree_print(lyd_child(c->out), LYD_XML,
+					 LYD_PRINT_SHRINK | LYD_PRINT_KEEPEMPTYCONT | c->print);
 
 	if (body != NULL && (c->print & LYD_PRINT_WD_IMPL_TAG) != 0)
 		cfg_defaults_namespace(body);
 	if (lyd_child(c->out) == NULL) {
 		fputs("<ok/>", f);
 	} else if (body != NULL) {
+		if ((c->print & LYD_PRINT_WD_ALL_TAG) != 0)
+			cfg_defaults_namespace(body);
 		fputs(body, f);
 	} else {
 		cfg_nc_refuse(&c->e, "resource-denied", "out of memory");
@@ -292,28 +295,27 @@ static void answer(struct cfg_session *s, const struct lyd_node *envelope,
 	lyd_free_all(c.out);
 }
 
-// How deep elements stand in elements, at most DEPTH_MAX? Comments and CDATA that look like
-// elements count too: at worst something is refused that need not be.
-static bool depth_ok(const char *text)
+static void count_bad(struct cfg_session *s)
 {
-	uint32_t depth = 0;
+	s->in_bad_rpcs++;
+	s->store->count.in_bad_rpcs++;
+}
 
-	for (const char *p = strchr(text, '<'); p != NULL; p = strchr(p + 1, '<')) {
-		const char *end;
+// Before anything of it is parsed. returns 0, or -EINVAL with e filled
+// *text: NULL, or what to parse instead; free()
+static int message_check(const struct cfg_session *s, char **text, struct cfg_nc_error *e)
+{
+	const char *why = cfg_scan_xml(s->in.msg);
 
-		if (p[1] == '!' || p[1] == '?')
-			continue;
-		if (p[1] == '/') {
-			depth -= depth > 0;
-			continue;
-		}
-		end = strchr(p, '>');
-		if (end != NULL && end[-1] == '/')
-			continue;
-		if (++depth > DEPTH_MAX)
-			return false;
-	}
-	return true;
+	if (strlen(s->in.msg) != s->in.size)
+		cfg_nc_refuse(e, "malformed-message", "has a NUL byte at offset %zu",
+			      strlen(s->in.msg));
+	else if (why != NULL)
+		cfg_nc_refuse(e, "too-big", "rpc: %s", why);
+	else
+		return cfg_xml_guard(s->in.msg, text, e);
+	e->type = "rpc";
+	return -EINVAL;
 }
 
 // envelope, op: lyd_free_all(), also on failure. returns 0; -EINVAL, libyang says why; -ENOMEM
@@ -331,35 +333,46 @@ static int rpc_parse(const struct ly_ctx *ctx, const char *text, struct lyd_node
 	return rc == LY_SUCCESS && *op != NULL ? 0 : -EINVAL;
 }
 
+// The same, for requests too that clients write a little wrong. returns as above, e filled
+static int rpc_parse_or_mend(const struct ly_ctx *ctx, const char *text, struct lyd_node **envelope,
+			     struct lyd_node **op, struct cfg_nc_error *e)
+{
+	int rc = rpc_parse(ctx, text, envelope, op);
+	char *mended;
+
+	if (rc != -EINVAL)
+		return rc;
+	cfg_nc_refuse_ly(e, ctx);
+	mended = *envelope == NULL ? NULL : cfg_rpc_mend(text);
+	if (mended == NULL)
+		return rc;
+	lyd_free_all(*op);
+	lyd_free_all(*envelope);
+	rc = rpc_parse(ctx, mended, envelope, op);
+	if (rc == -EINVAL)
+		cfg_nc_refuse_ly(e, ctx);
+	free(mended);
+	return rc;
+}
+
 static void rpc(struct cfg_session *s)
 {
 	struct lyd_node *envelope = NULL, *op = NULL;
 	const struct ly_ctx *ctx = s->store->schema->ctx;
 	struct cfg_nc_error e = { 0 };
-	char *mended = NULL;
+	char *text = NULL;
 	int rc;
 
 	s->in_rpcs++;
 	s->store->count.in_rpcs++;
-	if (!depth_ok(s->in.msg)) {
-		cfg_nc_refuse(&e, "too-big", "elements in elements: more than %d deep", DEPTH_MAX);
-		e.type = "rpc";
+	if (message_check(s, &text, &e) < 0) {
+		s->ended |= s->in.chunked && strcmp(e.tag, "malformed-message") == 0;
+		count_bad(s);
 		answer(s, NULL, NULL, &e);
 		return;
 	}
-	rc = rpc_parse(ctx, s->in.msg, &envelope, &op);
-	if (rc == -EINVAL) {
-		cfg_nc_refuse_ly(&e, ctx);
-		mended = envelope == NULL ? NULL : cfg_rpc_mend(s->in.msg);
-	}
-	if (mended != NULL) {
-		lyd_free_all(op);
-		lyd_free_all(envelope);
-		rc = rpc_parse(ctx, mended, &envelope, &op);
-		if (rc == -EINVAL)
-			cfg_nc_refuse_ly(&e, ctx);
-		free(mended);
-	}
+	rc = rpc_parse_or_mend(ctx, text != NULL ? text : s->in.msg, &envelope, &op, &e);
+	free(text);
 	if (rc == -ENOMEM) {
 		s->failed = s->ended = true;
 		return;
@@ -371,8 +384,7 @@ static void rpc(struct cfg_session *s)
 		}
 		s->ended |= envelope == NULL &&
 			    s->in.chunked; // RFC 6241 appendix A: nothing can be answered to it
-		s->in_bad_rpcs++;
-		s->store->count.in_bad_rpcs++;
+		count_bad(s);
 		answer(s, envelope, NULL, &e);
 	} else {
 		answer(s, envelope, op, NULL);
@@ -406,7 +418,8 @@ static int json_refusal(char **answer, const struct cfg_nc_error *e)
 
 static int json_reply(char **answer, const struct cfg_call *c)
 {
-	char *body = cfg_tree_print(lyd_child(c->out), LYD_JSON, LYD_PRINT_SHRINK | c->print);
+	char *body = cfg_tree_print(lyd_child(c->out), LYD_JSON,
+				    LYD_PRINT_SHRINK | LYD_PRINT_KEEPEMPTYCONT | c->print);
 
 	if (body != NULL && asprintf(answer, "{\"ok\":true,\"data\":%s}", body) < 0)
 		*answer = NULL;
@@ -421,9 +434,15 @@ int cfg_session_json(struct cfg_session *s, const char *json, size_t size, char 
 	struct lyd_node *tree = NULL, *op = NULL;
 	char *text = strndup(json, size);
 	struct ly_in *in = NULL;
+	const char *why = text == NULL ? NULL : cfg_scan_json(text);
 	int rc;
 
 	*answer = NULL;
+	if (why != NULL) {
+		cfg_nc_refuse(&c.e, "too-big", "request: %s", why);
+		free(text);
+		return json_refusal(answer, &c.e);
+	}
 	if (text == NULL || ly_in_new_memory(text, &in) != LY_SUCCESS) {
 		free(text);
 		return -ENOMEM;

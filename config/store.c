@@ -41,10 +41,15 @@ int cfg_tree_copy(const struct lyd_node *tree, struct lyd_node **out)
 int cfg_tree_parse(const struct cfg_store *s, const char *text, LYD_FORMAT format,
 		   struct lyd_node **out, struct cfg_error *err)
 {
+	const char *why;
+
 	*out = NULL;
 	memset(err, 0, sizeof(*err));
 	if (text[strspn(text, " \t\r\n")] == '\0')
 		return cfg_refuse(err, "", "", "is empty; an empty configuration is written {}");
+	why = format == LYD_XML ? cfg_scan_xml(text) : cfg_scan_json(text);
+	if (why != NULL)
+		return cfg_refuse(err, "", "", "%s", why);
 	if (lyd_parse_data_mem(s->schema->ctx, text, format,
 			       LYD_PARSE_STRICT | LYD_PARSE_ONLY | LYD_PARSE_NO_STATE, 0,
 			       out) == LY_SUCCESS)

@@ -194,7 +194,7 @@ static void crc_take(struct ctl *c, const char *file)
 static int file_news(struct ctl *c, char **text, struct cfg_error *err)
 {
 	struct cfg *cfg;
-	int rc = ctl_file_read(c->config_path, text, err);
+	int rc = ctl_text_read(c->config_path, text, err);
 
 	if (rc == 0 && c->has_file_crc && cfg_crc32(0, *text, strlen(*text)) == c->file_crc)
 		rc = -ENOENT;
@@ -360,7 +360,8 @@ int ctl_reload(struct ctl *c, bool dry_run, char **plan_text, struct cfg_error *
 	int rc = file_news(c, &text, err);
 
 	*plan_text = NULL;
-	if (rc == -ENOENT && err->reason[0] == '\0')
+	if (rc == -ENOENT &&
+	    (err->reason[0] == '\0' || c->running->n_ports + c->running->n_vms == 0))
 		return again(c, dry_run, plan_text, err);
 	// A file that went missing must not take the ports with it.
 	if (rc == -ENOENT)

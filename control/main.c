@@ -87,6 +87,7 @@ static void on_watch(struct ev_loop *loop, struct ev_timer *t, int revents)
 	(void)loop;
 	(void)revents;
 	ctl_vm_watch(t->data, dp_switch_now_ns());
+	ctl_event_ports(t->data);
 }
 
 static int options_read(int argc, char **argv, struct ctl *c, struct options *o)
@@ -180,7 +181,7 @@ static int check(struct ctl *c)
 	struct cfg_error err = { 0 };
 	struct cfg *cfg = NULL;
 	char *text;
-	int rc = ctl_file_read(c->config_path, &text, &err);
+	int rc = ctl_text_read(c->config_path, &text, &err);
 
 	if (rc == 0)
 		rc = cfg_load(c->schema, text, strlen(text), &cfg, &err);

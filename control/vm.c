@@ -60,16 +60,15 @@ void ctl_vms_free(struct ctl *c)
 void ctl_vm_event(struct ctl *c, const char *vm, uint64_t ns, const char *fmt, ...)
 {
 	struct ctl_vm *v = vm_get(c, vm);
-	struct ctl_vm_event *e;
+	struct ctl_vm_event e = { .ns = ns };
 	va_list ap;
 
-	if (v == NULL || v->n_events == CTL_VM_EVENTS)
-		return; // the first events tell how it booted
-	e = &v->events[v->n_events++];
-	e->ns = ns;
 	va_start(ap, fmt);
-	vsnprintf(e->text, sizeof(e->text), fmt, ap);
+	vsnprintf(e.text, sizeof(e.text), fmt, ap);
 	va_end(ap);
+	if (v != NULL && v->n_events < CTL_VM_EVENTS) // the first ones tell how it booted
+		v->events[v->n_events++] = e;
+	ctl_event_vm(c, vm, e.text);
 }
 
 static void watch_one(struct ctl *c, const struct cfg_vm *vm, uint64_t now_ns)

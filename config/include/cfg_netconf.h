@@ -96,6 +96,8 @@ void cfg_store_tick(struct cfg_store *s);
 // Tell subscribers: one notification of our modules as RFC 7951 JSON. One that does not fit the
 // modules is our mistake. returns 0, or -EINVAL
 int cfg_store_event(struct cfg_store *s, const char *json);
+// Does anybody listen?
+bool cfg_store_heard(const struct cfg_store *s);
 
 // Who a client is.
 struct cfg_client {

@@ -85,6 +85,17 @@ for n, r in {"state": {"get-state": {"part": "ports", "name": "x"}}, "explain": 
              "tap": {"tap": {"port": "p", "kind": "trace", "filter": "00" * 16, "count": 3}}, "reload": {"reload": {"dry-run": True}}, "ping": {"ping": {}}}.items():
     put("request", n, json.dumps({"weir-operations:" + k: v for k, v in r.items()}).encode())
 
+vms = '<vms xmlns="urn:weir:params:xml:ns:yang:weir-vm">%s</vms>'
+subtrees = ["", vms % "", vms % "<vm><name>a</name></vm>", vms % "<vm><name>a</name><nic/><boot><method/></boot></vm><vm><name>b</name></vm>",
+            vms % "<vm><nic><id>+1</id><mac/></nic></vm>", "<vms><vm/></vms>", '<i:interfaces><i:interface><i:type>i:x</i:type><i:description/></i:interface></i:interfaces>',
+            '<vms xmlns=""><vm xmlns:o="urn:ietf:params:xml:ns:yang:ietf-origin" o:origin="o:system"/></vms>', "text"]
+xpaths = ["/", "/v:vms/v:vm[v:name='a']", "//v:nic[v:id=1]/v:mac | /i:interfaces", "/v:vms/v:vm[not(v:boot)]/..", "//*[//*]", "v:vms/v:vm[position()&lt;2]", "count(//*)", "//*/ancestor::*"]
+jsons = ["{}", "[null]", '{"weir-vm:vms":{"vm":[{"name":"a","nic":[{"id":0},{"mac":null}]}]}}', '{"weir-vm:vms":{"vm":[null]}},"@filter":{"ietf-netconf:type":"subtree"}',
+         '{},"@filter":{"ietf-netconf:type":"xpath","ietf-netconf:select":"/weir-vm:vms/vm"}']
+for form, texts in enumerate((subtrees, xpaths, jsons)):
+    for i, t in enumerate(texts):
+        put("filter", "form%d-%d" % (form, i), bytes([form, i % 4]) + t.encode())
+
 nc = 'xmlns="urn:ietf:params:xml:ns:netconf:base:1.0"'
 hello = '<hello %s><capabilities><capability>urn:ietf:params:netconf:base:1.%d</capability></capabilities></hello>]]>]]>'
 rpcs = ['<get-config><source><running/></source></get-config>', '<lock><target><candidate/></target></lock>', '<validate><source><candidate/></source></validate>',
