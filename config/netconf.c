@@ -177,7 +177,7 @@ static void release(struct cfg_session *s)
 			st->lock[i] = 0;
 	cfg_confirm_session_gone(st, s->id);
 	if (s->netconf && s->greeted)
-		cfg_notify_session(s, false, s->ended ? "closed" : "dropped");
+		cfg_notify_session(s, false);
 }
 
 void cfg_session_destroy(struct cfg_session *s)
@@ -243,6 +243,8 @@ static void write_reply(FILE *f, struct cfg_call *c)
 			: cfg_tree_print(lyd_child(c->out), LYD_XML,
 					 LYD_PRINT_SHRINK | LYD_PRINT_KEEPEMPTYCONT | c->print);
 
+	if (body != NULL && (c->print & LYD_PRINT_WD_IMPL_TAG) != 0)
+		cfg_defaults_namespace(body);
 	if (lyd_child(c->out) == NULL) {
 		fputs("<ok/>", f);
 	} else if (body != NULL) {
@@ -316,13 +318,50 @@ static int message_check(const struct cfg_session *s, char **text, struct cfg_nc
 	return -EINVAL;
 }
 
+// envelope, op: lyd_free_all(), also on failure. returns 0; -EINVAL, libyang says why; -ENOMEM
+static int rpc_parse(const struct ly_ctx *ctx, const char *text, struct lyd_node **envelope,
+		     struct lyd_node **op)
+{
+	struct ly_in *in = NULL;
+	LY_ERR rc;
+
+	*envelope = *op = NULL;
+	if (ly_in_new_memory(text, &in) != LY_SUCCESS)
+		return -ENOMEM;
+	rc = lyd_parse_op(ctx, NULL, in, LYD_XML, LYD_TYPE_RPC_NETCONF, envelope, op);
+	ly_in_free(in, 0);
+	return rc == LY_SUCCESS && *op != NULL ? 0 : -EINVAL;
+}
+
+// The same, for requests too that clients write a little wrong. returns as above, e filled
+static int rpc_parse_or_mend(const struct ly_ctx *ctx, const char *text, struct lyd_node **envelope,
+			     struct lyd_node **op, struct cfg_nc_error *e)
+{
+	int rc = rpc_parse(ctx, text, envelope, op);
+	char *mended;
+
+	if (rc != -EINVAL)
+		return rc;
+	cfg_nc_refuse_ly(e, ctx);
+	mended = *envelope == NULL ? NULL : cfg_rpc_mend(text);
+	if (mended == NULL)
+		return rc;
+	lyd_free_all(*op);
+	lyd_free_all(*envelope);
+	rc = rpc_parse(ctx, mended, envelope, op);
+	if (rc == -EINVAL)
+		cfg_nc_refuse_ly(e, ctx);
+	free(mended);
+	return rc;
+}
+
 static void rpc(struct cfg_session *s)
 {
 	struct lyd_node *envelope = NULL, *op = NULL;
 	const struct ly_ctx *ctx = s->store->schema->ctx;
 	struct cfg_nc_error e = { 0 };
-	struct ly_in *in = NULL;
 	char *text = NULL;
+	int rc;
 
 	s->in_rpcs++;
 	s->store->count.in_rpcs++;
@@ -332,15 +371,13 @@ static void rpc(struct cfg_session *s)
 		answer(s, NULL, NULL, &e);
 		return;
 	}
-	if (ly_in_new_memory(text != NULL ? text : s->in.msg, &in) != LY_SUCCESS) {
+	rc = rpc_parse_or_mend(ctx, text != NULL ? text : s->in.msg, &envelope, &op, &e);
+	free(text);
+	if (rc == -ENOMEM) {
 		s->failed = s->ended = true;
-		free(text);
 		return;
 	}
-	if (lyd_parse_op(ctx, NULL, in, LYD_XML, LYD_TYPE_RPC_NETCONF, &envelope, &op) !=
-		    LY_SUCCESS ||
-	    op == NULL) {
-		cfg_nc_refuse_ly(&e, ctx);
+	if (rc < 0) {
 		if (envelope == NULL) {
 			e.tag = "malformed-message";
 			e.type = "rpc";
@@ -354,8 +391,6 @@ static void rpc(struct cfg_session *s)
 	}
 	lyd_free_all(op);
 	lyd_free_all(envelope);
-	ly_in_free(in, 0);
-	free(text);
 }
 
 static int json_refusal(char **answer, const struct cfg_nc_error *e)
@@ -442,7 +477,7 @@ static void greet(struct cfg_session *s)
 	}
 	s->greeted = true;
 	s->in.chunked = strstr(s->in.msg, BASE_11) != NULL;
-	cfg_notify_session(s, true, NULL);
+	cfg_notify_session(s, true);
 }
 
 void cfg_session_input(struct cfg_session *s, const char *data, size_t size)
@@ -456,6 +491,7 @@ void cfg_session_input(struct cfg_session *s, const char *data, size_t size)
 		size -= used;
 		if (rc < 0) {
 			s->ended = true;
+			s->end_reason = "other";
 			s->store->count.dropped++;
 			return;
 		}
