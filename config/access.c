@@ -41,11 +41,13 @@ int cfg_call_may_exec(struct cfg_call *c)
 {
 	struct cfg_nacm_user u = user_of(c->s);
 
-	if (u.recovery || (c->store->nacm != NULL &&
-			   cfg_nacm_may_exec(c->store->nacm, &u, c->op->schema)))
+	if (u.recovery ||
+	    (c->store->nacm != NULL && cfg_nacm_may_exec(c->store->nacm, &u, c->op->schema)))
 		return 0;
-	return cfg_nc_refuse(&c->e, "access-denied", "%s: user %s may not call it", LYD_NAME(c->op),
-			     c->s->user);
+	cfg_nc_refuse(&c->e, "access-denied", "%s: user %s may not call it", LYD_NAME(c->op),
+		      c->s->user);
+	c->e.type = "protocol";
+	return -EINVAL;
 }
 
 int cfg_call_check_write(struct cfg_call *c, const struct lyd_node *from, const struct lyd_node *to)
@@ -58,7 +60,7 @@ int cfg_call_check_write(struct cfg_call *c, const struct lyd_node *from, const 
 		return 0;
 	if (c->store->nacm == NULL)
 		return cfg_nc_refuse(&c->e, "access-denied", "there are no rules");
-	if (lyd_diff_siblings(from, to, 0, &diff) != LY_SUCCESS)
+	if (lyd_diff_siblings(from, to, LYD_DIFF_DEFAULTS, &diff) != LY_SUCCESS)
 		return cfg_nc_refuse(&c->e, "operation-failed", "out of memory");
 	rc = cfg_nacm_check_write(c->store->nacm, &u, diff, &c->e);
 	lyd_free_all(diff);

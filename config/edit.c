@@ -15,12 +15,16 @@ enum { ADOPTED_MAX = 64 }; // each is printed and parsed again
 static char *path_of(const struct lyd_node *n)
 {
 	const struct lyd_node *parent = lyd_parent(n);
+	const struct lys_module *mod = cfg_edit_module(n);
 	char *above, *path = NULL;
 
 	if (n->schema != NULL)
 		return lyd_path(n, LYD_PATH_STD, NULL, 0);
 	above = parent == NULL ? NULL : path_of(parent);
-	if (asprintf(&path, "%s/%s", above == NULL ? "" : above, LYD_NAME(n)) < 0)
+	if (parent != NULL && cfg_edit_module(parent) == mod)
+		mod = NULL; // as its parent's
+	if (asprintf(&path, "%s/%s%s%s", above == NULL ? "" : above, mod == NULL ? "" : mod->name,
+		     mod == NULL ? "" : ":", LYD_NAME(n)) < 0)
 		path = NULL;
 	free(above);
 	return path;
@@ -220,16 +224,23 @@ static int refuse_case(struct cfg_edit *x, struct lyd_node *parent, const struct
 
 // --- One node
 
-// What can be said without looking at the configuration.
-static int check(struct cfg_edit *x, const struct lyd_node *n, enum cfg_edit_op op)
+static int check_kind(struct cfg_edit *x, const struct lyd_node *n)
 {
-	const struct lyd_node *first;
-
 	if ((n->schema->nodetype & (LYS_RPC | LYS_ACTION | LYS_NOTIF)) != 0)
 		return cfg_edit_refuse(x, n, "unknown-element",
 				       "is an operation, not configuration");
 	if ((n->schema->flags & LYS_CONFIG_R) != 0)
 		return cfg_edit_refuse(x, n, "unknown-element", "is state, not configuration");
+	return 0;
+}
+
+// What can be said without looking at the configuration.
+static int check(struct cfg_edit *x, const struct lyd_node *n, enum cfg_edit_op op)
+{
+	const struct lyd_node *first;
+
+	if (check_kind(x, n) < 0)
+		return -EINVAL;
 	// Two containers are taken one after the other: clients paste documents together.
 	first = n->schema->nodetype == LYS_CONTAINER ? n : cfg_edit_find(lyd_first_sibling(n), n);
 	if (first != NULL && first != n)
@@ -255,7 +266,7 @@ static int check_gone(struct cfg_edit *x, const struct lyd_node *n)
 			return -EINVAL;
 		if (c->schema == NULL && !cfg_edit_is_blank_leaf(c, schema))
 			return cfg_edit_diagnose(x, c, schema);
-		if (c->schema != NULL && check_gone(x, c) < 0)
+		if (c->schema != NULL && (check_kind(x, c) < 0 || check_gone(x, c) < 0))
 			return -EINVAL;
 	}
 	return 0;

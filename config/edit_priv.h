@@ -44,6 +44,8 @@ int cfg_edit_part(const struct lyd_node *tree, const struct lyd_node *edit, stru
 
 // --- edit_opaq.c
 
+// The module of a node, real or opaque; NULL = its namespace is not known.
+const struct lys_module *cfg_edit_module(const struct lyd_node *n);
 // Which node does an opaque one want to be? NULL = none; then the error is filled.
 const struct lysc_node *cfg_edit_schema(struct cfg_edit *x, const struct lyd_node *n);
 // A leaf without value, which says enough to delete it?

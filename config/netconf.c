@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "cfg_json.h"
+#include "defaults_priv.h"
 #include "netconf_priv.h"
 
 #define BASE_10 "urn:ietf:params:netconf:base:1.0"
@@ -236,13 +237,17 @@ static void write_attributes(FILE *f, const struct lyd_node *envelope)
 
 static void write_reply(FILE *f, struct cfg_call *c)
 {
-	char *body = lyd_child(c->out) == NULL ? NULL
-					       : cfg_tree_print(lyd_child(c->out), LYD_XML,
-								LYD_PRINT_SHRINK | c->print);
+	char *body =
+		lyd_child(c->out) == NULL
+			? NULL
+			: cfg_tree_print(lyd_child(c->out), LYD_XML,
+					 LYD_PRINT_SHRINK | LYD_PRINT_KEEPEMPTYCONT | c->print);
 
 	if (lyd_child(c->out) == NULL) {
 		fputs("<ok/>", f);
 	} else if (body != NULL) {
+		if ((c->print & LYD_PRINT_WD_ALL_TAG) != 0)
+			cfg_defaults_namespace(body);
 		fputs(body, f);
 	} else {
 		cfg_nc_refuse(&c->e, "resource-denied", "out of memory");
@@ -304,21 +309,31 @@ static int message_check(const struct cfg_session *s, struct cfg_nc_error *e)
 	return -EINVAL;
 }
 
+static void count_bad(struct cfg_session *s)
+{
+	s->in_bad_rpcs++;
+	s->store->count.in_bad_rpcs++;
+}
+
 static void rpc(struct cfg_session *s)
 {
 	struct lyd_node *envelope = NULL, *op = NULL;
 	const struct ly_ctx *ctx = s->store->schema->ctx;
 	struct cfg_nc_error e = { 0 };
 	struct ly_in *in = NULL;
+	char *text = NULL;
 
 	s->in_rpcs++;
 	s->store->count.in_rpcs++;
-	if (message_check(s, &e) < 0) {
+	if (message_check(s, &e) < 0 || cfg_xml_guard(s->in.msg, &text, &e) < 0) {
+		s->ended |= s->in.chunked && strcmp(e.tag, "malformed-message") == 0;
+		count_bad(s);
 		answer(s, NULL, NULL, &e);
 		return;
 	}
-	if (ly_in_new_memory(s->in.msg, &in) != LY_SUCCESS) {
+	if (ly_in_new_memory(text != NULL ? text : s->in.msg, &in) != LY_SUCCESS) {
 		s->failed = s->ended = true;
+		free(text);
 		return;
 	}
 	if (lyd_parse_op(ctx, NULL, in, LYD_XML, LYD_TYPE_RPC_NETCONF, &envelope, &op) !=
@@ -331,8 +346,7 @@ static void rpc(struct cfg_session *s)
 		}
 		s->ended |= envelope == NULL &&
 			    s->in.chunked; // RFC 6241 appendix A: nothing can be answered to it
-		s->in_bad_rpcs++;
-		s->store->count.in_bad_rpcs++;
+		count_bad(s);
 		answer(s, envelope, NULL, &e);
 	} else {
 		answer(s, envelope, op, NULL);
@@ -340,6 +354,7 @@ static void rpc(struct cfg_session *s)
 	lyd_free_all(op);
 	lyd_free_all(envelope);
 	ly_in_free(in, 0);
+	free(text);
 }
 
 static int json_refusal(char **answer, const struct cfg_nc_error *e)
@@ -367,7 +382,8 @@ static int json_refusal(char **answer, const struct cfg_nc_error *e)
 
 static int json_reply(char **answer, const struct cfg_call *c)
 {
-	char *body = cfg_tree_print(lyd_child(c->out), LYD_JSON, LYD_PRINT_SHRINK | c->print);
+	char *body = cfg_tree_print(lyd_child(c->out), LYD_JSON,
+				    LYD_PRINT_SHRINK | LYD_PRINT_KEEPEMPTYCONT | c->print);
 
 	if (body != NULL && asprintf(answer, "{\"ok\":true,\"data\":%s}", body) < 0)
 		*answer = NULL;

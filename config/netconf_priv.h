@@ -194,6 +194,14 @@ void cfg_time_text(uint64_t ms, char out[32]); // RFC 3339
 // may be; continue-on-error is refused (RFC 6241 section 7.2). option may be NULL.
 int cfg_edit_error_option(const char *option, struct cfg_nc_error *e);
 
+// --- xml_guard.c
+
+// Look at a message before it is parsed: depth, cost, and what libyang cannot stand.
+//
+// out      NULL, or the text to parse instead; free()
+// returns  0; -EINVAL with e filled
+int cfg_xml_guard(const char *text, char **out, struct cfg_nc_error *e);
+
 // --- nc_error.c
 
 // Fill an error from libyang's last one: the validation of a datastore or of an rpc's input, the

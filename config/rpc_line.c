@@ -125,9 +125,12 @@ static enum cfg_words_mode mode_of(const char *verb)
 		return CFG_WORDS_SET;
 	if (strcmp(verb, "edit") == 0)
 		return CFG_WORDS_EDIT;
-	if (strcmp(verb, "show") == 0 || strcmp(verb, "compare") == 0)
+	if (strcmp(verb, "show") == 0 || strcmp(verb, "compare") == 0 ||
+	    strcmp(verb, "annotate") == 0)
 		return CFG_WORDS_SHOW;
-	return CFG_WORDS_DELETE; // delete, rename, copy, insert, annotate: what is there
+	if (strcmp(verb, "rename") == 0 || strcmp(verb, "copy") == 0)
+		return CFG_WORDS_RENAME;
+	return strcmp(verb, "insert") == 0 ? CFG_WORDS_INSERT : CFG_WORDS_DELETE;
 }
 
 int cfg_rpc_complete(struct cfg_call *c)

@@ -123,9 +123,12 @@ int cfg_store_check(const struct cfg_store *s, const struct lyd_node *tree, stru
 
 	if (cfg_tree_copy(tree, &whole) < 0)
 		return cfg_nc_refuse(e, "operation-failed", "out of memory");
-	if (lyd_validate_all(&whole, s->schema->ctx, LYD_VALIDATE_NO_STATE | LYD_VALIDATE_PRESENT,
-			     NULL) != LY_SUCCESS) {
+	if (cfg_tree_check(s->schema, &whole, &err) < 0) {
+		// The tags are libyang's error's; path, value and reason are said better here.
 		rc = cfg_nc_refuse_ly(e, s->schema->ctx);
+		snprintf(e->path, sizeof(e->path), "%s", err.path);
+		snprintf(e->value, sizeof(e->value), "%s", err.value);
+		snprintf(e->message, sizeof(e->message), "%s", err.reason);
 	} else if (cfg_from_tree(whole, &c, &err) < 0) {
 		rc = cfg_nc_refuse_cfg(e, &err);
 	}

@@ -205,7 +205,7 @@ static int split(const char *text, size_t size, struct cfg_words *out, struct sp
 
 	*out = (struct cfg_words){ 0 };
 	if (size > CFG_WORDS_LINE)
-		return bad(s, 0, "the line is longer than 64 KiB");
+		return bad(s, 0, "the line is longer than 1 MiB");
 	for (size_t i = 0, n; i < size; i += n) {
 		n = utf8((const unsigned char *)text + i, size - i);
 		if (n == 0)

@@ -34,7 +34,8 @@ struct watchers {
 static const char usage[] =
 	"usage: weir-switchd [options]\n"
 	"  -c, --config FILE   configuration, RFC 7951 JSON (default /etc/weir/weir.json)\n"
-	"  -d, --state DIR     where commits are kept (default " STATE_DIR "; with -c FILE: FILE.d)\n"
+	"  -d, --state DIR     where commits are kept (default " STATE_DIR
+	"; with -c FILE: FILE.d)\n"
 	"  -s, --socket PATH   socket of the weir command (default " RUN_DIR "/weir.sock)\n"
 	"  -y, --yang DIR      Weir's YANG modules (default " WEIR_YANG_DIR ")\n"
 	"      --no-huge       do not use hugepages\n"
@@ -86,14 +87,17 @@ static void on_watch(struct ev_loop *loop, struct ev_timer *t, int revents)
 	(void)loop;
 	(void)revents;
 	ctl_vm_watch(t->data, dp_switch_now_ns());
+	ctl_event_ports(t->data);
 }
 
 static int options_read(int argc, char **argv, struct ctl *c, struct options *o)
 {
 	static const struct option longs[] = {
-		{ "config", 1, NULL, 'c' }, { "state", 1, NULL, 'd' }, { "socket", 1, NULL, 's' }, { "yang", 1, NULL, 'y' },
-		{ "no-huge", 0, NULL, 1 },  { "check", 0, NULL, 2 },	{ "verbose", 0, NULL, 'v' },
-		{ "help", 0, NULL, 'h' },   { "version", 0, NULL, 3 },	{ 0 },
+		{ "config", 1, NULL, 'c' },  { "state", 1, NULL, 'd' },
+		{ "socket", 1, NULL, 's' },  { "yang", 1, NULL, 'y' },
+		{ "no-huge", 0, NULL, 1 },   { "check", 0, NULL, 2 },
+		{ "verbose", 0, NULL, 'v' }, { "help", 0, NULL, 'h' },
+		{ "version", 0, NULL, 3 },   { 0 },
 	};
 	bool state_given = false;
 	int opt;
@@ -177,7 +181,7 @@ static int check(struct ctl *c)
 	struct cfg_error err = { 0 };
 	struct cfg *cfg = NULL;
 	char *text;
-	int rc = ctl_file_read(c->config_path, &text, &err);
+	int rc = ctl_text_read(c->config_path, &text, &err);
 
 	if (rc == 0)
 		rc = cfg_load(c->schema, text, strlen(text), &cfg, &err);
