@@ -41,11 +41,13 @@ int cfg_call_may_exec(struct cfg_call *c)
 {
 	struct cfg_nacm_user u = user_of(c->s);
 
-	if (u.recovery || (c->store->nacm != NULL &&
-			   cfg_nacm_may_exec(c->store->nacm, &u, c->op->schema)))
+	if (u.recovery ||
+	    (c->store->nacm != NULL && cfg_nacm_may_exec(c->store->nacm, &u, c->op->schema)))
 		return 0;
-	return cfg_nc_refuse(&c->e, "access-denied", "%s: user %s may not call it", LYD_NAME(c->op),
-			     c->s->user);
+	cfg_nc_refuse(&c->e, "access-denied", "%s: user %s may not call it", LYD_NAME(c->op),
+		      c->s->user);
+	c->e.type = "protocol";
+	return -EINVAL;
 }
 
 int cfg_call_check_write(struct cfg_call *c, const struct lyd_node *from, const struct lyd_node *to)
@@ -58,11 +60,31 @@ int cfg_call_check_write(struct cfg_call *c, const struct lyd_node *from, const 
 		return 0;
 	if (c->store->nacm == NULL)
 		return cfg_nc_refuse(&c->e, "access-denied", "there are no rules");
-	if (lyd_diff_siblings(from, to, 0, &diff) != LY_SUCCESS)
+	if (lyd_diff_siblings(from, to, LYD_DIFF_DEFAULTS, &diff) != LY_SUCCESS)
 		return cfg_nc_refuse(&c->e, "operation-failed", "out of memory");
 	rc = cfg_nacm_check_write(c->store->nacm, &u, diff, &c->e);
 	lyd_free_all(diff);
 	return rc == -ENOMEM ? cfg_nc_refuse(&c->e, "operation-failed", "out of memory") : rc;
+}
+
+int cfg_call_edit_tree(struct cfg_call *c, struct lyd_node **tree, const struct lyd_node *edit,
+		       const char *default_op)
+{
+	struct cfg_nacm_user u = user_of(c->s);
+	struct cfg_nacm_guard *g;
+	struct cfg_edit_guard guard = { .ask = cfg_nacm_guard_ask };
+	int rc;
+
+	if (u.recovery)
+		return cfg_edit(tree, edit, default_op, &c->e);
+	if (c->store->nacm == NULL)
+		return cfg_nc_refuse(&c->e, "access-denied", "there are no rules");
+	if (cfg_nacm_guard_create(c->store->nacm, &u, &g) < 0)
+		return cfg_nc_refuse(&c->e, "operation-failed", "out of memory");
+	guard.arg = g;
+	rc = cfg_edit_guarded(tree, edit, default_op, &guard, &c->e);
+	cfg_nacm_guard_destroy(g);
+	return rc;
 }
 
 int cfg_session_prune(const struct cfg_session *s, struct lyd_node **tree)

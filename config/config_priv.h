@@ -17,6 +17,14 @@ int cfg_refuse(struct cfg_error *err, const char *path, const char *value, const
 // The same, from libyang's last error of ctx.
 int cfg_refuse_ly(struct cfg_error *err, const struct ly_ctx *ctx);
 
+// Longest value of a leaf, attribute or comment, bytes: fewer tokens than would do harm (scan.c).
+#define CFG_VALUE_MAX 32768
+
+// May this text be given to the parser: is it not too deep, and no value of it too long?
+// returns  NULL, or the reason why not
+const char *cfg_scan_xml(const char *text);
+const char *cfg_scan_json(const char *text);
+
 // Validate a tree and add its defaults. A refusal names the data path and, where a leaf stands
 // there, its value.
 //

@@ -30,17 +30,25 @@ static int roll_back(struct cfg_store *s, const struct cfg_session *who, const c
 		.session = who == NULL ? 0 : who->id,
 	};
 
-	if (cfg_store_commit(s, s->backup, &c, e) < 0) {
-		s->deadline_ms = s->host.now_ms(s->host.arg) + RETRY_MS;
+	if (cfg_store_commit(s, s->backup, &c, e) < 0)
 		return -EINVAL;
-	}
 	settle(s);
 	return 0;
 }
 
-void cfg_store_tick(struct cfg_store *s)
+// Nobody asked for it, so nobody asks again: it is tried until it works.
+static void roll_back_late(struct cfg_store *s, const char *why, const char *event)
 {
 	struct cfg_nc_error e;
+
+	if (roll_back(s, NULL, why, &e) == 0)
+		cfg_notify_confirm(s, event, NULL);
+	else
+		s->deadline_ms = s->host.now_ms(s->host.arg) + RETRY_MS;
+}
+
+void cfg_store_tick(struct cfg_store *s)
+{
 	uint64_t now_ms = s->host.now_ms(s->host.arg);
 
 	if (!s->waiting)
@@ -50,18 +58,16 @@ void cfg_store_tick(struct cfg_store *s)
 		s->deadline_ms = now_ms + s->timeout_ms;
 	if (now_ms < s->deadline_ms)
 		return;
-	if (roll_back(s, NULL, "a confirmed commit was not confirmed in time", &e) == 0)
-		cfg_notify_confirm(s, "timeout", NULL);
+	roll_back_late(s, "a confirmed commit was not confirmed in time", "timeout");
 }
 
 void cfg_confirm_session_gone(struct cfg_store *s, uint32_t id)
 {
-	struct cfg_nc_error e;
-
-	if (!s->waiting || s->persist_id[0] != '\0' || s->wait_session != id)
+	if (!s->waiting || s->wait_session != id)
 		return;
-	if (roll_back(s, NULL, "the session of a confirmed commit ended", &e) == 0)
-		cfg_notify_confirm(s, "cancel", NULL);
+	s->wait_session = 0;
+	if (s->persist_id[0] == '\0')
+		roll_back_late(s, "the session of a confirmed commit ended", "cancel");
 }
 
 int cfg_store_resume(struct cfg_store *s, const char *backup_json, const struct cfg_wait *wait,
@@ -86,7 +92,8 @@ static int may_confirm(struct cfg_call *c)
 	const char *id = cfg_value(c->op, "persist-id");
 	const struct cfg_store *s = c->store;
 
-	if (id != NULL && (!s->waiting || strcmp(id, s->persist_id) != 0)) {
+	// An empty one names nothing, and is not what a commit without persist has.
+	if (id != NULL && (!s->waiting || id[0] == '\0' || strcmp(id, s->persist_id) != 0)) {
 		cfg_nc_refuse(&c->e, "invalid-value", "persist-id: %s",
 			      s->waiting ? "is not that of the commit that waits"
 					 : "no confirmed commit waits");
@@ -132,6 +139,8 @@ static int commit_confirmed(struct cfg_call *c, struct cfg_commit *who)
 	};
 	struct lyd_node *backup = NULL;
 
+	if (persist != NULL && persist[0] == '\0')
+		return cfg_nc_refuse(&c->e, "invalid-value", "persist: is empty");
 	if (strlen(wait.persist_id) >= sizeof(c->store->persist_id))
 		return cfg_nc_refuse(&c->e, "invalid-value", "persist: longer than %zu bytes",
 				     sizeof(c->store->persist_id) - 1);

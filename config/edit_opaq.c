@@ -18,8 +18,12 @@ static bool is_blank(const char *text)
 	return text == NULL || text[strspn(text, " \t\r\n")] == '\0';
 }
 
-static const struct lys_module *module_of(const struct lyd_node_opaq *o)
+const struct lys_module *cfg_edit_module(const struct lyd_node *n)
 {
+	const struct lyd_node_opaq *o = opaque(n);
+
+	if (n->schema != NULL)
+		return n->schema->module;
 	if (o->name.module_ns == NULL)
 		return NULL;
 	return o->format == LY_VALUE_XML
@@ -31,7 +35,7 @@ const struct lysc_node *cfg_edit_schema(struct cfg_edit *x, const struct lyd_nod
 {
 	const struct lyd_node_opaq *o = opaque(n);
 	const struct lyd_node *parent = lyd_parent(n);
-	const struct lys_module *mod = module_of(o);
+	const struct lys_module *mod = cfg_edit_module(n);
 	const struct lysc_node *found;
 
 	if (mod == NULL) {

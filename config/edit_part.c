@@ -71,8 +71,8 @@ static int copy_part(struct lyd_node **top, struct lyd_node *parent,
 
 		if (hopeless)
 			return 1;
-		if (from == NULL)
-			continue;
+		if (from == NULL || cfg_edit_find(parent != NULL ? lyd_child(parent) : *top, from))
+			continue; // or is there already: named twice
 		copy = copy_one(top, parent, from);
 		if (copy == NULL)
 			return -ENOMEM;

@@ -4,19 +4,11 @@
 
 #include "netconf_priv.h"
 
-enum cfg_edit_op {
-	CFG_EDIT_NONE,
-	CFG_EDIT_MERGE,
-	CFG_EDIT_REPLACE,
-	CFG_EDIT_CREATE,
-	CFG_EDIT_DELETE,
-	CFG_EDIT_REMOVE
-};
-
 struct cfg_edit {
 	struct lyd_node **tree; // what is edited
 	struct cfg_nc_error *e;
-	uint32_t n_adopted; // elements without namespace so far
+	const struct cfg_edit_guard *guard; // NULL = nothing is asked
+	uint32_t n_adopted;		    // elements without namespace so far
 };
 
 // Refuse a node of the edit, real or opaque: its path, and what RFC 6241 appendix A wants in
@@ -44,6 +36,8 @@ int cfg_edit_part(const struct lyd_node *tree, const struct lyd_node *edit, stru
 
 // --- edit_opaq.c
 
+// The module of a node, real or opaque; NULL = its namespace is not known.
+const struct lys_module *cfg_edit_module(const struct lyd_node *n);
 // Which node does an opaque one want to be? NULL = none; then the error is filled.
 const struct lysc_node *cfg_edit_schema(struct cfg_edit *x, const struct lyd_node *n);
 // A leaf without value, which says enough to delete it?

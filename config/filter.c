@@ -14,19 +14,27 @@ struct mark {
 	bool whole;
 };
 
+enum kind { SELECTION, CONTENT, CONTAINMENT };
+
+// A filter node that applies to some siblings. entry: it names one list entry by all its keys, so
+// that libyang's hashes tell most others apart.
+struct want {
+	const struct lyd_node *node;
+	enum kind kind;
+	bool entry;
+};
+
 // One filter at work. The filter nodes that still apply are a stack: each level of the datastore
 // pushes what its matching nodes ask of their children, and pops it again.
 struct job {
 	struct cfg_nc_error *e;
-	const struct lyd_node **stack;
+	struct want *stack;
 	size_t n, cap;
 	struct mark *marks; // sorted by node
 	size_t n_marks;
 	uint32_t depth, n_steps;
 	struct lyd_node *out;
 };
-
-enum kind { SELECTION, CONTENT, CONTAINMENT };
 
 static const char *const blanks = " \t\r\n";
 
@@ -206,6 +214,22 @@ static int contents_match(struct job *j, const struct lyd_node *f, const struct 
 	return 0;
 }
 
+// Is it a list entry, by libyang's reading, with text in all keys? An empty key is a selection
+// node.
+static bool is_entry(const struct lyd_node *f)
+{
+	const struct lyd_node *c;
+
+	if (f->hash == 0 || f->schema == NULL || f->schema->nodetype != LYS_LIST ||
+	    (f->schema->flags & LYS_KEYLESS))
+		return false;
+	LY_LIST_FOR (lyd_child(f), c) {
+		if (c->schema != NULL && lysc_is_key(c->schema) && kind_of(c) != CONTENT)
+			return false;
+	}
+	return true;
+}
+
 static int push(struct job *j, const struct lyd_node *first)
 {
 	const struct lyd_node *c;
@@ -213,14 +237,14 @@ static int push(struct job *j, const struct lyd_node *first)
 	LY_LIST_FOR (first, c) {
 		if (j->n == j->cap) {
 			size_t cap = j->cap == 0 ? 64 : 2 * j->cap;
-			const struct lyd_node **to = realloc(j->stack, cap * sizeof(*to));
+			struct want *to = realloc(j->stack, cap * sizeof(*to));
 
 			if (to == NULL)
 				return -ENOMEM;
 			j->stack = to;
 			j->cap = cap;
 		}
-		j->stack[j->n++] = c;
+		j->stack[j->n++] = (struct want){ c, kind_of(c), is_entry(c) };
 	}
 	return 0;
 }
@@ -232,17 +256,19 @@ static int match_node(struct job *j, const struct lyd_node *d, size_t from, size
 {
 	*whole = false;
 	for (size_t i = from; i < to; i++) {
-		const struct lyd_node *f = j->stack[i];
+		const struct want w = j->stack[i];
+		const struct lyd_node *f = w.node;
 		bool yes, only;
 		int rc = step(j);
 
 		if (rc < 0)
 			return rc;
-		if (!name_matches(f, d) || !attributes_match(f, d))
+		if ((w.entry && d->hash != 0 && f->hash != d->hash) || !name_matches(f, d) ||
+		    !attributes_match(f, d))
 			continue;
-		if (kind_of(f) == SELECTION)
+		if (w.kind == SELECTION)
 			*whole = true;
-		else if (kind_of(f) == CONTENT)
+		else if (w.kind == CONTENT)
 			*whole |= content_matches(f, d);
 		else if (d->schema->nodetype & LYD_NODE_INNER) {
 			rc = contents_match(j, f, d, &yes, &only);

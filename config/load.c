@@ -449,6 +449,7 @@ int cfg_load(struct cfg_schema *s, const char *json, size_t size, struct cfg **o
 	     struct cfg_error *err)
 {
 	struct lyd_node *tree = NULL;
+	const char *why;
 	char *text;
 	int rc = 0;
 
@@ -466,6 +467,8 @@ int cfg_load(struct cfg_schema *s, const char *json, size_t size, struct cfg **o
 		rc = cfg_refuse(err, "", "", "has a NUL byte at offset %zu", strlen(text));
 	else if (strspn(text, " \t\r\n") == size)
 		rc = cfg_refuse(err, "", "", "is empty; an empty configuration is written {}");
+	else if ((why = cfg_scan_json(text)) != NULL)
+		rc = cfg_refuse(err, "", "", "%s", why);
 	else if (lyd_parse_data_mem(s->ctx, text, LYD_JSON,
 				    LYD_PARSE_STRICT | LYD_PARSE_ONLY | LYD_PARSE_NO_STATE, 0,
 				    &tree) != LY_SUCCESS)

@@ -1,5 +1,5 @@
-// Sessions: their life, the messages of NETCONF (hello, then one rpc after the other) and the JSON of
-// local tools. See cfg_netconf.h; the operations are in rpc.c.
+// Sessions: their life, the messages of NETCONF (hello, then one rpc after the other) and the JSON
+// of local tools. See cfg_netconf.h; the operations are in rpc.c.
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "cfg_json.h"
+#include "defaults_priv.h"
 #include "netconf_priv.h"
 
 #define BASE_10 "urn:ietf:params:netconf:base:1.0"
@@ -14,7 +15,6 @@
 
 enum {
 	CHUNK_MAX = 1 << 20,
-	DEPTH_MAX = 128, // of elements in elements; the parser is recursive
 };
 
 static void put(struct cfg_session *s, const char *data, size_t size)
@@ -106,7 +106,8 @@ static void hello(struct cfg_session *s)
 		s->failed = s->ended = true;
 		return;
 	}
-	fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?><hello xmlns=\"" NC_NS "\"><capabilities>", f);
+	fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?><hello xmlns=\"" NC_NS "\"><capabilities>",
+	      f);
 	cfg_capabilities(s->store, hello_capability, f);
 	fprintf(f, "</capabilities><session-id>%u</session-id></hello>", s->id);
 	fclose(f);
@@ -176,7 +177,7 @@ static void release(struct cfg_session *s)
 			st->lock[i] = 0;
 	cfg_confirm_session_gone(st, s->id);
 	if (s->netconf && s->greeted)
-		cfg_notify_session(s, false, s->ended ? "closed" : "dropped");
+		cfg_notify_session(s, false);
 }
 
 void cfg_session_destroy(struct cfg_session *s)
@@ -236,13 +237,19 @@ static void write_attributes(FILE *f, const struct lyd_node *envelope)
 
 static void write_reply(FILE *f, struct cfg_call *c)
 {
-	char *body = lyd_child(c->out) == NULL ? NULL
-					       : cfg_tree_print(lyd_child(c->out), LYD_XML,
-								LYD_PRINT_SHRINK | c->print);
+	char *body =
+		lyd_child(c->out) == NULL
+			? NULL
+			: cfg_tree_print(lyd_child(c->out), LYD_XML,
+					 LYD_PRINT_SHRINK | LYD_PRINT_KEEPEMPTYCONT | c->print);
 
+	if (body != NULL && (c->print & LYD_PRINT_WD_IMPL_TAG) != 0)
+		cfg_defaults_namespace(body);
 	if (lyd_child(c->out) == NULL) {
 		fputs("<ok/>", f);
 	} else if (body != NULL) {
+		if ((c->print & LYD_PRINT_WD_ALL_TAG) != 0)
+			cfg_defaults_namespace(body);
 		fputs(body, f);
 	} else {
 		cfg_nc_refuse(&c->e, "resource-denied", "out of memory");
@@ -267,8 +274,8 @@ static void answer(struct cfg_session *s, const struct lyd_node *envelope,
 	}
 	if (refused == NULL && (rc = cfg_rpc_run(&c)) < 0) {
 		if (rc == -ENOTSUP)
-			cfg_nc_refuse(&c.e, "operation-not-supported", "%s: a local tool's operation",
-				      LYD_NAME(op));
+			cfg_nc_refuse(&c.e, "operation-not-supported",
+				      "%s: a local tool's operation", LYD_NAME(op));
 		refused = &c.e;
 	}
 	fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?><rpc-reply xmlns=\"" NC_NS "\"", f);
@@ -288,28 +295,64 @@ static void answer(struct cfg_session *s, const struct lyd_node *envelope,
 	lyd_free_all(c.out);
 }
 
-// How deep elements stand in elements, at most DEPTH_MAX? Comments and CDATA that look like
-// elements count too: at worst something is refused that need not be.
-static bool depth_ok(const char *text)
+static void count_bad(struct cfg_session *s)
 {
-	uint32_t depth = 0;
+	s->in_bad_rpcs++;
+	s->store->count.in_bad_rpcs++;
+}
 
-	for (const char *p = strchr(text, '<'); p != NULL; p = strchr(p + 1, '<')) {
-		const char *end;
+// Before anything of it is parsed. returns 0, or -EINVAL with e filled
+// *text: NULL, or what to parse instead; free()
+static int message_check(const struct cfg_session *s, char **text, struct cfg_nc_error *e)
+{
+	const char *why = cfg_scan_xml(s->in.msg);
 
-		if (p[1] == '!' || p[1] == '?')
-			continue;
-		if (p[1] == '/') {
-			depth -= depth > 0;
-			continue;
-		}
-		end = strchr(p, '>');
-		if (end != NULL && end[-1] == '/')
-			continue;
-		if (++depth > DEPTH_MAX)
-			return false;
-	}
-	return true;
+	if (strlen(s->in.msg) != s->in.size)
+		cfg_nc_refuse(e, "malformed-message", "has a NUL byte at offset %zu",
+			      strlen(s->in.msg));
+	else if (why != NULL)
+		cfg_nc_refuse(e, "too-big", "rpc: %s", why);
+	else
+		return cfg_xml_guard(s->in.msg, text, e);
+	e->type = "rpc";
+	return -EINVAL;
+}
+
+// envelope, op: lyd_free_all(), also on failure. returns 0; -EINVAL, libyang says why; -ENOMEM
+static int rpc_parse(const struct ly_ctx *ctx, const char *text, struct lyd_node **envelope,
+		     struct lyd_node **op)
+{
+	struct ly_in *in = NULL;
+	LY_ERR rc;
+
+	*envelope = *op = NULL;
+	if (ly_in_new_memory(text, &in) != LY_SUCCESS)
+		return -ENOMEM;
+	rc = lyd_parse_op(ctx, NULL, in, LYD_XML, LYD_TYPE_RPC_NETCONF, envelope, op);
+	ly_in_free(in, 0);
+	return rc == LY_SUCCESS && *op != NULL ? 0 : -EINVAL;
+}
+
+// The same, for requests too that clients write a little wrong. returns as above, e filled
+static int rpc_parse_or_mend(const struct ly_ctx *ctx, const char *text, struct lyd_node **envelope,
+			     struct lyd_node **op, struct cfg_nc_error *e)
+{
+	int rc = rpc_parse(ctx, text, envelope, op);
+	char *mended;
+
+	if (rc != -EINVAL)
+		return rc;
+	cfg_nc_refuse_ly(e, ctx);
+	mended = *envelope == NULL ? NULL : cfg_rpc_mend(text);
+	if (mended == NULL)
+		return rc;
+	lyd_free_all(*op);
+	lyd_free_all(*envelope);
+	rc = rpc_parse(ctx, mended, envelope, op);
+	if (rc == -EINVAL)
+		cfg_nc_refuse_ly(e, ctx);
+	free(mended);
+	return rc;
 }
 
 static void rpc(struct cfg_session *s)
@@ -317,39 +360,37 @@ static void rpc(struct cfg_session *s)
 	struct lyd_node *envelope = NULL, *op = NULL;
 	const struct ly_ctx *ctx = s->store->schema->ctx;
 	struct cfg_nc_error e = { 0 };
-	struct ly_in *in = NULL;
+	char *text = NULL;
+	int rc;
 
 	s->in_rpcs++;
 	s->store->count.in_rpcs++;
-	if (!depth_ok(s->in.msg)) {
-		cfg_nc_refuse(&e, "too-big", "elements in elements: more than %d deep", DEPTH_MAX);
-		e.type = "rpc";
+	if (message_check(s, &text, &e) < 0) {
+		s->ended |= s->in.chunked && strcmp(e.tag, "malformed-message") == 0;
+		count_bad(s);
 		answer(s, NULL, NULL, &e);
 		return;
 	}
-	if (ly_in_new_memory(s->in.msg, &in) != LY_SUCCESS) {
+	rc = rpc_parse_or_mend(ctx, text != NULL ? text : s->in.msg, &envelope, &op, &e);
+	free(text);
+	if (rc == -ENOMEM) {
 		s->failed = s->ended = true;
 		return;
 	}
-	if (lyd_parse_op(ctx, NULL, in, LYD_XML, LYD_TYPE_RPC_NETCONF, &envelope, &op) !=
-		    LY_SUCCESS ||
-	    op == NULL) {
-		cfg_nc_refuse_ly(&e, ctx);
+	if (rc < 0) {
 		if (envelope == NULL) {
 			e.tag = "malformed-message";
 			e.type = "rpc";
 		}
 		s->ended |= envelope == NULL &&
 			    s->in.chunked; // RFC 6241 appendix A: nothing can be answered to it
-		s->in_bad_rpcs++;
-		s->store->count.in_bad_rpcs++;
+		count_bad(s);
 		answer(s, envelope, NULL, &e);
 	} else {
 		answer(s, envelope, op, NULL);
 	}
 	lyd_free_all(op);
 	lyd_free_all(envelope);
-	ly_in_free(in, 0);
 }
 
 static int json_refusal(char **answer, const struct cfg_nc_error *e)
@@ -377,7 +418,8 @@ static int json_refusal(char **answer, const struct cfg_nc_error *e)
 
 static int json_reply(char **answer, const struct cfg_call *c)
 {
-	char *body = cfg_tree_print(lyd_child(c->out), LYD_JSON, LYD_PRINT_SHRINK | c->print);
+	char *body = cfg_tree_print(lyd_child(c->out), LYD_JSON,
+				    LYD_PRINT_SHRINK | LYD_PRINT_KEEPEMPTYCONT | c->print);
 
 	if (body != NULL && asprintf(answer, "{\"ok\":true,\"data\":%s}", body) < 0)
 		*answer = NULL;
@@ -392,9 +434,15 @@ int cfg_session_json(struct cfg_session *s, const char *json, size_t size, char 
 	struct lyd_node *tree = NULL, *op = NULL;
 	char *text = strndup(json, size);
 	struct ly_in *in = NULL;
+	const char *why = text == NULL ? NULL : cfg_scan_json(text);
 	int rc;
 
 	*answer = NULL;
+	if (why != NULL) {
+		cfg_nc_refuse(&c.e, "too-big", "request: %s", why);
+		free(text);
+		return json_refusal(answer, &c.e);
+	}
 	if (text == NULL || ly_in_new_memory(text, &in) != LY_SUCCESS) {
 		free(text);
 		return -ENOMEM;
@@ -429,7 +477,7 @@ static void greet(struct cfg_session *s)
 	}
 	s->greeted = true;
 	s->in.chunked = strstr(s->in.msg, BASE_11) != NULL;
-	cfg_notify_session(s, true, NULL);
+	cfg_notify_session(s, true);
 }
 
 void cfg_session_input(struct cfg_session *s, const char *data, size_t size)
@@ -443,6 +491,7 @@ void cfg_session_input(struct cfg_session *s, const char *data, size_t size)
 		size -= used;
 		if (rc < 0) {
 			s->ended = true;
+			s->end_reason = "other";
 			s->store->count.dropped++;
 			return;
 		}

@@ -29,10 +29,9 @@ int cfg_rpc_create_subscription(struct cfg_call *c)
 		return cfg_nc_refuse(&c->e, "operation-not-supported",
 				     "startTime: nothing is replayed");
 	if (c->s->subscribed)
-		return cfg_nc_refuse(&c->e, "operation-failed",
-				     "this session has a subscription");
-	if (filter != NULL && lyd_dup_single(filter, NULL, LYD_DUP_RECURSIVE, &c->s->filter) !=
-				      LY_SUCCESS)
+		return cfg_nc_refuse(&c->e, "operation-failed", "this session has a subscription");
+	if (filter != NULL &&
+	    lyd_dup_single(filter, NULL, LYD_DUP_RECURSIVE, &c->s->filter) != LY_SUCCESS)
 		return cfg_nc_refuse(&c->e, "operation-failed", "out of memory");
 	c->s->subscribed = true;
 	return 0;
@@ -90,7 +89,7 @@ void cfg_notify(struct cfg_store *s, struct lyd_node *n)
 	lyd_free_all(n);
 }
 
-static bool heard(const struct cfg_store *s)
+bool cfg_store_heard(const struct cfg_store *s)
 {
 	for (const struct cfg_session *x = s->sessions; x != NULL; x = x->next)
 		if (x->subscribed)
@@ -104,7 +103,7 @@ int cfg_store_event(struct cfg_store *s, const char *json)
 	struct ly_in *in = NULL;
 	int rc = 0;
 
-	if (!heard(s))
+	if (!cfg_store_heard(s))
 		return 0;
 	if (ly_in_new_memory(json, &in) != LY_SUCCESS)
 		return -ENOMEM;
@@ -127,7 +126,8 @@ static struct lyd_node *start(const struct cfg_store *s, const char *name)
 	char path[128];
 
 	snprintf(path, sizeof(path), "/ietf-netconf-notifications:%s", name);
-	return heard(s) && lyd_new_path(NULL, s->schema->ctx, path, NULL, 0, &n) == LY_SUCCESS
+	return cfg_store_heard(s) &&
+			       lyd_new_path(NULL, s->schema->ctx, path, NULL, 0, &n) == LY_SUCCESS
 		       ? n
 		       : NULL;
 }
@@ -148,16 +148,21 @@ static void by(struct lyd_node *n, const char *prefix, const char *user, uint32_
 	leaf(n, path, id);
 }
 
-void cfg_notify_session(const struct cfg_session *s, bool begins, const char *why)
+void cfg_notify_session(const struct cfg_session *s, bool begins)
 {
+	char killer[16];
 	struct lyd_node *n =
 		start(s->store, begins ? "netconf-session-start" : "netconf-session-end");
 
 	if (n == NULL)
 		return;
 	by(n, "", s->user, s->id);
-	if (why != NULL)
-		leaf(n, "termination-reason", why);
+	if (!begins && s->killed_by != 0) {
+		snprintf(killer, sizeof(killer), "%u", s->killed_by);
+		leaf(n, "killed-by", killer);
+	}
+	if (!begins)
+		leaf(n, "termination-reason", s->end_reason == NULL ? "dropped" : s->end_reason);
 	cfg_notify(s->store, n);
 }
 
@@ -185,10 +190,31 @@ static void edits(struct lyd_node *n, const struct lyd_node *diff, uint32_t *cou
 	}
 }
 
+// Too many edits to name each: every subtree that changed, once.
+static void summary(struct lyd_node *n, const struct lyd_node *diff)
+{
+	struct lyd_node *child, *next, *edit = NULL;
+
+	LY_LIST_FOR_SAFE(lyd_child(n), next, child)
+	{
+		if (strcmp(LYD_NAME(child), "edit") == 0)
+			lyd_free_tree(child);
+	}
+	for (; diff != NULL; diff = diff->next) {
+		char path[256];
+
+		if (lyd_path(diff, LYD_PATH_STD, path, sizeof(path)) == NULL ||
+		    lyd_new_list(n, NULL, "edit", 0, &edit) != LY_SUCCESS)
+			continue;
+		leaf(edit, "target", path);
+		leaf(edit, "operation", "merge");
+	}
+}
+
 void cfg_notify_change(struct cfg_store *s, const struct lyd_node *diff,
 		       const struct cfg_commit *who)
 {
-	struct lyd_node *n = start(s, "netconf-config-change"), *edit;
+	struct lyd_node *n = start(s, "netconf-config-change");
 	uint32_t count = 0;
 
 	if (n == NULL)
@@ -199,20 +225,8 @@ void cfg_notify_change(struct cfg_store *s, const struct lyd_node *diff,
 		by(n, "changed-by/", who->user, who->session);
 	leaf(n, "datastore", "running");
 	edits(n, diff, &count);
-	if (count > EDITS_MAX) {
-		// Too many to name: each subtree that changed, once.
-		while ((edit = lyd_child(n)) != NULL && lyd_find_sibling_val(edit, lys_find_child(n->schema, n->schema->module, "edit", 0, 0, 0), NULL, 0, &edit) == LY_SUCCESS)
-			lyd_free_tree(edit);
-		for (; diff != NULL; diff = diff->next) {
-			char path[256];
-
-			if (lyd_path(diff, LYD_PATH_STD, path, sizeof(path)) != NULL &&
-			    lyd_new_list(n, NULL, "edit", 0, &edit) == LY_SUCCESS) {
-				leaf(edit, "target", path);
-				leaf(edit, "operation", "merge");
-			}
-		}
-	}
+	if (count > EDITS_MAX)
+		summary(n, diff);
 	cfg_notify(s, n);
 }
 

@@ -424,8 +424,8 @@ int cfg_commit_head_read(const char *bytes, uint64_t file_size, struct cfg_commi
 	return fits(&r, file_size, &end);
 }
 
-int cfg_commit_read(const char *bytes, size_t size, struct cfg_commit_head *h, const char **json,
-		    size_t *json_size, struct cfg_error *err)
+int cfg_commit_read(const char *bytes, size_t size, struct cfg_commit_head *h, size_t *json_at,
+		    struct cfg_error *err)
 {
 	struct reader r = { .bytes = bytes, .size = head_part(size), .err = err };
 	struct end end;
@@ -433,9 +433,8 @@ int cfg_commit_read(const char *bytes, size_t size, struct cfg_commit_head *h, c
 	take_commit_head(&r, h, &end);
 	if (fits(&r, size, &end) < 0)
 		return r.rc;
-	*json = bytes + r.at;
-	*json_size = (size_t)end.body_size;
-	return crc_check(&end, bytes, *json, err);
+	*json_at = r.at;
+	return crc_check(&end, bytes, bytes + r.at, err);
 }
 
 int cfg_pending_read(const char *bytes, size_t size, struct cfg_pending *p, struct cfg_error *err)

@@ -59,6 +59,7 @@ int cfg_request_parse(struct cfg_schema *s, const char *json, size_t size, struc
 {
 	struct lyd_node *tree = NULL, *op = NULL;
 	struct ly_in *in = NULL;
+	const char *why;
 	char *text;
 	int rc = 0;
 
@@ -74,8 +75,11 @@ int cfg_request_parse(struct cfg_schema *s, const char *json, size_t size, struc
 		free(text);
 		return -ENOMEM;
 	}
-	if (lyd_parse_op(s->ctx, NULL, in, LYD_JSON, LYD_TYPE_RPC_YANG, &tree, &op) != LY_SUCCESS ||
-	    op == NULL || lyd_validate_op(tree, NULL, LYD_TYPE_RPC_YANG, NULL) != LY_SUCCESS)
+	if ((why = cfg_scan_json(text)) != NULL)
+		rc = cfg_refuse(err, "", "", "%s", why);
+	else if (lyd_parse_op(s->ctx, NULL, in, LYD_JSON, LYD_TYPE_RPC_YANG, &tree, &op) !=
+			 LY_SUCCESS ||
+		 op == NULL || lyd_validate_op(tree, NULL, LYD_TYPE_RPC_YANG, NULL) != LY_SUCCESS)
 		rc = cfg_refuse_ly(err, s->ctx);
 	if (rc == 0)
 		rc = request_read(op, r);

@@ -61,6 +61,14 @@ static int copy_of(struct cfg_call *c, enum cfg_ds ds, struct lyd_node **out)
 	return 0;
 }
 
+// A leaf of the input as the client wrote it; NULL where it wrote none, whatever the default is.
+static const char *said(const struct cfg_call *c, const char *name)
+{
+	const struct lyd_node *n = cfg_child(c->op, name);
+
+	return n == NULL || (n->flags & LYD_DEFAULT) != 0 ? NULL : lyd_get_value(n);
+}
+
 // The content of <config>: a tree made by an edit on nothing, so that it is checked alike.
 static int inline_config(struct cfg_call *c, const struct lyd_node *config, struct lyd_node **out)
 {
@@ -108,24 +116,22 @@ int cfg_call_edit(struct cfg_call *c, struct lyd_node *next, bool only_test)
 static int edit(struct cfg_call *c, const struct lyd_node *config)
 {
 	const char *default_op = cfg_value(c->op, "default-operation"),
-		   *test = cfg_value(c->op, "test-option"),
-		   *on_error = cfg_value(c->op, "error-option");
+		   *test = said(c, "test-option");
 	const struct lyd_node_any *any = (const struct lyd_node_any *)config;
 	struct lyd_node *next;
 
 	if (config == NULL)
 		return cfg_nc_refuse(&c->e, "operation-not-supported", "url: <config> is taken");
-	if (on_error != NULL && strcmp(on_error, "continue-on-error") == 0)
-		return cfg_nc_refuse(&c->e, "operation-not-supported",
-				     "error-option continue-on-error: an edit is all or nothing");
+	if (cfg_edit_error_option(cfg_value(c->op, "error-option"), &c->e) < 0)
+		return -EINVAL;
 	if (cfg_call_may_write(c, CFG_CANDIDATE) < 0)
 		return -EINVAL;
 	if (any->value_type != LYD_ANYDATA_DATATREE)
 		return cfg_nc_refuse(&c->e, "malformed-message", "config: expected elements");
 	if (cfg_tree_copy(c->store->candidate, &next) < 0)
 		return cfg_nc_refuse(&c->e, "operation-failed", "out of memory");
-	if (cfg_edit(&next, any->value.tree, default_op == NULL ? "merge" : default_op, &c->e) <
-		    0 ||
+	if (cfg_call_edit_tree(c, &next, any->value.tree,
+			       default_op == NULL ? "merge" : default_op) < 0 ||
 	    (test != NULL && strcmp(test, "test-then-set") == 0 &&
 	     cfg_store_check(c->store, next, NULL, &c->e) < 0)) {
 		lyd_free_all(next);
@@ -295,6 +301,7 @@ static int unlock(struct cfg_call *c)
 static int close_session(struct cfg_call *c)
 {
 	c->s->ended = true;
+	c->s->end_reason = "closed";
 	return 0;
 }
 
@@ -308,6 +315,8 @@ static int kill_session(struct cfg_call *c)
 	for (struct cfg_session *s = c->store->sessions; s != NULL; s = s->next) {
 		if (s->id == id) {
 			s->ended = s->failed = true; // nothing more is sent to it
+			s->end_reason = "killed";
+			s->killed_by = c->s->id;
 			s->out_at = s->out_size = 0;
 			return 0;
 		}

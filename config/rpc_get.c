@@ -19,7 +19,9 @@ struct cut {
 // Answer with a tree (taken). state: there may be defaults of state in it.
 static int answer(struct cfg_call *c, struct lyd_node *tree, const struct cut *cut, bool state)
 {
-	struct cfg_defaults_ask ask = { .ctx = c->store->schema->ctx, .tree = tree, .state = state };
+	struct cfg_defaults_ask ask = { .ctx = c->store->schema->ctx,
+					.tree = tree,
+					.state = state };
 	struct lyd_node *whole = NULL, *out = NULL;
 	int rc = 0;
 
@@ -56,10 +58,10 @@ static int operational(struct cfg_call *c, struct lyd_node **out)
 					  out) != LY_SUCCESS)
 		rc = cfg_refuse_ly(&err, ctx);
 	free(json);
-	if (rc == 0 && (cfg_monitoring_add(c->store, out) < 0 ||
-			cfg_tree_copy(c->store->running, &state) < 0 ||
-			(state != NULL && lyd_merge_siblings(out, state, LYD_MERGE_DESTRUCT) !=
-						  LY_SUCCESS)))
+	if (rc == 0 &&
+	    (cfg_monitoring_add(c->store, out) < 0 ||
+	     cfg_tree_copy(c->store->running, &state) < 0 ||
+	     (state != NULL && lyd_merge_siblings(out, state, LYD_MERGE_DESTRUCT) != LY_SUCCESS)))
 		rc = cfg_refuse(&err, "", "", "out of memory");
 	if (rc < 0) {
 		lyd_free_all(*out);

@@ -125,9 +125,12 @@ static enum cfg_words_mode mode_of(const char *verb)
 		return CFG_WORDS_SET;
 	if (strcmp(verb, "edit") == 0)
 		return CFG_WORDS_EDIT;
-	if (strcmp(verb, "show") == 0 || strcmp(verb, "compare") == 0)
+	if (strcmp(verb, "show") == 0 || strcmp(verb, "compare") == 0 ||
+	    strcmp(verb, "annotate") == 0)
 		return CFG_WORDS_SHOW;
-	return CFG_WORDS_DELETE; // delete, rename, copy, insert, annotate: what is there
+	if (strcmp(verb, "rename") == 0 || strcmp(verb, "copy") == 0)
+		return CFG_WORDS_RENAME;
+	return strcmp(verb, "insert") == 0 ? CFG_WORDS_INSERT : CFG_WORDS_DELETE;
 }
 
 int cfg_rpc_complete(struct cfg_call *c)
@@ -295,7 +298,9 @@ static int load_lines(struct cfg_call *c, const char *text, struct lyd_node **ne
 int cfg_rpc_load(struct cfg_call *c)
 {
 	const char *format = cfg_value(c->op, "format"), *text = cfg_value(c->op, "text");
-	bool replace = strcmp(cfg_value(c->op, "mode"), "replace") == 0;
+	bool replace = strcmp(cfg_value(c->op, "mode"), "replace") == 0,
+	     xml = strcmp(format, "xml") == 0;
+	const char *why;
 	struct lyd_node *next = NULL, *tree = NULL;
 	struct cfg_error err;
 	int rc = 0;
@@ -306,12 +311,13 @@ int cfg_rpc_load(struct cfg_call *c)
 		return cfg_nc_refuse(&c->e, "operation-failed", "out of memory");
 	if (strcmp(format, "set") == 0) {
 		rc = load_lines(c, text, &next);
-	} else if (cfg_tree_parse(c->store, text, strcmp(format, "xml") == 0 ? LYD_XML : LYD_JSON,
-				  &tree, &err) < 0) {
+	} else if ((why = xml ? cfg_scan_xml(text) : cfg_scan_json(text)) != NULL) {
+		rc = cfg_nc_refuse(&c->e, "too-big", "text: %s", why);
+	} else if (cfg_tree_parse(c->store, text, xml ? LYD_XML : LYD_JSON, &tree, &err) < 0) {
 		rc = cfg_nc_refuse_cfg(&c->e, &err);
 	} else {
 		// Through the edit, so that the nodes of another case go away.
-		rc = tree == NULL ? 0 : cfg_edit(&next, tree, "merge", &c->e);
+		rc = tree == NULL ? 0 : cfg_call_edit_tree(c, &next, tree, "merge");
 		lyd_free_all(tree);
 	}
 	if (rc < 0) {

@@ -22,7 +22,7 @@ static const struct {
 	{ "ietf-netconf-monitoring", "2010-10-04", NULL },    // RFC 6022
 	{ "ietf-datastores", "2018-02-14", NULL },	      // RFC 8342
 	{ "ietf-origin", "2018-02-14", NULL },
-	{ "ietf-netconf-nmda", "2019-01-07", nmda_features },  // RFC 8526
+	{ "ietf-netconf-nmda", "2019-01-07", nmda_features }, // RFC 8526
 	{ "ietf-netconf-notifications", "2012-02-06", NULL }, // RFC 6470
 	{ "notifications", "2008-07-14", NULL },	      // ietf-derived: RFC 5277
 	{ "nc-notifications", "2008-07-14", NULL },

@@ -35,11 +35,51 @@ static void between(const char *text, const char *before, char *out, size_t size
 	}
 }
 
+// "Unsatisfied pattern - "x" does not conform to "[a-z]+"." is for programmers: say what the module
+// says of that pattern, if anything.
+static void pattern_say(struct cfg_error *err, const struct ly_ctx *ctx)
+{
+	const struct lysc_type_str *type;
+	const struct lysc_node *node;
+	char expr[sizeof(err->reason)] = "", path[sizeof(err->path)];
+	uint32_t options, n = 0;
+	LY_ARRAY_COUNT_TYPE i;
+
+	between(err->reason, "inverted \"", expr, sizeof(expr));
+	if (expr[0] == '\0')
+		between(err->reason, "does not conform to \"", expr, sizeof(expr));
+	if (expr[0] == '\0' || err->path[0] != '/')
+		return;
+	// The schema's path: without keys. Values with brackets find no node, and no words.
+	for (const char *p = err->path; *p != '\0'; p++) {
+		if (*p == '[')
+			p += strcspn(p, "]");
+		else
+			path[n++] = *p;
+		if (*p == '\0')
+			return;
+	}
+	path[n] = '\0';
+	options = ly_log_options(0); // the error that stands in ctx is the caller's
+	node = lys_find_path(ctx, NULL, path, 0);
+	ly_log_options(options);
+	if (node == NULL || (node->nodetype & (LYS_LEAF | LYS_LEAFLIST)) == 0)
+		return;
+	type = (const struct lysc_type_str *)((const struct lysc_node_leaf *)node)->type;
+	if (type->basetype != LY_TYPE_STRING)
+		return;
+	LY_ARRAY_FOR (type->patterns, i) {
+		if (strcmp(type->patterns[i]->expr, expr) == 0 && type->patterns[i]->dsc != NULL)
+			snprintf(err->reason, sizeof(err->reason), "%s", type->patterns[i]->dsc);
+	}
+}
+
 int cfg_refuse_ly(struct cfg_error *err, const struct ly_ctx *ctx)
 {
 	const char *msg = ly_errmsg(ctx), *path = ly_errpath(ctx), *at;
 	const struct ly_err_item *last;
 	unsigned line = 0;
+	size_t len;
 
 	if (err == NULL)
 		return -EINVAL;
@@ -61,8 +101,11 @@ int cfg_refuse_ly(struct cfg_error *err, const struct ly_ctx *ctx)
 		between(msg, "alue \"", err->value, sizeof(err->value));
 		if (err->value[0] == '\0') // "Unsatisfied pattern - "x" does not conform to ..."
 			between(msg, " - \"", err->value, sizeof(err->value));
-		snprintf(err->reason, sizeof(err->reason), line > 0 ? "%s (line %u)" : "%s", msg,
-			 line);
+		snprintf(err->reason, sizeof(err->reason), "%s", msg);
+		pattern_say(err, ctx);
+		len = strlen(err->reason);
+		if (line > 0)
+			snprintf(err->reason + len, sizeof(err->reason) - len, " (line %u)", line);
 	} else {
 		snprintf(err->reason, sizeof(err->reason), "not valid");
 	}

@@ -11,7 +11,8 @@ struct complete {
 	struct lyd_node *tree;
 	const struct cfg_words *line;
 	enum cfg_words_mode mode;
-	const char *begin; // what stands at the cursor already
+	const struct lysc_type *type; // whose identities are being listed
+	const char *begin;	      // what stands at the cursor already
 	struct cfg_words_candidates *out;
 };
 
@@ -34,8 +35,11 @@ static char *sentence(const char *text, const char *more)
 		if (*p == '.' && (p[1] == ' ' || p[1] == '\n' || p[1] == '\0'))
 			break;
 	}
-	if (more != NULL && more[0] != '\0')
-		cfg_words_printf(&t, "%s(%s)", t.size > 0 ? " " : "", more);
+	if (more != NULL && more[0] != '\0') {
+		cfg_words_put(&t, t.size > 0 ? " (" : "(");
+		cfg_words_put(&t, more);
+		cfg_words_put(&t, ")");
+	}
 	return cfg_words_text_take(&t, &out) < 0 ? NULL : out;
 }
 
@@ -74,39 +78,47 @@ static bool begins(const struct complete *c, const char *word)
 }
 
 // A value: in quotes where it needs them, once.
-static void add_value(struct complete *c, const char *value, const char *help,
-		      enum cfg_words_kind kind)
+static void add_word(struct complete *c, const char *value, const char *help,
+		     enum cfg_words_kind kind)
 {
 	struct cfg_words_text t = { 0 };
+	bool known = false;
 
-	if (!begins(c, value))
-		return;
 	cfg_words_put_word(&t, value);
-	for (uint32_t i = 0; t.buf != NULL && i < c->out->n; i++) {
-		if (c->out->item[i].kind != CFG_WORDS_FREE &&
-		    strcmp(c->out->item[i].word, t.buf) == 0) {
-			free(t.buf);
-			return;
-		}
-	}
-	if (t.buf != NULL)
+	for (uint32_t i = 0; t.buf != NULL && i < c->out->n; i++)
+		known |= c->out->item[i].kind != CFG_WORDS_FREE &&
+			 strcmp(c->out->item[i].word, t.buf) == 0;
+	if (t.buf != NULL && !known)
 		add(c, t.buf, sentence(help, NULL), kind);
 	c->out->failed |= t.failed;
 	free(t.buf);
 }
 
-// The same, of a node of the tree.
+static void add_value(struct complete *c, const char *value, const char *help,
+		      enum cfg_words_kind kind)
+{
+	if (begins(c, value))
+		add_word(c, value, help, kind);
+}
+
+// A value of the tree.
 static void add_node(struct complete *c, const struct lyd_node *n, enum cfg_words_kind kind)
 {
+	const struct lysc_type *real = ((const struct lyd_node_term *)n)->value.realtype;
+	const char *value = lyd_get_value(n), *name = strchr(value, ':');
 	struct cfg_words_text t = { 0 };
 
-	cfg_words_put_value(&t, n); // quoted, perhaps: compare without
-	if (begins(c, lyd_get_value(n))) {
-		add_value(c, lyd_get_value(n), n->schema->dsc, kind);
-	} else if (t.buf != NULL && begins(c, t.buf)) {
-		add_value(c, t.buf, n->schema->dsc, kind);
+	// An identity by its short name, where that is clear.
+	if (real->basetype == LY_TYPE_IDENT && name != NULL &&
+	    (begins(c, name + 1) || begins(c, value))) {
+		cfg_words_put_value(&t, n);
+		if (t.buf != NULL)
+			add_word(c, t.buf, n->schema->dsc, kind);
+		c->out->failed |= t.failed;
+		free(t.buf);
+		return;
 	}
-	free(t.buf);
+	add_value(c, value, n->schema->dsc, kind);
 }
 
 // --- Values
@@ -115,7 +127,18 @@ static void add_ident(void *arg, const struct lysc_ident *id)
 {
 	struct complete *c = arg;
 
-	add_value(c, id->name, id->dsc, CFG_WORDS_VALUE);
+	struct cfg_words_text t = { 0 };
+
+	// What others derive from stands for a family, not for itself.
+	if (id->derived != NULL)
+		return;
+	cfg_words_put_identity(&t, c->type, id);
+	if (t.buf != NULL && begins(c, id->name))
+		add_word(c, t.buf, id->dsc, CFG_WORDS_VALUE);
+	else if (t.buf != NULL)
+		add_value(c, t.buf, id->dsc, CFG_WORDS_VALUE);
+	c->out->failed |= t.failed;
+	free(t.buf);
 }
 
 // Module that a prefix of a leafref stands for; size 0 = none is written, the module of the path.
@@ -240,6 +263,7 @@ static void add_typed(struct complete *c, const struct lysc_type *type, unsigned
 		add_items(c, ((const struct lysc_type_bits *)type)->bits);
 		break;
 	case LY_TYPE_IDENT:
+		c->type = type;
 		cfg_words_identities(type, add_ident, c);
 		break;
 	case LY_TYPE_LEAFREF:
@@ -268,10 +292,14 @@ static const char *default_of(const struct lysc_node *n)
 // "<vlan>": what may be written freely, with the type as help.
 static void add_free(struct complete *c, const struct lysc_node *leaf)
 {
-	LY_DATA_TYPE base = cfg_words_type(leaf)->basetype;
+	const struct lysc_type *real = cfg_words_type(leaf);
+	LY_DATA_TYPE base;
 	struct cfg_words_text type = { 0 }, word = { 0 };
 	const char *dflt = default_of(leaf);
 
+	if (real->basetype == LY_TYPE_LEAFREF)
+		real = ((const struct lysc_type_leafref *)real)->realtype;
+	base = real->basetype;
 	if (base == LY_TYPE_BOOL || base == LY_TYPE_ENUM || base == LY_TYPE_IDENT)
 		return; // all values have been listed
 	cfg_words_printf(&word, "<%s>", leaf->name);
@@ -381,18 +409,26 @@ static bool exists(const struct complete *c, const struct cfg_reach *r)
 	return false;
 }
 
+// Has the line set that leaf already, or one that excludes the node?
 static bool on_line(const struct complete *c, const struct cfg_reach *r)
 {
 	struct lyd_node *n = NULL, *box = NULL;
-	struct lyd_node *siblings = c->k.at == NULL ? NULL : lyd_child(c->k.at);
+	struct lyd_node *siblings = cfg_words_siblings(c->k.root, c->k.at);
 
-	if (siblings == NULL || r->node->nodetype != LYS_LEAF)
+	if (siblings == NULL || c->mode != CFG_WORDS_SET)
 		return false;
-	if (r->via == NULL)
-		return lyd_find_sibling_val(siblings, r->node, NULL, 0, &n) == LY_SUCCESS;
-	return lyd_find_sibling_val(siblings, r->via, NULL, 0, &box) == LY_SUCCESS &&
-	       lyd_child(box) != NULL &&
-	       lyd_find_sibling_val(lyd_child(box), r->node, NULL, 0, &n) == LY_SUCCESS;
+	if (cfg_words_rival(siblings, r->via != NULL ? r->via : r->node) != NULL)
+		return true;
+	if (r->via != NULL) {
+		(void)lyd_find_sibling_val(siblings, r->via, NULL, 0, &box);
+		siblings = box == NULL ? NULL : lyd_child(box);
+	}
+	if (siblings == NULL)
+		return false;
+	if (r->via != NULL && cfg_words_rival(siblings, r->node) != NULL)
+		return true;
+	return r->node->nodetype == LYS_LEAF &&
+	       lyd_find_sibling_val(siblings, r->node, NULL, 0, &n) == LY_SUCCESS;
 }
 
 static void name(struct complete *c, const struct cfg_reach *r, bool alias)
@@ -408,15 +444,16 @@ static void name(struct complete *c, const struct cfg_reach *r, bool alias)
 		cfg_words_put(&word, r->name);
 	else
 		cfg_words_put_name(&word, c->k.s->ctx, n);
-	if (word.buf != NULL && begins(c, word.buf)) {
+	if (word.buf != NULL && (begins(c, word.buf) || begins(c, r->name))) {
 		add(c, word.buf, sentence(n->dsc, NULL),
 		    alias			   ? CFG_WORDS_ALIAS
 		    : n->nodetype == LYS_CONTAINER ? CFG_WORDS_CONTAINER
 		    : n->nodetype == LYS_LIST	   ? CFG_WORDS_LIST
 						   : CFG_WORDS_LEAF);
 		if (!c->out->failed && c->out->n > 0)
-			c->out->item[c->out->n - 1].mandatory =
-				c->mode == CFG_WORDS_SET && (n->flags & LYS_MAND_TRUE) != 0;
+			c->out->item[c->out->n - 1].mandatory = c->mode == CFG_WORDS_SET &&
+								(n->flags & LYS_MAND_TRUE) != 0 &&
+								!exists(c, r);
 	}
 	c->out->failed |= word.failed;
 	free(word.buf);
@@ -476,6 +513,58 @@ static int candidates(struct complete *c)
 	return 0;
 }
 
+// rename, copy, insert: an instance, a word of the command, perhaps another instance.
+static int two_instances(struct complete *c)
+{
+	const char *const *words = c->mode == CFG_WORDS_RENAME ? cfg_words_to : cfg_words_where;
+	uint32_t end = c->line->n - 1, at;
+	bool insert = c->mode == CFG_WORDS_INSERT;
+	int rc = cfg_walk_until(&c->k, words, end, &at);
+
+	if (rc < 0)
+		return rc;
+	if (at == end) {
+		c->mode = CFG_WORDS_DELETE;
+		rc = candidates(c);
+		if (cfg_walk_instance(&c->k) &&
+		    (insert ? lysc_is_userordered(c->k.last->schema) != 0
+			    : cfg_words_is(c->k.last, LYS_LIST)))
+			for (; *words != NULL; words++)
+				add_value(c, *words, "Where the entry goes.", CFG_WORDS_VALUE);
+		return rc;
+	}
+	if (insert && strchr("fl", c->line->word[at].text[0]) != NULL) {
+		c->out->complete = at + 1 == end;
+		return at + 1 == end ? 0 : cfg_words_refuse(&c->k, end, "the line should end here");
+	}
+	at += at + 1 < end && strcmp(c->line->word[at + 1].text, c->k.last->schema->name) == 0;
+	c->mode = insert ? CFG_WORDS_DELETE : CFG_WORDS_EDIT;
+	cfg_walk_other(&c->k);
+	for (at++; rc == 0 && at < end; at++)
+		rc = cfg_walk_instance(&c->k)
+			     ? cfg_words_refuse(&c->k, at, "the line should end here")
+			     : cfg_walk_word(&c->k, at);
+	if (rc == 0 && c->k.expect != CFG_WORDS_AT_NODE)
+		rc = candidates(c);
+	c->out->complete = rc == 0 && cfg_walk_instance(&c->k);
+	return rc;
+}
+
+static int one_path(struct complete *c)
+{
+	struct cfg_words_error *e = c->k.e, unfinished;
+	int rc = cfg_walk_words(&c->k, c->line->n - 1);
+
+	if (rc == 0)
+		rc = candidates(c);
+	if (rc < 0)
+		return rc;
+	c->k.e = &unfinished;
+	c->out->complete = cfg_walk_end(&c->k, c->line->n - 1) == 0;
+	c->k.e = e;
+	return 0;
+}
+
 int cfg_words_complete(struct cfg_schema *s, const struct lyd_node *tree,
 		       const struct cfg_words *line, enum cfg_words_mode mode,
 		       struct cfg_words_candidates *out)
@@ -484,23 +573,19 @@ int cfg_words_complete(struct cfg_schema *s, const struct lyd_node *tree,
 			      .line = line,
 			      .mode = mode,
 			      .out = out };
-	struct cfg_words_error unfinished;
+	bool two = mode == CFG_WORDS_RENAME || mode == CFG_WORDS_INSERT;
 	int rc;
 
 	*out = (struct cfg_words_candidates){ 0 };
 	if (line->n == 0)
 		return -EINVAL;
 	c.begin = line->word[line->n - 1].text;
-	rc = cfg_walk_init(&c.k, s, line, mode, &out->error);
+	rc = cfg_walk_init(&c.k, s, line, two ? CFG_WORDS_DELETE : mode, &out->error);
+	c.k.wild = mode == CFG_WORDS_DELETE;
 	if (rc == 0)
-		rc = cfg_walk_words(&c.k, line->n - 1);
-	if (rc == 0)
-		rc = candidates(&c);
-	if (rc == 0) {
-		c.k.e = &unfinished;
-		out->complete = cfg_walk_end(&c.k, line->n - 1) == 0;
-		rc = out->failed ? -ENOMEM : 0;
-	}
+		rc = two ? two_instances(&c) : one_path(&c);
+	if (rc == 0 && out->failed)
+		rc = -ENOMEM;
 	cfg_walk_fini(&c.k);
 	if (rc < 0) {
 		struct cfg_words_error error = out->error;

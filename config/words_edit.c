@@ -204,12 +204,11 @@ static int delete_line(struct cfg_schema *s, struct lyd_node **tree, const struc
 	struct cfg_walk k;
 	int rc = cfg_walk_init(&k, s, line, CFG_WORDS_DELETE, e);
 
+	k.wild = true;
 	if (rc == 0)
 		rc = cfg_walk_words(&k, line->n);
 	if (rc == 0)
 		rc = cfg_walk_end(&k, line->n);
-	if (rc == 0 && !k.all && k.last == NULL)
-		rc = cfg_words_refuse(&k, line->n, "nothing is named");
 	if (rc == 0)
 		rc = k.all ? delete_all(&k, tree) : delete_one(&k, tree);
 	cfg_walk_fini(&k);
@@ -218,7 +217,7 @@ static int delete_line(struct cfg_schema *s, struct lyd_node **tree, const struc
 
 // --- rename, copy, insert: two instances in one line
 
-static bool is_instance(const struct cfg_walk *k)
+bool cfg_walk_instance(const struct cfg_walk *k)
 {
 	return k->last != NULL &&
 	       ((k->expect == CFG_WORDS_AT_NODE && k->last == k->at &&
@@ -226,15 +225,18 @@ static bool is_instance(const struct cfg_walk *k)
 		(k->expect == CFG_WORDS_AT_END && !k->all && cfg_words_is(k->last, LYS_LEAFLIST)));
 }
 
-// Read an instance up to a word of stops (NULL-terminated). returns 0, *at = that word
-static int read_until(struct cfg_walk *k, const char *const *stops, uint32_t *at)
+const char *const cfg_words_to[] = { "to", NULL };
+const char *const cfg_words_where[] = { "first", "last", "before", "after", NULL };
+
+int cfg_walk_until(struct cfg_walk *k, const char *const *stops, uint32_t end, uint32_t *at)
 {
 	const struct cfg_words *line = k->line;
 	uint32_t i;
 	int rc = 0;
 
-	for (i = line->first; i < line->n; i++) {
-		for (const char *const *s = stops; *s != NULL && is_instance(k); s++) {
+	*at = end;
+	for (i = line->first; i < end; i++) {
+		for (const char *const *s = stops; *s != NULL && cfg_walk_instance(k); s++) {
 			if (line->word[i].quoted || strcmp(*s, line->word[i].text) != 0)
 				continue;
 			*at = i;
@@ -244,11 +246,20 @@ static int read_until(struct cfg_walk *k, const char *const *stops, uint32_t *at
 		if (rc < 0)
 			return rc;
 	}
-	cfg_words_refuse(k, line->n,
-			 is_instance(k) ? "the line ends too early"
-					: "a list entry has to be named");
-	if (is_instance(k))
-		cfg_words_expected(k, stops[1] == NULL ? stops[0] : "first, last, before or after");
+	return 0;
+}
+
+// The same for a whole line, in which such a word must be.
+static int read_until(struct cfg_walk *k, const char *const *stops, uint32_t *at)
+{
+	int rc = cfg_walk_until(k, stops, k->line->n, at);
+
+	if (rc < 0 || *at < k->line->n)
+		return rc;
+	if (!cfg_walk_instance(k))
+		return cfg_words_refuse(k, k->line->n, "a list entry has to be named");
+	cfg_words_refuse(k, k->line->n, "the line ends too early");
+	cfg_words_expected(k, stops[1] == NULL ? stops[0] : "first, last, before or after");
 	return -EINVAL;
 }
 
@@ -262,6 +273,16 @@ static uint32_t n_values(const struct lysc_node *n)
 	for (c = lysc_node_child(n); c != NULL && lysc_is_key(c); c = c->next)
 		keys++;
 	return keys;
+}
+
+void cfg_walk_other(struct cfg_walk *k)
+{
+	const struct lysc_node *n = k->last->schema;
+
+	k->parent = k->at = lyd_parent(k->last);
+	k->pending = n;
+	k->expect = n->nodetype == LYS_LIST ? CFG_WORDS_AT_KEY : CFG_WORDS_AT_VALUE;
+	k->mode = CFG_WORDS_EDIT; // nothing may be left open
 }
 
 // The other instance of the same list: its name, which may be left out, and its values.
@@ -278,10 +299,7 @@ static int read_other(struct cfg_walk *k, uint32_t i)
 	} else if (left > values) {
 		return cfg_words_refuse(k, i + values, "the line should end here");
 	}
-	k->parent = k->at = lyd_parent(k->last);
-	k->pending = n;
-	k->expect = n->nodetype == LYS_LIST ? CFG_WORDS_AT_KEY : CFG_WORDS_AT_VALUE;
-	k->mode = CFG_WORDS_EDIT; // no wildcards, nothing left open
+	cfg_walk_other(k);
 	for (; i < k->line->n; i++) {
 		int rc = cfg_walk_word(k, i);
 
@@ -321,11 +339,10 @@ static int copy_entry(struct lyd_node **tree, struct lyd_node *entry, const stru
 
 static int to_line(struct cfg_walk *k, struct lyd_node **tree, bool keep)
 {
-	static const char *const to[] = { "to", NULL };
 	const struct lyd_node *like;
 	struct lyd_node *entry;
 	uint32_t at = 0;
-	int rc = read_until(k, to, &at);
+	int rc = read_until(k, cfg_words_to, &at);
 
 	if (rc < 0)
 		return rc;
@@ -414,13 +431,12 @@ static int place_at(struct cfg_walk *k, struct lyd_node **tree, uint32_t at)
 static int insert_line(struct cfg_schema *s, struct lyd_node **tree, const struct cfg_words *line,
 		       struct cfg_words_error *e)
 {
-	static const char *const where[] = { "first", "last", "before", "after", NULL };
 	struct cfg_walk k;
 	uint32_t at = 0;
 	int rc = cfg_walk_init(&k, s, line, CFG_WORDS_DELETE, e);
 
 	if (rc == 0)
-		rc = read_until(&k, where, &at);
+		rc = read_until(&k, cfg_words_where, &at);
 	if (rc == 0 && !lysc_is_userordered(k.last->schema))
 		rc = cfg_words_refuse(&k, at, "%s has no order of its own", k.last->schema->name);
 	if (rc == 0)

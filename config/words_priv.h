@@ -23,7 +23,7 @@
 
 #include "config_priv.h"
 
-#define CFG_WORDS_LINE (64u << 10)   // longest line, bytes
+#define CFG_WORDS_LINE (1u << 20)    // longest line, bytes
 #define CFG_WORDS_MAX 1024	     // words in a line
 #define CFG_WORDS_KEYS 8	     // keys of a list
 #define CFG_WORDS_CANDIDATES 2000    // most candidates of one completion
@@ -129,14 +129,22 @@ int cfg_words_up(struct cfg_schema *s, const char *context, uint32_t n, char **w
 
 // --- Completion.
 
-enum cfg_words_mode { CFG_WORDS_SET, CFG_WORDS_DELETE, CFG_WORDS_EDIT, CFG_WORDS_SHOW };
+// RENAME: rename and copy. For annotate: SHOW.
+enum cfg_words_mode {
+	CFG_WORDS_SET,
+	CFG_WORDS_DELETE,
+	CFG_WORDS_EDIT,
+	CFG_WORDS_SHOW,
+	CFG_WORDS_RENAME,
+	CFG_WORDS_INSERT,
+};
 
 enum cfg_words_kind {
 	CFG_WORDS_CONTAINER,
 	CFG_WORDS_LIST,
 	CFG_WORDS_LEAF,
-	CFG_WORDS_KEY, // value of a key
-	CFG_WORDS_VALUE,
+	CFG_WORDS_KEY,	 // value of a key
+	CFG_WORDS_VALUE, // or a word of the command: to, first ..
 	CFG_WORDS_ALIAS, // a short form
 	CFG_WORDS_FREE,	 // "<name>": anything of the type in help
 };
@@ -145,7 +153,7 @@ struct cfg_words_candidate {
 	char *word; // as it has to be typed, quotes included
 	char *help; // first sentence of the description, or of a value the type; never NULL
 	enum cfg_words_kind kind;
-	bool mandatory;
+	bool mandatory; // and not there yet
 };
 
 struct cfg_words_candidates {
@@ -157,8 +165,8 @@ struct cfg_words_candidates {
 	struct cfg_words_error error; // when a word before the last one is refused
 };
 
-// What could stand in place of the line's last word and begins with it. In modes other than SET
-// only what is in the tree.
+// What could stand in place of the line's last word and begins with it. SET and EDIT offer what the
+// schema has, the others what is in the tree.
 //
 // line     of cfg_words_split_partial; its last word is the one at the cursor
 // returns  0 and *out (release with cfg_words_candidates_fini); -EINVAL: a word before the last one
@@ -211,7 +219,8 @@ struct cfg_walk {
 	struct lyd_node *last; // what was completed last; NULL = nothing
 	char *key[CFG_WORDS_KEYS];
 	uint32_t n_keys;
-	bool all; // every instance of `pending` is meant
+	bool wild; // a line of delete: * names all entries of a list
+	bool all;  // every instance of `pending` is meant
 };
 
 // A node that can be named here, and how.
@@ -239,6 +248,14 @@ int cfg_walk_words(struct cfg_walk *k, uint32_t end);
 // The line ends before word i: does it say enough?
 int cfg_walk_end(struct cfg_walk *k, uint32_t i);
 void cfg_walk_fini(struct cfg_walk *k);
+// Has the line named one list entry or leaf-list value just now?
+bool cfg_walk_instance(const struct cfg_walk *k);
+// Read words up to `end`, or up to one of stops (NULL-terminated) behind an instance. *at = where
+// it stopped
+int cfg_walk_until(struct cfg_walk *k, const char *const *stops, uint32_t end, uint32_t *at);
+// Go on with another instance of the same list, the keys of which follow.
+void cfg_walk_other(struct cfg_walk *k);
+extern const char *const cfg_words_to[], *const cfg_words_where[];
 const struct lysc_node *cfg_walk_level(const struct cfg_walk *k);
 
 // Everything that can be named below level (NULL = the top): children first, or the short forms.
@@ -261,9 +278,12 @@ int cfg_words_value(const struct ly_ctx *ctx, const struct lysc_node *leaf, cons
 void cfg_words_put_value(struct cfg_words_text *t, const struct lyd_node *leaf);
 void cfg_words_type_text(struct cfg_words_text *t, const struct lysc_node *leaf);
 const struct lysc_type *cfg_words_type(const struct lysc_node *leaf);
-// Every identity that the type allows.
 typedef void (*cfg_ident_fn)(void *arg, const struct lysc_ident *id);
+// Every identity that the type allows.
 void cfg_words_identities(const struct lysc_type *type, cfg_ident_fn fn, void *arg);
+// Its name, with the module where the type allows several of that name.
+void cfg_words_put_identity(struct cfg_words_text *t, const struct lysc_type *type,
+			    const struct lysc_ident *id);
 
 // The node of the tree that n, of a line's tree, means; NULL = there is none.
 struct lyd_node *cfg_words_find(struct lyd_node *tree, const struct lyd_node *n);

@@ -171,6 +171,8 @@ static int one_word(struct split *s)
 	}
 	if (inside && !s->partial)
 		return bad(s, begin, "the quotes are not closed");
+	if (s->to - w->text > CFG_VALUE_MAX)
+		return bad(s, begin, "the word is longer than 32768 bytes");
 	*s->to++ = '\0';
 	w->size = (uint32_t)(s->i - begin);
 	s->w->n++;
@@ -203,7 +205,7 @@ static int split(const char *text, size_t size, struct cfg_words *out, struct sp
 
 	*out = (struct cfg_words){ 0 };
 	if (size > CFG_WORDS_LINE)
-		return bad(s, 0, "the line is longer than 64 KiB");
+		return bad(s, 0, "the line is longer than 1 MiB");
 	for (size_t i = 0, n; i < size; i += n) {
 		n = utf8((const unsigned char *)text + i, size - i);
 		if (n == 0)

@@ -106,6 +106,19 @@ static void ident_match(void *arg, const struct lysc_ident *id)
 	q->id = id;
 }
 
+void cfg_words_put_identity(struct cfg_words_text *t, const struct lysc_type *type,
+			    const struct lysc_ident *id)
+{
+	struct ident_search q = { .name = id->name };
+
+	cfg_words_identities(type, ident_match, &q);
+	if (q.several) {
+		cfg_words_put(t, id->module->name);
+		cfg_words_put(t, ":");
+	}
+	cfg_words_put(t, id->name);
+}
+
 // --- Types in words
 
 static const struct {
@@ -170,7 +183,10 @@ static void put_string(struct cfg_words_text *t, const struct lysc_type *type)
 		const struct lysc_pattern *p = s->patterns[i];
 		const char *why = p->emsg != NULL ? p->emsg : p->dsc;
 
-		cfg_words_put(t, p->inverted ? ", not of pattern " : ", pattern ");
+		if (why == NULL)
+			cfg_words_put(t, p->inverted ? ", not of pattern " : ", pattern ");
+		else
+			cfg_words_put(t, ": ");
 		cfg_words_put(t, why != NULL ? why : p->expr);
 	}
 }
@@ -187,6 +203,7 @@ static void put_items(struct cfg_words_text *t, const struct lysc_type_bitenum_i
 
 struct ident_list {
 	struct cfg_words_text *t;
+	const struct lysc_type *type;
 	unsigned n;
 };
 
@@ -195,7 +212,7 @@ static void put_ident(void *arg, const struct lysc_ident *id)
 	struct ident_list *l = arg;
 
 	cfg_words_put(l->t, l->n++ > 0 ? ", " : "");
-	cfg_words_put(l->t, id->name);
+	cfg_words_put_identity(l->t, l->type, id);
 }
 
 static void put_number(struct cfg_words_text *t, const struct lysc_type *type)
@@ -213,9 +230,30 @@ static void put_number(struct cfg_words_text *t, const struct lysc_type *type)
 	}
 }
 
+// Where a leafref points to: a plain path in words.
+static void put_target(struct cfg_words_text *t, const char *path)
+{
+	const char *colon, *end;
+
+	cfg_words_put(t, "a value of");
+	if (path[0] != '/' || strchr(path, '[') != NULL) {
+		cfg_words_printf(t, " %s, ", path);
+		return;
+	}
+	for (; *path == '/'; path = end) {
+		path++;
+		end = path + strcspn(path, "/");
+		colon = memchr(path, ':', (size_t)(end - path));
+		path = colon == NULL ? path : colon + 1;
+		cfg_words_put(t, " ");
+		cfg_words_put_n(t, path, (size_t)(end - path));
+	}
+	cfg_words_put(t, ", ");
+}
+
 static void put_type(struct cfg_words_text *t, const struct lysc_type *type, unsigned depth)
 {
-	struct ident_list ids = { .t = t };
+	struct ident_list ids = { .t = t, .type = type };
 	LY_ARRAY_COUNT_TYPE i;
 
 	switch (type->basetype) {
@@ -238,9 +276,7 @@ static void put_type(struct cfg_words_text *t, const struct lysc_type *type, uns
 		identities(type, put_ident, &ids, 0);
 		break;
 	case LY_TYPE_LEAFREF:
-		cfg_words_put(t, "a value of ");
-		cfg_words_put(t, lyxp_get_expr(((const struct lysc_type_leafref *)type)->path));
-		cfg_words_put(t, ", ");
+		put_target(t, lyxp_get_expr(((const struct lysc_type_leafref *)type)->path));
 		put_type(t, real_type(type), depth);
 		break;
 	case LY_TYPE_UNION:
@@ -345,7 +381,7 @@ static int refuse(const struct ly_ctx *ctx, const struct lysc_node *leaf, const 
 	const char *msg = ly_errmsg(ctx);
 
 	if (several != NULL)
-		snprintf(e->reason, sizeof(e->reason), "%s of several modules: write MODULE:%s",
+		snprintf(e->reason, sizeof(e->reason), "%s is in several modules: write MODULE:%s",
 			 several, several);
 	else
 		snprintf(e->reason, sizeof(e->reason), "%s",
@@ -392,10 +428,13 @@ int cfg_words_value(const struct ly_ctx *ctx, const struct lysc_node *leaf, cons
 	const char *use = text;
 
 	*out = NULL;
+	cfg_words_identities(cfg_words_type(leaf), ident_match, &q);
+	// libyang would take one of the leaf's own module; a person may have meant the other.
+	if (real_type(cfg_words_type(leaf))->basetype == LY_TYPE_IDENT && q.several)
+		return refuse(ctx, leaf, text, e);
 	if (!takes(ctx, leaf, text))
 		use = short_form(ctx, leaf, text, &buf);
 	if (use == NULL) {
-		cfg_words_identities(cfg_words_type(leaf), ident_match, &q);
 		(void)takes(ctx, leaf, text); // for its message
 		free(buf.buf);
 		return refuse(ctx, leaf, q.several ? text : NULL, e);

@@ -211,8 +211,9 @@ static void match_names(const struct cfg_reaches *r, const char *word, bool exac
 		m->n++;
 		if (used < sizeof(m->names))
 			used += (size_t)snprintf(m->names + used, sizeof(m->names) - used,
-						 "%s%s:%s", used > 0 ? ", " : "",
-						 c->node->module->name, c->name);
+						 "%s%s%s%s", used > 0 ? ", " : "",
+						 c->via ? c->via->name : c->node->module->name,
+						 c->via ? " " : ":", c->node->name);
 	}
 }
 
@@ -307,22 +308,29 @@ struct lyd_node *cfg_words_rival(struct lyd_node *siblings, const struct lysc_no
 	return NULL;
 }
 
+// Two cases of one choice cannot be in one line.
+static int alone(struct cfg_walk *k, uint32_t i, struct lyd_node *parent, const struct lysc_node *n)
+{
+	const struct lyd_node *other = cfg_words_rival(cfg_words_siblings(k->root, parent), n);
+
+	if (other == NULL)
+		return 0;
+	return cfg_words_refuse(k, i, "%s and %s exclude each other", other->schema->name, n->name);
+}
+
 static int enter(struct cfg_walk *k, uint32_t i, const struct cfg_reach *r)
 {
 	const struct lysc_node *n = r->node;
-	const struct lyd_node *other;
 	struct lyd_node *parent = k->at;
 
 	if (lysc_is_key(n))
 		return cfg_words_refuse(k, i, "is a key: it stands right after the list's name");
 	if (k->mode == CFG_WORDS_EDIT && (n->nodetype & (LYS_LEAF | LYS_LEAFLIST)) != 0)
 		return cfg_words_refuse(k, i, "is a value: there is nothing inside it");
-	if (r->via != NULL && box(k, r->via, &parent) < 0)
-		return -ENOMEM;
-	other = parent == NULL ? NULL : cfg_words_rival(lyd_child(parent), n);
-	if (other != NULL)
-		return cfg_words_refuse(k, i, "%s and %s exclude each other", other->schema->name,
-					n->name);
+	if (r->via != NULL && (alone(k, i, parent, r->via) < 0 || box(k, r->via, &parent) < 0))
+		return k->e->reason[0] != '\0' ? -EINVAL : -ENOMEM;
+	if (alone(k, i, parent, n) < 0)
+		return -EINVAL;
 	k->parent = parent;
 	k->pending = n;
 	k->n_keys = 0;
@@ -415,8 +423,7 @@ static int key_word(struct cfg_walk *k, uint32_t i)
 	char **v = k->key;
 	int rc;
 
-	if (k->mode == CFG_WORDS_DELETE && !w->quoted && strcmp(w->text, "*") == 0 &&
-	    k->n_keys == 0) {
+	if (k->wild && !w->quoted && strcmp(w->text, "*") == 0 && k->n_keys == 0) {
 		k->all = true;
 		k->expect = CFG_WORDS_AT_END;
 		return 0;
@@ -541,6 +548,8 @@ int cfg_walk_end(struct cfg_walk *k, uint32_t i)
 			return missing(k, i, k->pending);
 		k->all = true;
 	}
+	if (k->wild && !k->all && k->last == NULL)
+		return cfg_words_refuse(k, i, "nothing is named");
 	if (k->mode != CFG_WORDS_SET || k->all)
 		return 0;
 	if (k->last == NULL || (k->last == k->at && k->last->schema->nodetype == LYS_CONTAINER &&

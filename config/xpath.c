@@ -11,23 +11,36 @@
 #define COST_MAX 20000000.0
 #define BLANKS " \t\r\n"
 
-// Where an expression stands: outside of literals, and how deep in brackets.
-struct scan {
-	uint32_t depth; // of [ and (
-	bool operand;	// is an operand next, so that / begins a path at the root?
-	double factor;	// times the tree
-	uint32_t n_wide;
+// How large a tree is, and how many children the parent of a node has: weighted by node, and at
+// most. A step up and down again from each node visits mean_family nodes.
+struct shape {
+	double n_nodes, mean_family, max_family;
 };
 
-static uint32_t count_nodes(const struct lyd_node *tree)
+// Where an expression stands: outside of literals, and how deep in brackets.
+struct scan {
+	struct shape shape;
+	uint32_t depth;		  // of [ and (
+	char last;		  // that is not blank
+	bool operand;		  // is an operand next, so that / begins a path at the root?
+	double factor;		  // times the tree
+	uint32_t n_wide, n_inner; // wide steps; those in brackets
+};
+
+// Sums up mean_family; it is divided at the end.
+static void shape_add(const struct lyd_node *tree, struct shape *s)
 {
 	const struct lyd_node *n;
-	uint32_t count = 0;
+	double count = 0;
 
 	LY_LIST_FOR (tree, n) {
-		count += 1 + count_nodes(lyd_child(n));
+		count++;
+		shape_add(lyd_child(n), s);
 	}
-	return count;
+	s->n_nodes += count;
+	s->mean_family += count * count;
+	if (count > s->max_family)
+		s->max_family = count;
 }
 
 static bool starts(const char *p, const char *word)
@@ -68,29 +81,42 @@ static size_t wide_step(const char *p, const struct scan *s)
 	return *p == '/' && s->operand ? 1 : 0;
 }
 
+// How often more the nodes so far are visited because of a wide step.
+static double step_factor(const char *p, const struct scan *s)
+{
+	bool sibling = starts(p, "following-sibling") || starts(p, "preceding-sibling"),
+	     across = starts(p, "following") || starts(p, "preceding"),
+	     up = starts(p, "..") || starts(p, "parent");
+
+	if (sibling || (up && s->depth > 0))
+		return s->n_inner == 0 ? s->shape.mean_family : s->shape.max_family;
+	if (s->depth > 0 || across || (s->operand && s->n_wide > 0))
+		return s->shape.n_nodes;
+	return 4; // at the top a step visits each node once: sets have no duplicates
+}
+
 // One character, or one wide step, that is not in a literal. returns how many characters
-static size_t scan_step(const char *p, struct scan *s, double n_nodes)
+static size_t scan_step(const char *p, struct scan *s)
 {
 	size_t size = wide_step(p, s);
 
 	if (size > 0) {
-		// At the top each node is visited once more: sets have no duplicates.
-		bool across = starts(p, "following") || starts(p, "preceding");
-
-		if (s->depth > 0 || across || (s->operand && s->n_wide > 0))
-			s->factor *= n_nodes;
-		else
-			s->factor *= 4;
+		s->factor *= step_factor(p, s);
 		s->n_wide++;
+		s->n_inner += s->depth > 0;
 		s->operand = false;
+		s->last = p[size - 1];
 		return size;
 	}
 	if (*p == '[' || *p == '(')
 		s->depth++;
 	else if ((*p == ']' || *p == ')') && s->depth > 0)
 		s->depth--;
-	// After a blank too: there may have been "and".
-	s->operand = strchr("[(,|=<>!+*" BLANKS, *p) != NULL;
+	// After a blank too: there may have been "and". A * is a name where one is wanted.
+	s->operand = strchr("[(,|=<>!+" BLANKS, *p) != NULL ||
+		     (*p == '*' && strchr("/:[(,|=<>!+", s->last) == NULL);
+	if (strchr(BLANKS, *p) == NULL)
+		s->last = *p;
 	return 1;
 }
 
@@ -139,9 +165,10 @@ static bool selects_nodes(const char *expr)
 }
 
 // Check an expression without evaluating it.
-static int expr_check(const char *expr, double n_nodes, struct cfg_nc_error *e)
+static int expr_check(const char *expr, const struct shape *shape, struct cfg_nc_error *e)
 {
-	struct scan s = { .operand = true, .factor = 1 };
+	struct scan s = { .shape = *shape, .last = '|', .operand = true, .factor = 1 };
+	double n_nodes = shape->n_nodes;
 	double cost = 0;
 
 	for (const char *p = expr; *p != '\0';) {
@@ -164,9 +191,9 @@ static int expr_check(const char *expr, double n_nodes, struct cfg_nc_error *e)
 		if (s.depth == 0 && *p == '|') {
 			cost += s.factor * n_nodes;
 			s.factor = 1;
-			s.n_wide = 0;
+			s.n_wide = s.n_inner = 0;
 		}
-		p += scan_step(p, &s, n_nodes);
+		p += scan_step(p, &s);
 	}
 	if (cost + s.factor * n_nodes <= COST_MAX)
 		return 0;
@@ -194,6 +221,7 @@ static int evaluate(const struct ly_ctx *ctx, const struct lyd_node *tree, const
 int cfg_xpath_find(const struct ly_ctx *ctx, const struct lyd_node *tree, const char *expr,
 		   struct ly_set **out, struct cfg_nc_error *e)
 {
+	struct shape shape = { 0 };
 	int rc;
 
 	*out = NULL;
@@ -202,7 +230,9 @@ int cfg_xpath_find(const struct ly_ctx *ctx, const struct lyd_node *tree, const 
 				     CFG_XPATH_MAX);
 	if (!selects_nodes(expr))
 		return cfg_nc_refuse(e, "invalid-value", "XPath %s: selects no nodes", expr);
-	rc = expr_check(expr, count_nodes(tree), e);
+	shape_add(tree, &shape);
+	shape.mean_family /= shape.n_nodes > 0 ? shape.n_nodes : 1;
+	rc = expr_check(expr, &shape, e);
 	if (rc < 0)
 		return rc;
 	if (tree != NULL)

@@ -18,7 +18,7 @@ static int refuse(struct cfg_error *err, int rc, const char *value, const char *
 	return rc;
 }
 
-int ctl_file_read(const char *path, char **text, struct cfg_error *err)
+int ctl_text_read(const char *path, char **text, struct cfg_error *err)
 {
 	struct stat st;
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), rc = 0;
@@ -211,4 +211,3 @@ int ctl_apply_saved(struct ctl *c, struct cfg *next, const struct ctl_save *save
 
 	return apply(c, next, &how, err);
 }
-

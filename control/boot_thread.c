@@ -207,6 +207,7 @@ void ctl_boot_stop(struct ctl *c)
 	close(b->events[1]);
 	free(b);
 	c->boot = NULL;
+	ctl_boot_files_free(c);
 }
 
 void ctl_boot_set(struct ctl *c, struct boot_table *t)

@@ -194,7 +194,7 @@ static void crc_take(struct ctl *c, const char *file)
 static int file_news(struct ctl *c, char **text, struct cfg_error *err)
 {
 	struct cfg *cfg;
-	int rc = ctl_file_read(c->config_path, text, err);
+	int rc = ctl_text_read(c->config_path, text, err);
 
 	if (rc == 0 && c->has_file_crc && cfg_crc32(0, *text, strlen(*text)) == c->file_crc)
 		rc = -ENOENT;
@@ -248,8 +248,9 @@ int ctl_commit_open(struct ctl *c, char **text, bool *missing, struct cfg_error 
 	if (rc < 0 && rc != -ENOENT) {
 		if (kept == NULL)
 			return rc;
-		weir_log(WEIR_ERROR, "configuration file refused, the newest commit runs: %s %s: %s",
-			 err->path, err->value, err->reason);
+		weir_log(WEIR_ERROR,
+			 "configuration file refused, the newest commit runs: %s %s: %s", err->path,
+			 err->value, err->reason);
 	}
 	c->first = file != NULL ? "file" : rolled_back ? "rollback" : kept != NULL ? "" : "file";
 	*missing = file == NULL && kept == NULL;
@@ -349,9 +350,9 @@ static int again(struct ctl *c, bool dry_run, char **plan_text, struct cfg_error
 
 int ctl_reload(struct ctl *c, bool dry_run, char **plan_text, struct cfg_error *err)
 {
-	const struct cfg_commit who = {
-		.user = "root", .client = "file", .comment = c->config_path
-	};
+	const struct cfg_commit who = { .user = "root",
+					.client = "file",
+					.comment = c->config_path };
 	uint32_t crc = c->file_crc;
 	bool has_crc = c->has_file_crc;
 	struct cfg *next;
@@ -359,7 +360,8 @@ int ctl_reload(struct ctl *c, bool dry_run, char **plan_text, struct cfg_error *
 	int rc = file_news(c, &text, err);
 
 	*plan_text = NULL;
-	if (rc == -ENOENT && err->reason[0] == '\0')
+	if (rc == -ENOENT &&
+	    (err->reason[0] == '\0' || c->running->n_ports + c->running->n_vms == 0))
 		return again(c, dry_run, plan_text, err);
 	// A file that went missing must not take the ports with it.
 	if (rc == -ENOENT)

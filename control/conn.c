@@ -43,8 +43,9 @@ void ctl_conn_close(struct ctl_conn *c)
 static bool write_some(struct ctl_conn *c)
 {
 	size_t size = c->out_size - c->out_at;
-	ssize_t n =
-		size == 0 ? 0 : send(c->io.fd, c->out + c->out_at, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+	ssize_t n = size == 0
+			    ? 0
+			    : send(c->io.fd, c->out + c->out_at, size, MSG_NOSIGNAL | MSG_DONTWAIT);
 
 	if (n < 0 && errno != EAGAIN && errno != EINTR) {
 		ctl_conn_close(c);
@@ -220,7 +221,8 @@ int ctl_listener_start(struct ctl_listener *l, struct ev_loop *loop, struct cfg_
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0 || bind(fd, (const struct sockaddr *)&a, sizeof(a)) < 0 ||
 	    chmod(l->path, weir == NULL ? 0600 : 0660) < 0 ||
-	    (weir != NULL && chown(l->path, (uid_t)-1, weir->gr_gid) < 0) || listen(fd, BACKLOG) < 0) {
+	    (weir != NULL && chown(l->path, (uid_t)-1, weir->gr_gid) < 0) ||
+	    listen(fd, BACKLOG) < 0) {
 		rc = -errno;
 		snprintf(err->reason, sizeof(err->reason), "socket: %s", strerror(errno));
 		if (fd >= 0)

@@ -19,9 +19,10 @@
 struct ctl_conn;
 
 struct ctl_conn_ops {
-	const char *name;			 // for the log
-	void (*input)(struct ctl_conn *conn);	 // there is something to read
-	void (*closed)(struct ctl_conn *conn);	 // conn is out of the loop and its socket closed; free it
+	const char *name;		      // for the log
+	void (*input)(struct ctl_conn *conn); // there is something to read
+	void (*closed)(
+		struct ctl_conn *conn); // conn is out of the loop and its socket closed; free it
 };
 
 struct ctl_conn {

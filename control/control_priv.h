@@ -15,8 +15,10 @@ struct ctl_boot;    // boot_thread.c
 struct ctl_server;  // server.c
 struct ctl_netconf; // netconf.c
 struct ctl_persist; // persist.c
+struct ctl_file;    // boot_files.c
 
 #define CTL_VM_EVENTS 48
+#define CTL_VM_CHAINS 1024 // a power of two
 
 // The life of a VM as its operator reads it.
 struct ctl_vm_event {
@@ -38,7 +40,7 @@ struct ctl_vm {
 struct ctl {
 	struct ev_loop *loop;
 	const char *config_path, *socket_path;
-	char state_dir[PATH_MAX]; // of the commits
+	char state_dir[PATH_MAX];		     // of the commits
 	const struct dp_link_driver *const *drivers; // NULL-terminated; NULL = the real ones
 	struct cfg_schema *schema;
 	struct cfg *running;
@@ -51,13 +53,22 @@ struct ctl {
 	uint32_t file_crc; // of the operator's file when it was read last
 	bool has_file_crc;
 	const char *first; // where the first configuration came from; "" = a commit that is kept
-	struct ctl_vm *vms;
+	struct ctl_vm *vms[CTL_VM_CHAINS]; // by name
+	struct ctl_file *files;
 	bool hugepages, eal_started;
 	struct cfg_system fixed; // what the process started with
 	uint32_t worker_cpus[DP_MAX_WORKERS];
 	uint64_t files_stamp; // of the boot files that are served
 	uint64_t started_ns, vms_generation;
 	int64_t started_s; // CLOCK_REALTIME at started_ns
+	uint32_t vm_next;  // to be looked at
+	// What subscribers were told of a port's link; events.c.
+	struct ctl_port_seen {
+		uint32_t gen;
+		bool up;
+	} ports_seen[DP_MAX_PORTS];
+	uint32_t port_next;
+	bool ports_heard;
 };
 
 // --- apply.c
@@ -78,7 +89,7 @@ int ctl_apply(struct ctl *c, struct cfg *next, bool dry_run, char **plan_text,
 int ctl_apply_saved(struct ctl *c, struct cfg *next, const struct ctl_save *save,
 		    struct cfg_error *err);
 // A whole file of at most 8 MiB. text: NUL-terminated, free(); -ENOENT and others with err filled
-int ctl_file_read(const char *path, char **text, struct cfg_error *err);
+int ctl_text_read(const char *path, char **text, struct cfg_error *err);
 
 // --- translate.c: the only place where configuration becomes parameters.
 
@@ -86,10 +97,19 @@ int ctl_translate(const struct cfg *running, const struct cfg *next, const struc
 		  int n, struct dp_plan *plan);
 // A boot table of `cfg` as the ports stand now; files are read. returns 0, or negative with err
 // filled
-int ctl_boot_table(const struct ctl *c, const struct cfg *cfg, struct boot_table **out,
+int ctl_boot_table(struct ctl *c, const struct cfg *cfg, struct boot_table **out,
 		   struct cfg_error *err);
 // Fill in what is known only after the commit: port indexes and the service MAC.
 void ctl_boot_table_bind(const struct ctl *c, const struct cfg *cfg, struct boot_table *t);
+
+// --- boot_files.c
+
+// One file for a boot table; read only when it changed. returns 0, or a negative errno with err
+// filled
+int ctl_boot_file(struct ctl *c, const struct cfg_file *from, struct boot_file *out,
+		  struct cfg_error *err);
+// After the last table was freed.
+void ctl_boot_files_free(struct ctl *c);
 
 // --- boot_thread.c
 
@@ -110,6 +130,12 @@ void ctl_vm_event(struct ctl *c, const char *vm, uint64_t ns, const char *fmt, .
 void ctl_vm_watch(struct ctl *c, uint64_t now_ns);
 const struct ctl_vm *ctl_vm_find(const struct ctl *c, const char *name);
 void ctl_vms_free(struct ctl *c);
+
+// --- events.c: notifications
+
+void ctl_event_vm(struct ctl *c, const char *vm, const char *text);
+// Look for links that came or went. Call every few ms.
+void ctl_event_ports(struct ctl *c);
 
 // --- server.c: the UNIX socket of local tools
 

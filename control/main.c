@@ -34,7 +34,8 @@ struct watchers {
 static const char usage[] =
 	"usage: weir-switchd [options]\n"
 	"  -c, --config FILE   configuration, RFC 7951 JSON (default /etc/weir/weir.json)\n"
-	"  -d, --state DIR     where commits are kept (default " STATE_DIR "; with -c FILE: FILE.d)\n"
+	"  -d, --state DIR     where commits are kept (default " STATE_DIR
+	"; with -c FILE: FILE.d)\n"
 	"  -s, --socket PATH   socket of the weir command (default " RUN_DIR "/weir.sock)\n"
 	"  -y, --yang DIR      Weir's YANG modules (default " WEIR_YANG_DIR ")\n"
 	"      --no-huge       do not use hugepages\n"
@@ -86,14 +87,17 @@ static void on_watch(struct ev_loop *loop, struct ev_timer *t, int revents)
 	(void)loop;
 	(void)revents;
 	ctl_vm_watch(t->data, dp_switch_now_ns());
+	ctl_event_ports(t->data);
 }
 
 static int options_read(int argc, char **argv, struct ctl *c, struct options *o)
 {
 	static const struct option longs[] = {
-		{ "config", 1, NULL, 'c' }, { "state", 1, NULL, 'd' }, { "socket", 1, NULL, 's' }, { "yang", 1, NULL, 'y' },
-		{ "no-huge", 0, NULL, 1 },  { "check", 0, NULL, 2 },	{ "verbose", 0, NULL, 'v' },
-		{ "help", 0, NULL, 'h' },   { "version", 0, NULL, 3 },	{ 0 },
+		{ "config", 1, NULL, 'c' },  { "state", 1, NULL, 'd' },
+		{ "socket", 1, NULL, 's' },  { "yang", 1, NULL, 'y' },
+		{ "no-huge", 0, NULL, 1 },   { "check", 0, NULL, 2 },
+		{ "verbose", 0, NULL, 'v' }, { "help", 0, NULL, 'h' },
+		{ "version", 0, NULL, 3 },   { 0 },
 	};
 	bool state_given = false;
 	int opt;
@@ -146,16 +150,17 @@ static int options_read(int argc, char **argv, struct ctl *c, struct options *o)
 	return 0;
 }
 
-// /run/weir is root's, its group may look; QEMU makes its sockets in /run/weir/guests, so there the
-// group may write, and the sticky bit keeps one QEMU's hands off another's socket.
+// /run/weir is root's, its group may look, others may pass (the sockets have modes of their own);
+// QEMU makes its sockets in /run/weir/guests, so there the group may write, and the sticky bit
+// keeps one QEMU's hands off another's socket.
 static void run_dirs_make(void)
 {
 	const struct group *kvm = getgrnam("kvm");
 	const gid_t gid = kvm == NULL ? (gid_t)-1 : kvm->gr_gid;
 
-	mkdir(RUN_DIR, 0750);
+	mkdir(RUN_DIR, 0751);
 	mkdir(GUESTS_DIR, 0770);
-	if (chown(RUN_DIR, (uid_t)-1, gid) < 0 || chmod(RUN_DIR, 0750) < 0)
+	if (chown(RUN_DIR, (uid_t)-1, gid) < 0 || chmod(RUN_DIR, 0751) < 0)
 		weir_log(WEIR_WARNING, RUN_DIR ": %s", strerror(errno));
 	if (chown(GUESTS_DIR, (uid_t)-1, gid) < 0 || chmod(GUESTS_DIR, 01770) < 0)
 		weir_log(WEIR_WARNING, GUESTS_DIR ": %s", strerror(errno));
@@ -177,7 +182,7 @@ static int check(struct ctl *c)
 	struct cfg_error err = { 0 };
 	struct cfg *cfg = NULL;
 	char *text;
-	int rc = ctl_file_read(c->config_path, &text, &err);
+	int rc = ctl_text_read(c->config_path, &text, &err);
 
 	if (rc == 0)
 		rc = cfg_load(c->schema, text, strlen(text), &cfg, &err);

@@ -2,16 +2,11 @@
 // included.
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "control_priv.h"
-
-#define FILE_MAX (512u << 20) // of a boot file, bytes
 
 static const char *driver_of(const struct cfg_port *p)
 {
@@ -162,48 +157,6 @@ int ctl_translate(const struct cfg *running, const struct cfg *next, const struc
 	return rc == 0 && storage ? storage_set(next, plan) : rc;
 }
 
-static int file_read(const struct cfg_file *f, struct boot_file *out, struct cfg_error *err)
-{
-	struct stat st = { 0 };
-	int fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), rc = 0;
-	size_t at = 0;
-	uint8_t *data = NULL;
-
-	snprintf(out->name, sizeof(out->name), "%s", f->name);
-	if (fd < 0 || fstat(fd, &st) < 0)
-		rc = -errno;
-	else if (!S_ISREG(st.st_mode))
-		rc = -EISDIR;
-	else if (st.st_size > FILE_MAX)
-		rc = -EFBIG;
-	if (rc == 0 && (data = malloc((size_t)st.st_size + 1)) == NULL)
-		rc = -ENOMEM;
-	while (rc == 0 && at < (size_t)st.st_size) {
-		ssize_t n = read(fd, data + at, (size_t)st.st_size - at);
-
-		if (n <= 0)
-			rc = n < 0 ? -errno : -EIO;
-		else
-			at += (size_t)n;
-	}
-	if (fd >= 0)
-		close(fd);
-	if (rc < 0) {
-		free(data);
-		snprintf(err->path, sizeof(err->path), "/weir-vm:boot-files/file[name='%s']/path",
-			 f->name);
-		snprintf(err->value, sizeof(err->value), "%.127s", f->path);
-		snprintf(err->reason, sizeof(err->reason), "%s",
-			 rc == -EISDIR	? "is not an ordinary file"
-			 : rc == -EFBIG ? "is larger than 512 MiB"
-					: strerror(-rc));
-		return rc;
-	}
-	out->data = data;
-	out->size = at;
-	return 0;
-}
-
 static int file_idx(const struct cfg *cfg, const char *name)
 {
 	const struct cfg_file *f = cfg_file_get(cfg, name);
@@ -278,12 +231,11 @@ static bool served(const struct cfg_port *p)
 	return p->vm[0] != '\0' && memcmp(p->service_ip4, none, 4) != 0;
 }
 
-int ctl_boot_table(const struct ctl *c, const struct cfg *cfg, struct boot_table **out,
+int ctl_boot_table(struct ctl *c, const struct cfg *cfg, struct boot_table **out,
 		   struct cfg_error *err)
 {
 	struct boot_table *t = calloc(1, sizeof(*t));
 
-	(void)c;
 	*out = NULL;
 	if (t == NULL)
 		return -ENOMEM;
@@ -294,7 +246,7 @@ int ctl_boot_table(const struct ctl *c, const struct cfg *cfg, struct boot_table
 		return -ENOMEM;
 	}
 	for (; t->n_files < cfg->n_files; t->n_files++) {
-		int rc = file_read(&cfg->files[t->n_files], &t->files[t->n_files], err);
+		int rc = ctl_boot_file(c, &cfg->files[t->n_files], &t->files[t->n_files], err);
 
 		if (rc < 0) {
 			boot_table_free(t);

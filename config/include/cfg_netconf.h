@@ -18,7 +18,9 @@
 // follows running, except while a confirmed commit waits.
 //
 // Departures: edits go to the candidate only (no writable-running); url is not supported; a
-// subscription has no replay. Thread: one for a store and all its sessions.
+// subscription has no replay; an edit-config that names no test-option is not validated (a
+// candidate may be incomplete between edits; its commit is validated always). Thread: one for a
+// store and all its sessions.
 #ifndef CFG_NETCONF_H
 #define CFG_NETCONF_H
 
@@ -94,6 +96,8 @@ void cfg_store_tick(struct cfg_store *s);
 // Tell subscribers: one notification of our modules as RFC 7951 JSON. One that does not fit the
 // modules is our mistake. returns 0, or -EINVAL
 int cfg_store_event(struct cfg_store *s, const char *json);
+// Does anybody listen?
+bool cfg_store_heard(const struct cfg_store *s);
 
 // Who a client is.
 struct cfg_client {

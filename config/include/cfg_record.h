@@ -21,7 +21,7 @@
 // all others, and what it accepts, written again, is the same bytes.
 //
 //	n = cfg_commit_head_write(&h, json, size, head, &err);	then head[n], then json[size]
-//	rc = cfg_commit_read(bytes, size, &h, &json, &json_size, &err);
+//	rc = cfg_commit_read(bytes, size, &h, &json_at, &err);
 //
 // Pure; any thread.
 // Source: RFC 3339 (time), IEEE 802.3 (the polynomial of crc32).
@@ -73,10 +73,10 @@ int cfg_commit_head_write(const struct cfg_commit_head *h, const char *json, siz
 
 // Read a commit, whole.
 //
-// json     out: the body, within bytes
+// json_at  out: where in bytes the body begins; it reaches to their end
 // returns  0; -EINVAL with err naming line and reason, the outputs undefined
-int cfg_commit_read(const char *bytes, size_t size, struct cfg_commit_head *h, const char **json,
-		    size_t *json_size, struct cfg_error *err);
+int cfg_commit_read(const char *bytes, size_t size, struct cfg_commit_head *h, size_t *json_at,
+		    struct cfg_error *err);
 
 // Read only the header, for a list: the body is not looked at, so the checksum is not checked.
 //

@@ -21,8 +21,12 @@ void boot_table_free(struct boot_table *t)
 {
 	if (t == NULL)
 		return;
-	for (uint32_t i = 0; i < t->n_files; i++)
-		free((void *)(uintptr_t)t->files[i].data);
+	for (uint32_t i = 0; i < t->n_files; i++) {
+		if (t->files[i].release != NULL)
+			t->files[i].release(t->files[i].owner);
+		else
+			free((void *)(uintptr_t)t->files[i].data);
+	}
 	free(t->files);
 	free(t->clients);
 	free(t);

@@ -107,7 +107,7 @@ void boot_transfer_rebind(struct boot_responder *r, struct transfer *t)
 	struct transfer now = { 0 };
 
 	if (c != NULL && file_find(r, c, t->name, &now) && now.size == t->size &&
-	    memcmp(now.data, t->data, t->size) == 0)
+	    (now.data == t->data || memcmp(now.data, t->data, t->size) == 0))
 		t->data = now.data;
 	else
 		t->active = false;

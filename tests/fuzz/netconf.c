@@ -13,7 +13,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct cfg_session *s;
 	struct cfg_store *store;
 	struct store_host host;
-	const struct cfg_client client = { .user = "fuzz", .recovery = (size & 1) != 0, .client = "netconf" };
+	const struct cfg_client client = { .user = "fuzz",
+					   .recovery = (size & 1) != 0,
+					   .client = "netconf" };
 	struct cfg_error err;
 	size_t piece, n;
 

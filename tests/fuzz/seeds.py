@@ -85,6 +85,17 @@ for n, r in {"state": {"get-state": {"part": "ports", "name": "x"}}, "explain": 
              "tap": {"tap": {"port": "p", "kind": "trace", "filter": "00" * 16, "count": 3}}, "reload": {"reload": {"dry-run": True}}, "ping": {"ping": {}}}.items():
     put("request", n, json.dumps({"weir-operations:" + k: v for k, v in r.items()}).encode())
 
+vms = '<vms xmlns="urn:weir:params:xml:ns:yang:weir-vm">%s</vms>'
+subtrees = ["", vms % "", vms % "<vm><name>a</name></vm>", vms % "<vm><name>a</name><nic/><boot><method/></boot></vm><vm><name>b</name></vm>",
+            vms % "<vm><nic><id>+1</id><mac/></nic></vm>", "<vms><vm/></vms>", '<i:interfaces><i:interface><i:type>i:x</i:type><i:description/></i:interface></i:interfaces>',
+            '<vms xmlns=""><vm xmlns:o="urn:ietf:params:xml:ns:yang:ietf-origin" o:origin="o:system"/></vms>', "text"]
+xpaths = ["/", "/v:vms/v:vm[v:name='a']", "//v:nic[v:id=1]/v:mac | /i:interfaces", "/v:vms/v:vm[not(v:boot)]/..", "//*[//*]", "v:vms/v:vm[position()&lt;2]", "count(//*)", "//*/ancestor::*"]
+jsons = ["{}", "[null]", '{"weir-vm:vms":{"vm":[{"name":"a","nic":[{"id":0},{"mac":null}]}]}}', '{"weir-vm:vms":{"vm":[null]}},"@filter":{"ietf-netconf:type":"subtree"}',
+         '{},"@filter":{"ietf-netconf:type":"xpath","ietf-netconf:select":"/weir-vm:vms/vm"}']
+for form, texts in enumerate((subtrees, xpaths, jsons)):
+    for i, t in enumerate(texts):
+        put("filter", "form%d-%d" % (form, i), bytes([form, i % 4]) + t.encode())
+
 nc = 'xmlns="urn:ietf:params:xml:ns:netconf:base:1.0"'
 hello = '<hello %s><capabilities><capability>urn:ietf:params:netconf:base:1.%d</capability></capabilities></hello>]]>]]>'
 rpcs = ['<get-config><source><running/></source></get-config>', '<lock><target><candidate/></target></lock>', '<validate><source><candidate/></source></validate>',
@@ -112,3 +123,21 @@ for i, l in enumerate(lines):
     put("words", "one%02d" % i, b"\0" + l.encode())
 put("words", "all", b"\0" + "\n".join(lines).encode())
 put("words", "from-nothing", b"\1" + "\n".join(lines[:11]).encode())
+# Edits: one per kind of operation, order, choice and mistake.
+ifs = '<interfaces xmlns="urn:ietf:params:xml:ns:yang:ietf-interfaces" xmlns:nc="urn:ietf:params:xml:ns:netconf:base:1.0">%s</interfaces>'
+guest = ('<interface%s><name>a</name><type xmlns:wi="urn:weir:params:xml:ns:yang:weir-interfaces">wi:guest</type>'
+         '<port xmlns="urn:weir:params:xml:ns:yang:weir-interfaces">%s</port></interface>')
+system = '<system xmlns="urn:weir:params:xml:ns:yang:weir-system" xmlns:y="urn:ietf:params:xml:ns:yang:1">%s</system>'
+have = ifs % (guest % ("", "<socket>/s</socket>")) + system % "<worker-cpu>1</worker-cpu><worker-cpu>2</worker-cpu>"
+edits = {
+    "replace": ifs % (guest % (' nc:operation="replace"', "<vlan>5</vlan>")), "delete": ifs % '<interface nc:operation="delete"><name>a</name><description/></interface>',
+    "leaf": ifs % '<interface><name>a</name><enabled nc:operation="remove"/></interface>', "choice": ifs % (guest % ("", "<tap>t</tap>")),
+    "cases": ifs % (guest % ("", "<tap>t</tap><socket>/s</socket>")),
+    "first": system % '<worker-cpu y:insert="first">2</worker-cpu>', "before": system % '<worker-cpu y:insert="before" y:value="1">3</worker-cpu>',
+    "anchor": system % '<worker-cpu y:insert="after" y:value="9">3</worker-cpu>', "value": ifs % '<interface><name>a</name><enabled>perhaps</enabled></interface>',
+    "key": ifs % "<interface><enabled>true</enabled></interface>", "text": ifs % "text", "unknown": ifs % "<x/>" + '<x xmlns="urn:x"/>', "state": ifs % '<interface><name>a</name><oper-status>up</oper-status></interface>',
+    "bare": '<interfaces><interface><name>a</name><port><vlan>7</vlan></port></interface></interfaces>', "twice": ifs % "" + ifs % "",
+}
+edit = '<rpc %s message-id="1"><edit-config><target><candidate/></target><config>%s</config></edit-config></rpc>]]>]]>'
+for n, x in edits.items():
+    put("netconf", "edit-" + n, b"\0" + (hello % (nc, 0) + edit % (nc, have) + edit % (nc, x) + "<rpc %s message-id='2'><commit/></rpc>]]>]]>" % nc).encode())

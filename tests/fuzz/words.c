@@ -8,6 +8,8 @@
 
 #include "../../config/words_priv.h"
 
+#define MAX_LINES 32 // more only takes time
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct cfg_schema *schema;
@@ -37,7 +39,7 @@ static void complete(const struct lyd_node *tree, const char *text, size_t size)
 	if (cfg_words_split_partial(text, size, &line, &e) < 0)
 		return;
 	line.first = line.n > 1 ? 1 : 0;
-	for (int mode = CFG_WORDS_SET; mode <= CFG_WORDS_SHOW; mode++) {
+	for (int mode = CFG_WORDS_SET; mode <= CFG_WORDS_INSERT; mode++) {
 		if (cfg_words_complete(schema, tree, &line, (enum cfg_words_mode)mode, &found) < 0)
 			assert(found.error.reason[0] != '\0' && found.n == 0);
 		cfg_words_candidates_fini(&found);
@@ -139,6 +141,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct lyd_node *tree = NULL;
 	struct cfg_words_error e;
 	struct cfg_error err;
+	unsigned lines = 0;
 
 	if (schema == NULL && cfg_schema_create(WEIR_YANG_SRC, &schema, &err) < 0)
 		abort();
@@ -146,7 +149,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	if (data[0] % 2 == 0 && cfg_words_load_set(schema, &tree, start, strlen(start), &e) < 0)
 		abort();
-	for (size_t i = 1, n; i < size; i += n + 1) {
+	for (size_t i = 1, n; i < size && lines < MAX_LINES; i += n + 1, lines++) {
 		const uint8_t *end = memchr(data + i, '\n', size - i);
 
 		n = end == NULL ? size - i : (size_t)(end - (data + i));

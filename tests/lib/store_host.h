@@ -16,8 +16,8 @@ struct store_host {
 	struct cfg_commit_head head[HOST_KEEPS]; // newest first
 	char *json[HOST_KEEPS];
 	uint32_t n, n_commits, n_confirms;
-	bool refuse;	   // commits and saves are refused
-	bool waits;	   // the last commit waits
+	bool refuse; // commits and saves are refused
+	bool waits;  // the last commit waits
 	uint64_t now_ms;
 	const char *state; // NULL = none
 };
@@ -109,15 +109,14 @@ static inline uint64_t host_now(void *arg)
 }
 
 // A store on h with the configuration {} running and kept. returns 0 or a negative errno
-static inline int host_store(struct store_host *h, struct cfg_schema *schema, struct cfg_store **out)
+static inline int host_store(struct store_host *h, struct cfg_schema *schema,
+			     struct cfg_store **out)
 {
-	const struct cfg_host host = { h,	     host_commit, host_save, host_confirm, host_plan,
-				       host_history, host_state,  host_now };
-	const struct cfg_commit first = { .json = "{}",
-					  .size = 2,
-					  .user = "weir",
-					  .client = "file",
-					  .comment = "" };
+	const struct cfg_host host = { h,	  host_commit,	host_save,  host_confirm,
+				       host_plan, host_history, host_state, host_now };
+	const struct cfg_commit first = {
+		.json = "{}", .size = 2, .user = "weir", .client = "file", .comment = ""
+	};
 	struct cfg_error err;
 	int rc;
 

@@ -290,7 +290,7 @@ int main(int argc, char **argv)
 		return 1;
 	rc = cfg_schema_create(WEIR_YANG_SRC, &c.schema, &err);
 	if (rc == 0)
-		rc = ctl_file_read(c.config_path, &text, &err);
+		rc = ctl_text_read(c.config_path, &text, &err);
 	if (rc == 0)
 		rc = cfg_load(c.schema, text, strlen(text), &cfg, &err);
 	if (rc == 0)

@@ -5,7 +5,7 @@ set -eu
 lab_begin
 
 lab_switch "$LAB_T/none.json"
-grep -q "running without ports. Next step: write $LAB_T/none.json" "$LAB_T/switch.log"
+grep -q "running without ports. Next step: weir configure, or write $LAB_T/none.json" "$LAB_T/switch.log"
 [ "$("$weir" --json show ports | jq '."ietf-interfaces:interfaces".interface | length')" = 0 ]
 "$weir" show workers | grep -q 'every frame accounted for'
 "$weir" reload | grep -q 'nothing changes'

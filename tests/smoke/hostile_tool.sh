@@ -6,7 +6,7 @@ lab_begin
 lab_switch "$LAB_T/none.json"
 
 printf 'not json\n' | socat -t 2 - UNIX-CONNECT:"$WEIR_SOCKET" | grep -q '"ok":false'
-head -c 300000 /dev/zero | tr '\0' 'x' | socat -t 2 - UNIX-CONNECT:"$WEIR_SOCKET" 2>/dev/null | grep -q 'too long'
+head -c 17000000 /dev/zero | tr '\0' 'x' | socat -t 2 - UNIX-CONNECT:"$WEIR_SOCKET" 2>/dev/null | grep -q 'too long'
 printf '%s\n%s\n' '{"weir-operations:ping":{}}' '{"weir-operations:ping":{}}' | socat -t 2 - UNIX-CONNECT:"$WEIR_SOCKET" | grep -c '"ok":true' | grep -qx 2
 
 # Many silent clients take all places; when they go, the places are free again.

@@ -97,5 +97,5 @@ lab_conserved
 echo "- a path that is too long is refused by name"
 long=$LAB_T/$(printf "%0$((96 - ${#LAB_T}))d" 0)
 mkdir "$long"
-refute timeout 20 "$lab_build/control/weir-switchd" -c "$LAB_T/weir.json" -s "$long/weir.sock" -y "$lab_top/config/yang" --no-huge >"$LAB_T/long.log" 2>&1
+refute timeout 20 "$lab_build/control/weir-switchd" -c "$LAB_T/weir.json" -d "$LAB_T/long-state" -s "$long/weir.sock" -y "$lab_top/config/yang" --no-huge >"$LAB_T/long.log" 2>&1
 grep -q 'netconf.sock: NETCONF socket: path is longer' "$LAB_T/long.log"

@@ -30,8 +30,10 @@ enum boot_method { BOOT_NONE, BOOT_ISCSI, BOOT_KERNEL };
 
 struct boot_file {
 	char name[64];
-	const uint8_t *data; // data[size], owned by the table
+	const uint8_t *data; // data[size]
 	size_t size;
+	void (*release)(void *owner); // for the data, with the table; NULL = free()
+	void *owner;
 };
 
 // What one port may get. All addresses in network order.

@@ -47,7 +47,7 @@ static void refusals_name_path_value_and_reason(void **state)
 			  "\"socket\":\"/s\",\"vlan-mode\":\"access\",\"trunk\":[\"5\"]")),
 		  "trunk", "5", "no trunk" },
 		{ IF(PORT("a", "guest", "\"socket\":\"relative\"")), "socket", "relative",
-		  "pattern" },
+		  "An absolute path" },
 		{ IF(PORT("a b", "uplink", "\"af-packet\":\"e0\"")), "interface[name='a b']", "a b",
 		  "letters" },
 		{ IF("{\"name\":\"a\",\"type\":\"ietf-interfaces:interface-type\",\"weir-"
@@ -135,7 +135,8 @@ static void refusals_name_path_value_and_reason(void **state)
 		{ IF(PORT("a", "uplink",
 			  "\"af-packet\":\"e0\",\"mirror-destination\":true,\"mirror-to\":\"a\"")),
 		  "interface[name='a']/weir-interfaces:port/mirror-to", "a", "cannot be mirrored" },
-		{ IF(PORT("a", "uplink", "\"af-packet\":\"e/0\"")), "af-packet", "e/0", "pattern" },
+		{ IF(PORT("a", "uplink", "\"af-packet\":\"e/0\"")), "af-packet", "e/0",
+		  "No slash" },
 		{ IF(PORT("a", "guest", "\"socket\":\"/s\"") "," PORT("b", "guest", "")),
 		  "interface[name='b']/weir-interfaces:port", "", "link" },
 		{ IF(PORT("a", "guest", "\"socket\":\"/s\"") ",{\"name\":\"b\"}"),

@@ -71,6 +71,43 @@ static void only_what_nobody_set_is_tagged(void **state)
 	free(text);
 }
 
+// What libyang's own, slow way adds.
+static void all_defaults_are_there(void **state)
+{
+	static const char *const rows[] = {
+		"{}",
+		SET,
+		"{\"ietf-interfaces:interfaces\":{\"interface\":[{\"name\":\"e\",\"weir-interfaces:"
+		"port\":{"
+		"\"socket\":\"/"
+		"s\"}}]},\"ietf-netconf-acm:nacm\":{\"groups\":{}},\"weir-vm:vms\":{\"vm\":[{"
+		"\"name\":\"a\",\"nic\":[{\"id\":0,\"mac\":\"52:54:00:00:00:01\"}]}]}}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		for (int with_state = 0; with_state < 2; with_state++) {
+			struct lyd_node *tree = tree_of(rows[i]), *slow = tree_of(rows[i]), *out;
+			struct cfg_defaults_ask ask = { schema->ctx, tree, CFG_DEFAULTS_ALL,
+							with_state };
+			uint32_t flags;
+
+			assert_int_equal(cfg_defaults(&ask, &out, &flags), 0);
+			assert_int_equal(
+				lyd_new_implicit_all(&slow, schema->ctx,
+						     with_state ? 0 : LYD_IMPLICIT_NO_STATE, NULL),
+				LY_SUCCESS);
+			assert_int_equal(lyd_compare_siblings(out, slow,
+							      LYD_COMPARE_FULL_RECURSION |
+								      LYD_COMPARE_DEFAULTS),
+					 LY_SUCCESS);
+			lyd_free_all(out);
+			lyd_free_all(slow);
+			lyd_free_all(tree);
+		}
+	}
+}
+
 static void only_tags_get_the_namespace(void **state)
 {
 	char text[] =
@@ -129,6 +166,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(modes_differ_as_they_should),
 		cmocka_unit_test(only_what_nobody_set_is_tagged),
+		cmocka_unit_test(all_defaults_are_there),
 		cmocka_unit_test(only_tags_get_the_namespace),
 		cmocka_unit_test(an_empty_datastore_has_defaults_too),
 		cmocka_unit_test(modes_have_names),

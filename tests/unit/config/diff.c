@@ -23,6 +23,7 @@
 #define AT_SERVICE "{\"weir-vm:boot-services\":{\"service\":[{\"vlan\":7,%s}]}}"
 #define AT_FILE "{\"weir-vm:boot-files\":{\"file\":[{\"name\":\"k\",%s}]}}"
 #define AT_STORAGE "{\"weir-qos:storage\":{%s}}"
+#define AT_NETCONF "{\"weir-management:management\":{\"netconf\":{%s}}}"
 #define AT_SYSTEM "{\"weir-system:system\":{%s}}"
 #define AT_TWO                                                                                     \
 	"{\"ietf-interfaces:interfaces\":{\"interface\":[{\"name\":\"a\",\"type\":"                \
@@ -115,6 +116,12 @@ static const struct row rows[] = {
 	{ NULL, AT_STORAGE, "\"server\":[\"10.0.0.0/29\"]",
 	  "\"portal\":[{\"address\":\"10.0.0.9\",\"protocol\":\"udp\",\"port\":4420}]",
 	  "storage: change portal, server" },
+	{ "/weir-management:management/netconf/max-sessions", AT_NETCONF, "", "\"max-sessions\":5",
+	  "management: change netconf/max-sessions" },
+	{ "/weir-management:management/netconf/idle-timeout", AT_NETCONF, "", "\"idle-timeout\":5",
+	  "management: change netconf/idle-timeout" },
+	{ "/weir-management:management/netconf/hello-timeout", AT_NETCONF, "",
+	  "\"hello-timeout\":5", "management: change netconf/hello-timeout" },
 	{ "/weir-system:system/worker-cpu", AT_SYSTEM, "", "\"worker-cpu\":[1]",
 	  "system: change worker-cpu" },
 	{ "/weir-system:system/max-sleep", AT_SYSTEM, "", "\"max-sleep\":0",
@@ -268,7 +275,8 @@ static LY_ERR leaf_check(struct lysc_node *n, void *data, ly_bool *dfs_continue)
 		return LY_SUCCESS;
 	lysc_path(n, LYSC_PATH_DATA, path, sizeof(path));
 	n_leaves++;
-	if (!has_row(path))
+	// What is written for people only asks nothing of the switch.
+	if (strcmp(n->name, "description") != 0 && !has_row(path))
 		fail_msg("%s has no row: which action names its change?", path);
 	return LY_SUCCESS;
 }
@@ -276,7 +284,7 @@ static LY_ERR leaf_check(struct lysc_node *n, void *data, ly_bool *dfs_continue)
 static void no_leaf_is_forgotten(void **state)
 {
 	static const char *const modules[] = { "ietf-interfaces", "weir-vm", "weir-qos",
-					       "weir-system" };
+					       "weir-system", "weir-management" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY(modules); i++) {

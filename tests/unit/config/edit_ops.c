@@ -159,6 +159,9 @@ static void operations_in_operations(void **state)
 		  C("<l nc:operation=\"delete\"><k>a</k><j>1</j><v nc:operation=\"create\">2</v>"
 		    "</l>"),
 		  "bad-attribute", NULL },
+		{ C("<s>1</s>"), "merge",
+		  "<c xmlns=\"urn:t\" nc:operation=\"delete\"><ro>1</ro></c>", "unknown-element",
+		  NULL },
 		{ C("<l><k>a</k><j>1</j></l>"), "merge",
 		  C("<l><k nc:operation=\"delete\">a</k><j>1</j></l>"), "bad-attribute", NULL },
 		// Anydata is taken whole.
@@ -329,7 +332,7 @@ static void errors_name_what_is_wrong(void **state)
 		  "<bad-element>s</bad-element>", "module t" },
 		{ C("<ff>1</ff>"), "unknown-element", "/t:c/ff", "<bad-element>ff</bad-element>",
 		  "" },
-		{ "<zz xmlns=\"urn:t\"/>", "unknown-element", "/zz",
+		{ "<zz xmlns=\"urn:t\"/>", "unknown-element", "/t:zz",
 		  "<bad-element>zz</bad-element>", "" },
 		{ "<act xmlns=\"urn:t\"/>", "unknown-element", "/t:act",
 		  "<bad-element>act</bad-element>", "operation" },
@@ -351,7 +354,7 @@ static void errors_name_what_is_wrong(void **state)
 		  "/t:c/l[k='a'][j='1']", "<bad-element>l</bad-element>", "twice" },
 		{ C("<np>text</np>"), "bad-element", "/t:c/np", "<bad-element>np</bad-element>",
 		  "\"text\"" },
-		{ C("text"), "bad-element", "/c", "<bad-element>c</bad-element>", "\"text\"" },
+		{ C("text"), "bad-element", "/t:c", "<bad-element>c</bad-element>", "\"text\"" },
 		{ C("<u nc:operation=\"fly\"/>"), "bad-attribute", "/t:c/u",
 		  "<bad-attribute>operation</bad-attribute><bad-element>u</bad-element>", "" },
 		{ C("<s nc:operation=\"fly\"/>"), "bad-attribute", "/t:c", "", "\"fly\"" },

@@ -423,6 +423,22 @@ static void cuts_work_in_place(void **state)
 // A filter of thousands of elements that all look at thousands of entries.
 static void work_is_bounded(void **state)
 {
+	static const struct {
+		const char *expr;
+		int rc;
+	} rows[] = {
+		{ "/v:vms/v:vm[v:name = /v:vms/v:vm/v:hostname]", -EINVAL },
+		{ "//v:vm[v:name and /v:vms/v:vm/v:hostname]", -EINVAL },
+		{ "//v:vm[.//v:name]", -EINVAL },
+		{ "//v:vm[../v:vm/v:name='a']", -EINVAL },
+		{ "//v:vm[following::v:vm]", -EINVAL },
+		{ "//*/following::*", -EINVAL },
+		{ "//*/preceding-sibling::*", -EINVAL },
+		{ "(//v:vm)[//v:vm]", -EINVAL },
+		{ "//v:vm[v:name='v7']", 0 },
+		{ "//v:vm[v:name='/v:vms//v:vm[..]']", 0 },
+		{ "//*/*/v:name | //v:vm/.. | /v:vms", 0 },
+	};
 	char *filter, *json;
 	size_t f_size, j_size;
 	FILE *f = open_memstream(&filter, &f_size), *t = open_memstream(&json, &j_size);
@@ -448,10 +464,18 @@ static void work_is_bounded(void **state)
 	assert_int_equal(cfg_filter(tree, r.filter, &out, &e), -EINVAL);
 	assert_string_equal(e.tag, "resource-denied");
 	done(&r);
-	r = get_config(XPATH("/v:vms/v:vm[v:name = /v:vms/v:vm/v:hostname]"), "");
-	assert_int_equal(cfg_filter(tree, r.filter, &out, &e), -EINVAL);
-	assert_string_equal(e.tag, "resource-denied");
-	done(&r);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char attributes[1024];
+
+		print_message("%s\n", rows[i].expr);
+		snprintf(attributes, sizeof(attributes), XPATH("%s"), rows[i].expr);
+		r = get_config(attributes, "");
+		assert_int_equal(cfg_filter(tree, r.filter, &out, &e), rows[i].rc);
+		if (rows[i].rc < 0)
+			assert_string_equal(e.tag, "resource-denied");
+		lyd_free_all(out);
+		done(&r);
+	}
 	lyd_free_all(tree);
 	free(filter);
 	free(json);

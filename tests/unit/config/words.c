@@ -1,83 +1,6 @@
-// Lines of words: what they do to a configuration, where they are refused, what completes them, and
-// the text that a configuration is shown as.
-#include "../unit.h"
-
-#include <errno.h>
-#include <stdio.h>
-
-#include "../../../config/words_priv.h"
-
-static struct cfg_schema *schema;
-
-#define M1 "52:54:00:00:00:01"
-
-// A configuration that uses every module, written as a person would.
-static const char big[] =
-	"# ports\n"
-	"set interface uplink0 type uplink device 0000:03:00.0 vlan 1 trunk [ 1 20-29 ]\n"
-	"set int interface weir0 type host port tap weir0 vlan 20\n"
-	"set port g1 type guest enabled no socket /run/g1.sock description \"a \\\"guest\\\"; "
-	"#1\"\n"
-	"set port g1 admit mac-limit 4 ra-guard off\n"
-	"\n"
-	"set service 20 address 10.20.0.2 prefix-length 24 router 10.20.0.254\n"
-	"set service 20 dns [ 10.0.0.9 10.0.0.8 ] domain example.org\n"
-	"set boot-files file vmlinuz path \"/srv/a b\\\\c\"\n"
-	"set vm web1 uuid 9a3a56a7-6bd4-4b9e-8a2c-0d5a8a1fd001\n"
-	"set vms vm web1 nic 0 mac " M1 " vlan 20 ipv4-address 10.20.0.11\n"
-	"set vm web1 boot method iscsi iscsi server 10.20.0.1 target iqn.2026-11.example:web1\n"
-	"set vm web2 boot method kernel kernel vmlinuz cmdline \"root=/dev/sda console=ttyS0\"\n"
-	"set vm web2 nic 0 mac 52:54:00:00:00:02 mtu 9k default-class storage isolated on\n"
-	"set storage server 10.20.0.0/29\n"
-	"set portal 10.20.0.9 tcp 4420\n"
-	"set system worker-cpu 3 worker-cpu 1 worker-cpu 2 max-sleep 100\n"
-	"annotate vms vm web1 \"the shop's\\nfront */ end\"\n"
-	"annotate vm web1 nic 0 vlan \"twenty\"\n"
-	"annotate interface uplink0 trunk 20-29 guests\n"
-	"annotate vms all\n";
-
-static void give_up(const char *what, const struct cfg_words_error *e)
-{
-	char text[2048];
-
-	fail_msg("%s\n  %s", what, cfg_words_error_text(e, text, sizeof(text)));
-}
-
-static struct lyd_node *load(const char *script)
-{
-	struct lyd_node *tree = NULL;
-	struct cfg_words_error e;
-
-	if (cfg_words_load_set(schema, &tree, script, strlen(script), &e) < 0)
-		give_up(script, &e);
-	return tree;
-}
-
-static char *json(const struct lyd_node *tree)
-{
-	char *text = NULL;
-
-	assert_int_equal(
-		lyd_print_mem(&text, tree, LYD_JSON, LYD_PRINT_SHRINK | LYD_PRINT_WITHSIBLINGS),
-		LY_SUCCESS);
-	return text == NULL ? strdup("{}") : text;
-}
-
-static int run(struct lyd_node **tree, const char *context, const char *text,
-	       struct cfg_words_error *e)
-{
-	struct cfg_words line;
-	uint8_t *exact = exact_copy(text, strlen(text));
-	int rc = cfg_words_split((const char *)exact, strlen(text), &line, e);
-
-	free(exact);
-	if (rc < 0)
-		return rc;
-	line.context = context;
-	rc = cfg_words_run(schema, tree, &line, e);
-	cfg_words_fini(&line);
-	return rc;
-}
+// Lines of words: what they do to a configuration, where they are refused, and the text that a
+// configuration is shown as.
+#include "words_rig.h"
 
 static void lines_become_configuration(void **state)
 {
@@ -237,6 +160,7 @@ static void refusals_point_at_the_word_and_say_what_was_expected(void **state)
 		{ "", "set vms", 2, 7, "sets nothing", "one of vm", "" },
 		{ "", "set", 1, 3, "sets nothing", "vms", "" },
 		{ "", "set vm a nic 0 v 5", 5, 15, "several", "vlan-mode", "" },
+		{ "", "set port u v 5", 3, 11, "several", "port vlan-mode, port vlan", "" },
 		{ "", "set vm a name b", 3, 9, "is a key", "", "" },
 		{ "", "set vm a nic 0 vlan 5 vlan 6", 8, 27, "twice", "", "" },
 		{ "", "set interface u tap t socket /s", 5, 22, "exclude each other", "", "" },
@@ -311,16 +235,6 @@ static void a_script_is_all_or_nothing_and_names_the_line(void **state)
 	lyd_free_all(tree);
 }
 
-static char *set_lines(const struct lyd_node *tree)
-{
-	struct cfg_words_error e;
-	char *text;
-
-	if (cfg_words_print_set(schema, tree, NULL, &text, &e) < 0)
-		give_up("print", &e);
-	return text;
-}
-
 static void set_lines_make_the_same_again(void **state)
 {
 	struct lyd_node *tree = load(big), *again, *parsed = NULL;
@@ -355,14 +269,41 @@ static void set_lines_make_the_same_again(void **state)
 	lyd_free_all(tree);
 }
 
-static struct cfg_words at_words(const char *text)
+// The examples of README.md, as JSON between marks.
+static void examples_of_the_readme_survive(void **state)
 {
-	struct cfg_words line;
-	struct cfg_words_error e;
+	static char text[64 << 10];
+	FILE *f = fopen(WEIR_YANG_SRC "/../../README.md", "r");
+	uint32_t n = 0;
 
-	if (cfg_words_split(text, strlen(text), &line, &e) < 0)
-		give_up(text, &e);
-	return line;
+	(void)state;
+	assert_non_null(f);
+	text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
+	assert_true(feof(f));
+	fclose(f);
+	for (char *p = text, *end; (p = strstr(p, "```json\n")) != NULL; p = end + 3, n++) {
+		struct lyd_node *tree = NULL, *again;
+		char *a, *b, *lines;
+
+		p += 8;
+		end = strstr(p, "```");
+		assert_non_null(end);
+		*end = '\0';
+		assert_int_equal(lyd_parse_data_mem(schema->ctx, p, LYD_JSON,
+						    LYD_PARSE_STRICT | LYD_PARSE_ONLY, 0, &tree),
+				 LY_SUCCESS);
+		lines = set_lines(tree);
+		again = load(lines);
+		a = json(tree);
+		b = json(again);
+		assert_string_equal(a, b);
+		free(a);
+		free(b);
+		free(lines);
+		lyd_free_all(tree);
+		lyd_free_all(again);
+	}
+	assert_true(n > 0);
 }
 
 static void text_has_braces(void **state)
@@ -522,87 +463,10 @@ static void the_edit_context_is_canonical(void **state)
 	free(words);
 }
 
-static void completion_offers_what_fits(void **state)
-{
-	static const struct {
-		enum cfg_words_mode mode;
-		const char *context, *line, *words; // "*" behind what is mandatory, "." at the end
-						    // when the line could end
-	} rows[] = {
-		{ CFG_WORDS_SET, "", "set vms ", "vm" },
-		{ CFG_WORDS_SET, "", "set boo", "boot-services boot-files" },
-		{ CFG_WORDS_SET, "", "set vm", "vms vm" },
-		{ CFG_WORDS_SET, "", "set vm ", "web1 web2 <name>" },
-		{ CFG_WORDS_SET, "", "set vm w", "web1 web2 <name>" },
-		{ CFG_WORDS_SET, "", "set vm web1 nic 0 m", "mac* mtu mirror-to ." },
-		{ CFG_WORDS_SET, "", "set vm web1 nic 0 mac " M1 " m", "mtu mirror-to ." },
-		{ CFG_WORDS_SET, "", "set vm web1 nic 0 mtu ", "<mtu>" },
-		{ CFG_WORDS_SET, "", "set vm web1 nic 0 default-class s", "storage scavenger" },
-		{ CFG_WORDS_SET, "", "set interface uplink0 type ", "guest uplink host" },
-		{ CFG_WORDS_SET, "", "set interface uplink0 isolated ", "true false" },
-		{ CFG_WORDS_SET, "", "set interface uplink0 vl", "vlan-mode vlan ." },
-		{ CFG_WORDS_SET, "", "set vm web2 boot kernel ", "vmlinuz <kernel>" },
-		{ CFG_WORDS_SET, "", "set portal 10.20.0.9 ", "tcp udp" },
-		{ CFG_WORDS_SET, "", "set nonsense ", NULL },
-		{ CFG_WORDS_DELETE, "", "delete vm web1 nic 0 ", "mac ipv4-address vlan ." },
-		{ CFG_WORDS_DELETE, "", "delete vm web1 nic 0 vlan ", "20 ." },
-		{ CFG_WORDS_DELETE, "", "delete system worker-cpu ", "3 1 2 ." },
-		{ CFG_WORDS_DELETE, "", "delete vm web9 ", "." },
-		{ CFG_WORDS_DELETE, "", "delete interface ", "uplink0 weir0 g1 ." },
-		{ CFG_WORDS_DELETE, "", "delete interface g1 so", "socket ." },
-		{ CFG_WORDS_DELETE, "", "delete interface g1 description ",
-		  "\"a \\\"guest\\\"; #1\" ." },
-		{ CFG_WORDS_EDIT, "vms vm web1", "edit ", "nic boot ." },
-		{ CFG_WORDS_SHOW, "", "show s", "storage system service ." },
-	};
-	struct lyd_node *tree = load(big);
-	struct cfg_words_error e;
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct cfg_words_candidates found;
-		struct cfg_words line;
-		struct cfg_words_text t = { 0 };
-		int rc;
-
-		assert_int_equal(
-			cfg_words_split_partial(rows[i].line, strlen(rows[i].line), &line, &e), 0);
-		line.first = 1;
-		line.context = rows[i].context;
-		rc = cfg_words_complete(schema, tree, &line, rows[i].mode, &found);
-		if (rows[i].words == NULL) {
-			assert_int_equal(rc, -EINVAL);
-			assert_int_equal(found.error.word, 1);
-		} else {
-			for (uint32_t n = 0; n < found.n; n++)
-				cfg_words_printf(&t, "%s%s%s", n > 0 ? " " : "", found.item[n].word,
-						 found.item[n].mandatory ? "*" : "");
-			cfg_words_printf(&t, "%s%s", found.complete && found.n > 0 ? " " : "",
-					 found.complete ? "." : "");
-			if (rc != 0 || strcmp(t.buf, rows[i].words) != 0)
-				fail_msg("%s\n  rc %d is '%s', should be '%s'", rows[i].line, rc,
-					 t.buf, rows[i].words);
-		}
-		free(t.buf);
-		cfg_words_candidates_fini(&found);
-		cfg_words_fini(&line);
-	}
-	lyd_free_all(tree);
-}
-
 static int set_up(void **state)
 {
-	struct cfg_error err;
-
 	(void)state;
-	return cfg_schema_create(WEIR_YANG_SRC, &schema, &err);
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	cfg_schema_destroy(schema);
-	return 0;
+	return open_schema(WEIR_YANG_SRC);
 }
 
 int main(void)
@@ -612,11 +476,11 @@ int main(void)
 		cmocka_unit_test(refusals_point_at_the_word_and_say_what_was_expected),
 		cmocka_unit_test(a_script_is_all_or_nothing_and_names_the_line),
 		cmocka_unit_test(set_lines_make_the_same_again),
+		cmocka_unit_test(examples_of_the_readme_survive),
 		cmocka_unit_test(text_has_braces),
 		cmocka_unit_test(set_lines_of_one_place_are_whole),
 		cmocka_unit_test(comparisons_read_as_in_junos),
 		cmocka_unit_test(the_edit_context_is_canonical),
-		cmocka_unit_test(completion_offers_what_fits),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -216,12 +216,36 @@ static int step(struct run *r, char what, struct expected *e)
 	return rc;
 }
 
-static void assert_no_temporary(const char *dir)
+// Each file of a directory and its commits.
+static void each_file(const char *dir, void (*fn)(const char *path))
 {
-	char command[256];
+	char path[400];
 
-	snprintf(command, sizeof(command), "test -z \"$(find %s -name '*.tmp')\"", dir);
-	assert_int_equal(system(command), 0);
+	for (int i = 0; i < 2; i++) {
+		struct dirent *e;
+		DIR *d;
+
+		snprintf(path, sizeof(path), "%s%s", dir, i == 0 ? "" : "/commits");
+		d = opendir(path);
+		assert_non_null(d);
+		while ((e = readdir(d)) != NULL) {
+			snprintf(path, sizeof(path), "%s%s/%s", dir, i == 0 ? "" : "/commits",
+				 e->d_name);
+			if (e->d_type == DT_REG)
+				fn(path);
+		}
+		closedir(d);
+	}
+}
+
+static void assert_not_temporary(const char *path)
+{
+	assert_null(strstr(path, ".tmp"));
+}
+
+static void remove_file(const char *path)
+{
+	assert_int_equal(unlink(path), 0);
 }
 
 // Run until the end or until killed. fail: a call is made to fail
@@ -237,7 +261,7 @@ static void run(struct run *r, const char *steps, bool fail)
 		}
 		if (rc < 0) {
 			assert_true(fail);
-			assert_no_temporary(live);
+			each_file(live, assert_not_temporary);
 			r->n_failed++;
 		} else {
 			r->e = e;
@@ -248,15 +272,6 @@ static void run(struct run *r, const char *steps, bool fail)
 	}
 }
 
-static void dir_clear(const char *dir)
-{
-	char command[256];
-
-	snprintf(command, sizeof(command), "rm -rf %s && mkdir -m 700 %s %s/commits", dir, dir,
-		 dir);
-	assert_int_equal(system(command), 0);
-}
-
 // A disk with n commits on it.
 static void prepare(struct run *r, uint32_t n)
 {
@@ -264,8 +279,8 @@ static void prepare(struct run *r, uint32_t n)
 	struct ctl_persist *p;
 
 	memset(r, 0, sizeof(*r));
-	dir_clear(live);
-	dir_clear(after);
+	each_file(live, remove_file);
+	each_file(after, remove_file);
 	assert_int_equal(ctl_persist_open_sys(live, &crash_plain_sys, &p, &err), 0);
 	for (uint32_t id = 1; id <= n; id++) {
 		assert_int_equal(commit(p, id, &err), 0);
@@ -526,12 +541,19 @@ static int set_up(void **state)
 {
 	// Thousands of small files: in memory, where there is that.
 	const char *tmp = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+	char path[96];
 
 	(void)state;
 	weir_log_set_level(0);
 	snprintf(live, sizeof(live), "%s/weir-live-XXXXXX", tmp);
 	snprintf(after, sizeof(after), "%s/weir-after-XXXXXX", tmp);
-	return mkdtemp(live) == NULL || mkdtemp(after) == NULL;
+	if (mkdtemp(live) == NULL || mkdtemp(after) == NULL)
+		return -1;
+	snprintf(path, sizeof(path), "%s/commits", live);
+	if (mkdir(path, 0700) < 0)
+		return -1;
+	snprintf(path, sizeof(path), "%s/commits", after);
+	return mkdir(path, 0700);
 }
 
 static int tear_down(void **state)
