@@ -46,6 +46,7 @@ s.keys("vlan ?"); s.wait("uint16 1..4094"); s.typed(TOP + "set port t0 vlan ")
 s.keys("\x03"); s.prompt(TOP)
 s.keys("set port t0 mirror-to ?"); s.wait("uplink0"); s.keys("\x03"); s.prompt(TOP)   # what a leafref may point to
 s.keys("delete port ?"); s.wait("  t0 "); s.keys("\x03"); s.prompt(TOP)
+s.keys("\x0ccopy port t0 t\t"); s.typed(TOP + "copy port t0 t"); s.keys("o ?"); s.wait("<name>"); s.keys("\x03"); s.prompt(TOP)
 s.keys("\x0ccommit ?"); s.wait("confirmed"); s.wait("Roll back unless confirmed in time"); s.wait("<enter>"); s.keys("\x03"); s.prompt(TOP)
 s.keys('set port t0 description "why?'); s.typed(TOP + 'set port t0 description "why?'); s.keys("\x03"); s.prompt(TOP)
 
