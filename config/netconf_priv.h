@@ -18,6 +18,7 @@ struct cfg_store {
 	struct cfg_schema *schema;
 	struct cfg_host host;
 	struct lyd_node *running, *candidate; // without implicit defaults
+	char *running_json;		      // running as it was committed
 	uint32_t lock[CFG_N_DS];	      // session, 0 = none
 	uint64_t locked_ms[CFG_N_DS];
 	uint32_t changed_by; // session that changed the candidate last; 0 = as running
