@@ -152,10 +152,15 @@ void cfg_notify_session(const struct cfg_session *s, bool begins, const char *wh
 {
 	struct lyd_node *n =
 		start(s->store, begins ? "netconf-session-start" : "netconf-session-end");
+	char id[16];
 
 	if (n == NULL)
 		return;
 	by(n, "", s->user, s->id);
+	if (s->killed_by != 0) {
+		snprintf(id, sizeof(id), "%u", s->killed_by);
+		leaf(n, "killed-by", id);
+	}
 	if (why != NULL)
 		leaf(n, "termination-reason", why);
 	cfg_notify(s->store, n);

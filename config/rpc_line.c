@@ -313,8 +313,7 @@ int cfg_rpc_load(struct cfg_call *c)
 		rc = load_lines(c, text, &next);
 	} else if ((why = xml ? cfg_scan_xml(text) : cfg_scan_json(text)) != NULL) {
 		rc = cfg_nc_refuse(&c->e, "too-big", "text: %s", why);
-	} else if (cfg_tree_parse(c->store, text, xml ? LYD_XML : LYD_JSON,
-				  &tree, &err) < 0) {
+	} else if (cfg_tree_parse(c->store, text, xml ? LYD_XML : LYD_JSON, &tree, &err) < 0) {
 		rc = cfg_nc_refuse_cfg(&c->e, &err);
 	} else {
 		// Through the edit, so that the nodes of another case go away.

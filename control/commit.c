@@ -360,7 +360,8 @@ int ctl_reload(struct ctl *c, bool dry_run, char **plan_text, struct cfg_error *
 	int rc = file_news(c, &text, err);
 
 	*plan_text = NULL;
-	if (rc == -ENOENT && (err->reason[0] == '\0' || c->running->n_ports + c->running->n_vms == 0))
+	if (rc == -ENOENT &&
+	    (err->reason[0] == '\0' || c->running->n_ports + c->running->n_vms == 0))
 		return again(c, dry_run, plan_text, err);
 	// A file that went missing must not take the ports with it.
 	if (rc == -ENOENT)
