@@ -8,6 +8,7 @@ NC = 'xmlns="urn:ietf:params:xml:ns:netconf:base:1.0"'
 HELLO = '<hello %s><capabilities><capability>urn:ietf:params:netconf:base:1.0</capability></capabilities></hello>]]>]]>' % NC
 GET = '<get/>'
 GET_CONFIG = '<get-config><source><running/></source></get-config>'
+INTERFACES = '<interfaces xmlns="urn:ietf:params:xml:ns:yang:ietf-interfaces">%s</interfaces>'
 VLANS = '<vlans xmlns="urn:weir:params:xml:ns:yang:weir-vlans">%s</vlans>'
 EDIT = '<edit-config><target><candidate/></target><config>%s</config></edit-config>'
 END = b']]>]]>'
@@ -199,35 +200,44 @@ def pipelined_tool(a):
     return True
 
 
-def many_entries(n):
-    return EDIT % (VLANS % "".join("<vlan><id>%d</id><name>v%d</name><description>%s</description></vlan>" % (i + 1, i, "d" * 200) for i in range(n)))
-
-
-def large_legal(a):
-    if not a.held:
-        a.session = Session(60)
-        a.held.append(a.session.s)
-    m = a.session.ask(many_entries(4094))
-    check("4,094 VLANs are taken", "<ok/>" in m, m[:300])
-    m = a.session.ask("<validate><source><candidate/></source></validate>")
-    check("4,094 VLANs are valid", "<ok/>" in m, m[:300])
-    a.session.ask("<discard-changes/>")
-    return False
-
-
 def interface(i):
     return ('<interface><name>p%d</name><type xmlns:w="urn:weir:params:xml:ns:yang:weir-interfaces">w:guest</type><port xmlns="urn:weir:params:xml:ns:yang:weir-interfaces">'
             '<socket>/run/no-such/p%d.sock</socket><vlan>%d</vlan></port></interface>' % (i, i, 1 + i % 4000))
 
 
-def many_ports(a):
+MANY_VLANS = EDIT % (VLANS % "".join("<vlan><id>%d</id><name>v%d</name><description>%s</description></vlan>" % (i + 1, i, "d" * 200) for i in range(4094)))
+MANY_PORTS = EDIT % (INTERFACES % "".join(map(interface, range(4096))))
+VALIDATE = "<validate><source><candidate/></source></validate>"
+# Legal, or nearly so, and as much work as fits.
+LABOUR = {
+    "a filter of 6,000 elements": '<get-config><source><candidate/></source><filter>%s</filter></get-config>' % (INTERFACES % ("<interface><name>p1</name></interface>" * 6000)),
+    "a filter of 6,000 unknown elements": "<get><filter>%s</filter></get>" % ("<a xmlns='urn:a'/>" * 6000),
+    "6 MiB of comment": "<get-config><source><running/></source><!--%s--></get-config>" % ("x" * (6 << 20)),
+    "200,000 empty elements, 100 deep": "<get><filter>%s</filter></get>" % (("<a>" * 100 + "</a>" * 100) * 2000),
+    "an XPath over everything": '<get-config><source><candidate/></source><filter type="xpath" select="//*[contains(.,\'zz\')]"/></get-config>',
+    "6,000 edits of one port": EDIT % (INTERFACES % ("<interface><name>p1</name></interface>" * 6000)),
+    "6,000 annotations": EDIT % (INTERFACES % "".join("<interface><name>p%d</name><description>%s</description></interface>" % (i, "&lt;" * 200) for i in range(4096))),
+}
+
+
+def timed(session, name, body, times, good=True):
+    t = time.monotonic()
+    m = session.ask(body)
+    times.setdefault(name, []).append(time.monotonic() - t)
+    check(name + " is taken", "<rpc-error>" not in m or not good, m[:300])
+
+
+def labour(a):
     if not a.held:
-        a.session = Session(60)
+        a.session, a.times = Session(60), {}
         a.held.append(a.session.s)
-    m = a.session.ask(EDIT % ('<interfaces xmlns="urn:ietf:params:xml:ns:yang:ietf-interfaces">%s</interfaces>' % "".join(map(interface, range(4096)))))
-    check("4,096 ports are taken", "<ok/>" in m, m[:300])
-    a.session.ask("<validate><source><candidate/></source></validate>")
-    a.session.ask("<discard-changes/>")
+    timed(a.session, "an edit of 4,094 VLANs", MANY_VLANS, a.times)
+    timed(a.session, "an edit of 4,096 ports", MANY_PORTS, a.times)
+    timed(a.session, "their validation", VALIDATE, a.times)
+    timed(a.session, "their reading", GET_CONFIG.replace("running", "candidate"), a.times)
+    for name, body in LABOUR.items():
+        timed(a.session, name, body, a.times, False)
+    timed(a.session, "discard-changes", "<discard-changes/>", a.times)
     return False
 
 
@@ -272,7 +282,7 @@ def main():
     for name, step in (("1,000 who connect to netconf.sock", half_open(netconf_path, 1000)), ("1,000 who connect to weir.sock", half_open(tool_path, 1000)),
                        ("a message of 64 MiB", large_message), ("depth 10,000", deep_message), ("a reader that never reads", never_reads),
                        ("20 who send a byte per 100 ms", slow_loris), ("1,000 pipelined get-config", pipelined), ("1,000 pipelined get-state of a tool", pipelined_tool),
-                       ("edits of 4,094 VLANs", large_legal), ("edits of 4,096 ports", many_ports)):
+                       ("as much work as fits a message", labour)):
         a = measure(name, step, seconds)
         if step is large_message:
             a.join(20)
@@ -285,6 +295,8 @@ def main():
             a.join(60)
             check("all 1,000 are answered", a.done, repr(a.error))
         a.stop()
+        for what, times in sorted(getattr(a, "times", {}).items()):
+            print("    %-44s %4d times     longest %6.1f ms" % (what, len(times), max(times) * 1e3))
     lock_holder_dies()
     killed_tool_lets_go()
     for _ in range(50):
