@@ -67,6 +67,26 @@ int cfg_call_check_write(struct cfg_call *c, const struct lyd_node *from, const 
 	return rc == -ENOMEM ? cfg_nc_refuse(&c->e, "operation-failed", "out of memory") : rc;
 }
 
+int cfg_call_edit_tree(struct cfg_call *c, struct lyd_node **tree, const struct lyd_node *edit,
+		       const char *default_op)
+{
+	struct cfg_nacm_user u = user_of(c->s);
+	struct cfg_nacm_guard *g;
+	struct cfg_edit_guard guard = { .ask = cfg_nacm_guard_ask };
+	int rc;
+
+	if (u.recovery)
+		return cfg_edit(tree, edit, default_op, &c->e);
+	if (c->store->nacm == NULL)
+		return cfg_nc_refuse(&c->e, "access-denied", "there are no rules");
+	if (cfg_nacm_guard_create(c->store->nacm, &u, &g) < 0)
+		return cfg_nc_refuse(&c->e, "operation-failed", "out of memory");
+	guard.arg = g;
+	rc = cfg_edit_guarded(tree, edit, default_op, &guard, &c->e);
+	cfg_nacm_guard_destroy(g);
+	return rc;
+}
+
 int cfg_session_prune(const struct cfg_session *s, struct lyd_node **tree)
 {
 	struct cfg_nacm_user u = user_of(s);

@@ -224,6 +224,21 @@ static int refuse_case(struct cfg_edit *x, struct lyd_node *parent, const struct
 
 // --- One node
 
+// Say nothing about what is hidden. What stands below a node is asked about itself; the node is
+// when it is all that is said.
+static int ask(struct cfg_edit *x, const struct lyd_node *n, const struct lysc_node *schema,
+	       enum cfg_edit_op op)
+{
+	bool through =
+		n->schema != NULL && (lyd_child_no_keys(n) != NULL || lysc_is_np_cont(schema));
+
+	if (x->guard == NULL || (op == CFG_EDIT_MERGE && through) ||
+	    (op == CFG_EDIT_NONE && lysc_is_np_cont(schema)))
+		return 0;
+	return x->guard->ask(x->guard->arg, n->schema == NULL ? lyd_parent(n) : n, schema, op,
+			     x->e);
+}
+
 static int check_kind(struct cfg_edit *x, const struct lyd_node *n)
 {
 	if ((n->schema->nodetype & (LYS_RPC | LYS_ACTION | LYS_NOTIF)) != 0)
@@ -356,6 +371,8 @@ static int apply_opaque(struct cfg_edit *x, struct lyd_node *parent, const struc
 	schema = cfg_edit_schema(x, n);
 	if (schema == NULL || cfg_edit_op_of(x, n, &op, NULL) < 0)
 		return -EINVAL;
+	if (ask(x, n, schema, op) < 0)
+		return -EINVAL;
 	if (takes_away(op) && cfg_edit_is_blank_leaf(n, schema))
 		return drop(x, n, op, cfg_edit_find_any(below(x, parent), schema));
 	return cfg_edit_diagnose(x, n, schema);
@@ -396,6 +413,8 @@ static int apply(struct cfg_edit *x, struct lyd_node *parent, const struct lyd_n
 	rc = cfg_edit_op_of(x, n, &op, NULL);
 	if (rc == 0)
 		rc = check(x, n, op);
+	if (rc == 0)
+		rc = ask(x, n, n->schema, op);
 	if (rc < 0)
 		return rc;
 	// A container without presence is there when something is in it (RFC 7950 section 7.5.1).
@@ -424,15 +443,16 @@ static int apply(struct cfg_edit *x, struct lyd_node *parent, const struct lyd_n
 	return 0;
 }
 
-static int apply_all(struct lyd_node **tree, const struct lyd_node *edit, enum cfg_edit_op op,
-		     struct cfg_nc_error *e)
+static int apply_all(struct cfg_edit *x, struct lyd_node **tree, const struct lyd_node *edit,
+		     enum cfg_edit_op op)
 {
-	struct cfg_edit x = { .tree = tree, .e = e };
 	const struct lyd_node *n;
 	int rc = 0;
 
+	x->tree = tree;
+	x->n_adopted = 0;
 	LY_LIST_FOR (edit, n) {
-		rc = apply(&x, NULL, n, op);
+		rc = apply(x, NULL, n, op);
 		if (rc < 0)
 			break;
 	}
@@ -442,6 +462,13 @@ static int apply_all(struct lyd_node **tree, const struct lyd_node *edit, enum c
 int cfg_edit(struct lyd_node **tree, const struct lyd_node *edit, const char *default_op,
 	     struct cfg_nc_error *e)
 {
+	return cfg_edit_guarded(tree, edit, default_op, NULL, e);
+}
+
+int cfg_edit_guarded(struct lyd_node **tree, const struct lyd_node *edit, const char *default_op,
+		     const struct cfg_edit_guard *guard, struct cfg_nc_error *e)
+{
+	struct cfg_edit x = { .e = e, .guard = guard };
 	struct lyd_node *work = NULL;
 	enum cfg_edit_op op = strcmp(default_op, "none") == 0 ? CFG_EDIT_NONE : CFG_EDIT_MERGE;
 	bool replace = strcmp(default_op, "replace") == 0; // a merge into nothing
@@ -450,14 +477,14 @@ int cfg_edit(struct lyd_node **tree, const struct lyd_node *edit, const char *de
 	if (!replace && (rc = cfg_edit_part(*tree, edit, &work)) != 0) {
 		if (rc < 0)
 			return cfg_nc_refuse(e, "operation-failed", "out of memory");
-		rc = apply_all(&work, edit, op, e);
+		rc = apply_all(&x, &work, edit, op);
 		lyd_free_all(work);
-		return rc < 0 ? rc : apply_all(tree, edit, op, e);
+		return rc < 0 ? rc : apply_all(&x, tree, edit, op);
 	}
 	if (!replace && *tree != NULL &&
 	    lyd_dup_siblings(*tree, NULL, LYD_DUP_RECURSIVE, &work) != LY_SUCCESS)
 		return cfg_nc_refuse(e, "operation-failed", "out of memory");
-	rc = apply_all(&work, edit, op, e);
+	rc = apply_all(&x, &work, edit, op);
 	if (rc < 0) {
 		lyd_free_all(work);
 		return rc;

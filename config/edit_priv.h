@@ -4,19 +4,11 @@
 
 #include "netconf_priv.h"
 
-enum cfg_edit_op {
-	CFG_EDIT_NONE,
-	CFG_EDIT_MERGE,
-	CFG_EDIT_REPLACE,
-	CFG_EDIT_CREATE,
-	CFG_EDIT_DELETE,
-	CFG_EDIT_REMOVE
-};
-
 struct cfg_edit {
 	struct lyd_node **tree; // what is edited
 	struct cfg_nc_error *e;
-	uint32_t n_adopted; // elements without namespace so far
+	const struct cfg_edit_guard *guard; // NULL = nothing is asked
+	uint32_t n_adopted;		    // elements without namespace so far
 };
 
 // Refuse a node of the edit, real or opaque: its path, and what RFC 6241 appendix A wants in

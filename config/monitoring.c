@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "cfg_json.h"
-#include "netconf_priv.h"
+#include "nacm_priv.h"
 
 #define CAP "urn:ietf:params:netconf:capability:"
 
@@ -178,6 +178,19 @@ static void put_streams(struct cfg_json *j)
 	cfg_json_close(j, '}');
 }
 
+// RFC 8341 section 3.5: what access control refused.
+static void put_refusals(const struct cfg_store *s, struct cfg_json *j)
+{
+	static const struct cfg_nacm_counts none;
+	const struct cfg_nacm_counts *c = s->nacm == NULL ? &none : cfg_nacm_counts(s->nacm);
+
+	cfg_json_open(j, "ietf-netconf-acm:nacm", '{');
+	cfg_json_u32(j, "denied-operations", c->denied_operations);
+	cfg_json_u32(j, "denied-data-writes", c->denied_data_writes);
+	cfg_json_u32(j, "denied-notifications", c->denied_notifications);
+	cfg_json_close(j, '}');
+}
+
 int cfg_monitoring_add(const struct cfg_store *s, struct lyd_node **tree)
 {
 	const struct ly_ctx *ctx = s->schema->ctx;
@@ -199,6 +212,7 @@ int cfg_monitoring_add(const struct cfg_store *s, struct lyd_node **tree)
 	put_statistics(s, &j);
 	cfg_json_close(&j, '}');
 	put_streams(&j);
+	put_refusals(s, &j);
 	cfg_json_close(&j, '}');
 	if (!j.failed &&
 	    lyd_parse_data_mem(ctx, j.buf, LYD_JSON, LYD_PARSE_STRICT | LYD_PARSE_ONLY, 0, &own) ==

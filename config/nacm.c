@@ -376,10 +376,11 @@ static const struct lyd_node *ancestor_of(const struct lyd_node *d, const struct
 	return d;
 }
 
-// Is the node the one of the path, or below it?
-static bool path_covers(const struct rule *r, const struct lyd_node *d)
+// Is the node the one of the path, or below it? s is its schema, d the node, or the one above it
+// where there is none.
+static bool path_covers(const struct rule *r, const struct lyd_node *d, const struct lysc_node *s)
 {
-	if (r->target != NULL && ancestor_of(d, r->target) == NULL)
+	if (r->target != NULL && r->target != s && ancestor_of(d, r->target) == NULL)
 		return false;
 	for (size_t i = 0; i < r->n_tests; i++) {
 		const struct test *t = &r->tests[i];
@@ -394,24 +395,27 @@ static bool path_covers(const struct rule *r, const struct lyd_node *d)
 	return true;
 }
 
-// Section 3.4.5.
-static bool data_allowed(const struct view *v, const struct lyd_node *d, uint8_t op)
+// Section 3.4.5, for a node that may be missing: d is then the one above it, or NULL.
+static bool place_allowed(const struct view *v, const struct lyd_node *d, const struct lysc_node *s,
+			  uint8_t op)
 {
 	if (v->all)
 		return true;
-	if (d->schema == NULL)
-		return false;
 	for (size_t i = 0; i < v->n; i++) {
 		const struct rule *r = v->rules[i];
 
-		if (rule_covers(r, d->schema, op) &&
-		    (r->type == ANY || (r->type == DATA && path_covers(r, d))))
+		if (rule_covers(r, s, op) &&
+		    (r->type == ANY || (r->type == DATA && path_covers(r, d, s))))
 			return r->permit;
 	}
-	if (marked(d->schema, "default-deny-all") ||
-	    (op != READ && marked(d->schema, "default-deny-write")))
+	if (marked(s, "default-deny-all") || (op != READ && marked(s, "default-deny-write")))
 		return false;
 	return op == READ ? v->nacm->read : v->nacm->write;
+}
+
+static bool data_allowed(const struct view *v, const struct lyd_node *d, uint8_t op)
+{
+	return v->all || (d->schema != NULL && place_allowed(v, d, d->schema, op));
 }
 
 // ---- questions
@@ -615,4 +619,53 @@ int cfg_nacm_check_write(struct cfg_nacm *n, const struct cfg_nacm_user *u,
 	}
 	free(v.rules);
 	return rc;
+}
+
+struct cfg_nacm_guard {
+	struct cfg_nacm *nacm;
+	struct view view;
+};
+
+int cfg_nacm_guard_create(struct cfg_nacm *n, const struct cfg_nacm_user *u,
+			  struct cfg_nacm_guard **out)
+{
+	struct cfg_nacm_guard *g = calloc(1, sizeof(*g));
+
+	*out = g;
+	if (g == NULL)
+		return -ENOMEM;
+	g->nacm = n;
+	if (view_make(n, u, &g->view) == 0)
+		return 0;
+	free(g);
+	*out = NULL;
+	return -ENOMEM;
+}
+
+void cfg_nacm_guard_destroy(struct cfg_nacm_guard *g)
+{
+	if (g == NULL)
+		return;
+	free(g->view.rules);
+	free(g);
+}
+
+int cfg_nacm_guard_ask(void *arg, const struct lyd_node *n, const struct lysc_node *schema,
+		       enum cfg_edit_op op, struct cfg_nc_error *e)
+{
+	static const uint8_t any_of[] = {
+		[CFG_EDIT_NONE] = CREATE | UPDATE | DELETE,
+		[CFG_EDIT_MERGE] = CREATE | UPDATE,
+		[CFG_EDIT_REPLACE] = CREATE | UPDATE,
+		[CFG_EDIT_CREATE] = CREATE,
+		[CFG_EDIT_DELETE] = DELETE,
+		[CFG_EDIT_REMOVE] = DELETE,
+	};
+	struct cfg_nacm_guard *g = arg;
+
+	for (uint8_t bit = CREATE; bit <= DELETE; bit = (uint8_t)(bit << 1))
+		if (((any_of[op] | READ) & bit) && place_allowed(&g->view, n, schema, bit))
+			return 0;
+	g->nacm->counts.denied_data_writes++;
+	return refuse_write(&g->view, n, e);
 }

@@ -68,4 +68,16 @@ int cfg_nacm_prune_read(const struct cfg_nacm *n, const struct cfg_nacm_user *u,
 int cfg_nacm_check_write(struct cfg_nacm *n, const struct cfg_nacm_user *u,
 			 const struct lyd_node *diff, struct cfg_nc_error *e);
 
+// May this user be told whether a node exists that an edit names? Yes, who may read it, or write it
+// as the edit wants to. For cfg_edit_guard.
+struct cfg_nacm_guard;
+
+int cfg_nacm_guard_create(struct cfg_nacm *n, const struct cfg_nacm_user *u,
+			  struct cfg_nacm_guard **out);
+void cfg_nacm_guard_destroy(struct cfg_nacm_guard *g);
+
+// arg: the guard. The rest as cfg_edit_guard says. Counts what it refuses.
+int cfg_nacm_guard_ask(void *arg, const struct lyd_node *n, const struct lysc_node *schema,
+		       enum cfg_edit_op op, struct cfg_nc_error *e);
+
 #endif

@@ -197,6 +197,8 @@ static const struct rule {
 	{ NULL, "Unsupported", "invalid-value", NULL, NULL, NULL },
 	{ NULL, "Value ", "invalid-value", NULL, NULL, NULL },
 	{ NULL, "Invalid ", "invalid-value", NULL, NULL, NULL },
+	{ NULL, "Storing value failed", "invalid-value", NULL, NULL, NULL },
+	{ NULL, "Failed to resolve prefix", "invalid-value", NULL, NULL, NULL },
 };
 
 static const struct rule *rule_of(const char *msg, const char *app)
@@ -379,6 +381,9 @@ int cfg_nc_refuse_ly(struct cfg_nc_error *e, const struct ly_ctx *ctx)
 	// A look-up below may take the place of libyang's last error.
 	snprintf(msg, sizeof(msg), "%s", ly_errmsg(ctx) == NULL ? "not valid" : ly_errmsg(ctx));
 	snprintf(app, sizeof(app), "%s", ly_errapptag(ctx) == NULL ? "" : ly_errapptag(ctx));
+	if (strncmp(msg, "Storing value failed", 20) == 0) // all that is left of why not
+		snprintf(msg, sizeof(msg),
+			 "Storing value failed: an XPath expression or a prefix in it is wrong.");
 	if (strncmp(msg, "Child element", 13) == 0) // well-formed, but a leaf has none
 		code = LYVE_DATA;
 	if (strncmp(msg, "Unknown XML prefix", 18) == 0 || code == LYVE_SYNTAX ||

@@ -168,6 +168,8 @@ void cfg_session_end(struct cfg_session *s, const char *why)
 	if (s->released)
 		return;
 	s->released = true;
+	if (s->end_reason == NULL)
+		s->end_reason = why;
 	// RFC 6241 8.3.5.2: a locked candidate with changes does not outlive the lock.
 	if (st->lock[CFG_CANDIDATE] == s->id)
 		(void)cfg_store_discard(st);
@@ -176,7 +178,7 @@ void cfg_session_end(struct cfg_session *s, const char *why)
 			st->lock[i] = 0;
 	cfg_confirm_session_gone(st, s->id);
 	if (s->netconf && s->greeted)
-		cfg_notify_session(s, false, why);
+		cfg_notify_session(s, false);
 }
 
 static void unlink_session(struct cfg_session *s)
@@ -254,6 +256,8 @@ static void write_reply(FILE *f, struct cfg_call *c)
 			: cfg_tree_print(lyd_child(c->out), LYD_XML,
 					 LYD_PRINT_SHRINK | LYD_PRINT_KEEPEMPTYCONT | c->print);
 
+	if (body != NULL && (c->print & LYD_PRINT_WD_IMPL_TAG) != 0)
+		cfg_defaults_namespace(body);
 	if (lyd_child(c->out) == NULL) {
 		fputs("<ok/>", f);
 	} else if (body != NULL) {
@@ -304,8 +308,15 @@ static void answer(struct cfg_session *s, const struct lyd_node *envelope,
 	lyd_free_all(c.out);
 }
 
+static void count_bad(struct cfg_session *s)
+{
+	s->in_bad_rpcs++;
+	s->store->count.in_bad_rpcs++;
+}
+
 // Before anything of it is parsed. returns 0, or -EINVAL with e filled
-static int message_check(const struct cfg_session *s, struct cfg_nc_error *e)
+// *text: NULL, or what to parse instead; free()
+static int message_check(const struct cfg_session *s, char **text, struct cfg_nc_error *e)
 {
 	const char *why = cfg_scan_xml(s->in.msg);
 
@@ -315,15 +326,46 @@ static int message_check(const struct cfg_session *s, struct cfg_nc_error *e)
 	else if (why != NULL)
 		cfg_nc_refuse(e, "too-big", "rpc: %s", why);
 	else
-		return 0;
+		return cfg_xml_guard(s->in.msg, text, e);
 	e->type = "rpc";
 	return -EINVAL;
 }
 
-static void count_bad(struct cfg_session *s)
+// envelope, op: lyd_free_all(), also on failure. returns 0; -EINVAL, libyang says why; -ENOMEM
+static int rpc_parse(const struct ly_ctx *ctx, const char *text, struct lyd_node **envelope,
+		     struct lyd_node **op)
 {
-	s->in_bad_rpcs++;
-	s->store->count.in_bad_rpcs++;
+	struct ly_in *in = NULL;
+	LY_ERR rc;
+
+	*envelope = *op = NULL;
+	if (ly_in_new_memory(text, &in) != LY_SUCCESS)
+		return -ENOMEM;
+	rc = lyd_parse_op(ctx, NULL, in, LYD_XML, LYD_TYPE_RPC_NETCONF, envelope, op);
+	ly_in_free(in, 0);
+	return rc == LY_SUCCESS && *op != NULL ? 0 : -EINVAL;
+}
+
+// The same, for requests too that clients write a little wrong. returns as above, e filled
+static int rpc_parse_or_mend(const struct ly_ctx *ctx, const char *text, struct lyd_node **envelope,
+			     struct lyd_node **op, struct cfg_nc_error *e)
+{
+	int rc = rpc_parse(ctx, text, envelope, op);
+	char *mended;
+
+	if (rc != -EINVAL)
+		return rc;
+	cfg_nc_refuse_ly(e, ctx);
+	mended = *envelope == NULL ? NULL : cfg_rpc_mend(text);
+	if (mended == NULL)
+		return rc;
+	lyd_free_all(*op);
+	lyd_free_all(*envelope);
+	rc = rpc_parse(ctx, mended, envelope, op);
+	if (rc == -EINVAL)
+		cfg_nc_refuse_ly(e, ctx);
+	free(mended);
+	return rc;
 }
 
 static void rpc(struct cfg_session *s)
@@ -331,26 +373,24 @@ static void rpc(struct cfg_session *s)
 	struct lyd_node *envelope = NULL, *op = NULL;
 	const struct ly_ctx *ctx = s->store->schema->ctx;
 	struct cfg_nc_error e = { 0 };
-	struct ly_in *in = NULL;
 	char *text = NULL;
+	int rc;
 
 	s->in_rpcs++;
 	s->store->count.in_rpcs++;
-	if (message_check(s, &e) < 0 || cfg_xml_guard(s->in.msg, &text, &e) < 0) {
+	if (message_check(s, &text, &e) < 0) {
 		s->ended |= s->in.chunked && strcmp(e.tag, "malformed-message") == 0;
 		count_bad(s);
 		answer(s, NULL, NULL, &e);
 		return;
 	}
-	if (ly_in_new_memory(text != NULL ? text : s->in.msg, &in) != LY_SUCCESS) {
+	rc = rpc_parse_or_mend(ctx, text != NULL ? text : s->in.msg, &envelope, &op, &e);
+	free(text);
+	if (rc == -ENOMEM) {
 		s->failed = s->ended = true;
-		free(text);
 		return;
 	}
-	if (lyd_parse_op(ctx, NULL, in, LYD_XML, LYD_TYPE_RPC_NETCONF, &envelope, &op) !=
-		    LY_SUCCESS ||
-	    op == NULL) {
-		cfg_nc_refuse_ly(&e, ctx);
+	if (rc < 0) {
 		if (envelope == NULL) {
 			e.tag = "malformed-message";
 			e.type = "rpc";
@@ -364,8 +404,6 @@ static void rpc(struct cfg_session *s)
 	}
 	lyd_free_all(op);
 	lyd_free_all(envelope);
-	ly_in_free(in, 0);
-	free(text);
 }
 
 static int json_refusal(char **answer, const struct cfg_nc_error *e)
@@ -457,7 +495,7 @@ static void greet(struct cfg_session *s)
 	s->greeted = true;
 	s->in.max = CFG_FRAME_MAX;
 	s->in.chunked = strstr(s->in.msg, BASE_11) != NULL;
-	cfg_notify_session(s, true, NULL);
+	cfg_notify_session(s, true);
 }
 
 size_t cfg_session_take(struct cfg_session *s, const char *data, size_t size)
@@ -471,6 +509,7 @@ size_t cfg_session_take(struct cfg_session *s, const char *data, size_t size)
 	}
 	if (rc < 0) {
 		s->ended = true;
+		s->end_reason = "other";
 		s->store->count.dropped++;
 	} else if (rc > 0) {
 		if (s->greeted)

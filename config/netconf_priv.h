@@ -18,6 +18,7 @@ struct cfg_store {
 	struct cfg_schema *schema;
 	struct cfg_host host;
 	struct lyd_node *running, *candidate; // without implicit defaults
+	char *running_json;		      // running as it was committed
 	uint32_t lock[CFG_N_DS];	      // session, 0 = none
 	uint64_t locked_ms[CFG_N_DS];
 	uint32_t changed_by; // session that changed the candidate last; 0 = as running
@@ -44,8 +45,9 @@ struct cfg_session {
 	bool netconf, greeted, recovery;
 	bool ended, failed; // nothing is taken any more; nothing is sent any more
 	bool released;	    // what it held
-	uint32_t killed_by; // session, 0 = none
 	bool subscribed;
+	const char *end_reason;	 // RFC 6470; NULL = its connection went away
+	uint32_t killed_by;	 // session
 	struct lyd_node *filter; // of the subscription
 	char user[64], client[24];
 	char **groups;
@@ -91,6 +93,31 @@ int cfg_nc_refuse_cfg(struct cfg_nc_error *e, const struct cfg_error *err);
 // returns     0; -EINVAL with e filled; -ENOMEM
 int cfg_edit(struct lyd_node **tree, const struct lyd_node *edit, const char *default_op,
 	     struct cfg_nc_error *e);
+
+enum cfg_edit_op {
+	CFG_EDIT_NONE,
+	CFG_EDIT_MERGE,
+	CFG_EDIT_REPLACE,
+	CFG_EDIT_CREATE,
+	CFG_EDIT_DELETE,
+	CFG_EDIT_REMOVE
+};
+
+// Asked about each node of an edit before the datastore is looked at for it: who may neither read
+// nor write there must not learn from the answer whether it exists, or what it holds.
+//
+// n        of the edit: the node, or the one above it if it is opaque; NULL = none is above
+// schema   of the node
+// returns  0; -EINVAL with e filled
+struct cfg_edit_guard {
+	void *arg;
+	int (*ask)(void *arg, const struct lyd_node *n, const struct lysc_node *schema,
+		   enum cfg_edit_op op, struct cfg_nc_error *e);
+};
+
+// cfg_edit with a guard.
+int cfg_edit_guarded(struct lyd_node **tree, const struct lyd_node *edit, const char *default_op,
+		     const struct cfg_edit_guard *guard, struct cfg_nc_error *e);
 
 // --- store.c
 
@@ -142,6 +169,9 @@ int cfg_call_edit(struct cfg_call *c, struct lyd_node *next, bool only_test);
 // --- access.c: NACM (RFC 8341)
 
 int cfg_call_may_exec(struct cfg_call *c);
+// cfg_edit for this session.
+int cfg_call_edit_tree(struct cfg_call *c, struct lyd_node **tree, const struct lyd_node *edit,
+		       const char *default_op);
 int cfg_call_check_write(struct cfg_call *c, const struct lyd_node *from,
 			 const struct lyd_node *to);
 // Take from *tree what the session may not read.
@@ -181,7 +211,7 @@ void cfg_capabilities(const struct cfg_store *s, void (*fn)(void *arg, const cha
 int cfg_rpc_create_subscription(struct cfg_call *c);
 // Send to all subscribers; n is freed.
 void cfg_notify(struct cfg_store *s, struct lyd_node *n);
-void cfg_notify_session(const struct cfg_session *s, bool start, const char *why);
+void cfg_notify_session(const struct cfg_session *s, bool start);
 void cfg_notify_change(struct cfg_store *s, const struct lyd_node *diff,
 		       const struct cfg_commit *who);
 // why      termination-reason, where it ends
@@ -219,6 +249,12 @@ void cfg_nc_info(struct cfg_nc_error *e, const char *name, const char *text);
 // A data path as libyang writes it, as a whole <error-path> element: each name with a prefix, each
 // prefix declared (RFC 6241 section 4.3).
 void cfg_nc_path_print(FILE *f, const struct ly_ctx *ctx, const char *path);
+
+// --- mend.c
+
+// A refused request once more, if what is wrong with it is a known thing. returns the
+// new text (free()), or NULL
+char *cfg_rpc_mend(const char *text);
 
 // --- edit_opaq.c
 

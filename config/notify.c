@@ -148,21 +148,21 @@ static void by(struct lyd_node *n, const char *prefix, const char *user, uint32_
 	leaf(n, path, id);
 }
 
-void cfg_notify_session(const struct cfg_session *s, bool begins, const char *why)
+void cfg_notify_session(const struct cfg_session *s, bool begins)
 {
+	char killer[16];
 	struct lyd_node *n =
 		start(s->store, begins ? "netconf-session-start" : "netconf-session-end");
-	char id[16];
 
 	if (n == NULL)
 		return;
 	by(n, "", s->user, s->id);
-	if (s->killed_by != 0) {
-		snprintf(id, sizeof(id), "%u", s->killed_by);
-		leaf(n, "killed-by", id);
+	if (!begins && s->killed_by != 0) {
+		snprintf(killer, sizeof(killer), "%u", s->killed_by);
+		leaf(n, "killed-by", killer);
 	}
-	if (why != NULL)
-		leaf(n, "termination-reason", why);
+	if (!begins)
+		leaf(n, "termination-reason", s->end_reason == NULL ? "dropped" : s->end_reason);
 	cfg_notify(s->store, n);
 }
 

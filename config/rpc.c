@@ -130,8 +130,8 @@ static int edit(struct cfg_call *c, const struct lyd_node *config)
 		return cfg_nc_refuse(&c->e, "malformed-message", "config: expected elements");
 	if (cfg_tree_copy(c->store->candidate, &next) < 0)
 		return cfg_nc_refuse(&c->e, "operation-failed", "out of memory");
-	if (cfg_edit(&next, any->value.tree, default_op == NULL ? "merge" : default_op, &c->e) <
-		    0 ||
+	if (cfg_call_edit_tree(c, &next, any->value.tree,
+			       default_op == NULL ? "merge" : default_op) < 0 ||
 	    (test != NULL && strcmp(test, "test-then-set") == 0 &&
 	     cfg_store_check(c->store, next, NULL, &c->e) < 0)) {
 		lyd_free_all(next);

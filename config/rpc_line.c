@@ -317,7 +317,7 @@ int cfg_rpc_load(struct cfg_call *c)
 		rc = cfg_nc_refuse_cfg(&c->e, &err);
 	} else {
 		// Through the edit, so that the nodes of another case go away.
-		rc = tree == NULL ? 0 : cfg_edit(&next, tree, "merge", &c->e);
+		rc = tree == NULL ? 0 : cfg_call_edit_tree(c, &next, tree, "merge");
 		lyd_free_all(tree);
 	}
 	if (rc < 0) {

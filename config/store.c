@@ -26,6 +26,7 @@ void cfg_store_destroy(struct cfg_store *s)
 	lyd_free_all(s->running);
 	lyd_free_all(s->candidate);
 	lyd_free_all(s->backup);
+	free(s->running_json);
 	cfg_nacm_destroy(s->nacm);
 	free(s);
 }
@@ -101,6 +102,8 @@ int cfg_store_load(struct cfg_store *s, const char *json, size_t size, struct cf
 		return rc;
 	lyd_free_all(s->running);
 	s->running = tree;
+	free(s->running_json);
+	s->running_json = cfg_tree_print(tree, LYD_JSON, 0);
 	cfg_access_changed(s);
 	return s->changed_by == 0 ? cfg_store_discard(s) : 0;
 }
@@ -177,15 +180,6 @@ static void swap(struct cfg_store *s, struct lyd_node *next, bool was_candidate)
 	lyd_free_all(old);
 }
 
-static bool same_text(const struct cfg_store *s, const char *json)
-{
-	char *now = cfg_tree_print(s->running, LYD_JSON, 0);
-	bool same = now != NULL && strcmp(now, json) == 0;
-
-	free(now);
-	return same;
-}
-
 // Validated and printed: ask the host. c->next is freed here when the host does not take it.
 static int bring(struct cfg_store *s, const struct lyd_node *tree, struct cfg_commit *c,
 		 struct cfg_nc_error *e)
@@ -224,7 +218,7 @@ int cfg_store_commit(struct cfg_store *s, const struct lyd_node *tree, const str
 	}
 	c.json = json;
 	c.size = strlen(json);
-	if (who->wait == NULL && same_text(s, json)) {
+	if (who->wait == NULL && s->running_json != NULL && strcmp(s->running_json, json) == 0) {
 		// Nothing to bring into force, nothing for the history.
 		cfg_free(c.next);
 		free(json);
@@ -235,7 +229,12 @@ int cfg_store_commit(struct cfg_store *s, const struct lyd_node *tree, const str
 	}
 	(void)lyd_diff_siblings(s->running, tree, 0, &diff);
 	rc = bring(s, tree, &c, e);
-	free(json);
+	if (rc == 0) {
+		free(s->running_json);
+		s->running_json = json;
+	} else {
+		free(json);
+	}
 	if (rc == 0 && diff != NULL)
 		cfg_notify_change(s, diff, who);
 	lyd_free_all(diff);
@@ -292,5 +291,5 @@ int cfg_store_startup(const struct cfg_store *s, struct lyd_node **out, struct c
 
 char *cfg_store_running(const struct cfg_store *s)
 {
-	return cfg_tree_print(s->running, LYD_JSON, 0);
+	return s->running_json == NULL ? NULL : strdup(s->running_json);
 }

@@ -183,7 +183,10 @@ static void put_string(struct cfg_words_text *t, const struct lysc_type *type)
 		const struct lysc_pattern *p = s->patterns[i];
 		const char *why = p->emsg != NULL ? p->emsg : p->dsc;
 
-		cfg_words_put(t, p->inverted ? ", not of pattern " : ", pattern ");
+		if (why == NULL)
+			cfg_words_put(t, p->inverted ? ", not of pattern " : ", pattern ");
+		else
+			cfg_words_put(t, ": ");
 		cfg_words_put(t, why != NULL ? why : p->expr);
 	}
 }

@@ -9,6 +9,8 @@
 
 #include "netconf_priv.h"
 
+#define NS_MONITORING "urn:ietf:params:xml:ns:yang:ietf-netconf-monitoring"
+
 enum {
 	DEPTH_MAX = 128,      // of elements in elements
 	STEPS_MAX = 20000000, // over siblings, of one message: 6,000 entries of one list; some 1 s
@@ -138,10 +140,13 @@ static int markup(struct guard *g)
 	return start_tag(g);
 }
 
-// What a client that forgot the default namespace meant: that of the rpc.
+// What a client that forgot the default namespace meant: that of the rpc. ncclient leaves <format>
+// of get-schema without a prefix, too: there the value is meant.
 static int give_namespace(const struct guard *g, char **out)
 {
-	return asprintf(out, "%.*s xmlns=\"" NC_NS "\"%s", (int)g->root_end, g->text,
+	const char *ns = strstr(g->text, "get-schema") != NULL ? NS_MONITORING : NC_NS;
+
+	return asprintf(out, "%.*s xmlns=\"%s\"%s", (int)g->root_end, g->text, ns,
 			g->text + g->root_end) < 0
 		       ? -ENOMEM
 		       : 0;

@@ -150,16 +150,17 @@ static int options_read(int argc, char **argv, struct ctl *c, struct options *o)
 	return 0;
 }
 
-// /run/weir is root's, its group may look; QEMU makes its sockets in /run/weir/guests, so there the
-// group may write, and the sticky bit keeps one QEMU's hands off another's socket.
+// /run/weir is root's, its group may look, others may pass (the sockets have modes of their own);
+// QEMU makes its sockets in /run/weir/guests, so there the group may write, and the sticky bit
+// keeps one QEMU's hands off another's socket.
 static void run_dirs_make(void)
 {
 	const struct group *kvm = getgrnam("kvm");
 	const gid_t gid = kvm == NULL ? (gid_t)-1 : kvm->gr_gid;
 
-	mkdir(RUN_DIR, 0750);
+	mkdir(RUN_DIR, 0751);
 	mkdir(GUESTS_DIR, 0770);
-	if (chown(RUN_DIR, (uid_t)-1, gid) < 0 || chmod(RUN_DIR, 0750) < 0)
+	if (chown(RUN_DIR, (uid_t)-1, gid) < 0 || chmod(RUN_DIR, 0751) < 0)
 		weir_log(WEIR_WARNING, RUN_DIR ": %s", strerror(errno));
 	if (chown(GUESTS_DIR, (uid_t)-1, gid) < 0 || chmod(GUESTS_DIR, 01770) < 0)
 		weir_log(WEIR_WARNING, GUESTS_DIR ": %s", strerror(errno));

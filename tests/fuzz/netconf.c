@@ -1,6 +1,6 @@
 // NETCONF: whatever clients send, in whatever pieces. The first byte says how large the pieces are;
-// 0xf8 to 0xfa, which no text has, say to which of three sessions the next bytes go, 0xfb to 0xfd that
-// one of them goes away, 0xfe that time passes. The last session is not root's.
+// 0xf8 to 0xfa, which no text has, say to which of three sessions the next bytes go, 0xfb to 0xfd
+// that one of them goes away, 0xfe that time passes. The last session is not root's.
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,9 +25,9 @@ struct target {
 
 static void enter(struct target *t, uint32_t i)
 {
-	const struct cfg_client who = {
-		.user = i == 2 ? "guest" : "root", .recovery = i != 2, .client = "netconf"
-	};
+	const struct cfg_client who = { .user = i == 2 ? "guest" : "root",
+					.recovery = i != 2,
+					.client = "netconf" };
 
 	if (t->s[i] == NULL && cfg_session_create(t->store, &who, true, &t->s[i]) < 0)
 		abort();

@@ -1,5 +1,5 @@
-// Requests of local tools, one a line. A line that begins with @ is of a user who is not root, one that
-// begins with ! lets time pass.
+// Requests of local tools, one a line. A line that begins with @ is of a user who is not root, one
+// that begins with ! lets time pass.
 #include <stdlib.h>
 #include <string.h>
 

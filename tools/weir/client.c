@@ -1,28 +1,188 @@
+// The connection to the daemon, and what it says when it refuses.
 #include <errno.h>
-#include <stdio.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include <wchar.h>
 
 #include "weir_priv.h"
 
-int cli_connect(struct cli *c)
+volatile bool cli_interrupted;
+
+// --- Telling
+
+// What the daemon says may have anything in it: a terminal must not act on it.
+static void tell(const char *head, const char *s)
+{
+	struct text clean = { 0 };
+
+	text_put(&clean, "");
+	text_put_clean(&clean, s, strlen(s));
+	fflush(stdout);
+	fprintf(stderr, "%s%s\n", head, clean.buf);
+	free(clean.buf);
+}
+
+void cli_note(struct cli *c, const char *fmt, ...)
+{
+	char *s = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	need(vasprintf(&s, fmt, ap) < 0 ? NULL : s);
+	va_end(ap);
+	tell(c->terminal ? "" : "weir: ", s);
+	free(s);
+}
+
+int cli_problem(struct cli *c, int code, const char *fmt, ...)
+{
+	struct text where = { 0 };
+	char *s = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	need(vasprintf(&s, fmt, ap) < 0 ? NULL : s);
+	va_end(ap);
+	text_put(&where, "");
+	if (c->source != NULL && c->source_line > 0)
+		text_printf(&where, "%s:%u: ", c->source, c->source_line);
+	else if (c->source != NULL)
+		text_printf(&where, "%s: ", c->source);
+	cli_note(c, "%s%s", where.buf, s);
+	free(where.buf);
+	free(s);
+	return code;
+}
+
+// Columns that the first bytes of the text take.
+static uint32_t columns(const char *s, uint32_t size)
+{
+	uint32_t n = 0;
+	mbstate_t state = { 0 };
+
+	for (uint32_t i = 0; i < size && s[i] != '\0';) {
+		wchar_t wide;
+		size_t used = mbrtowc(&wide, s + i, size - i, &state);
+		int width = used > size - i ? 1 : wcwidth(wide);
+
+		i += used == 0 || used > size - i ? 1 : (uint32_t)used;
+		n += width < 0 ? 1 : (uint32_t)width;
+	}
+	return n;
+}
+
+void cli_mark(struct cli *c, uint32_t at, uint32_t size)
+{
+	struct text line = { 0 };
+	uint32_t n, indent = c->indent;
+
+	if (c->line == NULL || at > strlen(c->line))
+		return;
+	// What was typed stands right above; elsewhere it has to be shown.
+	if (indent == 0) {
+		text_put_clean(&line, c->line, strcspn(c->line, "\n"));
+		fprintf(stderr, "  %s\n", line.buf == NULL ? "" : line.buf);
+		free(line.buf);
+		indent = 2;
+	}
+	fprintf(stderr, "%*s", (int)(indent + columns(c->line, at)), "");
+	n = columns(c->line + at, size);
+	for (uint32_t i = 0; i < (n == 0 ? 1 : n); i++)
+		fputc('^', stderr);
+	fputc('\n', stderr);
+}
+
+void cli_dump(struct cli *c, const json_t *data)
+{
+	json_dumpf(data, c->out, JSON_INDENT(2));
+	fputc('\n', c->out);
+}
+
+// --- The connection
+
+void conn_close(struct conn *conn)
+{
+	if (conn->fd >= 0)
+		close(conn->fd);
+	free(conn->in);
+	*conn = (struct conn){ .fd = -1 };
+}
+
+static int conn_open(struct cli *c, struct conn *conn)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 
-	if (c->fd >= 0)
-		return 0;
+	*conn = (struct conn){ .fd = -1 };
+	if (strlen(c->socket_path) >= sizeof(a.sun_path))
+		return cli_problem(c, EXIT_UNREACHABLE, "%s: path is longer than a socket may have",
+				   c->socket_path);
 	snprintf(a.sun_path, sizeof(a.sun_path), "%s", c->socket_path);
-	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (c->fd < 0 || connect(c->fd, (const struct sockaddr *)&a, sizeof(a)) < 0) {
-		fprintf(stderr, "weir: %s: %s%s\n", c->socket_path, strerror(errno),
-			errno == ENOENT || errno == ECONNREFUSED ? " (is weir-switchd running?)"
-								 : "");
-		return EXIT_UNREACHABLE;
+	conn->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (conn->fd >= 0 && connect(conn->fd, (const struct sockaddr *)&a, sizeof(a)) == 0)
+		return 0;
+	cli_problem(c, EXIT_UNREACHABLE, "%s: %s%s", c->socket_path, strerror(errno),
+		    errno == ENOENT || errno == ECONNREFUSED ? " (is weir-switchd running?)" : "");
+	conn_close(conn);
+	return EXIT_UNREACHABLE;
+}
+
+// More bytes of what the daemon says. returns > 0, 0 = the end, -1 = Ctrl-C
+static long conn_more(struct conn *conn)
+{
+	ssize_t n;
+
+	if (conn->in_size > ANSWER_BYTES)
+		return 0;
+	if (conn->in_cap - conn->in_size < 1 << 14) {
+		conn->in_cap = 2 * conn->in_cap + (1 << 16);
+		conn->in = need(realloc(conn->in, conn->in_cap));
 	}
-	return 0;
+	do {
+		n = cli_interrupted ? -1
+				    : read(conn->fd, conn->in + conn->in_size,
+					   conn->in_cap - conn->in_size);
+	} while (n < 0 && !cli_interrupted && errno == EINTR);
+	if (n > 0)
+		conn->in_size += (size_t)n;
+	return n < 0 && !cli_interrupted ? 0 : n;
+}
+
+static void conn_used(struct conn *conn, size_t size)
+{
+	memmove(conn->in, conn->in + size, conn->in_size - size);
+	conn->in_size -= size;
+}
+
+char *conn_line(struct conn *conn)
+{
+	size_t seen = 0;
+	char *nl, *line;
+
+	while (conn->in_size == seen ||
+	       (nl = memchr(conn->in + seen, '\n', conn->in_size - seen)) == NULL) {
+		seen = conn->in_size;
+		if (conn_more(conn) <= 0)
+			return NULL;
+	}
+	line = need(strndup(conn->in, (size_t)(nl - conn->in)));
+	conn_used(conn, (size_t)(nl - conn->in) + 1);
+	return line;
+}
+
+long conn_read(struct conn *conn, void *to, size_t size)
+{
+	long rc = conn->in_size > 0 ? 1 : conn_more(conn);
+
+	if (rc <= 0)
+		return rc;
+	size = size < conn->in_size ? size : conn->in_size;
+	memcpy(to, conn->in, size);
+	conn_used(conn, size);
+	return (long)size;
 }
 
 static bool send_all(int fd, const char *text, size_t size)
@@ -30,6 +190,9 @@ static bool send_all(int fd, const char *text, size_t size)
 	while (size > 0) {
 		ssize_t n = send(fd, text, size, MSG_NOSIGNAL);
 
+		// A request is sent as a whole, or the daemon would take the next one for its end.
+		if (n < 0 && errno == EINTR)
+			continue;
 		if (n <= 0)
 			return false;
 		text += n;
@@ -38,114 +201,196 @@ static bool send_all(int fd, const char *text, size_t size)
 	return true;
 }
 
-// Read exactly one line, byte by byte at its end so that nothing of what follows is swallowed.
-static char *line_read(int fd)
+static bool request_send(struct conn *conn, const char *op, json_t *args)
 {
-	size_t size = 0, cap = 1 << 16;
-	char *text = malloc(cap);
+	json_t *request = need(json_object());
+	char *text;
+	bool ok;
 
-	while (text != NULL) {
-		ssize_t n = recv(fd, text + size, cap - size - 1, MSG_PEEK);
-		char *nl;
-
-		if (n <= 0)
-			break;
-		nl = memchr(text + size, '\n', (size_t)n);
-		if (nl != NULL)
-			n = nl + 1 - (text + size);
-		if (recv(fd, text + size, (size_t)n, MSG_WAITALL) != n)
-			break;
-		size += (size_t)n;
-		if (nl != NULL) {
-			text[size] = '\0';
-			return text;
-		}
-		if (cap - size < cap / 4) {
-			char *more = realloc(text, 2 * cap);
-
-			if (more == NULL)
-				break;
-			text = more;
-			cap *= 2;
-		}
-	}
+	json_object_set_new(request, op, args == NULL ? json_object() : args);
+	text = need(json_dumps(request, JSON_COMPACT));
+	json_decref(request);
+	ok = send_all(conn->fd, text, strlen(text)) && send_all(conn->fd, "\n", 1);
 	free(text);
-	return NULL;
+	return ok;
 }
 
-static json_t *answer_read(struct cli *c, int *rc)
-{
-	char *line = line_read(c->fd);
-	json_error_t jerr;
-	json_t *answer = line == NULL ? NULL : json_loads(line, 0, &jerr);
-	const json_t *err;
+// --- Answers
 
+static const char *member(const json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return s == NULL ? "" : s;
+}
+
+// Where the switch saw the problem, what was there, and why not. A person sees the wrong word
+// marked above already, so the reason comes first.
+static void tell_refusal(struct cli *c, const json_t *err, const char *reason)
+{
+	const char *path = member(err, "path"), *value = member(err, "value");
+	json_int_t line = json_integer_value(json_object_get(err, "line"));
+	size_t size = strlen(path);
+	struct text t = { 0 };
+
+	text_put(&t, "refused: ");
+	if (line > 0)
+		text_printf(&t, "line %lld: ", (long long)line);
+	if (path[0] != '\0' && !c->terminal)
+		text_printf(&t, "%s%s ", path,
+			    value[0] == '\0' && path[size - 1] != ':' ? ":" : "");
+	text_printf(&t, "%s%s%s", value, value[0] != '\0' ? ": " : "", reason);
+	if (path[0] != '\0' && c->terminal)
+		text_printf(&t, "\nat: %s", path);
+	cli_problem(c, 0, "%s", t.buf);
+	free(t.buf);
+}
+
+static int refused(struct cli *c, const json_t *err)
+{
+	char *reason = need(strdup(member(err, "reason"))), *expected;
+	uint32_t at = (uint32_t)json_integer_value(json_object_get(err, "at"));
+	uint32_t size = (uint32_t)json_integer_value(json_object_get(err, "size"));
+	bool mark = c->has_caret && (at > 0 || size > 0);
+
+	expected = strstr(reason, "; expected: ");
+	if (expected != NULL) {
+		*expected = '\0';
+		expected += 2;
+	}
+	// What was typed stands right above: point first, then say why.
+	if (mark && c->indent > 0)
+		cli_mark(c, c->caret + at, size);
+	tell_refusal(c, err, reason);
+	if (mark && c->indent == 0)
+		cli_mark(c, c->caret + at, size);
+	if (expected != NULL)
+		tell(c->terminal ? "" : "  ", expected);
+	free(reason);
+	return EXIT_REFUSED;
+}
+
+static json_t *answer_read(struct cli *c, struct conn *conn, int *rc)
+{
+	json_t *answer = NULL;
+	char *line;
+
+	do {
+		line = conn_line(conn);
+		if (line != NULL && conn->n_stale > 0)
+			free(line);
+	} while (line != NULL && conn->n_stale > 0 && conn->n_stale-- > 0);
+	if (line == NULL && cli_interrupted) {
+		conn->n_stale++;
+		*rc = cli_problem(c, EXIT_FAILED, "interrupted; the switch may still do it");
+		return NULL;
+	}
+	if (line != NULL)
+		answer = json_loads(line, 0, NULL);
 	free(line);
 	*rc = 0;
 	if (answer == NULL) {
-		fprintf(stderr, "weir: %s: the daemon closed the connection\n", c->socket_path);
-		*rc = EXIT_UNREACHABLE;
-		return NULL;
+		conn_close(conn);
+		*rc = cli_problem(c, EXIT_UNREACHABLE, "%s: the daemon closed the connection",
+				  c->socket_path);
+	} else if (!json_is_true(json_object_get(answer, "ok"))) {
+		*rc = refused(c, json_object_get(answer, "error"));
+		json_decref(answer);
+		answer = NULL;
 	}
-	if (json_is_true(json_object_get(answer, "ok")))
-		return answer;
-	err = json_object_get(answer, "error");
-	fprintf(stderr, "weir: refused: ");
-	for (int i = 0; i < 3; i++) {
-		static const char *const parts[] = { "path", "value", "reason" };
-		const char *text = json_string_value(json_object_get(err, parts[i]));
-
-		if (text != NULL && text[0] != '\0')
-			fprintf(stderr, "%s%s", text, i == 1 ? ": " : i == 0 ? " " : "");
-	}
-	fprintf(stderr, "\n");
-	json_decref(answer);
-	*rc = EXIT_REFUSED;
-	return NULL;
+	return answer;
 }
 
-static int request_send(struct cli *c, const char *op, json_t *args)
+int cli_connect(struct cli *c)
 {
-	char name[64];
-	json_t *request = json_object();
-	char *text;
-	int rc = cli_connect(c);
-
-	snprintf(name, sizeof(name), "weir-operations:%s", op);
-	json_object_set_new(request, name, args == NULL ? json_object() : args);
-	text = json_dumps(request, JSON_COMPACT);
-	json_decref(request);
-	if (rc == 0 && (!send_all(c->fd, text, strlen(text)) || !send_all(c->fd, "\n", 1))) {
-		fprintf(stderr, "weir: %s: %s\n", c->socket_path, strerror(errno));
-		rc = EXIT_UNREACHABLE;
-	}
-	free(text);
-	return rc;
+	if (c->conn.fd >= 0)
+		return 0;
+	c->session = 0;
+	return conn_open(c, &c->conn);
 }
 
-json_t *cli_call(struct cli *c, const char *op, json_t *args, int *rc)
+static json_t *call(struct cli *c, struct conn *conn, json_t *args, const char *op, int *rc)
 {
 	json_t *answer, *data;
 
-	*rc = request_send(c, op, args);
-	if (*rc != 0)
+	if (!request_send(conn, op, args)) {
+		*rc = cli_problem(c, EXIT_UNREACHABLE, "%s: %s", c->socket_path, strerror(errno));
+		conn_close(conn);
 		return NULL;
-	answer = answer_read(c, rc);
+	}
+	answer = answer_read(c, conn, rc);
 	if (answer == NULL)
 		return NULL;
 	data = json_incref(json_object_get(answer, "data"));
 	json_decref(answer);
+	return data == NULL ? need(json_object()) : data;
+}
+
+json_t *cli_call(struct cli *c, const char *op, json_t *args, int *rc)
+{
+	*rc = cli_connect(c);
+	if (*rc == 0)
+		return call(c, &c->conn, args, op, rc);
+	json_decref(args);
+	return NULL;
+}
+
+int cli_do(struct cli *c, const char *op, json_t *args)
+{
+	int rc;
+
+	json_decref(cli_call(c, op, args, &rc));
+	return rc;
+}
+
+json_t *cli_ask(struct cli *c, const char *op, json_t *args)
+{
+	json_t *answer = NULL, *data = NULL;
+	char *line;
+
+	if (c->conn.fd < 0 || c->conn.n_stale > 0) {
+		json_decref(args);
+		return NULL;
+	}
+	line = request_send(&c->conn, op, args) ? conn_line(&c->conn) : NULL;
+	if (line == NULL) {
+		conn_close(&c->conn); // what would come is an answer to nothing
+		return NULL;
+	}
+	answer = json_loads(line, 0, NULL);
+	free(line);
+	if (json_is_true(json_object_get(answer, "ok")))
+		data = json_incref(json_object_get(answer, "data"));
+	json_decref(answer);
 	return data;
 }
 
-int cli_open_stream(struct cli *c, const char *op, json_t *args)
+int cli_stream(struct cli *c, const char *op, json_t *args, struct conn *out)
 {
-	json_t *answer;
-	int rc = request_send(c, op, args);
+	int rc = conn_open(c, out);
 
 	if (rc != 0)
-		return rc;
-	answer = answer_read(c, &rc);
-	json_decref(answer);
+		json_decref(args);
+	else
+		json_decref(call(c, out, args, op, &rc));
+	if (rc != 0)
+		conn_close(out);
 	return rc;
+}
+
+json_t *answer_get(const json_t *data, const char *name)
+{
+	char full[96];
+	json_t *v;
+
+	snprintf(full, sizeof(full), "weir-configuration:%s", name);
+	v = json_object_get(data, full);
+	return v == NULL ? json_object_get(data, name) : v;
+}
+
+const char *answer_text(const json_t *data, const char *name)
+{
+	const char *s = json_string_value(answer_get(data, name));
+
+	return s == NULL ? "" : s;
 }

@@ -51,7 +51,7 @@ static bool numeric(const struct table *t, size_t col)
 	return t->n_cells > t->n_cols;
 }
 
-static void table_print(struct table *t)
+static void table_print(FILE *f, struct table *t)
 {
 	size_t width[COLS] = { 0 };
 	bool right[COLS];
@@ -68,9 +68,10 @@ static void table_print(struct table *t)
 		bool last = c == t->n_cols - 1;
 
 		if (right[c])
-			printf("%*s%s", (int)width[c], t->cells[i], last ? "\n" : "  ");
+			fprintf(f, "%*s%s", (int)width[c], t->cells[i], last ? "\n" : "  ");
 		else
-			printf("%-*s%s", last ? 0 : (int)width[c], t->cells[i], last ? "\n" : "  ");
+			fprintf(f, "%-*s%s", last ? 0 : (int)width[c], t->cells[i],
+				last ? "\n" : "  ");
 		free(t->cells[i]);
 	}
 	free(t->cells);
@@ -134,7 +135,7 @@ static const char *kind(const json_t *port)
 	return colon == NULL ? type : colon + 1;
 }
 
-void show_ports(const json_t *data)
+void show_ports(FILE *f, const json_t *data)
 {
 	static const char *const names[] = { "PORT",	"KIND",	  "STATE", "RX", "TX",
 					     "DROPPED", "QUEUED", "MACS",  "VM", "LINK" };
@@ -156,10 +157,10 @@ void show_ports(const json_t *data)
 		cell(&t, "%s", text(state(p), "vm"));
 		cell(&t, "%s", text(state(p), "detail"));
 	}
-	table_print(&t);
+	table_print(f, &t);
 }
 
-void show_port(const json_t *data)
+void show_port(FILE *f, const json_t *data)
 {
 	static const char *const names[] = { "COUNTER", "VALUE", "WHAT" };
 	const json_t *p = json_array_get(interfaces(data), 0), *c;
@@ -167,11 +168,11 @@ void show_port(const json_t *data)
 	size_t i;
 
 	if (p == NULL) {
-		printf("no such port\n");
+		fprintf(f, "no such port\n");
 		return;
 	}
-	show_ports(data);
-	printf("\n");
+	show_ports(f, data);
+	fprintf(f, "\n");
 	header(&t, 3, names);
 	json_array_foreach(json_object_get(state(p), "counter"), i, c)
 	{
@@ -179,14 +180,14 @@ void show_port(const json_t *data)
 		cell(&t, "%llu", number(c, "value"));
 		cell(&t, "%s", text(c, "help"));
 	}
-	table_print(&t);
-	printf("\n");
-	show_classes(data);
-	printf("\n");
-	show_drops(data);
+	table_print(f, &t);
+	fprintf(f, "\n");
+	show_classes(f, data);
+	fprintf(f, "\n");
+	show_drops(f, data);
 }
 
-void show_classes(const json_t *data)
+void show_classes(FILE *f, const json_t *data)
 {
 	static const char *const names[] = { "PORT",	"CLASS",    "RX-PKTS",	  "RX-BYTES",
 					     "TX-PKTS", "TX-BYTES", "QUEUE-DROPS" };
@@ -212,10 +213,10 @@ void show_classes(const json_t *data)
 			cell(&t, "%llu", number(c, "queue-drops"));
 		}
 	}
-	table_print(&t);
+	table_print(f, &t);
 }
 
-void show_drops(const json_t *data)
+void show_drops(FILE *f, const json_t *data)
 {
 	static const char *const names[] = { "PORT", "REASON", "IN", "OUT", "WHAT" };
 	const json_t *p, *d;
@@ -234,10 +235,10 @@ void show_drops(const json_t *data)
 			cell(&t, "%s", text(d, "help"));
 		}
 	}
-	table_print(&t);
+	table_print(f, &t);
 }
 
-void show_macs(const json_t *data)
+void show_macs(FILE *f, const json_t *data)
 {
 	static const char *const names[] = { "VLAN", "MAC", "PORT", "KIND", "AGE" };
 	const json_t *m = json_object_get(data, "weir-interfaces:mac-table"), *e;
@@ -253,12 +254,12 @@ void show_macs(const json_t *data)
 		cell(&t, "%s", json_is_true(json_object_get(e, "static")) ? "static" : "learned");
 		cell(&t, "%llu s", number(e, "age"));
 	}
-	table_print(&t);
-	printf("%llu entries, %llu moves, %llu evictions\n", number(m, "entries"),
-	       number(m, "moves"), number(m, "evictions"));
+	table_print(f, &t);
+	fprintf(f, "%llu entries, %llu moves, %llu evictions\n", number(m, "entries"),
+		number(m, "moves"), number(m, "evictions"));
 }
 
-static void timeline(const json_t *vm)
+static void timeline(FILE *f, const json_t *vm)
 {
 	const json_t *e;
 	size_t i;
@@ -267,11 +268,11 @@ static void timeline(const json_t *vm)
 	{
 		unsigned long long ms = number(e, "milliseconds");
 
-		printf("  %6llu.%03llu s  %s\n", ms / 1000, ms % 1000, text(e, "event"));
+		fprintf(f, "  %6llu.%03llu s  %s\n", ms / 1000, ms % 1000, text(e, "event"));
 	}
 }
 
-void show_vms(const json_t *data, bool events)
+void show_vms(FILE *f, const json_t *data)
 {
 	static const char *const names[] = { "VM",  "BOOT",    "NIC",  "PORT",
 					     "MAC", "ADDRESS", "VLAN", "STATE" };
@@ -296,17 +297,17 @@ void show_vms(const json_t *data, bool events)
 			     json_is_true(json_object_get(n, "connected")) ? "connected" : "away");
 		}
 	}
-	table_print(&t);
+	table_print(f, &t);
 	json_array_foreach((json_t *)(uintptr_t)vms, i, v)
 	{
-		if (events && json_array_size(json_object_get(v, "boot-event")) > 0) {
-			printf("\n%s:\n", text(v, "name"));
-			timeline(v);
+		if (json_array_size(json_object_get(v, "boot-event")) > 0) {
+			fprintf(f, "\n%s:\n", text(v, "name"));
+			timeline(f, v);
 		}
 	}
 }
 
-void show_system(const json_t *data)
+void show_system(FILE *f, const json_t *data)
 {
 	static const char *const names[] = { "WORKER",	"CPU",	      "QUEUES",
 					     "RX-PKTS", "CYCLES/PKT", "BUSY-TURNS",
@@ -315,12 +316,12 @@ void show_system(const json_t *data)
 	struct table t;
 	size_t i;
 
-	printf("weir %s, up %llu s, snapshot %llu, %s, buffers in use %llu of %llu, %s\n",
-	       text(s, "version"), number(s, "uptime"), number(s, "generation"),
-	       json_is_true(json_object_get(s, "hugepages")) ? "hugepages" : "ordinary memory",
-	       number(s, "buffers-in-use"), number(s, "buffers"),
-	       json_is_true(json_object_get(s, "conserved")) ? "every frame accounted for"
-							     : "frames in motion");
+	fprintf(f, "weir %s, up %llu s, snapshot %llu, %s, buffers in use %llu of %llu, %s\n",
+		text(s, "version"), number(s, "uptime"), number(s, "generation"),
+		json_is_true(json_object_get(s, "hugepages")) ? "hugepages" : "ordinary memory",
+		number(s, "buffers-in-use"), number(s, "buffers"),
+		json_is_true(json_object_get(s, "conserved")) ? "every frame accounted for"
+							      : "frames in motion");
 	header(&t, 9, names);
 	json_array_foreach(json_object_get(s, "worker"), i, w)
 	{
@@ -334,10 +335,10 @@ void show_system(const json_t *data)
 		cell(&t, "%llu", number(w, "naps"));
 		cell(&t, "%llu", number(w, "learn-events-lost"));
 	}
-	table_print(&t);
+	table_print(f, &t);
 }
 
-void show_responder(const json_t *data)
+void show_responder(FILE *f, const json_t *data)
 {
 	static const char *const names[] = { "RESPONDER", "VALUE", "WHAT" };
 	const json_t *c;
@@ -353,7 +354,7 @@ void show_responder(const json_t *data)
 		cell(&t, "%llu", number(c, "value"));
 		cell(&t, "%s", text(c, "help"));
 	}
-	table_print(&t);
+	table_print(f, &t);
 }
 
 const char *port_mac(const json_t *data)
@@ -370,35 +371,35 @@ bool show_is_empty(const json_t *data)
 		       0;
 }
 
-void show_explain(const json_t *data)
+void show_explain(FILE *f, const json_t *data)
 {
 	const char *verdict = text(data, "verdict");
 	const json_t *out, *frame = json_object_get(data, "frame");
 	size_t i;
 
-	printf("frame    ethertype %s, %llu tag%s", text(frame, "ethertype"), number(frame, "tags"),
-	       number(frame, "tags") == 1 ? "" : "s");
+	fprintf(f, "frame    ethertype %s, %llu tag%s", text(frame, "ethertype"),
+		number(frame, "tags"), number(frame, "tags") == 1 ? "" : "s");
 	if (json_object_get(frame, "ip-protocol") != NULL)
-		printf(", IP protocol %llu", number(frame, "ip-protocol"));
+		fprintf(f, ", IP protocol %llu", number(frame, "ip-protocol"));
 	if (json_object_get(frame, "source-port") != NULL)
-		printf(", ports %llu > %llu", number(frame, "source-port"),
-		       number(frame, "destination-port"));
-	printf("\n");
+		fprintf(f, ", ports %llu > %llu", number(frame, "source-port"),
+			number(frame, "destination-port"));
+	fprintf(f, "\n");
 	if (json_object_get(data, "vlan") != NULL)
-		printf("vlan     %llu\n", number(data, "vlan"));
+		fprintf(f, "vlan     %llu\n", number(data, "vlan"));
 	if (strcmp(verdict, "drop") == 0) {
-		printf("verdict  dropped at %s: %s\n         %s\n", text(data, "stage"),
-		       text(data, "reason"), text(data, "help"));
+		fprintf(f, "verdict  dropped at %s: %s\n         %s\n", text(data, "stage"),
+			text(data, "reason"), text(data, "help"));
 		return;
 	}
-	printf("class    %s, by %s\n", text(data, "class"), text(data, "class-why"));
-	printf("verdict  %s",
-	       strcmp(verdict, "responder") == 0 ? "answered by the boot responder" : verdict);
+	fprintf(f, "class    %s, by %s\n", text(data, "class"), text(data, "class-why"));
+	fprintf(f, "verdict  %s",
+		strcmp(verdict, "responder") == 0 ? "answered by the boot responder" : verdict);
 	json_array_foreach(json_object_get(data, "out"), i, out)
 	{
-		printf("%s%s", i == 0 ? " to " : ", ", json_string_value(out));
+		fprintf(f, "%s%s", i == 0 ? " to " : ", ", json_string_value(out));
 	}
-	printf("\n");
+	fprintf(f, "\n");
 }
 
 static unsigned byte_at(const char *hex, size_t i)
@@ -409,7 +410,7 @@ static unsigned byte_at(const char *hex, size_t i)
 }
 
 // Addresses of the frame whose first bytes are hex: MACs, ethertype, and IPv4 with its ports.
-static void show_frame(const char *hex)
+static void show_frame(FILE *f, const char *hex)
 {
 	size_t l3 = 14;
 	unsigned type = byte_at(hex, 12) << 8 | byte_at(hex, 13);
@@ -418,36 +419,80 @@ static void show_frame(const char *hex)
 		type = byte_at(hex, l3 + 2) << 8 | byte_at(hex, l3 + 3);
 		l3 += 4;
 	}
-	printf("        ");
+	fprintf(f, "        ");
 	for (size_t i = 6; i < 18; i++)
-		printf("%s%02x", i == 6 ? "" : i == 12 ? " > " : ":", byte_at(hex, i % 12));
-	printf("  ethertype 0x%04x", type);
+		fprintf(f, "%s%02x", i == 6 ? "" : i == 12 ? " > " : ":", byte_at(hex, i % 12));
+	fprintf(f, "  ethertype 0x%04x", type);
 	if (type == 0x800) {
 		unsigned proto = byte_at(hex, l3 + 9);
 		size_t l4 = l3 + (byte_at(hex, l3) & 15) * 4;
 
 		for (size_t i = 12; i < 20; i++)
-			printf("%s%u",
-			       i == 12	 ? "  "
-			       : i == 16 ? " > "
-					 : ".",
-			       byte_at(hex, l3 + i));
-		printf("  protocol %u", proto);
+			fprintf(f, "%s%u",
+				i == 12	  ? "  "
+				: i == 16 ? " > "
+					  : ".",
+				byte_at(hex, l3 + i));
+		fprintf(f, "  protocol %u", proto);
 		if (proto == 6 || proto == 17)
-			printf("  ports %u > %u", byte_at(hex, l4) << 8 | byte_at(hex, l4 + 1),
-			       byte_at(hex, l4 + 2) << 8 | byte_at(hex, l4 + 3));
+			fprintf(f, "  ports %u > %u", byte_at(hex, l4) << 8 | byte_at(hex, l4 + 1),
+				byte_at(hex, l4 + 2) << 8 | byte_at(hex, l4 + 3));
 	}
-	printf("\n");
+	fprintf(f, "\n");
 }
 
-void show_trace_line(const json_t *r)
+void show_trace_line(FILE *f, const json_t *r)
 {
 	const char *drop = text(r, "drop");
 
-	printf("%6llu  %-9s %-16s vlan %-4llu %-11s %5llu bytes%s%s\n", number(r, "packet"),
-	       text(r, "stage"), text(r, "port"), number(r, "vlan"),
-	       strcmp(text(r, "stage"), "rx") == 0 ? "-" : text(r, "class"), number(r, "size"),
-	       drop[0] ? "  dropped: " : "", drop);
+	fprintf(f, "%6llu  %-9s %-16s vlan %-4llu %-11s %5llu bytes%s%s\n", number(r, "packet"),
+		text(r, "stage"), text(r, "port"), number(r, "vlan"),
+		strcmp(text(r, "stage"), "rx") == 0 ? "-" : text(r, "class"), number(r, "size"),
+		drop[0] ? "  dropped: " : "", drop);
 	if (strcmp(text(r, "stage"), "rx") == 0)
-		show_frame(text(r, "bytes"));
+		show_frame(f, text(r, "bytes"));
+}
+
+void show_sessions(FILE *f, const json_t *list)
+{
+	static const char *const names[] = {
+		"SESSION", "USER", "TRANSPORT", "SINCE", "RPCS", "BAD"
+	};
+	const json_t *e;
+	struct table t;
+	size_t i;
+
+	header(&t, 6, names);
+	json_array_foreach((json_t *)(uintptr_t)list, i, e)
+	{
+		const char *transport = text(e, "transport"), *colon = strchr(transport, ':');
+
+		cell(&t, "%llu", number(e, "session-id"));
+		cell(&t, "%s", text(e, "username"));
+		cell(&t, "%s", colon == NULL ? transport : colon + 1);
+		cell(&t, "%s", text(e, "login-time"));
+		cell(&t, "%llu", number(e, "in-rpcs"));
+		cell(&t, "%llu", number(e, "in-bad-rpcs"));
+	}
+	table_print(f, &t);
+}
+
+void show_history(FILE *f, const json_t *list)
+{
+	static const char *const names[] = { "N", "ID", "TIME", "USER", "BY", "COMMENT" };
+	const json_t *e;
+	struct table t;
+	size_t i;
+
+	header(&t, 6, names);
+	json_array_foreach((json_t *)(uintptr_t)list, i, e)
+	{
+		cell(&t, "%llu", number(e, "number"));
+		cell(&t, "%llu", number(e, "id"));
+		cell(&t, "%s", text(e, "time"));
+		cell(&t, "%s", text(e, "user"));
+		cell(&t, "%s", text(e, "client"));
+		cell(&t, "%s", text(e, "comment"));
+	}
+	table_print(f, &t);
 }

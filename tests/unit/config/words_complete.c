@@ -99,14 +99,13 @@ static void candidates_say_what_they_are(void **state)
 		  CFG_WORDS_FREE },
 		{ "set vm ", "web1", "Name of the virtual machine.", CFG_WORDS_KEY },
 		{ "set vm x boot kernel ", "<kernel>",
-		  "Kernel. (a value of boot-files file name, text of 1..63 characters, pattern "
-		  "[A-Za-z0-9_.\\-]+)",
+		  "Kernel, by its name among the boot files. (a value of boot-files file name, "
+		  "text "
+		  "of 1..63 characters: Letters, digits and _ . - only.)",
 		  CFG_WORDS_FREE },
 		{ "set port x vlan-mode tr", "trunk", "Tagged frames only.", CFG_WORDS_VALUE },
-		{ "set port x type g", "guest",
-		  "A virtual machine's port: what its guest sends is admitted by policy.",
-		  CFG_WORDS_VALUE },
-		{ "set port x vlan-m", "vlan-mode", "Role of the port.", CFG_WORDS_ALIAS },
+		{ "set port x type g", "guest", "Port of a virtual machine.", CFG_WORDS_VALUE },
+		{ "set port x vlan-m", "vlan-mode", "Role of the port in VLANs.", CFG_WORDS_ALIAS },
 	};
 	struct lyd_node *tree = load(big);
 	struct cfg_words_candidates found;

@@ -1,0 +1,215 @@
+#!/bin/bash
+# The command line without a terminal: configure mode by -c, by a file and by standard input; refusals that point at the word; exit codes;
+# pipes; load and save; confirmed commit; what an operator types short.
+. "$(dirname "$0")/../../tools/lib/lab.sh"
+set -eu
+lab_begin
+export HOME=$LAB_T LC_ALL=C.UTF-8
+LAB_SWITCH_ARGS=--no-huge
+TAP=wc$LAB_ID
+echo '{}' >"$LAB_T/weir.json"
+lab_switch "$LAB_T/weir.json"
+cd "$LAB_T"
+code() { # EXIT-CODE COMMAND...: it ends with that; output in $LAB_T/out and $LAB_T/err
+	local want=$1 status=0
+	shift
+	"$@" >"$LAB_T/out" 2>"$LAB_T/err" </dev/null || status=$?
+	[ $status = "$want" ] || { echo "wanted exit code $want, got $status: $*"; cat "$LAB_T/out" "$LAB_T/err"; exit 1; }
+}
+out() { grep -q -- "$1" "$LAB_T/out" || { echo "no '$1' in:"; cat "$LAB_T/out"; exit 1; }; }
+err() { grep -q -- "$1" "$LAB_T/err" || { echo "no '$1' in:"; cat "$LAB_T/err"; exit 1; }; }
+
+echo "- set, show, compare, plan, commit by -c"
+code 0 "$weir" -c 'configure; set port t0 type host tap '"$TAP"'a vlan 20' -c 'show | compare; plan; validate' -c 'commit comment first port'
+out '^+  interfaces {'
+out '^port t0: add'
+out '^the candidate is valid'
+out '^committed$'
+code 0 "$weir" show port t0
+out '^t0 *host *up'
+code 0 "$weir" show configuration
+out '^    interface t0 {'
+code 0 "$weir" --json show configuration
+jq -e '."ietf-interfaces:interfaces".interface[0].name == "t0"' out >/dev/null
+code 0 "$weir" show history
+out 'root  *cli  *first port'
+code 0 "$weir" show history 0
+out '^+  interfaces {'
+for what in ports macs vms classes drops workers system responder "port t0" history "history 0" status sessions configuration; do
+	code 0 "$weir" --json show $what
+	jq -e 'type == "object"' out >/dev/null || { echo "show $what: no JSON"; exit 1; }
+done
+
+echo "- exit codes: refused, usage, unreachable, failed"
+code 1 "$weir" -c 'configure; set port t0 vlan 99999'
+err '^weir: -c:1: refused: .*vlan 99999: '
+err '^  configure; set port t0 vlan 99999$'
+err '^                              ^^^^^$'
+err '^  expected: uint16 1..4094'
+code 1 "$weir" show port nowhere
+code 1 "$weir" -c 'configure; confirm'
+code 2 "$weir" show prots
+err 'prots: not understood here; expected: .*ports'
+code 2 "$weir" nonsense
+err 'nonsense: no such command'
+code 2 "$weir" set port x type host
+err "did you mean: weir -c 'configure; set port x type host; commit'"
+code 2 "$weir" -c 'configure; set "port'
+err 'the quotes are not closed'
+code 2 "$weir" --frobnicate
+code 2 "$weir" -c
+code 2 "$weir" -c 'show ports | frobnicate'
+code 2 "$weir" -c 'show ports | xml'
+code 2 "$weir" -c 'show ports | match ['
+code 3 "$weir" -s "$LAB_T/none.sock" ping
+err 'is weir-switchd running'
+code 3 "$weir" -s "$LAB_T/none.sock" -c 'configure'
+code 4 "$weir" -c 'configure; load merge '"$LAB_T/none"
+err 'none: No such file'
+code 4 "$weir" -c 'configure; save '"$LAB_T/none/x.json"
+code 4 "$weir" -f "$LAB_T/none"
+[ "$("$weir" ping)" = alive ]
+"$weir" -c 'configure; set port t0 description big; load merge /dev/stdin' < <(head -c 13000000 /dev/zero | tr '\0' x) >/dev/null 2>err && exit 1
+err 'larger than 12 MiB'
+"$weir" -c 'configure; discard' >/dev/null
+
+echo "- a script stops at the first error, by file and line"
+cat >script <<S
+# a port
+configure
+set port t1 type host tap ${TAP}b	# its own tap
+set port t1 vlan 21; set port t1 mtu 9k
+
+set port t1 vlans 22
+commit
+S
+code 1 "$weir" -f script
+err '^weir: script:6: refused: .*vlans: there is no such node here'
+err '^  set port t1 vlans 22$'
+err '^              ^^^^^$'
+err '^weir: warning: the candidate has uncommitted changes$'
+refute "$weir" show port t1 2>/dev/null >/dev/null
+sed -i 's/vlans 22/vlan 22/' script
+"$weir" <script >out
+out '^committed'
+"$weir" show port t1 >out
+out '^t1 *host'
+"$weir" show configuration port t1 >out
+out 'mtu 9000;'
+printf 'delete port t1\nbogus\n' | "$weir" configure >out 2>err && exit 1
+err '^weir: stdin:2: bogus: no such command'
+code 0 "$weir" -c 'configure; discard'
+
+echo "- edit contexts and the edits"
+code 0 "$weir" -c 'configure; edit port t1; set vlan 30; up; top; edit port t1; exit; show port t1 | set'
+out '^set interfaces interface t1 port vlan 30'
+code 0 "$weir" -c 'conf; discard; copy port t0 to t2; set port t2 tap '"$TAP"'c; rename port t1 to t9; annotate port t9 "seen; #later"; sh | set'
+out 'set interfaces interface t2 port tap '"$TAP"c
+out 'set interfaces interface t9 port vlan 22'
+out 'annotate .*t9 "seen; #later"'
+code 0 "$weir" -c 'configure; compare; discard; compare'
+out '^-  interface t1'
+code 0 "$weir" -c 'configure; del port t1; commit comment "t1 goes"; compare rollback 1'
+out '^-  interface t1 {'
+for _ in $(seq 50); do [ -e "/sys/class/net/${TAP}b" ] || break; sleep 0.1; done # the tap closes after the workers have let go of it
+code 0 "$weir" -c 'configure; rollback 1; show | compare; commit'
+out '^+  interface t1 {'
+code 0 "$weir" show port t1
+code 1 "$weir" -c 'configure; rollback 50'
+
+echo "- short forms that a person would type"
+code 0 "$weir" -c 'configure; set vm vm12 nic 0 mac 52:54:00:00:00:12 vlan 20 mtu 9k; set vm vm12 boot method none; show vm vm12 | set'
+out '^set vms vm vm12 nic 0 mac 52:54:00:00:00:12$'
+out '^set vms vm vm12 nic 0 vlan 20$'
+out '^set vms vm vm12 nic 0 mtu 9000$'
+code 0 "$weir" -c 'configure; set port t0 trunk [ 30 40-49 ] ; show port t0 | match trunk; discard'
+out '40-49'
+
+echo "- pipes"
+code 0 "$weir" -c 'show ports | match ^t | count'
+out '^Count: 2 lines$'
+code 0 "$weir" -c 'show ports | except ^t'
+[ "$(wc -l <out)" = 1 ]
+code 0 "$weir" -c 'show ports | last 1 | save '"$LAB_T/last"
+[ "$(wc -l <last)" = 1 ]
+[ "$(stat -c %a last)" = 600 ]
+code 0 "$weir" -c 'show port t0 | json'
+jq -e '."ietf-interfaces:interfaces".interface[0].name == "t0"' out >/dev/null
+code 0 "$weir" -c 'show configuration | xml'
+out '<name>t0</name>'
+code 0 "$weir" -c 'show configuration | display set | no-more'
+out '^set interfaces interface t0 type host$'
+code 0 "$weir" -c 'configure; set port t0 vlan 25; show | compare rollback 1 | match vlan; run show ports | count; discard'
+out '^+  vlan 25;'
+out '^Count: 3 lines'
+refute grep -q "$(printf '\033')" out
+
+echo "- save and load, in each form"
+for format in json xml set; do
+	code 0 "$weir" -c "configure; save $LAB_T/saved.$format"
+	[ "$(stat -c %a "saved.$format")" = 600 ]
+	code 0 "$weir" -c "configure; delete interfaces; load replace $LAB_T/saved.$format; show | compare | count"
+	out '^Count: 0 lines'
+done
+grep -q '^set interfaces' saved.set
+grep -q '^<interfaces' saved.xml
+echo 'set port t0 description "by set lines"' | "$weir" -c 'configure; load set -; compare; discard' >out
+out '^+  description "by set lines";'
+{ echo 'configure'; echo 'load merge -'; cat saved.json; } | "$weir" >out
+out '^loaded into the candidate'
+printf 'set port t0 vlan 5\nset port t0 vlan x\n' >bad.set
+code 1 "$weir" -c "configure; load set $LAB_T/bad.set"
+err 'refused: line 2: .*vlan x: '
+code 0 "$weir" -c 'configure; show | compare | count'
+out '^Count: 0 lines'
+
+echo "- confirmed commit: confirmed by another session, cancelled, and run out"
+code 0 "$weir" -c 'configure; set port t0 vlan 26; commit confirmed 1; status'
+out '^committed; rolls back in 1:00'
+out 'persist-id  *weir-cli'
+code 0 "$weir" -c 'configure; status; confirm'
+err 'a confirmed commit rolls back in [01]:'
+out '^confirmed$'
+code 0 "$weir" show configuration port t0
+out 'vlan 26'
+code 0 "$weir" -c 'configure; set port t0 vlan 27; commit confirmed; cancel; show port t0'
+out '^rolled back'
+out 'vlan 26'
+code 0 "$weir" -c 'configure; set port t0 vlan 28; commit confirmed 5; set port t0 isolated true'
+code 1 "$weir" -c 'configure; confirm'
+err 'the candidate has other changes'
+code 0 "$weir" -c 'configure; commit'
+code 0 "$weir" show configuration port t0
+out "isolated true"
+code 0 "$weir" -c 'show status | match rolls | count'
+out '^Count: 0 lines'
+code 2 "$weir" -c 'configure; commit confirmed 0'
+code 0 "$weir" -c 'configure; set port t0 vlan 29; commit confirmed 2s'
+code 0 "$weir" show configuration port t0
+out 'vlan 29'
+for _ in $(seq 100); do "$weir" show configuration port t0 | grep -q 'vlan 28' && break; sleep 0.1; done
+code 0 "$weir" show configuration port t0
+out 'vlan 28'
+code 0 "$weir" show history 0
+out 'not confirmed in time'
+
+echo "- a lock, and changes of another session"
+{ echo 'configure'; echo 'lock'; echo 'set port t0 description one'; for _ in $(seq 100); do [ -f locked ] && break; sleep 0.1; done; } | "$weir" >lock.out 2>&1 & holder=$!
+for _ in $(seq 50); do grep -q locked lock.out && break; sleep 0.1; done
+code 1 "$weir" -c 'configure; set port t0 description two'
+err 'has locked the candidate'
+err 'locked by session'
+touch locked
+wait $holder
+code 0 "$weir" -c 'configure; set port t0 description three'
+err 'warning: the candidate has uncommitted changes$'
+code 0 "$weir" -c 'configure; discard'
+err 'uncommitted changes of session'
+
+echo "- what the shell's completion asks for"
+"$weir" --complete 'show po' | cut -f1 | paste -sd' ' | grep -qx 'ports port'
+"$weir" --complete 'show port t' | cut -f1 | paste -sd' ' | grep -qx 't0 t1'
+"$weir" --complete 'show configuration port ' | cut -f1 | grep -qx t0
+"$weir" -s "$LAB_T/none.sock" --complete 'show port ' >out 2>err
+[ ! -s out ] && [ ! -s err ]
+lab_conserved
