@@ -129,7 +129,7 @@ int cfg_tree_parse(const struct cfg_store *s, const char *text, LYD_FORMAT forma
 // returns the text (free()), or NULL
 char *cfg_tree_print(const struct lyd_node *tree, LYD_FORMAT format, uint32_t options);
 
-// Is the tree a valid configuration? *out = it, typed, when not NULL.
+// Is the tree a valid configuration? *out = it, typed, when not NULL; NULL on failure.
 int cfg_store_check(const struct cfg_store *s, const struct lyd_node *tree, struct cfg **out,
 		    struct cfg_nc_error *e);
 // Bring a tree into force through the host. who: user, client, comment, wait; the rest is filled
