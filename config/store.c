@@ -124,6 +124,8 @@ int cfg_store_check(const struct cfg_store *s, const struct lyd_node *tree, stru
 	struct cfg *c = NULL;
 	int rc = 0;
 
+	if (out != NULL)
+		*out = NULL;
 	if (cfg_tree_copy(tree, &whole) < 0)
 		return cfg_nc_refuse(e, "operation-failed", "out of memory");
 	if (cfg_tree_check(s->schema, &whole, &err) < 0) {
@@ -139,7 +141,7 @@ int cfg_store_check(const struct cfg_store *s, const struct lyd_node *tree, stru
 		rc = cfg_nc_refuse(e, "operation-failed",
 				   "/ietf-netconf-acm:nacm: a rule's path is not understood");
 	lyd_free_all(whole);
-	if (out != NULL)
+	if (out != NULL && rc == 0)
 		*out = c;
 	else
 		cfg_free(c);
