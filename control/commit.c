@@ -23,6 +23,18 @@ static uint64_t now_ms(void *arg)
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
+// The confirmed commit that waits. A later commit has ended it, though its file may still be there
+// because it could not be removed.
+static const struct cfg_pending *waiting(const struct ctl *c)
+{
+	const struct cfg_pending *p = ctl_persist_pending_get(c->persist);
+	const struct cfg_commit_head *heads;
+
+	if (p == NULL || (ctl_persist_list(c->persist, &heads) > 0 && heads[0].id > p->last))
+		return NULL;
+	return p;
+}
+
 // A commit on its way to the disk.
 struct saving {
 	struct ctl *c;
@@ -32,7 +44,7 @@ struct saving {
 static int pending_write(struct ctl *c, const struct cfg_commit *commit, uint64_t id,
 			 struct cfg_error *err)
 {
-	const struct cfg_pending *was = ctl_persist_pending_get(c->persist);
+	const struct cfg_pending *was = waiting(c);
 	const struct cfg_commit_head *heads;
 	struct cfg_pending p = {
 		.backup = was != NULL ? was->backup : 0,
@@ -83,11 +95,10 @@ static void pending_undo(struct ctl *c, const struct cfg_pending *before)
 		weir_log(WEIR_WARNING, "configuration: %s: %s", err.value, err.reason);
 }
 
-static int save(void *arg, struct cfg_error *err)
+static int commit_write(const struct saving *s, struct cfg_error *err)
 {
-	const struct saving *s = arg;
 	struct ctl *c = s->c;
-	const struct cfg_pending *was = ctl_persist_pending_get(c->persist);
+	const struct cfg_pending *was = waiting(c);
 	struct cfg_pending before = was == NULL ? (struct cfg_pending){ 0 } : *was;
 	uint64_t id = ctl_persist_next_id(c->persist);
 	struct cfg_error later = { 0 };
@@ -99,17 +110,38 @@ static int save(void *arg, struct cfg_error *err)
 	if (rc < 0 && s->commit->wait != NULL)
 		pending_undo(c, &before);
 	// The commit itself says that nothing waits any more: a failure here only leaves a file.
-	if (rc == 0 && s->commit->wait == NULL && was != NULL &&
-	    ctl_persist_pending_clear(c->persist, &later) < 0)
+	if (rc == 0 && s->commit->wait == NULL && ctl_persist_pending_clear(c->persist, &later) < 0)
 		weir_log(WEIR_WARNING, "configuration: %s: %s", later.value, later.reason);
 	return rc;
+}
+
+static int save(void *arg, struct cfg_error *err)
+{
+	return commit_write(arg, err);
+}
+
+// What happens without being asked for: a roll back, the first configuration. Nobody could ask
+// again, and a disk that fails must not keep the ports from it. A start after that decides from the
+// same files, so it comes to the same.
+static int save_or_say(void *arg, struct cfg_error *err)
+{
+	const struct saving *s = arg;
+	struct cfg_error why = { 0 };
+
+	(void)err;
+	if (commit_write(s, &why) < 0)
+		weir_log(WEIR_ERROR,
+			 "configuration: in force, but not kept as a commit (%s): %s: %s",
+			 s->commit->client, why.value, why.reason);
+	return 0;
 }
 
 static int on_commit(void *arg, const struct cfg_commit *commit, struct cfg_error *err)
 {
 	struct ctl *c = arg;
 	struct saving s = { c, commit };
-	const struct ctl_save how = { save, &s };
+	const bool asked = commit->session != 0 || strcmp(commit->client, "rollback") != 0;
+	const struct ctl_save how = { asked ? save : save_or_say, &s };
 	int rc = ctl_apply_saved(c, commit->next, c->persist == NULL ? NULL : &how, err);
 
 	if (rc == 0)
@@ -217,7 +249,7 @@ static int file_news(struct ctl *c, char **text, struct cfg_error *err)
 // more is not it.
 static int newest(struct ctl *c, struct cfg_commit_head *head, char **text, bool *rolled_back)
 {
-	const struct cfg_pending *p = ctl_persist_pending_get(c->persist);
+	const struct cfg_pending *p = waiting(c);
 	size_t size;
 
 	*rolled_back = p != NULL && (p->persist_id[0] == '\0' || p->deadline_ms <= now_ms(NULL));
@@ -264,7 +296,7 @@ int ctl_commit_open(struct ctl *c, char **text, bool *missing, struct cfg_error 
 
 static int resume(struct ctl *c, struct cfg_error *err)
 {
-	const struct cfg_pending *p = ctl_persist_pending_get(c->persist);
+	const struct cfg_pending *p = waiting(c);
 	struct cfg_commit_head head;
 	struct cfg_wait wait;
 	char *backup;
@@ -306,7 +338,7 @@ int ctl_commit_first(struct ctl *c, const char *text, struct cfg_error *err)
 				   : c->config_path,
 	};
 	struct saving s = { c, &commit };
-	const struct ctl_save how = { save, &s };
+	const struct ctl_save how = { save_or_say, &s };
 	struct cfg *next;
 	int rc = cfg_store_create(c->schema, &host, &c->store);
 
@@ -319,7 +351,8 @@ int ctl_commit_first(struct ctl *c, const char *text, struct cfg_error *err)
 		cfg_free(next);
 	else
 		rc = cfg_store_load(c->store, text, strlen(text), err);
-	if (rc == 0 && c->persist != NULL)
+	// Anything but a commit that is kept has ended what waited, recorded or not.
+	if (rc == 0 && c->persist != NULL && c->first[0] == '\0')
 		rc = resume(c, err);
 	return rc;
 }
