@@ -8,6 +8,7 @@ import sys
 import time
 import traceback
 
+from crash_cases import CASES
 from crash_lab import Daemon, Gone, Refused, config, eventually
 
 BASE = sys.argv[1]
@@ -255,9 +256,9 @@ def fail_each(step, code):
         d.kill()
 
 
-def stale_record_is_not_believed():
+def stale_record_is_not_believed(base):
     """A confirmation whose last call fails leaves a file. What is confirmed later goes back to what runs, not to what that file says."""
-    d = Daemon(BASE, "stale", config("up"))
+    d = Daemon(base, "stale", config("up"))
     s = d.start({"CRASH_ARM": d.arm})
     waiting(s)
     d.plan(0)
@@ -282,8 +283,6 @@ def stale_record_is_not_believed():
     d.kill()
 
 
-CASES = [stale_record_is_not_believed]
-
 # --- All of it
 
 
@@ -294,7 +293,7 @@ def codes(step):
 
 
 def wanted(name):
-    return len(sys.argv) < 3 or sys.argv[2] in name
+    return len(sys.argv) < 3 or any(w in name for w in sys.argv[2:])
 
 
 def jobs(pool):
@@ -314,9 +313,9 @@ def jobs(pool):
         if wanted(name):
             n = len(kill_start(prepare, 0, "none"))
             made[name] = [pool.submit(kill_start, prepare, at, drop) for drop in (EVERY_LOSS if LONG else ["names,data"]) for at in range(1, n + 1)]
-    for case in CASES:
+    for case in [stale_record_is_not_believed] + CASES:
         if wanted(case.__name__):
-            made[case.__name__] = [pool.submit(case)]
+            made[case.__name__] = [pool.submit(case, BASE)]
     return made
 
 
