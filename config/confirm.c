@@ -149,7 +149,7 @@ static int commit_confirmed(struct cfg_call *c, struct cfg_commit *who)
 	who->wait = &wait;
 	if (cfg_store_commit(c->store, c->store->candidate, who, &c->e) < 0) {
 		lyd_free_all(backup);
-		return -EINVAL;
+		return cfg_call_hide(c, c->store->candidate);
 	}
 	arm(c, &wait, backup);
 	return 0;
@@ -176,7 +176,7 @@ int cfg_rpc_commit(struct cfg_call *c)
 	if (cfg_child(c->op, "persist") != NULL)
 		return cfg_nc_refuse(&c->e, "invalid-value", "persist: only with confirmed");
 	if (cfg_store_commit(c->store, c->store->candidate, &who, &c->e) < 0)
-		return -EINVAL;
+		return cfg_call_hide(c, c->store->candidate);
 	settle(c->store);
 	if (waited)
 		cfg_notify_confirm(c->store, "complete", c->s);
