@@ -127,6 +127,19 @@ static int groups_copy(struct cfg_session *s, const struct cfg_client *c)
 	return s->groups == NULL ? -ENOMEM : 0;
 }
 
+// 1 and up (RFC 6241 section 8.1), and nobody's after it began anew.
+static uint32_t next_id(struct cfg_store *store)
+{
+	const struct cfg_session *s;
+
+	do {
+		store->last_id += store->last_id == UINT32_MAX ? 2 : 1;
+		for (s = store->sessions; s != NULL && s->id != store->last_id; s = s->next)
+			;
+	} while (s != NULL);
+	return store->last_id;
+}
+
 int cfg_session_create(struct cfg_store *store, const struct cfg_client *client, bool netconf,
 		       struct cfg_session **out)
 {
@@ -141,7 +154,7 @@ int cfg_session_create(struct cfg_store *store, const struct cfg_client *client,
 		cfg_session_destroy(s);
 		return -ENOMEM;
 	}
-	s->id = ++store->last_id;
+	s->id = next_id(store);
 	s->netconf = netconf;
 	s->greeted = !netconf;
 	s->recovery = client->recovery;
@@ -466,11 +479,10 @@ int cfg_session_json(struct cfg_session *s, const char *json, size_t size, char 
 // RFC 6241 section 8.1: both say what they can; 1.1 where both can.
 static void greet(struct cfg_session *s)
 {
-	if (strstr(s->in.msg, "<hello") == NULL && strstr(s->in.msg, ":hello") == NULL) {
-		s->ended = true;
-		return;
-	}
-	if (strstr(s->in.msg, BASE_10) == NULL && strstr(s->in.msg, BASE_11) == NULL) {
+	if ((strstr(s->in.msg, "<hello") == NULL && strstr(s->in.msg, ":hello") == NULL) ||
+	    // Only a server has one.
+	    strstr(s->in.msg, "<session-id") != NULL || strstr(s->in.msg, ":session-id") != NULL ||
+	    (strstr(s->in.msg, BASE_10) == NULL && strstr(s->in.msg, BASE_11) == NULL)) {
 		s->ended = true;
 		s->store->count.bad_hellos++;
 		return;

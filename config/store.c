@@ -249,7 +249,8 @@ int cfg_store_replace(struct cfg_store *s, const char *json, size_t size,
 	struct lyd_node *tree;
 	struct cfg_nc_error e;
 	char *text = strndup(json, size);
-	int rc = text == NULL ? -ENOMEM : cfg_tree_parse(s, text, LYD_JSON, &tree, err);
+	int rc = text == NULL ? cfg_refuse(err, "", "", "out of memory")
+			      : cfg_tree_parse(s, text, LYD_JSON, &tree, err);
 
 	free(text);
 	if (rc < 0)
@@ -258,6 +259,9 @@ int cfg_store_replace(struct cfg_store *s, const char *json, size_t size,
 		rc = cfg_refuse(err, "", "",
 				"a confirmed commit waits for its confirmation: confirm or cancel "
 				"it first");
+	if (rc == 0 && s->lock[CFG_RUNNING] != 0)
+		rc = cfg_refuse(err, "", "", "running is locked by session %u",
+				s->lock[CFG_RUNNING]);
 	if (rc == 0 && cfg_store_commit(s, tree, who, &e) < 0)
 		rc = cfg_refuse(err, e.path, e.value, "%s", e.message);
 	lyd_free_all(tree);
