@@ -143,6 +143,13 @@ int cfg_store_startup(const struct cfg_store *s, struct lyd_node **out, struct c
 int cfg_store_history(const struct cfg_store *s, uint32_t n, struct cfg_commit_head *head,
 		      struct lyd_node **out, struct cfg_nc_error *e);
 
+// --- rebase.c
+
+// What makes `mine` of `old`, done to `onto`. *out: lyd_free_all(); NULL on failure
+// returns 0; -EAGAIN, -EINVAL: it does not fit; -ENOMEM
+int cfg_rebase(const struct lyd_node *old, const struct lyd_node *mine, const struct lyd_node *onto,
+	       struct lyd_node **out);
+
 // --- confirm.c: confirmed commit (RFC 6241 section 8.4)
 
 int cfg_rpc_commit(struct cfg_call *c);
@@ -255,6 +262,10 @@ int cfg_xml_guard(const char *text, char **out, struct cfg_nc_error *e);
 // parse of an rpc. Never fails to say something. returns -EINVAL
 // source  RFC 7950 section 15, RFC 6241 appendix A
 int cfg_nc_refuse_ly(struct cfg_nc_error *e, const struct ly_ctx *ctx);
+
+// At most n bytes of text, so that they can stand between tags and in an attribute. What is no
+// character of XML is left out.
+void cfg_xml_text(FILE *f, const char *text, size_t n);
 
 // Add <name>text</name> to the error's <error-info>; nothing, when it does not fit whole.
 void cfg_nc_info(struct cfg_nc_error *e, const char *name, const char *text);
