@@ -148,25 +148,16 @@ int cfg_store_check(const struct cfg_store *s, const struct lyd_node *tree, stru
 	return rc;
 }
 
-// The candidate's changes, on top of what runs from now on. Where they do not fit (they change what
-// is gone) the candidate stays as it is: `compare` shows what its commit would do.
+// The candidate's changes, on top of what runs from now on. Where that cannot be done the candidate
+// stays as it is: `compare` shows what its commit would do.
 static void rebase(struct cfg_store *s, const struct lyd_node *old)
 {
-	struct lyd_node *diff = NULL, *next = NULL;
+	struct lyd_node *next;
 
-	if (s->changed_by == 0) {
+	if (s->changed_by == 0)
 		(void)cfg_store_discard(s);
-		return;
-	}
-	if (lyd_diff_siblings(old, s->candidate, 0, &diff) == LY_SUCCESS &&
-	    cfg_tree_copy(s->running, &next) == 0 &&
-	    lyd_diff_apply_all(&next, diff) == LY_SUCCESS) {
-		lyd_free_all(s->candidate);
-		s->candidate = next;
-		next = NULL;
-	}
-	lyd_free_all(next);
-	lyd_free_all(diff);
+	else if (cfg_rebase(old, s->candidate, s->running, &next) == 0)
+		cfg_store_candidate_set(s, next, s->changed_by);
 }
 
 // What runs is `next` from now on (taken).
