@@ -15,6 +15,22 @@ enum {
 	BACKLOG_MAX = 16 << 20, // bytes that a subscriber may leave unread
 };
 
+// A filter that cannot be evaluated would be silence for ever.
+static int check_filter(struct cfg_call *c, const struct lyd_node *filter)
+{
+	struct lyd_node *sample = NULL, *out = NULL;
+	int rc;
+
+	if (lyd_new_path(NULL, c->store->schema->ctx,
+			 "/ietf-netconf-notifications:netconf-session-end", NULL, 0,
+			 &sample) != LY_SUCCESS)
+		return cfg_nc_refuse(&c->e, "operation-failed", "out of memory");
+	rc = cfg_filter(sample, filter, &out, &c->e);
+	lyd_free_all(out);
+	lyd_free_all(sample);
+	return rc == -ENOMEM ? cfg_nc_refuse(&c->e, "operation-failed", "out of memory") : rc;
+}
+
 int cfg_rpc_create_subscription(struct cfg_call *c)
 {
 	const struct lyd_node *filter = cfg_child(c->op, "filter");
@@ -30,6 +46,8 @@ int cfg_rpc_create_subscription(struct cfg_call *c)
 				     "startTime: nothing is replayed");
 	if (c->s->subscribed)
 		return cfg_nc_refuse(&c->e, "operation-failed", "this session has a subscription");
+	if (filter != NULL && check_filter(c, filter) < 0)
+		return -EINVAL;
 	if (filter != NULL &&
 	    lyd_dup_single(filter, NULL, LYD_DUP_RECURSIVE, &c->s->filter) != LY_SUCCESS)
 		return cfg_nc_refuse(&c->e, "operation-failed", "out of memory");
