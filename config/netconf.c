@@ -15,6 +15,8 @@
 
 enum {
 	CHUNK_MAX = 1 << 20,
+	HELLO_MAX = 64 << 10, // bytes: who has not said who it is gets no more memory
+	KEPT_MAX = 64 << 10,  // of a buffer that is empty
 };
 
 static void put(struct cfg_session *s, const char *data, size_t size)
@@ -133,7 +135,7 @@ int cfg_session_create(struct cfg_store *store, const struct cfg_client *client,
 	if (s == NULL)
 		return -ENOMEM;
 	s->store = store;
-	cfg_frame_init(&s->in, CFG_FRAME_MAX);
+	cfg_frame_init(&s->in, HELLO_MAX);
 	if (groups_copy(s, client) < 0) {
 		cfg_session_destroy(s);
 		return -ENOMEM;
@@ -155,17 +157,16 @@ int cfg_session_create(struct cfg_store *store, const struct cfg_client *client,
 	return 0;
 }
 
-// What the session held.
-static void release(struct cfg_session *s)
+void cfg_session_end(struct cfg_session *s, const char *why)
 {
 	struct cfg_store *st = s->store;
 
-	for (struct cfg_session **at = &st->sessions; *at != NULL; at = &(*at)->next) {
-		if (*at == s) {
-			*at = s->next;
-			break;
-		}
-	}
+	s->ended = true;
+	if (s->released)
+		return;
+	s->released = true;
+	if (s->end_reason == NULL)
+		s->end_reason = why;
 	// RFC 6241 8.3.5.2: a locked candidate with changes does not outlive the lock.
 	if (st->lock[CFG_CANDIDATE] == s->id)
 		(void)cfg_store_discard(st);
@@ -177,12 +178,24 @@ static void release(struct cfg_session *s)
 		cfg_notify_session(s, false);
 }
 
+static void unlink_session(struct cfg_session *s)
+{
+	struct cfg_session **at = &s->store->sessions;
+
+	while (*at != NULL && *at != s)
+		at = &(*at)->next;
+	if (*at != NULL)
+		*at = s->next;
+}
+
 void cfg_session_destroy(struct cfg_session *s)
 {
 	if (s == NULL)
 		return;
-	if (s->id != 0)
-		release(s);
+	if (s->id != 0) {
+		cfg_session_end(s, s->failed ? "other" : "dropped");
+		unlink_session(s);
+	}
 	for (size_t i = 0; i < s->n_groups; i++)
 		free(s->groups[i]);
 	free(s->groups);
@@ -448,8 +461,12 @@ int cfg_session_json(struct cfg_session *s, const char *json, size_t size, char 
 	int rc;
 
 	*answer = NULL;
+	if (s->ended)
+		why = "the session has ended";
+	else if (memchr(json, '\0', size) != NULL)
+		why = "has a NUL byte";
 	if (why != NULL) {
-		cfg_nc_refuse(&c.e, "too-big", "request: %s", why);
+		cfg_nc_refuse(&c.e, s->ended ? "operation-failed" : "too-big", "request: %s", why);
 		free(text);
 		return json_refusal(answer, &c.e);
 	}
@@ -485,49 +502,78 @@ static void greet(struct cfg_session *s)
 		return;
 	}
 	s->greeted = true;
+	s->in.max = CFG_FRAME_MAX;
 	s->in.chunked = strstr(s->in.msg, BASE_11) != NULL;
 	cfg_notify_session(s, true);
 }
 
-void cfg_session_input(struct cfg_session *s, const char *data, size_t size)
+size_t cfg_session_take(struct cfg_session *s, const char *data, size_t size)
 {
-	size_t used;
-	int rc;
+	size_t used, at = 0;
+	int rc = 0;
 
-	while (size > 0 && !s->ended) {
-		rc = cfg_frame_take(&s->in, data, size, &used);
-		data += used;
-		size -= used;
-		if (rc < 0) {
-			s->ended = true;
-			s->end_reason = "other";
-			s->store->count.dropped++;
-			return;
-		}
-		if (rc == 0)
-			continue;
+	while (rc == 0 && at < size && !s->ended) {
+		rc = cfg_frame_take(&s->in, data + at, size - at, &used);
+		at += used;
+	}
+	if (rc < 0) {
+		s->ended = true;
+		s->end_reason = "other";
+		s->store->count.dropped++;
+	} else if (rc > 0) {
 		if (s->greeted)
 			rpc(s);
 		else
 			greet(s);
 		cfg_frame_next(&s->in);
 	}
+	if (s->ended)
+		cfg_session_end(s, s->failed ? "other" : "dropped");
+	return s->ended ? size : at;
+}
+
+void cfg_session_input(struct cfg_session *s, const char *data, size_t size)
+{
+	size_t used;
+
+	for (; size > 0; data += used, size -= used)
+		used = cfg_session_take(s, data, size);
+}
+
+bool cfg_session_midway(const struct cfg_session *s)
+{
+	return s->in.size > 0;
 }
 
 const char *cfg_session_output(const struct cfg_session *s, size_t *size)
 {
 	*size = s->out_size - s->out_at;
-	return s->out + s->out_at;
+	return s->out == NULL ? "" : s->out + s->out_at;
 }
 
 void cfg_session_sent(struct cfg_session *s, size_t size)
 {
 	s->out_at += size;
+	if (s->out_at == s->out_size && s->out_cap > KEPT_MAX) {
+		free(s->out);
+		s->out = NULL;
+		s->out_at = s->out_size = s->out_cap = 0;
+	}
 }
 
 bool cfg_session_ended(const struct cfg_session *s)
 {
 	return s->ended;
+}
+
+bool cfg_session_failed(const struct cfg_session *s)
+{
+	return s->failed;
+}
+
+bool cfg_session_subscribed(const struct cfg_session *s)
+{
+	return s->subscribed;
 }
 
 bool cfg_session_greeted(const struct cfg_session *s)

@@ -42,7 +42,9 @@ struct cfg_session {
 	struct cfg_store *store;
 	struct cfg_session *next;
 	uint32_t id;
-	bool netconf, greeted, ended, failed, recovery;
+	bool netconf, greeted, recovery;
+	bool ended, failed; // nothing is taken any more; nothing is sent any more
+	bool released;	    // what it held
 	bool subscribed;
 	const char *end_reason;	 // RFC 6470; NULL = its connection went away
 	uint32_t killed_by;	 // session
@@ -235,6 +237,7 @@ void cfg_notify(struct cfg_store *s, struct lyd_node *n);
 void cfg_notify_session(const struct cfg_session *s, bool start);
 void cfg_notify_change(struct cfg_store *s, const struct lyd_node *diff,
 		       const struct cfg_commit *who);
+// why      termination-reason, where it ends
 // who NULL: the server itself
 void cfg_notify_confirm(struct cfg_store *s, const char *event, const struct cfg_session *who);
 

@@ -302,8 +302,7 @@ static int unlock(struct cfg_call *c)
 
 static int close_session(struct cfg_call *c)
 {
-	c->s->ended = true;
-	c->s->end_reason = "closed";
+	cfg_session_end(c->s, "closed");
 	return 0;
 }
 
@@ -315,11 +314,11 @@ static int kill_session(struct cfg_call *c)
 		return cfg_nc_refuse(&c->e, "invalid-value",
 				     "session-id %u: another session's is wanted", id);
 	for (struct cfg_session *s = c->store->sessions; s != NULL; s = s->next) {
-		if (s->id == id) {
-			s->ended = s->failed = true; // nothing more is sent to it
-			s->end_reason = "killed";
-			s->killed_by = c->s->id;
+		if (s->id == id && !s->ended) {
+			s->failed = true; // nothing more is sent to it
 			s->out_at = s->out_size = 0;
+			s->killed_by = c->s->id;
+			cfg_session_end(s, "killed");
 			return 0;
 		}
 	}

@@ -146,19 +146,82 @@ int cfg_rpc_edit_line(struct cfg_call *c)
 
 static const char *const kinds[] = { "container", "list", "leaf", "key", "value", "alias", "free" };
 
-static int put_candidates(struct cfg_call *c, const struct cfg_words_candidates *list)
+static int put_candidate(struct cfg_call *c, const char *word, const char *help,
+			 enum cfg_words_kind kind)
 {
-	for (uint32_t i = 0; i < list->n; i++) {
-		const struct cfg_words_candidate *x = &list->item[i];
-		struct lyd_node *n = NULL;
+	struct lyd_node *n = NULL;
 
-		if (lyd_new_list(c->out, NULL, "candidate", 1, &n) != LY_SUCCESS ||
-		    lyd_new_term(n, NULL, "word", x->word, 1, NULL) != LY_SUCCESS ||
-		    lyd_new_term(n, NULL, "help", x->help, 1, NULL) != LY_SUCCESS ||
-		    lyd_new_term(n, NULL, "kind", kinds[x->kind], 1, NULL) != LY_SUCCESS)
-			return cfg_nc_refuse(&c->e, "operation-failed", "out of memory");
+	if (lyd_new_list(c->out, NULL, "candidate", 1, &n) == LY_SUCCESS &&
+	    lyd_new_term(n, NULL, "word", word, 1, NULL) == LY_SUCCESS &&
+	    lyd_new_term(n, NULL, "help", help, 1, NULL) == LY_SUCCESS &&
+	    lyd_new_term(n, NULL, "kind", kinds[kind], 1, NULL) == LY_SUCCESS)
+		return 0;
+	return cfg_nc_refuse(&c->e, "operation-failed", "out of memory");
+}
+
+// Words between two instances of one list.
+static const struct between {
+	const char *verb, *word, *help;
+	bool other;    // another instance follows
+	bool existing; // one that is there
+} between[] = {
+	{ "copy", "to", "Key of the second entry.", true, false },
+	{ "rename", "to", "New key of the entry.", true, false },
+	{ "insert", "first", "In front of all others.", false, false },
+	{ "insert", "last", "Behind all others.", false, false },
+	{ "insert", "before", "In front of another one.", true, true },
+	{ "insert", "after", "Behind another one.", true, true },
+};
+enum { N_BETWEEN = sizeof(between) / sizeof(between[0]) };
+
+// The word between two instances that stands on the line before the cursor, and where.
+static const struct between *between_of(const struct cfg_words *w, uint32_t *at)
+{
+	for (uint32_t i = 3; i + 1 < w->n; i++) {
+		for (size_t k = 0; k < N_BETWEEN; k++) {
+			*at = i;
+			if (!w->word[i].quoted && strcmp(between[k].word, w->word[i].text) == 0 &&
+			    strcmp(between[k].verb, w->word[0].text) == 0)
+				return &between[k];
+		}
 	}
-	return 0;
+	return NULL;
+}
+
+// What may stand between, once the first instance is named.
+static int put_between(struct cfg_call *c, const struct cfg_words *w,
+		       const struct cfg_words_candidates *list)
+{
+	const char *begin = w->word[w->n - 1].text;
+	int rc = 0;
+
+	for (uint32_t i = 0; i < list->n; i++) {
+		if (list->item[i].kind == CFG_WORDS_KEY || list->item[i].kind == CFG_WORDS_VALUE)
+			return 0; // it is not named yet
+	}
+	for (size_t k = 0; rc == 0 && list->complete && w->n > 3 && k < N_BETWEEN; k++) {
+		if (strcmp(between[k].verb, w->word[0].text) == 0 &&
+		    strncmp(between[k].word, begin, strlen(begin)) == 0)
+			rc = put_candidate(c, between[k].word, between[k].help, CFG_WORDS_ALIAS);
+	}
+	return rc;
+}
+
+// new: what is there already is of no use, unless there is nothing else to choose from.
+static int put_candidates(struct cfg_call *c, const struct cfg_words_candidates *list, bool new)
+{
+	bool only_free = false;
+	int rc = 0;
+
+	for (uint32_t i = 0; new &&i < list->n; i++)
+		only_free |= list->item[i].kind == CFG_WORDS_FREE;
+	for (uint32_t i = 0; rc == 0 && i < list->n; i++) {
+		const struct cfg_words_candidate *x = &list->item[i];
+
+		if (!only_free || x->kind == CFG_WORDS_FREE)
+			rc = put_candidate(c, x->word, x->help, x->kind);
+	}
+	return rc;
 }
 
 // The verb decides what may follow.
@@ -176,10 +239,68 @@ static enum cfg_words_mode mode_of(const char *verb)
 	return strcmp(verb, "insert") == 0 ? CFG_WORDS_INSERT : CFG_WORDS_DELETE;
 }
 
+// How many words name the instance in front of word `at`; 0 = it is none.
+static uint32_t instance_words(struct cfg_call *c, const struct cfg_words *w, uint32_t at)
+{
+	const struct lysc_node *key;
+	struct cfg_words_error e;
+	struct cfg_walk k;
+	uint32_t n = 0;
+	int rc = cfg_walk_init(&k, c->store->schema, w, CFG_WORDS_DELETE, &e);
+
+	if (rc == 0)
+		rc = cfg_walk_words(&k, at);
+	if (rc == 0 && k.last != NULL && cfg_words_is(k.last, LYS_LEAFLIST))
+		n = 1;
+	if (rc == 0 && k.last != NULL && cfg_words_is(k.last, LYS_LIST))
+		for (key = lysc_node_child(k.last->schema); key != NULL && lysc_is_key(key);
+		     key = key->next)
+			n++;
+	cfg_walk_fini(&k);
+	return n < at ? n : 0;
+}
+
+// Behind such a word, the words of the other instance stand for those of the first one: the line
+// becomes one that names only the other. returns false when nothing may follow
+static bool only_other(struct cfg_call *c, struct cfg_words *w, uint32_t at)
+{
+	uint32_t keys = instance_words(c, w, at), n = w->n - at - 1;
+
+	if (keys == 0 || n > keys)
+		return false;
+	memmove(&w->word[at - keys], &w->word[at + 1], n * sizeof(w->word[0]));
+	w->n = at - keys + n;
+	return true;
+}
+
+static int complete_words(struct cfg_call *c, const struct lyd_node *tree, struct cfg_words *w)
+{
+	struct cfg_words_candidates list = { 0 };
+	enum cfg_words_mode mode = mode_of(w->word[0].text);
+	uint32_t at = 0;
+	const struct between *b = between_of(w, &at);
+	int rc;
+
+	if (b != NULL && (!b->other || !only_other(c, w, at)))
+		return 0;
+	if (b != NULL)
+		mode = b->existing ? CFG_WORDS_DELETE : CFG_WORDS_SET;
+	rc = cfg_words_complete(c->store->schema, tree, w, mode, &list);
+	if (rc == -ENOMEM)
+		rc = cfg_nc_refuse(&c->e, "operation-failed", "out of memory");
+	else if (rc < 0)
+		rc = cfg_nc_refuse(&c->e, "invalid-value", "nothing may follow");
+	else
+		rc = put_candidates(c, &list, b != NULL && !b->existing);
+	if (rc == 0 && b == NULL)
+		rc = put_between(c, w, &list);
+	cfg_words_candidates_fini(&list);
+	return rc;
+}
+
 int cfg_rpc_complete(struct cfg_call *c)
 {
 	const char *line = cfg_value(c->op, "line");
-	struct cfg_words_candidates list = { 0 };
 	struct lyd_node *visible;
 	struct cfg_words w;
 	int rc = call_split(c, line == NULL ? "" : line, true, &w);
@@ -191,16 +312,10 @@ int cfg_rpc_complete(struct cfg_call *c)
 	if (rc == 0)
 		rc = cfg_session_prune(c->s, &visible);
 	w.first = 1;
-	if (rc == 0 && w.n > 1)
-		rc = cfg_words_complete(c->store->schema, visible, &w, mode_of(w.word[0].text),
-					&list);
-	if (rc == -ENOMEM)
+	if (rc < 0)
 		rc = cfg_nc_refuse(&c->e, "operation-failed", "out of memory");
-	else if (rc < 0)
-		rc = cfg_nc_refuse(&c->e, "invalid-value", "nothing may follow");
-	else
-		rc = put_candidates(c, &list);
-	cfg_words_candidates_fini(&list);
+	else if (w.n > 1)
+		rc = complete_words(c, visible, &w);
 	cfg_words_fini(&w);
 	lyd_free_all(visible);
 	return rc;

@@ -141,6 +141,8 @@ void ctl_event_ports(struct ctl *c);
 
 int ctl_server_start(struct ctl *c, struct cfg_error *err);
 void ctl_server_stop(struct ctl *c);
+// Close the connections of sessions that were killed.
+void ctl_server_reap(struct ctl *c);
 
 // --- netconf.c: NETCONF sessions, on netconf.sock beside the socket of local tools
 

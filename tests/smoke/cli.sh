@@ -212,4 +212,10 @@ echo "- what the shell's completion asks for"
 "$weir" --complete 'show configuration port ' | cut -f1 | grep -qx t0
 "$weir" -s "$LAB_T/none.sock" --complete 'show port ' >out 2>err
 [ ! -s out ] && [ ! -s err ]
+complete_in_bash() { # WORD...: what bash offers for the last one
+	bash --norc -c '. "$0"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _weir; printf "%s\n" "${COMPREPLY[@]}"' "$lab_top/tools/weir/weir.bash" x "$weir" "$@"
+}
+complete_in_bash sh | grep -qx show
+complete_in_bash show port t | paste -sd' ' | grep -qx 't0 t1'
+complete_in_bash --js | grep -qx -- --json
 lab_conserved

@@ -353,10 +353,12 @@ json_t *cli_ask(struct cli *c, const char *op, json_t *args)
 		return NULL;
 	}
 	line = request_send(&c->conn, op, args) ? conn_line(&c->conn) : NULL;
-	if (line == NULL) {
-		conn_close(&c->conn); // what would come is an answer to nothing
+	if (line == NULL && cli_interrupted)
+		c->conn.n_stale++;
+	else if (line == NULL)
+		conn_close(&c->conn);
+	if (line == NULL)
 		return NULL;
-	}
 	answer = json_loads(line, 0, NULL);
 	free(line);
 	if (json_is_true(json_object_get(answer, "ok")))
