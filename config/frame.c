@@ -7,7 +7,8 @@
 
 enum {
 	FIRST_CAP = 4096,
-	MARK_SIZE = 6, // ]]>]]>
+	KEPT_CAP = 1 << 16, // after a message; what a large one took is given back
+	MARK_SIZE = 6,	    // ]]>]]>
 	DIGITS_MAX = 10,
 };
 
@@ -39,6 +40,11 @@ void cfg_frame_next(struct cfg_frame *f)
 {
 	f->size = 0;
 	f->complete = false;
+	if (f->cap > KEPT_CAP) {
+		free(f->msg);
+		f->msg = NULL;
+		f->cap = 0;
+	}
 	f->state = AT_LF;
 }
 

@@ -130,6 +130,8 @@ static void put_sessions(const struct cfg_store *s, struct cfg_json *j)
 	cfg_json_open(j, "sessions", '{');
 	cfg_json_open(j, "session", '[');
 	for (const struct cfg_session *x = s->sessions; x != NULL; x = x->next) {
+		if (x->ended)
+			continue;
 		if (!x->netconf)
 			continue;
 		cfg_json_open(j, NULL, '{');

@@ -15,6 +15,8 @@
 
 enum {
 	CHUNK_MAX = 1 << 20,
+	HELLO_MAX = 64 << 10, // bytes: who has not said who it is gets no more memory
+	KEPT_MAX = 64 << 10,  // of a buffer that is empty
 };
 
 static void put(struct cfg_session *s, const char *data, size_t size)
@@ -64,26 +66,10 @@ void cfg_session_send(struct cfg_session *s, const char *text, size_t size)
 	put(s, "\n##\n", 4);
 }
 
-static void xml_text(FILE *f, const char *text)
-{
-	for (; *text != '\0'; text++) {
-		if (*text == '<')
-			fputs("&lt;", f);
-		else if (*text == '>')
-			fputs("&gt;", f);
-		else if (*text == '&')
-			fputs("&amp;", f);
-		else if (*text == '"')
-			fputs("&quot;", f);
-		else
-			fputc(*text, f);
-	}
-}
-
 void cfg_time_text(uint64_t ms, char out[32])
 {
 	time_t t = (time_t)(ms / 1000);
-	struct tm tm;
+	struct tm tm = { .tm_year = 70, .tm_mday = 1 }; // where the year does not fit an int
 
 	gmtime_r(&t, &tm);
 	strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
@@ -92,7 +78,7 @@ void cfg_time_text(uint64_t ms, char out[32])
 static void hello_capability(void *arg, const char *uri)
 {
 	fputs("<capability>", arg);
-	xml_text(arg, uri);
+	cfg_xml_text(arg, uri, SIZE_MAX);
 	fputs("</capability>", arg);
 }
 
@@ -127,6 +113,19 @@ static int groups_copy(struct cfg_session *s, const struct cfg_client *c)
 	return s->groups == NULL ? -ENOMEM : 0;
 }
 
+// 1 and up (RFC 6241 section 8.1), and nobody's after it began anew.
+static uint32_t next_id(struct cfg_store *store)
+{
+	const struct cfg_session *s;
+
+	do {
+		store->last_id += store->last_id == UINT32_MAX ? 2 : 1;
+		for (s = store->sessions; s != NULL && s->id != store->last_id; s = s->next)
+			;
+	} while (s != NULL);
+	return store->last_id;
+}
+
 int cfg_session_create(struct cfg_store *store, const struct cfg_client *client, bool netconf,
 		       struct cfg_session **out)
 {
@@ -136,12 +135,12 @@ int cfg_session_create(struct cfg_store *store, const struct cfg_client *client,
 	if (s == NULL)
 		return -ENOMEM;
 	s->store = store;
-	cfg_frame_init(&s->in, CFG_FRAME_MAX);
+	cfg_frame_init(&s->in, HELLO_MAX);
 	if (groups_copy(s, client) < 0) {
 		cfg_session_destroy(s);
 		return -ENOMEM;
 	}
-	s->id = ++store->last_id;
+	s->id = next_id(store);
 	s->netconf = netconf;
 	s->greeted = !netconf;
 	s->recovery = client->recovery;
@@ -158,17 +157,16 @@ int cfg_session_create(struct cfg_store *store, const struct cfg_client *client,
 	return 0;
 }
 
-// What the session held.
-static void release(struct cfg_session *s)
+void cfg_session_end(struct cfg_session *s, const char *why)
 {
 	struct cfg_store *st = s->store;
 
-	for (struct cfg_session **at = &st->sessions; *at != NULL; at = &(*at)->next) {
-		if (*at == s) {
-			*at = s->next;
-			break;
-		}
-	}
+	s->ended = true;
+	if (s->released)
+		return;
+	s->released = true;
+	if (s->end_reason == NULL)
+		s->end_reason = why;
 	// RFC 6241 8.3.5.2: a locked candidate with changes does not outlive the lock.
 	if (st->lock[CFG_CANDIDATE] == s->id)
 		(void)cfg_store_discard(st);
@@ -180,12 +178,24 @@ static void release(struct cfg_session *s)
 		cfg_notify_session(s, false);
 }
 
+static void unlink_session(struct cfg_session *s)
+{
+	struct cfg_session **at = &s->store->sessions;
+
+	while (*at != NULL && *at != s)
+		at = &(*at)->next;
+	if (*at != NULL)
+		*at = s->next;
+}
+
 void cfg_session_destroy(struct cfg_session *s)
 {
 	if (s == NULL)
 		return;
-	if (s->id != 0)
-		release(s);
+	if (s->id != 0) {
+		cfg_session_end(s, s->failed ? "other" : "dropped");
+		unlink_session(s);
+	}
 	for (size_t i = 0; i < s->n_groups; i++)
 		free(s->groups[i]);
 	free(s->groups);
@@ -208,29 +218,42 @@ static void write_error(FILE *f, const struct ly_ctx *ctx, const struct cfg_nc_e
 	fputs("<error-message xml:lang=\"en\">", f);
 	// The thing and the value stand beside the reason: clients show nothing but the message.
 	if (e->path[0] != '\0' && strstr(e->message, e->path) == NULL) {
-		xml_text(f, e->path);
+		cfg_xml_text(f, e->path, SIZE_MAX);
 		fputs(e->value[0] != '\0' ? " " : ": ", f);
 	}
 	if (e->value[0] != '\0') {
-		xml_text(f, e->value);
+		cfg_xml_text(f, e->value, SIZE_MAX);
 		fputs(": ", f);
 	}
-	xml_text(f, e->message);
+	cfg_xml_text(f, e->message, SIZE_MAX);
 	fputs("</error-message>", f);
 	if (e->info[0] != '\0')
 		fprintf(f, "<error-info>%s</error-info>", e->info);
 	fputs("</rpc-error>", f);
 }
 
-// The attributes of <rpc> go back as they came (RFC 6241 section 4.2).
+// The attributes of <rpc> go back as they came (RFC 6241 section 4.2), and what their prefixes
+// mean.
 static void write_attributes(FILE *f, const struct lyd_node *envelope)
 {
 	const struct lyd_node_opaq *o = (const struct lyd_node_opaq *)envelope;
+	const struct lyd_attr *first = o == NULL ? NULL : o->attr, *b;
 
-	for (const struct lyd_attr *a = o == NULL ? NULL : o->attr; a != NULL; a = a->next) {
-		fprintf(f, " %s%s%s=\"", a->name.prefix == NULL ? "" : a->name.prefix,
-			a->name.prefix == NULL ? "" : ":", a->name.name);
-		xml_text(f, a->value);
+	for (const struct lyd_attr *a = first; a != NULL; a = a->next) {
+		const char *prefix = a->name.prefix;
+
+		for (b = first; prefix != NULL && b != a; b = b->next)
+			if (b->name.prefix != NULL && strcmp(b->name.prefix, prefix) == 0)
+				break;
+		if (prefix != NULL && b == a && a->name.module_ns != NULL &&
+		    strcmp(prefix, "xml") != 0) {
+			fprintf(f, " xmlns:%s=\"", prefix);
+			cfg_xml_text(f, a->name.module_ns, SIZE_MAX);
+			fputc('"', f);
+		}
+		fprintf(f, " %s%s%s=\"", prefix == NULL ? "" : prefix, prefix == NULL ? "" : ":",
+			a->name.name);
+		cfg_xml_text(f, a->value, SIZE_MAX);
 		fputc('"', f);
 	}
 }
@@ -438,8 +461,12 @@ int cfg_session_json(struct cfg_session *s, const char *json, size_t size, char 
 	int rc;
 
 	*answer = NULL;
+	if (s->ended)
+		why = "the session has ended";
+	else if (memchr(json, '\0', size) != NULL)
+		why = "has a NUL byte";
 	if (why != NULL) {
-		cfg_nc_refuse(&c.e, "too-big", "request: %s", why);
+		cfg_nc_refuse(&c.e, s->ended ? "operation-failed" : "too-big", "request: %s", why);
 		free(text);
 		return json_refusal(answer, &c.e);
 	}
@@ -466,59 +493,87 @@ int cfg_session_json(struct cfg_session *s, const char *json, size_t size, char 
 // RFC 6241 section 8.1: both say what they can; 1.1 where both can.
 static void greet(struct cfg_session *s)
 {
-	if (strstr(s->in.msg, "<hello") == NULL && strstr(s->in.msg, ":hello") == NULL) {
-		s->ended = true;
-		return;
-	}
-	if (strstr(s->in.msg, BASE_10) == NULL && strstr(s->in.msg, BASE_11) == NULL) {
+	if ((strstr(s->in.msg, "<hello") == NULL && strstr(s->in.msg, ":hello") == NULL) ||
+	    // Only a server has one.
+	    strstr(s->in.msg, "<session-id") != NULL || strstr(s->in.msg, ":session-id") != NULL ||
+	    (strstr(s->in.msg, BASE_10) == NULL && strstr(s->in.msg, BASE_11) == NULL)) {
 		s->ended = true;
 		s->store->count.bad_hellos++;
 		return;
 	}
 	s->greeted = true;
+	s->in.max = CFG_FRAME_MAX;
 	s->in.chunked = strstr(s->in.msg, BASE_11) != NULL;
 	cfg_notify_session(s, true);
 }
 
-void cfg_session_input(struct cfg_session *s, const char *data, size_t size)
+size_t cfg_session_take(struct cfg_session *s, const char *data, size_t size)
 {
-	size_t used;
-	int rc;
+	size_t used, at = 0;
+	int rc = 0;
 
-	while (size > 0 && !s->ended) {
-		rc = cfg_frame_take(&s->in, data, size, &used);
-		data += used;
-		size -= used;
-		if (rc < 0) {
-			s->ended = true;
-			s->end_reason = "other";
-			s->store->count.dropped++;
-			return;
-		}
-		if (rc == 0)
-			continue;
+	while (rc == 0 && at < size && !s->ended) {
+		rc = cfg_frame_take(&s->in, data + at, size - at, &used);
+		at += used;
+	}
+	if (rc < 0) {
+		s->ended = true;
+		s->end_reason = "other";
+		s->store->count.dropped++;
+	} else if (rc > 0) {
 		if (s->greeted)
 			rpc(s);
 		else
 			greet(s);
 		cfg_frame_next(&s->in);
 	}
+	if (s->ended)
+		cfg_session_end(s, s->failed ? "other" : "dropped");
+	return s->ended ? size : at;
+}
+
+void cfg_session_input(struct cfg_session *s, const char *data, size_t size)
+{
+	size_t used;
+
+	for (; size > 0; data += used, size -= used)
+		used = cfg_session_take(s, data, size);
+}
+
+bool cfg_session_midway(const struct cfg_session *s)
+{
+	return s->in.size > 0;
 }
 
 const char *cfg_session_output(const struct cfg_session *s, size_t *size)
 {
 	*size = s->out_size - s->out_at;
-	return s->out + s->out_at;
+	return s->out == NULL ? "" : s->out + s->out_at;
 }
 
 void cfg_session_sent(struct cfg_session *s, size_t size)
 {
 	s->out_at += size;
+	if (s->out_at == s->out_size && s->out_cap > KEPT_MAX) {
+		free(s->out);
+		s->out = NULL;
+		s->out_at = s->out_size = s->out_cap = 0;
+	}
 }
 
 bool cfg_session_ended(const struct cfg_session *s)
 {
 	return s->ended;
+}
+
+bool cfg_session_failed(const struct cfg_session *s)
+{
+	return s->failed;
+}
+
+bool cfg_session_subscribed(const struct cfg_session *s)
+{
+	return s->subscribed;
 }
 
 bool cfg_session_greeted(const struct cfg_session *s)

@@ -13,27 +13,40 @@
 
 #include "weir_log.h"
 
-enum { WRITE_DEADLINE_S = 10, BACKLOG = 64, ACCEPTS = 16 };
+enum {
+	WRITE_DEADLINE_S = 10,
+	CLOSE_DEADLINE_S = 60, // for all that is left
+	BACKLOG = 64,
+	ACCEPTS = 16,
+	HOLD = 1 << 20,	    // unread bytes above which nothing more is done for a client
+	KEPT_MAX = 1 << 16, // of a buffer that is empty
+};
 
 static void watch(struct ctl_conn *c)
 {
-	int want = (c->closing ? 0 : EV_READ) | (c->out_at < c->out_size ? EV_WRITE : 0);
+	bool reads = !c->closing && c->out_size - c->out_at <= HOLD;
+	int want = (reads && !c->more ? EV_READ : 0) | (c->out_at < c->out_size ? EV_WRITE : 0);
 
+	if (!reads)
+		ev_timer_stop(c->loop, &c->turn);
+	else if (c->more && !ev_is_active(&c->turn))
+		ev_timer_start(c->loop, &c->turn);
 	if ((c->io.events & (EV_READ | EV_WRITE)) == want)
 		return;
 	ev_io_stop(c->loop, &c->io);
 	ev_io_set(&c->io, c->io.fd, want);
 	ev_io_start(c->loop, &c->io);
-	if ((want & EV_WRITE) != 0)
-		ev_timer_again(c->loop, &c->deadline);
-	else
+	if ((want & EV_WRITE) == 0)
 		ev_timer_stop(c->loop, &c->deadline);
+	else if (!ev_is_active(&c->deadline))
+		ev_timer_again(c->loop, &c->deadline);
 }
 
 void ctl_conn_close(struct ctl_conn *c)
 {
 	ev_io_stop(c->loop, &c->io);
 	ev_timer_stop(c->loop, &c->deadline);
+	ev_timer_stop(c->loop, &c->turn);
 	close(c->io.fd);
 	free(c->out);
 	c->ops->closed(c);
@@ -53,8 +66,13 @@ static bool write_some(struct ctl_conn *c)
 	}
 	if (n > 0) {
 		c->out_at += (size_t)n;
-		if (ev_is_active(&c->deadline))
+		if (ev_is_active(&c->deadline) && !c->closing)
 			ev_timer_again(c->loop, &c->deadline);
+	}
+	if (c->out_at == c->out_size && c->out_cap > KEPT_MAX) {
+		free(c->out);
+		c->out = NULL;
+		c->out_at = c->out_size = c->out_cap = 0;
 	}
 	if (c->closing && c->out_at == c->out_size) {
 		ctl_conn_close(c);
@@ -71,8 +89,25 @@ static void on_io(struct ev_loop *loop, struct ev_io *io, int revents)
 	(void)loop;
 	if ((revents & EV_WRITE) != 0 && !write_some(c))
 		return;
-	if ((revents & EV_READ) != 0 && !c->closing)
+	if ((revents & EV_READ) != 0 && (c->io.events & EV_READ) != 0)
 		c->ops->input(c);
+}
+
+static void on_turn(struct ev_loop *loop, struct ev_timer *t, int revents)
+{
+	struct ctl_conn *c = t->data;
+
+	(void)loop;
+	(void)revents;
+	c->more = false;
+	watch(c);
+	c->ops->input(c);
+}
+
+void ctl_conn_again(struct ctl_conn *c)
+{
+	c->more = true;
+	watch(c);
 }
 
 static void on_deadline(struct ev_loop *loop, struct ev_timer *t, int revents)
@@ -92,7 +127,8 @@ void ctl_conn_init(struct ctl_conn *c, struct ev_loop *loop, int fd, const struc
 	c->ops = ops;
 	ev_io_init(&c->io, on_io, fd, EV_READ);
 	ev_timer_init(&c->deadline, on_deadline, 0, WRITE_DEADLINE_S);
-	c->io.data = c->deadline.data = c;
+	ev_timer_init(&c->turn, on_turn, 0, 0);
+	c->io.data = c->deadline.data = c->turn.data = c;
 	ev_io_start(loop, &c->io);
 }
 
@@ -127,7 +163,11 @@ bool ctl_conn_put(struct ctl_conn *c, const void *data, size_t size, size_t max)
 void ctl_conn_finish(struct ctl_conn *c)
 {
 	c->closing = true;
+	c->deadline.repeat = CLOSE_DEADLINE_S;
+	ev_timer_stop(c->loop, &c->deadline); // watch() starts it anew
 	watch(c);
+	if (c->out_at < c->out_size)
+		ev_timer_again(c->loop, &c->deadline);
 	// Nothing to write means no event that would end it.
 	if (c->out_at == c->out_size)
 		ctl_conn_close(c);

@@ -1,5 +1,6 @@
 // UNIX sockets of the main loop: a listener, and connections with a write buffer and a deadline. A
-// client that does not read is cut, never waited for. Who a client is, the kernel says.
+// client that does not read is cut, never waited for, and is not read from while much of what it
+// asked for is still to be taken. Who a client is, the kernel says.
 //
 // The owner embeds struct ctl_conn and gives its two functions; both may be called from any turn of
 // the loop. thread: main.
@@ -19,8 +20,9 @@
 struct ctl_conn;
 
 struct ctl_conn_ops {
-	const char *name;		      // for the log
-	void (*input)(struct ctl_conn *conn); // there is something to read
+	const char *name; // for the log
+	// There is something to read, or ctl_conn_again() was called.
+	void (*input)(struct ctl_conn *conn);
 	void (*closed)(
 		struct ctl_conn *conn); // conn is out of the loop and its socket closed; free it
 };
@@ -30,9 +32,11 @@ struct ctl_conn {
 	const struct ctl_conn_ops *ops;
 	struct ev_io io;
 	struct ev_timer deadline; // no progress in writing
+	struct ev_timer turn;	  // the next one, of who has more to do
 	char *out;
 	size_t out_size, out_at, out_cap;
 	bool closing; // what is buffered is still written, then the connection ends
+	bool more;    // not all that was read is done
 };
 
 void ctl_conn_init(struct ctl_conn *conn, struct ev_loop *loop, int fd,
@@ -41,6 +45,9 @@ void ctl_conn_init(struct ctl_conn *conn, struct ev_loop *loop, int fd,
 void ctl_conn_close(struct ctl_conn *conn);
 // After what is buffered was sent.
 void ctl_conn_finish(struct ctl_conn *conn);
+// Not all that was read is done: input() is called again in the next turn of the loop, after others
+// had theirs, as soon as the client has taken most of its answers.
+void ctl_conn_again(struct ctl_conn *conn);
 // Append to what the client is to get. returns false when more than max bytes would be unread, or
 // memory is short; nothing was appended then
 bool ctl_conn_put(struct ctl_conn *conn, const void *data, size_t size, size_t max);

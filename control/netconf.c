@@ -1,8 +1,10 @@
 // NETCONF sessions: sshd's subsystem (weir-netconf) and local clients, on netconf.sock beside the
-// socket of local tools. Bytes go to and from the engine in config/; nothing is waited for.
+// socket of local tools. Bytes go to and from the engine in config/; nothing is waited for. One
+// message of a client is done in a turn of the loop, so many at once delay others by one each.
 //
 // When all places are taken, one that has not said hello yet gives way, the oldest first: who only
-// connects keeps nobody out.
+// connects keeps nobody out. For root, whom access control does not bind, the session of another
+// user that was idle longest gives way.
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,13 +19,18 @@ enum {
 	SESSIONS_MAX = 64,
 	READ_BYTES = 65536,
 	OUT_MAX = 64 << 20,
+	MESSAGE_S = 120, // from a message's first byte to its last
 };
 
 struct nc_client {
 	struct ctl_conn conn; // first
 	struct ctl_netconf *server;
 	struct cfg_session *session;
-	ev_tstamp since; // heard from last
+	bool recovery;
+	ev_tstamp since; // it came, or its last whole message
+	ev_tstamp began; // the message that is coming; 0 = none
+	size_t at, size; // of bytes
+	char bytes[READ_BYTES];
 };
 
 struct ctl_netconf {
@@ -32,6 +39,7 @@ struct ctl_netconf {
 	struct ev_timer tick;
 	struct nc_client *clients[SESSIONS_MAX];
 	bool busy; // output is being carried
+	struct weir_limit full, slow;
 };
 
 static void on_closed(struct ctl_conn *conn)
@@ -58,6 +66,10 @@ static void carry(struct nc_client *cl)
 		return;
 	}
 	cfg_session_sent(cl->session, size);
+	if (cfg_session_failed(cl->session)) {
+		ctl_conn_close(&cl->conn);
+		return;
+	}
 	if (cfg_session_ended(cl->session) && !cl->conn.closing)
 		ctl_conn_finish(&cl->conn);
 }
@@ -74,43 +86,81 @@ void ctl_netconf_flush(struct ctl *c)
 		for (uint32_t i = 0; i < SESSIONS_MAX; i++)
 			if (n->clients[i] != NULL)
 				carry(n->clients[i]);
+	ctl_server_reap(c);
 	n->busy = false;
+}
+
+// returns false when the connection is gone
+static bool read_some(struct nc_client *cl)
+{
+	ssize_t n = read(cl->conn.io.fd, cl->bytes, sizeof(cl->bytes));
+
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
+		ctl_conn_close(&cl->conn);
+		return false;
+	}
+	cl->at = 0;
+	cl->size = n > 0 ? (size_t)n : 0;
+	return true;
 }
 
 static void on_input(struct ctl_conn *conn)
 {
-	static char bytes[READ_BYTES]; // main thread only
 	struct nc_client *cl = (struct nc_client *)conn;
 	struct ctl *c = cl->server->ctl;
-	ssize_t n = read(conn->io.fd, bytes, sizeof(bytes));
+	ev_tstamp now = ev_now(conn->loop);
 
-	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
-		ctl_conn_close(conn);
+	if (cl->at == cl->size && !read_some(cl))
 		return;
+	cl->at += cfg_session_take(cl->session, cl->bytes + cl->at, cl->size - cl->at);
+	if (!cfg_session_midway(cl->session)) {
+		cl->since = now;
+		cl->began = 0;
+	} else if (cl->began == 0) {
+		cl->began = now;
 	}
-	cl->since = ev_now(conn->loop);
-	if (n > 0)
-		cfg_session_input(cl->session, bytes, (size_t)n);
+	if (cl->at < cl->size)
+		ctl_conn_again(conn);
 	ctl_netconf_flush(c);
 }
 
 static const struct ctl_conn_ops ops = { "netconf", on_input, on_closed };
 
-// A place for one more. returns SESSIONS_MAX when all are taken by sessions that have begun
-static uint32_t place(struct ctl_netconf *n)
+// Who gives way: one that has not begun; for root, also one of another user.
+static bool may_go(const struct nc_client *cl, bool recovery)
 {
-	uint32_t oldest = SESSIONS_MAX;
+	return !cfg_session_greeted(cl->session) || (recovery && !cl->recovery);
+}
+
+static bool sooner(const struct nc_client *a, const struct nc_client *b)
+{
+	bool begun = cfg_session_greeted(a->session);
+
+	return begun != cfg_session_greeted(b->session) ? !begun : a->since < b->since;
+}
+
+// A place for one more. returns SESSIONS_MAX when all are taken by sessions that stay
+static uint32_t place(struct ctl_netconf *n, bool recovery)
+{
+	uint32_t max = n->ctl->running->management.max_sessions, used = 0;
+	uint32_t go = SESSIONS_MAX, empty = SESSIONS_MAX;
 
 	for (uint32_t i = 0; i < SESSIONS_MAX; i++) {
-		if (n->clients[i] == NULL)
-			return i;
-		if (!cfg_session_greeted(n->clients[i]->session) &&
-		    (oldest == SESSIONS_MAX || n->clients[i]->since < n->clients[oldest]->since))
-			oldest = i;
+		const struct nc_client *cl = n->clients[i];
+
+		if (cl == NULL) {
+			empty = empty == SESSIONS_MAX ? i : empty;
+			continue;
+		}
+		used++;
+		if (may_go(cl, recovery) && (go == SESSIONS_MAX || sooner(cl, n->clients[go])))
+			go = i;
 	}
-	if (oldest < SESSIONS_MAX)
-		ctl_conn_close(&n->clients[oldest]->conn);
-	return oldest;
+	if (used < max && empty < SESSIONS_MAX)
+		return empty;
+	if (go < SESSIONS_MAX)
+		ctl_conn_close(&n->clients[go]->conn);
+	return go;
 }
 
 static int client_create(struct ctl_netconf *n, int fd, const struct ctl_peer *peer,
@@ -130,6 +180,7 @@ static int client_create(struct ctl_netconf *n, int fd, const struct ctl_peer *p
 		return -ENOMEM;
 	}
 	cl->server = n;
+	cl->recovery = peer->recovery;
 	cl->since = ev_now(n->ctl->loop);
 	ctl_conn_init(&cl->conn, n->ctl->loop, fd, &ops);
 	*out = cl;
@@ -143,14 +194,53 @@ static void on_accepted(void *arg, int fd)
 	uint32_t at = SESSIONS_MAX;
 
 	if (ctl_peer_read(fd, &peer) == 0)
-		at = place(n);
+		at = place(n, peer.recovery);
 	if (at == SESSIONS_MAX || client_create(n, fd, &peer, &n->clients[at]) < 0) {
-		weir_log(WEIR_WARNING, "netconf: a client was turned away: %d sessions are open",
-			 SESSIONS_MAX);
+		weir_log_limited(
+			&n->full, WEIR_WARNING,
+			"netconf: a client of %s was turned away: max-sessions %u is reached",
+			peer.user, n->ctl->running->management.max_sessions);
 		close(fd);
+		at = SESSIONS_MAX;
 	}
 	ctl_peer_fini(&peer);
+	// Its hello may be here already: before a flood of others takes its place.
+	if (at < SESSIONS_MAX)
+		on_input(&n->clients[at]->conn);
 	ctl_netconf_flush(n->ctl);
+}
+
+// Has it had its time? returns what for, or NULL
+static const char *overdue(const struct nc_client *cl, const struct cfg_management *m)
+{
+	ev_tstamp now = ev_now(cl->conn.loop);
+
+	if (!cfg_session_greeted(cl->session))
+		return now - cl->since > m->hello_timeout_s ? "hello-timeout" : NULL;
+	if (cl->began != 0 && now - cl->began > MESSAGE_S)
+		return "the end of a message";
+	// Who waits for an answer or for notifications is not idle.
+	if (m->idle_timeout_s == 0 || cfg_session_subscribed(cl->session) ||
+	    ctl_conn_unread(&cl->conn) > 0 || now - cl->since <= m->idle_timeout_s)
+		return NULL;
+	return "idle-timeout";
+}
+
+static void end_overdue(struct ctl_netconf *n)
+{
+	for (uint32_t i = 0; i < SESSIONS_MAX; i++) {
+		struct nc_client *cl = n->clients[i];
+		const char *what;
+
+		if (cl == NULL || cl->conn.closing)
+			continue;
+		what = overdue(cl, &n->ctl->running->management);
+		if (what == NULL)
+			continue;
+		weir_log_limited(&n->slow, WEIR_INFO, "netconf: session %u ends: %s",
+				 cfg_session_id(cl->session), what);
+		cfg_session_end(cl->session, "timeout");
+	}
 }
 
 static void on_tick(struct ev_loop *loop, struct ev_timer *t, int revents)
@@ -160,6 +250,7 @@ static void on_tick(struct ev_loop *loop, struct ev_timer *t, int revents)
 	(void)loop;
 	(void)revents;
 	cfg_store_tick(n->ctl->store);
+	end_overdue(n);
 	ctl_netconf_flush(n->ctl);
 }
 

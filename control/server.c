@@ -20,7 +20,7 @@ enum {
 	OUT_MAX = 64 << 20,
 	TAP_OUT_MAX = 4 << 20,
 	TAP_BURST = 64,
-	LINE_MAX_BYTES = 16 << 20, // a configuration that is loaded
+	LINE_MAX_BYTES = 16 << 20, // a configuration that is loaded, as a JSON string
 };
 
 struct client {
@@ -28,9 +28,13 @@ struct client {
 	struct ctl_server *server;
 	struct cfg_session *session;
 	char *in;
-	size_t in_size, in_cap;
+	size_t in_size, in_cap, in_seen; // seen: no end of a line before
+	bool asked;			 // once, at least
+	bool recovery;
+	ev_tstamp since; // it came, or its last request
 	bool tapping;
-	bool deaf; // what it still sends is thrown away
+	bool again; // another request is there
+	bool deaf;  // what it still sends is thrown away
 	uint8_t tap_kind;
 	bool tap_ending;
 	uint32_t tap_left; // frames until the end; 0 = no end
@@ -43,6 +47,7 @@ struct ctl_server {
 	struct client *clients[MAX_CLIENTS];
 	struct client *tapper;	  // the one client with a tap
 	uint64_t tap_client_lost; // records that did not fit the client's buffer
+	struct weir_limit full;
 };
 
 static void on_closed(struct ctl_conn *conn)
@@ -312,25 +317,33 @@ static bool client_room(struct client *cl)
 	return true;
 }
 
-static void client_lines(struct client *cl)
+// One request, if a whole one is there. returns whether there may be another
+static bool client_line(struct client *cl)
 {
-	size_t at = 0;
-	char *nl;
+	char *nl = memchr(cl->in + cl->in_seen, '\n', cl->in_size - cl->in_seen);
+	size_t used;
 
-	while (!cl->tapping && (nl = memchr(cl->in + at, '\n', cl->in_size - at)) != NULL) {
-		size_t used = (size_t)(nl - cl->in) + 1 - at;
-
-		request_serve(cl, cl->in + at, used - 1);
-		at += used;
+	cl->in_seen = cl->in_size;
+	if (nl == NULL)
+		return false;
+	used = (size_t)(nl - cl->in) + 1;
+	cl->asked = true;
+	cl->since = ev_now(cl->conn.loop);
+	request_serve(cl, cl->in, used - 1);
+	memmove(cl->in, cl->in + used, cl->in_size - used);
+	cl->in_size -= used;
+	cl->in_seen = 0;
+	if (cl->in_size == 0 && cl->in_cap > CFG_REQUEST_MAX) {
+		free(cl->in);
+		cl->in = NULL;
+		cl->in_cap = 0;
 	}
-	memmove(cl->in, cl->in + at, cl->in_size - at);
-	cl->in_size -= at;
+	return cl->in_size > 0;
 }
 
-static void on_input(struct ctl_conn *conn)
+// returns false when there is nothing new, or the connection is gone
+static bool client_read(struct client *cl)
 {
-	struct client *cl = (struct client *)conn;
-	struct ctl *c = cl->server->ctl;
 	ssize_t n;
 
 	if (!client_room(cl)) {
@@ -340,24 +353,46 @@ static void on_input(struct ctl_conn *conn)
 		cl->deaf = true; // closing now would take the answer from it
 		cl->in_size = 0;
 	}
-	n = read(conn->io.fd, cl->in + cl->in_size, cl->in_cap - cl->in_size);
+	n = read(cl->conn.io.fd, cl->in + cl->in_size, cl->in_cap - cl->in_size);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
+		return false;
 	if (n <= 0) {
 		// It will ask no more, but may still read what it asked for.
 		if (n < 0 || cl->tapping)
-			ctl_conn_close(conn);
+			ctl_conn_close(&cl->conn);
 		else
-			ctl_conn_finish(conn);
-		return;
+			ctl_conn_finish(&cl->conn);
+		return false;
 	}
 	if (cl->tapping || cl->deaf)
-		return;
+		return false;
 	cl->in_size += (size_t)n;
-	client_lines(cl);
+	return true;
+}
+
+// One request in a turn of the loop.
+static void on_input(struct ctl_conn *conn)
+{
+	struct client *cl = (struct client *)conn;
+	struct ctl *c = cl->server->ctl;
+
+	if (!cl->again && !client_read(cl))
+		return;
+	cl->again = client_line(cl) && !cl->tapping && !conn->closing;
 	if (conn->closing)
 		ctl_conn_finish(conn);
+	else if (cl->again)
+		ctl_conn_again(conn);
 	ctl_netconf_flush(c);
+}
+
+void ctl_server_reap(struct ctl *c)
+{
+	struct ctl_server *s = c->server;
+
+	for (uint32_t i = 0; s != NULL && i < MAX_CLIENTS; i++)
+		if (s->clients[i] != NULL && cfg_session_failed(s->clients[i]->session))
+			ctl_conn_close(&s->clients[i]->conn);
 }
 
 static const struct ctl_conn_ops ops = { "local tool", on_input, on_closed };
@@ -378,8 +413,32 @@ static struct client *client_create(struct ctl_server *s, int fd, const struct c
 		return NULL;
 	}
 	cl->server = s;
+	cl->recovery = peer->recovery;
+	cl->since = ev_now(s->ctl->loop);
 	ctl_conn_init(&cl->conn, s->ctl->loop, fd, &ops);
 	return cl;
+}
+
+// A place for one more. When all are taken, who never asked anything gives way, the oldest first;
+// for root, also who is not root. returns MAX_CLIENTS when all stay
+static uint32_t place(struct ctl_server *s, bool recovery)
+{
+	uint32_t go = MAX_CLIENTS;
+
+	for (uint32_t i = 0; i < MAX_CLIENTS; i++) {
+		const struct client *cl = s->clients[i],
+				    *g = go < MAX_CLIENTS ? s->clients[go] : NULL;
+
+		if (cl == NULL)
+			return i;
+		if (cl->asked && !(recovery && !cl->recovery))
+			continue;
+		if (g == NULL || (cl->asked != g->asked ? g->asked : cl->since < g->since))
+			go = i;
+	}
+	if (go < MAX_CLIENTS)
+		ctl_conn_close(&s->clients[go]->conn);
+	return go;
 }
 
 static void on_accepted(void *arg, int fd)
@@ -389,18 +448,20 @@ static void on_accepted(void *arg, int fd)
 		"\"too many local tools are connected\"}}\n";
 	struct ctl_server *s = arg;
 	struct ctl_peer peer = { 0 };
-	uint32_t i = 0;
+	uint32_t i = MAX_CLIENTS;
 
-	while (i < MAX_CLIENTS && s->clients[i] != NULL)
-		i++;
-	if (i < MAX_CLIENTS && ctl_peer_read(fd, &peer) == 0)
+	if (ctl_peer_read(fd, &peer) == 0)
+		i = place(s, peer.recovery);
+	if (i < MAX_CLIENTS)
 		s->clients[i] = client_create(s, fd, &peer);
 	ctl_peer_fini(&peer);
-	if (i < MAX_CLIENTS && s->clients[i] != NULL)
+	if (i < MAX_CLIENTS && s->clients[i] != NULL) {
+		on_input(&s->clients[i]->conn); // before a flood of others takes its place
 		return;
+	}
 	// Best effort: the socket's buffer is empty, so a line fits.
 	if (write(fd, full, sizeof(full) - 1) < 0)
-		weir_log(WEIR_WARNING, "local tool: turned away");
+		weir_log_limited(&s->full, WEIR_WARNING, "local tool: turned away");
 	close(fd);
 }
 

@@ -21,7 +21,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CFG_FRAME_MAX (16u << 20) // largest message taken, bytes
+// Largest message taken, bytes: as large as a configuration may be (CFG_FILE_MAX). 4,096 ports in
+// XML are 1.2 MiB; the main loop waits while one message is read.
+#define CFG_FRAME_MAX (8u << 20)
 
 struct cfg_frame {
 	char *msg; // the message so far; NUL-terminated when complete

@@ -112,13 +112,21 @@ struct cfg_client {
 int cfg_session_create(struct cfg_store *s, const struct cfg_client *client, bool netconf,
 		       struct cfg_session **out);
 
-// Ends it: its locks are released, a candidate that it locked is discarded, an unconfirmed commit
-// bound to it is rolled back.
-void cfg_session_destroy(struct cfg_session *s);
+// It ends now: its locks are released, a candidate that it locked is discarded, an unconfirmed
+// commit bound to it is rolled back. It takes nothing any more; what it has to say may be sent.
+//
+// why      termination-reason of RFC 6470: "closed", "timeout", ..
+void cfg_session_end(struct cfg_session *s, const char *why);
+void cfg_session_destroy(struct cfg_session *s); // ends it, where it has not ended
 uint32_t cfg_session_id(const struct cfg_session *s);
 
 // Take bytes of a NETCONF client. Everything that can be answered is answered.
 void cfg_session_input(struct cfg_session *s, const char *data, size_t size);
+// The same, but at most one message: who sends many at once lets others have their turn.
+// returns how many bytes were taken; all of them when the session has ended
+size_t cfg_session_take(struct cfg_session *s, const char *data, size_t size);
+// A message has begun and not ended.
+bool cfg_session_midway(const struct cfg_session *s);
 
 // One request of a local tool, RFC 7951.
 //
@@ -134,6 +142,9 @@ void cfg_session_sent(struct cfg_session *s, size_t size);
 
 // The session has ended, or was killed by another: send what is left, then close.
 bool cfg_session_ended(const struct cfg_session *s);
+// It was killed, or cannot go on: close at once.
+bool cfg_session_failed(const struct cfg_session *s);
+bool cfg_session_subscribed(const struct cfg_session *s);
 // Hellos were exchanged.
 bool cfg_session_greeted(const struct cfg_session *s);
 

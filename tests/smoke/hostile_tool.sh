@@ -9,12 +9,11 @@ printf 'not json\n' | socat -t 2 - UNIX-CONNECT:"$WEIR_SOCKET" | grep -q '"ok":f
 head -c 17000000 /dev/zero | tr '\0' 'x' | socat -t 2 - UNIX-CONNECT:"$WEIR_SOCKET" 2>/dev/null | grep -q 'too long'
 printf '%s\n%s\n' '{"weir-operations:ping":{}}' '{"weir-operations:ping":{}}' | socat -t 2 - UNIX-CONNECT:"$WEIR_SOCKET" | grep -c '"ok":true' | grep -qx 2
 
-# Many silent clients take all places; when they go, the places are free again.
+# Many silent clients keep nobody out.
 pids=()
 for _ in $(seq 40); do socat -u UNIX-CONNECT:"$WEIR_SOCKET" - >/dev/null 2>&1 & pids+=($!); done
 sleep 0.5
-kill "${pids[@]}" 2>/dev/null || true
-for _ in $(seq 50); do "$weir" ping >/dev/null 2>&1 && break; sleep 0.1; done
 "$weir" ping | grep -qx alive
+kill "${pids[@]}" 2>/dev/null || true
 "$weir" capture nowhere -w - 2>&1 | grep -q 'no port of that name'
-[ "$("$weir" nonsense 2>&1 | head -1)" = "weir: nonsense: no such command (weir --help lists them)" ]
+[[ $("$weir" nonsense 2>&1) == "weir: nonsense: no such command; expected: show, "* ]]
