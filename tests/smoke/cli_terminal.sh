@@ -81,8 +81,9 @@ n.wait("uncommitted changes of session"); n.prompt(TOP)
 n.raw = b""
 has(n.command("compare", TOP), "+  vlan 30;")
 assert b"\x1b[3" not in n.raw, n.raw
-n.keys("quit\r"); n.wait("Leave them there?"); n.keys("no\r"); n.prompt(TOP)
-n.keys("quit\r"); n.wait("discard] "); n.keys("yes\r"); n.prompt(OPER)
+asked = lambda: n.came > n.mark and n.line().endswith("Leave them there? [yes/no/discard] ")
+n.keys("quit\r"); n.until("the question", asked); n.keys("no\r"); n.prompt(TOP)
+n.keys("quit\r"); n.until("the question", asked); n.keys("yes\r"); n.prompt(OPER)
 n.keys("\x04"); assert n.end() == 0
 
 print("- a confirmed commit survives its terminal and is confirmed from another")
