@@ -18,6 +18,7 @@ enum {
 	CLOSE_DEADLINE_S = 60, // for all that is left
 	BACKLOG = 64,
 	ACCEPTS = 16,
+	ACCEPT_AGAIN_S = 1,
 	HOLD = 1 << 20,	    // unread bytes above which nothing more is done for a client
 	KEPT_MAX = 1 << 16, // of a buffer that is empty
 };
@@ -212,17 +213,33 @@ void ctl_peer_fini(struct ctl_peer *p)
 	p->n_groups = 0;
 }
 
+static void on_again(struct ev_loop *loop, struct ev_timer *t, int revents)
+{
+	struct ctl_listener *l = t->data;
+
+	(void)revents;
+	ev_io_start(loop, &l->io);
+}
+
 static void on_accept(struct ev_loop *loop, struct ev_io *io, int revents)
 {
 	struct ctl_listener *l = io->data;
 
-	(void)loop;
 	(void)revents;
 	for (int i = 0; i < ACCEPTS; i++) {
 		int fd = accept4(io->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-		if (fd < 0)
+		if (fd < 0 && (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED))
 			return;
+		// Without a descriptor the client stays in the queue, and the socket readable: ask
+		// again later, instead of all the time.
+		if (fd < 0) {
+			weir_log(WEIR_WARNING, "%s: accept: %s", l->path, strerror(errno));
+			ev_io_stop(loop, io);
+			ev_timer_set(&l->again, ACCEPT_AGAIN_S, 0);
+			ev_timer_start(loop, &l->again);
+			return;
+		}
 		l->accepted(l->arg, fd);
 	}
 }
@@ -270,7 +287,8 @@ int ctl_listener_start(struct ctl_listener *l, struct ev_loop *loop, struct cfg_
 		return rc;
 	}
 	ev_io_init(&l->io, on_accept, fd, EV_READ);
-	l->io.data = l;
+	ev_timer_init(&l->again, on_again, 0, 0);
+	l->io.data = l->again.data = l;
 	ev_io_start(loop, &l->io);
 	memset(err, 0, sizeof(*err));
 	return 0;
@@ -281,6 +299,7 @@ void ctl_listener_stop(struct ctl_listener *l, struct ev_loop *loop)
 	if (l->io.data == NULL)
 		return;
 	ev_io_stop(loop, &l->io);
+	ev_timer_stop(loop, &l->again);
 	close(l->io.fd);
 	unlink(l->path);
 	l->io.data = NULL;

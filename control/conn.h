@@ -69,6 +69,7 @@ void ctl_peer_fini(struct ctl_peer *p);
 
 struct ctl_listener {
 	struct ev_io io;
+	struct ev_timer again; // accept, after descriptors ran out
 	char path[108];
 	void (*accepted)(void *arg, int fd);
 	void *arg;
