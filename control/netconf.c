@@ -200,23 +200,19 @@ static int client_create(struct ctl_netconf *n, int fd, const struct ctl_peer *p
 	return 0;
 }
 
-static void on_accepted(void *arg, int fd)
+static void on_accepted(void *arg, int fd, const struct ctl_peer *peer)
 {
 	struct ctl_netconf *n = arg;
-	struct ctl_peer peer;
-	uint32_t at = SESSIONS_MAX;
+	uint32_t at = place(n, peer->recovery);
 
-	if (ctl_peer_read(fd, &peer) == 0)
-		at = place(n, peer.recovery);
-	if (at == SESSIONS_MAX || client_create(n, fd, &peer, &n->clients[at]) < 0) {
+	if (at == SESSIONS_MAX || client_create(n, fd, peer, &n->clients[at]) < 0) {
 		weir_log_limited(
 			&n->full, WEIR_WARNING,
 			"netconf: a client of %s was turned away: max-sessions %u is reached",
-			peer.user, n->ctl->running->management.max_sessions);
+			peer->user, n->ctl->running->management.max_sessions);
 		close(fd);
 		at = SESSIONS_MAX;
 	}
-	ctl_peer_fini(&peer);
 	// Its hello may be here already: before a flood of others takes its place.
 	if (at < SESSIONS_MAX)
 		on_input(&n->clients[at]->conn);
