@@ -148,6 +148,7 @@ static int commit_confirmed(struct cfg_call *c, struct cfg_commit *who)
 		return cfg_nc_refuse(&c->e, "operation-failed", "out of memory");
 	who->wait = &wait;
 	if (cfg_store_commit(c->store, c->store->candidate, who, &c->e) < 0) {
+		cfg_call_hide_error(c, c->store->candidate);
 		lyd_free_all(backup);
 		return -EINVAL;
 	}
@@ -175,8 +176,10 @@ int cfg_rpc_commit(struct cfg_call *c)
 		return commit_confirmed(c, &who);
 	if (cfg_child(c->op, "persist") != NULL)
 		return cfg_nc_refuse(&c->e, "invalid-value", "persist: only with confirmed");
-	if (cfg_store_commit(c->store, c->store->candidate, &who, &c->e) < 0)
+	if (cfg_store_commit(c->store, c->store->candidate, &who, &c->e) < 0) {
+		cfg_call_hide_error(c, c->store->candidate);
 		return -EINVAL;
+	}
 	settle(c->store);
 	if (waited)
 		cfg_notify_confirm(c->store, "complete", c->s);

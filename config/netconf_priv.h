@@ -169,6 +169,13 @@ int cfg_call_edit(struct cfg_call *c, struct lyd_node *next, bool only_test);
 // --- access.c: NACM (RFC 8341)
 
 int cfg_call_may_exec(struct cfg_call *c);
+// Is the tree a valid configuration? What is said of it tells nothing that the session may not
+// read.
+int cfg_call_check(struct cfg_call *c, const struct lyd_node *tree);
+// The same for c->e, which is about that tree.
+void cfg_call_hide_error(struct cfg_call *c, const struct lyd_node *tree);
+// May the session read all that the candidate changes?
+int cfg_call_may_see_changes(struct cfg_call *c);
 // cfg_edit for this session.
 int cfg_call_edit_tree(struct cfg_call *c, struct lyd_node **tree, const struct lyd_node *edit,
 		       const char *default_op);

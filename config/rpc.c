@@ -108,7 +108,7 @@ int cfg_call_edit(struct cfg_call *c, struct lyd_node *next, bool only_test)
 
 	if (!only_test)
 		return candidate_becomes(c, next);
-	rc = cfg_store_check(c->store, next, NULL, &c->e);
+	rc = cfg_call_check(c, next);
 	lyd_free_all(next);
 	return rc;
 }
@@ -132,8 +132,7 @@ static int edit(struct cfg_call *c, const struct lyd_node *config)
 		return cfg_nc_refuse(&c->e, "operation-failed", "out of memory");
 	if (cfg_call_edit_tree(c, &next, any->value.tree,
 			       default_op == NULL ? "merge" : default_op) < 0 ||
-	    (test != NULL && strcmp(test, "test-then-set") == 0 &&
-	     cfg_store_check(c->store, next, NULL, &c->e) < 0)) {
+	    (test != NULL && strcmp(test, "test-then-set") == 0 && cfg_call_check(c, next) < 0)) {
 		lyd_free_all(next);
 		return -EINVAL;
 	}
@@ -211,7 +210,7 @@ static int copy_config(struct cfg_call *c)
 		lyd_free_all(tree);
 		return -EINVAL;
 	}
-	rc = cfg_store_check(c->store, tree, NULL, &c->e);
+	rc = cfg_call_check(c, tree);
 	if (rc == 0)
 		rc = cfg_call_check_write(c, old, tree);
 	if (rc == 0)
@@ -240,7 +239,7 @@ static int validate(struct cfg_call *c)
 
 	if (cfg_call_source(c, "source", &tree) < 0)
 		return -EINVAL;
-	rc = cfg_store_check(c->store, tree, NULL, &c->e);
+	rc = cfg_call_check(c, tree);
 	lyd_free_all(tree);
 	return rc;
 }

@@ -390,8 +390,11 @@ int cfg_rpc_plan(struct cfg_call *c)
 	struct cfg_error err = { 0 };
 	struct cfg *next;
 	char *text = NULL;
-	int rc = cfg_store_check(c->store, c->store->candidate, &next, &c->e);
+	// The plan names ports and machines, whoever reads it.
+	int rc = cfg_call_may_see_changes(c);
 
+	if (rc == 0)
+		rc = cfg_store_check(c->store, c->store->candidate, &next, &c->e);
 	if (rc < 0)
 		return rc;
 	rc = h->plan(h->arg, next, &text, &err);
