@@ -145,6 +145,13 @@ int cfg_store_startup(const struct cfg_store *s, struct lyd_node **out, struct c
 int cfg_store_history(const struct cfg_store *s, uint32_t n, struct cfg_commit_head *head,
 		      struct lyd_node **out, struct cfg_nc_error *e);
 
+// --- rebase.c
+
+// What makes `mine` of `old`, done to `onto`. *out: lyd_free_all(); NULL on failure
+// returns 0; -EAGAIN, -EINVAL: it does not fit; -ENOMEM
+int cfg_rebase(const struct lyd_node *old, const struct lyd_node *mine, const struct lyd_node *onto,
+	       struct lyd_node **out);
+
 // --- confirm.c: confirmed commit (RFC 6241 section 8.4)
 
 int cfg_rpc_commit(struct cfg_call *c);
@@ -163,26 +170,35 @@ int cfg_call_any(struct cfg_call *c, const char *name, struct lyd_node *tree);
 // May this session change the datastore (locks)?
 int cfg_call_may_write(struct cfg_call *c, enum cfg_ds ds);
 
-// Check an edit: the candidate becomes *next (taken, also on failure), or it is only looked at.
-int cfg_call_edit(struct cfg_call *c, struct lyd_node *next, bool only_test);
+enum cfg_edit_test { CFG_EDIT_SET, CFG_EDIT_TEST_THEN_SET, CFG_EDIT_TEST_ONLY };
+
+// The candidate becomes *next (taken, also on failure), if access control lets it, and, where it is
+// to be tested, it is valid.
+int cfg_call_edit(struct cfg_call *c, struct lyd_node *next, enum cfg_edit_test test);
 
 // --- access.c: NACM (RFC 8341)
 
 int cfg_call_may_exec(struct cfg_call *c);
-// Is the tree a valid configuration? What is said of it tells nothing that the session may not
-// read.
-int cfg_call_check(struct cfg_call *c, const struct lyd_node *tree);
-// The same for c->e, which is about that tree.
-void cfg_call_hide_error(struct cfg_call *c, const struct lyd_node *tree);
-// May the session read all that the candidate changes?
-int cfg_call_may_see_changes(struct cfg_call *c);
 // cfg_edit for this session.
 int cfg_call_edit_tree(struct cfg_call *c, struct lyd_node **tree, const struct lyd_node *edit,
 		       const char *default_op);
 int cfg_call_check_write(struct cfg_call *c, const struct lyd_node *from,
 			 const struct lyd_node *to);
+// May the session read all that differs? returns 0, or -EINVAL with c->e filled
+int cfg_call_check_read(struct cfg_call *c, const struct lyd_node *from, const struct lyd_node *to);
+// A refusal of tree in c->e: it is to say nothing of what the session may not read. returns -EINVAL
+int cfg_call_hide(struct cfg_call *c, const struct lyd_node *tree);
+// cfg_store_check for this session.
+int cfg_call_check(struct cfg_call *c, const struct lyd_node *tree, struct cfg **out);
+// Is what was made from *seen (taken), a tree that this session may read, all that it may read of
+// next? Otherwise something hidden was carried to where it is not.
+// returns 0, or -EINVAL with c->e filled
+int cfg_call_check_carried(struct cfg_call *c, struct lyd_node *seen, const struct lyd_node *next);
 // Take from *tree what the session may not read.
 int cfg_session_prune(const struct cfg_session *s, struct lyd_node **tree);
+// Nothing is hidden from it.
+bool cfg_session_sees_all(const struct cfg_session *s);
+bool cfg_session_may_read(const struct cfg_session *s, const struct lyd_node *n);
 bool cfg_session_may_hear(const struct cfg_session *s, const struct lyd_node *notification);
 // What runs has changed: the rules are read again.
 void cfg_access_changed(struct cfg_store *s);
@@ -249,6 +265,10 @@ int cfg_xml_guard(const char *text, char **out, struct cfg_nc_error *e);
 // parse of an rpc. Never fails to say something. returns -EINVAL
 // source  RFC 7950 section 15, RFC 6241 appendix A
 int cfg_nc_refuse_ly(struct cfg_nc_error *e, const struct ly_ctx *ctx);
+
+// At most n bytes of text, so that they can stand between tags and in an attribute. What is no
+// character of XML is left out.
+void cfg_xml_text(FILE *f, const char *text, size_t n);
 
 // Add <name>text</name> to the error's <error-info>; nothing, when it does not fit whole.
 void cfg_nc_info(struct cfg_nc_error *e, const char *name, const char *text);

@@ -65,9 +65,52 @@ static bool is_context(const char *verb)
 	return strcmp(verb, "edit") == 0 || strcmp(verb, "up") == 0 || strcmp(verb, "top") == 0;
 }
 
+// Lines that edit: one, or those of a text.
+struct lines {
+	const struct cfg_words *one; // or NULL
+	const char *text;
+};
+
+static int lines_run(struct cfg_call *c, const struct lines *l, struct lyd_node **tree)
+{
+	struct cfg_schema *schema = c->store->schema;
+	struct cfg_words_error e = { 0 };
+	int rc = l->one != NULL ? cfg_words_run(schema, tree, l->one, &e)
+				: cfg_words_load_set(schema, tree, l->text, strlen(l->text), &e);
+
+	return rc < 0 ? refuse_words(c, &e) : 0;
+}
+
+// Do the lines carry data from one place to another?
+static bool lines_carry(const struct lines *l)
+{
+	const char *text = l->one != NULL ? l->one->word[0].text : l->text;
+
+	return strstr(text, "copy") != NULL || strstr(text, "rename") != NULL;
+}
+
+// Run lines on *tree, which stays as it was on failure. What the user may not read is not there for
+// copy and rename, or it could be read in its new place.
+static int lines_run_for_user(struct cfg_call *c, const struct lines *l, struct lyd_node **tree)
+{
+	struct lyd_node *seen;
+
+	if (cfg_session_sees_all(c->s) || !lines_carry(l))
+		return lines_run(c, l, tree);
+	if (cfg_tree_copy(*tree, &seen) < 0 || cfg_session_prune(c->s, &seen) < 0) {
+		lyd_free_all(seen);
+		return cfg_nc_refuse(&c->e, "operation-failed", "out of memory");
+	}
+	if (lines_run(c, l, &seen) < 0 || lines_run(c, l, tree) < 0) {
+		lyd_free_all(seen);
+		return -EINVAL;
+	}
+	return cfg_call_check_carried(c, seen, *tree);
+}
+
 static int run_line(struct cfg_call *c, struct cfg_words *w)
 {
-	struct cfg_words_error e = { 0 };
+	const struct lines line = { .one = w };
 	struct lyd_node *next;
 	int rc;
 
@@ -80,12 +123,12 @@ static int run_line(struct cfg_call *c, struct cfg_words *w)
 		return -EINVAL;
 	if (cfg_tree_copy(c->store->candidate, &next) < 0)
 		return cfg_nc_refuse(&c->e, "operation-failed", "out of memory");
-	rc = cfg_words_run(c->store->schema, &next, w, &e);
+	rc = lines_run_for_user(c, &line, &next);
 	if (rc < 0) {
 		lyd_free_all(next);
-		return refuse_words(c, &e);
+		return rc;
 	}
-	rc = cfg_call_edit(c, next, false);
+	rc = cfg_call_edit(c, next, CFG_EDIT_SET);
 	return rc < 0 ? rc : cfg_call_leaf(c, "at", w->context == NULL ? "" : w->context);
 }
 
@@ -390,11 +433,11 @@ int cfg_rpc_plan(struct cfg_call *c)
 	struct cfg_error err = { 0 };
 	struct cfg *next;
 	char *text = NULL;
-	// The plan names ports and machines, whoever reads it.
-	int rc = cfg_call_may_see_changes(c);
+	// A plan names what changes, whoever changed it.
+	int rc = cfg_call_check_read(c, c->store->running, c->store->candidate);
 
 	if (rc == 0)
-		rc = cfg_store_check(c->store, c->store->candidate, &next, &c->e);
+		rc = cfg_call_check(c, c->store->candidate, &next);
 	if (rc < 0)
 		return rc;
 	rc = h->plan(h->arg, next, &text, &err);
@@ -402,15 +445,6 @@ int cfg_rpc_plan(struct cfg_call *c)
 	rc = rc < 0 ? cfg_nc_refuse_cfg(&c->e, &err) : cfg_call_leaf(c, "text", text);
 	free(text);
 	return rc;
-}
-
-static int load_lines(struct cfg_call *c, const char *text, struct lyd_node **next)
-{
-	struct cfg_words_error e = { 0 };
-
-	return cfg_words_load_set(c->store->schema, next, text, strlen(text), &e) < 0
-		       ? refuse_words(c, &e)
-		       : 0;
 }
 
 int cfg_rpc_load(struct cfg_call *c)
@@ -428,7 +462,7 @@ int cfg_rpc_load(struct cfg_call *c)
 	if (!replace && cfg_tree_copy(c->store->candidate, &next) < 0)
 		return cfg_nc_refuse(&c->e, "operation-failed", "out of memory");
 	if (strcmp(format, "set") == 0) {
-		rc = load_lines(c, text, &next);
+		rc = lines_run_for_user(c, &(struct lines){ .text = text }, &next);
 	} else if ((why = xml ? cfg_scan_xml(text) : cfg_scan_json(text)) != NULL) {
 		rc = cfg_nc_refuse(&c->e, "too-big", "text: %s", why);
 	} else if (cfg_tree_parse(c->store, text, xml ? LYD_XML : LYD_JSON, &tree, &err) < 0) {
@@ -442,7 +476,7 @@ int cfg_rpc_load(struct cfg_call *c)
 		lyd_free_all(next);
 		return rc;
 	}
-	return cfg_call_edit(c, next, false);
+	return cfg_call_edit(c, next, CFG_EDIT_SET);
 }
 
 int cfg_rpc_rollback(struct cfg_call *c)
@@ -459,7 +493,7 @@ int cfg_rpc_rollback(struct cfg_call *c)
 			       : 0;
 	if (cfg_store_history(c->store, n, &head, &tree, &c->e) < 0)
 		return -EINVAL;
-	return cfg_call_edit(c, tree, false);
+	return cfg_call_edit(c, tree, CFG_EDIT_SET);
 }
 
 // What commit n changed, for who may read it.
@@ -555,7 +589,9 @@ int cfg_rpc_status(struct cfg_call *c)
 		rc = put_number(c, "confirm-seconds",
 				s->deadline_ms > now_ms ? (s->deadline_ms - now_ms + 999) / 1000
 							: 0);
-	if (rc == 0 && s->waiting && s->persist_id[0] != '\0')
+	// Who knows it may confirm.
+	if (rc == 0 && s->waiting && s->persist_id[0] != '\0' &&
+	    (c->s->recovery || s->wait_session == c->s->id))
 		rc = cfg_call_leaf(c, "confirm-persist-id", s->persist_id);
 	return rc;
 }

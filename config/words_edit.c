@@ -419,6 +419,9 @@ static int place_at(struct cfg_walk *k, struct lyd_node **tree, uint32_t at)
 		to = cfg_words_find(*tree, k->last);
 		if (to == NULL)
 			return refuse_missing(k, k->line->n - 1);
+		if (to == n)
+			return cfg_words_refuse(k, k->line->n - 1,
+						"is what is moved: another entry is wanted");
 	}
 	if (to == n)
 		return 0;

@@ -141,3 +141,36 @@ edits = {
 edit = '<rpc %s message-id="1"><edit-config><target><candidate/></target><config>%s</config></edit-config></rpc>]]>]]>'
 for n, x in edits.items():
     put("netconf", "edit-" + n, b"\0" + (hello % (nc, 0) + edit % (nc, have) + edit % (nc, x) + "<rpc %s message-id='2'><commit/></rpc>]]>]]>" % nc).encode())
+# Several sessions: a lock that is lost, a confirmed commit that is not confirmed, a subscriber, one who may not write.
+N = lambda *acts: b"".join(a if isinstance(a, bytes) else (a + "]]>]]>").encode() for a in acts)
+one = lambda r: "<rpc %s message-id='1'>%s</rpc>" % (nc, r)
+ageing = one('<edit-config><target><candidate/></target><config><system xmlns="urn:weir:params:xml:ns:yang:weir-system"><mac-ageing>20</mac-ageing></system></config></edit-config>')
+hi = (hello % (nc, 0))[:-6]
+lock = one("<lock><target><candidate/></target></lock>")
+put("netconf", "locks", b"\0" + N(b"\xf8", hi, lock, b"\xf9", hi, ageing, b"\xfb\xf9", ageing, one("<lock><target><running/></target></lock>")))
+put("netconf", "confirmed", b"\0" + N(b"\xf8", hi, ageing, one("<commit><confirmed/></commit>"), b"\xf9", hi, one("<commit/>"), b"\xfb\xf9", one("<cancel-commit/>")))
+put("netconf", "persist", b"\0" + N(b"\xf8", hi, ageing, one("<commit><confirmed/><persist>p</persist></commit>"), b"\xfb\xf9", hi, one("<commit><persist-id>p</persist-id></commit>"), b"\xfe\xfe"))
+put("netconf", "timeout", b"\0" + N(b"\xf8", hi, ageing, one("<commit><confirmed/><confirm-timeout>1</confirm-timeout></commit>"), b"\xfe\xfe", one("<get/>")))
+put("netconf", "subscriber", b"\0" + N(b"\xf9", hi, one('<create-subscription xmlns="urn:ietf:params:xml:ns:netconf:notification:1.0"/>'), b"\xf8", hi, ageing, one("<commit/>"), b"\xfb"))
+for n in (0, 1):
+    put("netconf", "restricted%d" % n, b"\0" + N(b"\xfa", hi, ageing, one("<commit/>"), one("<get/>"), one("<kill-session><session-id>1</session-id></kill-session>"), " " * n + one("<get-config><source><running/></source></get-config>")))
+put("netconf", "killed", b"\0" + N(b"\xf8", hi, lock, b"\xf9", hi, one("<kill-session><session-id>1</session-id></kill-session>"), lock, b"\xf8", hi))
+
+# Requests of local tools: each alone, of root and of another user, and between two edits and a commit.
+J = lambda op, **a: json.dumps({op: {k.replace("_", "-"): v for k, v in a.items()}})
+W, I, nothing = "weir-configuration:", "ietf-netconf:", [None]
+asks = [J(W + "edit-line", line=l) for l in lines[:22]]
+asks += [J(W + "edit-line", line="nic 0 vlan 3", at="vms vm web1"), J(W + "edit-line", line="edit vm web1"), J(W + "edit-line", line="up 2", at="vms vm web1"), J(W + "complete", line="set vm web1 nic 0 "), J(W + "complete", line="show int")]
+asks += [J(W + "compare"), J(W + "compare", **{"from": "rollback 1"}), J(W + "show-configuration", format="set"), J(W + "show-configuration", format="json", line="vms"), J(W + "show-configuration", source="running", format="xml")]
+asks += [J(W + "load", text='{"weir-system:system":{"mac-ageing":30}}'), J(W + "load", format="set", mode="replace", text="set system mac-ageing 40\ndelete system mac-ageing"), J(W + "load", format="xml", text='<system xmlns="urn:weir:params:xml:ns:yang:weir-system"/>')]
+asks += [J(W + o) for o in ("plan", "history", "status")] + [J(W + "rollback", number=1), J(W + "history", number=0)]
+asks += [J(I + o, target={"candidate": nothing}) for o in ("lock", "unlock")] + [J(I + o) for o in ("discard-changes", "get", "close-session")] + [J(I + "validate", source={"candidate": nothing}), J(I + "get-config", source={"running": nothing})]
+asks += [J(I + "commit", **{W + "comment": "c"}), J(I + "commit", confirmed=nothing, persist="p", confirm_timeout=5), J(I + "commit", confirmed=nothing), J(I + "commit", persist_id="p"), J(I + "cancel-commit", persist_id="p")]
+asks += [J(I + "copy-config", target={"startup": nothing}, source={"running": nothing}), J(I + "delete-config", target={"startup": nothing}), J(I + "kill-session", session_id=2), J(I + "edit-config", target={"candidate": nothing}, config={"weir-system:system": {"mac-ageing": 50}})]
+asks += [J("ietf-netconf-nmda:get-data", datastore="ietf-datastores:operational", xpath_filter="/weir-system:system"), J("weir-operations:ping"), "!"]
+edit_one, commit = J(W + "edit-line", line="set system mac-ageing 30"), J(I + "commit")
+for i, a in enumerate(asks):
+    put("session_json", "one%02d" % i, a.encode())
+    put("session_json", "other%02d" % i, ("@" + a).encode())
+    put("session_json", "between%02d" % i, "\n".join([edit_one, commit, edit_one.replace("30", "40"), a, "@" + a, edit_one, commit]).encode())
+put("session_json", "all", "\n".join(asks).encode())

@@ -10,6 +10,7 @@ LAB_SWITCH_ARGS=--no-huge
 echo '{}' >"$LAB_T/weir.json"
 lab_switch "$LAB_T/weir.json"
 "$weir" -c "configure; set port t0 type host tap wc${LAB_ID}a vlan 20; set port uplink0 type uplink tap wc${LAB_ID}b; commit" >/dev/null
+echo "$LAB_SWITCHD" >"$LAB_T/pid"
 /usr/bin/python3 - "$weir" "$lab_top/tests/lib" "$LAB_T" <<'P'
 import os, signal, subprocess, sys
 weir, lib, t = sys.argv[1:]
@@ -132,6 +133,17 @@ s.raw = b""
 has(s.command("show port t0 description", TOP), "b?31mc?d")
 assert "\u009b".encode() not in s.raw and "\u202e".encode() not in s.raw, s.raw
 
+print("- Ctrl-C ends the wait for a switch that hangs; the session stays")
+s.command("lock", TOP); s.command("set port t0 vlan 34", TOP)
+pid = int(open(t + "/pid").read())
+os.kill(pid, signal.SIGSTOP)
+s.keys("compare\r"); s.until("a new line", lambda: s.came > s.mark and s.screen.cursor.x == 0); s.keys("\x03"); s.wait("interrupted")
+s.keys("\x03"); s.prompt(TOP)
+os.kill(pid, signal.SIGCONT)
+has(s.command("compare", TOP), "+  vlan 34;")
+has(s.command("status", TOP), "candidate locked by session")
+s.command("discard", TOP); s.command("unlock", TOP)
+
 print("- Ctrl-D leaves; the history is kept for its owner")
 s.keys("\x04"); s.prompt(OPER); s.keys("\x04"); assert s.end() == 0
 history = open(t + "/.weir_history").read()
@@ -142,4 +154,30 @@ s.keys("\x1b[A\x1b[A"); s.until("the line before the last", lambda: s.line() == 
 s.keys("\x03"); s.prompt(OPER); s.keys("exit\r"); assert s.end() == 0
 P
 grep -q 'rolled back\|not confirmed in time' "$LAB_T/switch.log"
+echo "- the switch is started anew below a prompt"
+cat >"$LAB_T/anew.py" <<'P'
+import os, sys, time
+weir, lib, t = sys.argv[1:]
+sys.path.insert(0, lib)
+from screen import Screen
+TOP = "[edit] weir# "
+s = Screen([weir, "configure"], {})
+s.prompt(TOP)
+s.command("set port t0 vlan 35", TOP)
+open(t + "/ready", "w").close()
+while not os.path.exists(t + "/again"): time.sleep(0.05)
+text = s.command("compare", TOP)
+assert "the daemon closed the connection" in text, text
+text = s.command("show port t0", TOP)
+assert "vlan 30;" in text and "this is a new session" in text, text
+s.keys("\x04"); s.prompt("weir> "); s.keys("\x04"); assert s.end() == 0
+P
+/usr/bin/python3 "$LAB_T/anew.py" "$weir" "$lab_top/tests/lib" "$LAB_T" &
+client=$!
+LAB_PIDS+=($client)
+for _ in $(seq 100); do [ -f "$LAB_T/ready" ] && break; sleep 0.1; done
+lab_kill "$LAB_SWITCHD"
+lab_switch "$LAB_T/weir.json"
+touch "$LAB_T/again"
+wait $client
 lab_conserved
