@@ -105,21 +105,22 @@ static int rollback_read(const char *text, struct ctl *c)
 	return 0;
 }
 
+static const struct option longs[] = {
+	{ "config", 1, NULL, 'c' },
+	{ "state", 1, NULL, 'd' },
+	{ "socket", 1, NULL, 's' },
+	{ "yang", 1, NULL, 'y' },
+	{ "no-huge", 0, NULL, 1 },
+	{ "check", 0, NULL, 2 },
+	{ "verbose", 0, NULL, 'v' },
+	{ "help", 0, NULL, 'h' },
+	{ "version", 0, NULL, 3 },
+	{ "rollback", 1, NULL, 4 },
+	{ 0 },
+};
+
 static int options_read(int argc, char **argv, struct ctl *c, struct options *o)
 {
-	static const struct option longs[] = {
-		{ "config", 1, NULL, 'c' },
-		{ "state", 1, NULL, 'd' },
-		{ "socket", 1, NULL, 's' },
-		{ "yang", 1, NULL, 'y' },
-		{ "no-huge", 0, NULL, 1 },
-		{ "check", 0, NULL, 2 },
-		{ "verbose", 0, NULL, 'v' },
-		{ "help", 0, NULL, 'h' },
-		{ "version", 0, NULL, 3 },
-		{ "rollback", 1, NULL, 4 },
-		{ 0 },
-	};
 	bool state_given = false;
 	int opt;
 

@@ -99,7 +99,6 @@ class Daemon:
         self.commits = os.path.join(self.state, "commits")
         self.arm, self.calls_log = os.path.join(self.dir, "arm"), os.path.join(self.dir, "calls")
         self.process = self.session = None
-        self.starts = 0
         if file is not None:
             self.write(file)
 
@@ -116,7 +115,6 @@ class Daemon:
         env = dict(os.environ)
         if shim is not None:
             env.update(shim, LD_PRELOAD=SHIM, CRASH_DIR=self.state, CRASH_LOG=self.calls_log)
-        self.starts += 1
         with open(self.log, "w", encoding="utf-8") as log:
             self.process = subprocess.Popen(self.argv(*options), stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=env)
 
