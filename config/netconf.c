@@ -235,15 +235,42 @@ static void write_error(FILE *f, const struct ly_ctx *ctx, const struct cfg_nc_e
 	fputs("</rpc-error>", f);
 }
 
-// The attributes of <rpc> go back as they came (RFC 6241 section 4.2).
+// A value in quotes, so that it comes out of the next parser as it came out of ours.
+static void xml_attribute(FILE *f, const char *text)
+{
+	for (; *text != '\0'; text++) {
+		char one[2] = { *text, '\0' };
+
+		if (*text == '\n' || *text == '\r' || *text == '\t')
+			fprintf(f, "&#%d;", *text);
+		else
+			xml_text(f, one);
+	}
+}
+
+static bool declared_before(const struct lyd_attr *first, const struct lyd_attr *a)
+{
+	for (; first != a; first = first->next)
+		if (first->name.prefix != NULL && strcmp(first->name.prefix, a->name.prefix) == 0)
+			return true;
+	return false;
+}
+
+// The attributes of <rpc> go back as they came (RFC 6241 section 4.2), each prefix declared.
 static void write_attributes(FILE *f, const struct lyd_node *envelope)
 {
 	const struct lyd_node_opaq *o = (const struct lyd_node_opaq *)envelope;
 
 	for (const struct lyd_attr *a = o == NULL ? NULL : o->attr; a != NULL; a = a->next) {
+		if (a->name.prefix != NULL && strcmp(a->name.prefix, "xml") != 0 &&
+		    a->name.module_ns != NULL && !declared_before(o->attr, a)) {
+			fprintf(f, " xmlns:%s=\"", a->name.prefix);
+			xml_attribute(f, a->name.module_ns);
+			fputc('"', f);
+		}
 		fprintf(f, " %s%s%s=\"", a->name.prefix == NULL ? "" : a->name.prefix,
 			a->name.prefix == NULL ? "" : ":", a->name.name);
-		xml_text(f, a->value);
+		xml_attribute(f, a->value);
 		fputc('"', f);
 	}
 }

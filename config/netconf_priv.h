@@ -123,6 +123,9 @@ int cfg_edit_guarded(struct lyd_node **tree, const struct lyd_node *edit, const 
 
 // Copy of a tree. returns 0 or -ENOMEM
 int cfg_tree_copy(const struct lyd_node *tree, struct lyd_node **out);
+// Make the changes that lead from one tree to another on a third. returns 0, or a negative errno:
+// *tree may have some of them
+int cfg_tree_rebase(const struct lyd_node *from, const struct lyd_node *to, struct lyd_node **tree);
 // Configuration text to a tree, without looking whether it is complete.
 int cfg_tree_parse(const struct cfg_store *s, const char *text, LYD_FORMAT format,
 		   struct lyd_node **out, struct cfg_error *err);

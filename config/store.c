@@ -146,25 +146,22 @@ int cfg_store_check(const struct cfg_store *s, const struct lyd_node *tree, stru
 	return rc;
 }
 
-// The candidate's changes, on top of what runs from now on. Where they do not fit (they change what
-// is gone) the candidate stays as it is: `compare` shows what its commit would do.
+// The candidate's changes, on top of what runs from now on. What changes a node that is gone is
+// left out; when memory is short the candidate stays as it is.
 static void rebase(struct cfg_store *s, const struct lyd_node *old)
 {
-	struct lyd_node *diff = NULL, *next = NULL;
+	struct lyd_node *next = NULL;
 
 	if (s->changed_by == 0) {
 		(void)cfg_store_discard(s);
 		return;
 	}
-	if (lyd_diff_siblings(old, s->candidate, 0, &diff) == LY_SUCCESS &&
-	    cfg_tree_copy(s->running, &next) == 0 &&
-	    lyd_diff_apply_all(&next, diff) == LY_SUCCESS) {
-		lyd_free_all(s->candidate);
-		s->candidate = next;
-		next = NULL;
+	if (cfg_tree_copy(s->running, &next) < 0 || cfg_tree_rebase(old, s->candidate, &next) < 0) {
+		lyd_free_all(next);
+		return;
 	}
-	lyd_free_all(next);
-	lyd_free_all(diff);
+	lyd_free_all(s->candidate);
+	s->candidate = next;
 }
 
 // What runs is `next` from now on (taken).

@@ -21,8 +21,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Largest message taken, bytes: as large as a configuration may be (CFG_FILE_MAX). 4,096 ports in XML
-// are 1.2 MiB; the main loop waits while one message is read.
+// Largest message taken, bytes: as large as a configuration may be (CFG_FILE_MAX). 4,096 ports in
+// XML are 1.2 MiB; the main loop waits while one message is read.
 #define CFG_FRAME_MAX (8u << 20)
 
 struct cfg_frame {
