@@ -2,6 +2,8 @@
 // are those of running, from the commit on that brought them.
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "nacm_priv.h"
 
@@ -85,6 +87,113 @@ int cfg_call_edit_tree(struct cfg_call *c, struct lyd_node **tree, const struct 
 	rc = cfg_edit_guarded(tree, edit, default_op, &guard, &c->e);
 	cfg_nacm_guard_destroy(g);
 	return rc;
+}
+
+bool cfg_session_sees_all(const struct cfg_session *s)
+{
+	struct cfg_nacm_user u = user_of(s);
+
+	return u.recovery || (s->store->nacm != NULL && cfg_nacm_unrestricted(s->store->nacm, &u));
+}
+
+bool cfg_session_may_read(const struct cfg_session *s, const struct lyd_node *n)
+{
+	struct cfg_nacm_user u = user_of(s);
+
+	return cfg_session_sees_all(s) ||
+	       (s->store->nacm != NULL && cfg_nacm_may_read(s->store->nacm, &u, n));
+}
+
+int cfg_call_check_read(struct cfg_call *c, const struct lyd_node *from, const struct lyd_node *to)
+{
+	struct cfg_nacm_user u = user_of(c->s);
+	struct lyd_node *diff = NULL;
+	int rc = -EACCES;
+
+	if (cfg_session_sees_all(c->s))
+		return 0;
+	if (c->store->nacm != NULL)
+		rc = lyd_diff_siblings(from, to, 0, &diff) != LY_SUCCESS
+			     ? -ENOMEM
+			     : cfg_nacm_check_read(c->store->nacm, &u, diff);
+	lyd_free_all(diff);
+	if (rc == -ENOMEM)
+		return cfg_nc_refuse(&c->e, "operation-failed", "out of memory");
+	return rc == 0 ? 0
+		       : cfg_nc_refuse(&c->e, "access-denied",
+				       "there are changes that user %s may not read", c->s->user);
+}
+
+// Is what an error names hidden from the session? The node may be missing, so its place counts;
+// the words may name another.
+static bool tells_too_much(const struct cfg_session *s, const struct lyd_node *tree,
+			   const struct cfg_nc_error *e)
+{
+	const struct lyd_node *root, *n;
+	char *path;
+	bool hidden = false;
+
+	LY_LIST_FOR (tree, root) {
+		LYD_TREE_DFS_BEGIN(root, n)
+		{
+			LYD_TREE_DFS_continue = !cfg_session_may_read(s, n);
+			if (LYD_TREE_DFS_continue) {
+				path = lyd_path(n, LYD_PATH_STD, NULL, 0);
+				hidden = path == NULL || strstr(e->path, path) != NULL ||
+					 strstr(e->message, path) != NULL ||
+					 strstr(e->info, path) != NULL;
+				free(path);
+				if (hidden)
+					return true;
+			}
+			LYD_TREE_DFS_END(root, n);
+		}
+	}
+	return false;
+}
+
+int cfg_call_hide(struct cfg_call *c, const struct lyd_node *tree)
+{
+	if (!cfg_session_sees_all(c->s) && tells_too_much(c->s, tree, &c->e))
+		cfg_nc_refuse(&c->e, "operation-failed",
+			      "is refused because of what user %s may not read", c->s->user);
+	return -EINVAL;
+}
+
+int cfg_call_check(struct cfg_call *c, const struct lyd_node *tree, struct cfg **out)
+{
+	return cfg_store_check(c->store, tree, out, &c->e) < 0 ? cfg_call_hide(c, tree) : 0;
+}
+
+int cfg_call_check_carried(struct cfg_call *c, struct lyd_node *seen, const struct lyd_node *next)
+{
+	struct lyd_node *left = NULL, *diff = NULL;
+	const struct lyd_node *root, *n;
+	int rc = cfg_tree_copy(next, &left);
+
+	if (rc == 0)
+		rc = cfg_session_prune(c->s, &left);
+	if (rc == 0 && lyd_diff_siblings(seen, left, 0, &diff) != LY_SUCCESS)
+		rc = -ENOMEM;
+	if (rc < 0)
+		cfg_nc_refuse(&c->e, "operation-failed", "out of memory");
+	LY_LIST_FOR (diff, root) {
+		LYD_TREE_DFS_BEGIN(root, n)
+		{
+			const struct lyd_meta *m = lyd_find_meta(n->meta, NULL, "yang:operation");
+			const char *op = m == NULL ? "" : lyd_get_meta_value(m);
+
+			if (rc == 0 && (strcmp(op, "create") == 0 || strcmp(op, "replace") == 0))
+				rc = cfg_nc_refuse(&c->e, "access-denied",
+						   "there is more than user %s may read",
+						   c->s->user);
+			LYD_TREE_DFS_END(root, n);
+		}
+	}
+	lyd_free_all(seen);
+	lyd_free_all(left);
+	lyd_free_all(diff);
+	return rc < 0 ? -EINVAL : 0;
 }
 
 int cfg_session_prune(const struct cfg_session *s, struct lyd_node **tree)

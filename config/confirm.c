@@ -5,6 +5,7 @@
 // fails arms nothing.
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "netconf_priv.h"
@@ -127,6 +128,32 @@ static void arm(struct cfg_call *c, const struct cfg_wait *wait, struct lyd_node
 	cfg_notify_confirm(s, again ? "extend" : "start", c->s);
 }
 
+// Hosts go back, after a restart, to the commit before. That is what runs, save where what the next
+// start loads was written by itself (delete-config, copy-config).
+static int keep_way_back(struct cfg_call *c)
+{
+	const struct cfg_store *s = c->store;
+	const struct cfg_commit commit = {
+		.json = s->running_json,
+		.size = s->running_json == NULL ? 0 : strlen(s->running_json),
+		.user = c->s->user,
+		.client = "startup",
+		.comment = "what runs, before a confirmed commit",
+	};
+	struct cfg_commit_head head;
+	struct cfg_error err = { 0 };
+	char *kept = NULL;
+	int rc = 0;
+
+	if (s->waiting || s->running_json == NULL ||
+	    s->host.history(s->host.arg, 0, &head, &kept, &err) < 0)
+		return 0;
+	if (strcmp(kept, s->running_json) != 0)
+		rc = s->host.save(s->host.arg, &commit, &err);
+	free(kept);
+	return rc < 0 ? cfg_nc_refuse_cfg(&c->e, &err) : 0;
+}
+
 static int commit_confirmed(struct cfg_call *c, struct cfg_commit *who)
 {
 	const char *persist = cfg_value(c->op, "persist");
@@ -144,12 +171,14 @@ static int commit_confirmed(struct cfg_call *c, struct cfg_commit *who)
 	if (strlen(wait.persist_id) >= sizeof(c->store->persist_id))
 		return cfg_nc_refuse(&c->e, "invalid-value", "persist: longer than %zu bytes",
 				     sizeof(c->store->persist_id) - 1);
+	if (keep_way_back(c) < 0)
+		return -EINVAL;
 	if (cfg_tree_copy(c->store->running, &backup) < 0)
 		return cfg_nc_refuse(&c->e, "operation-failed", "out of memory");
 	who->wait = &wait;
 	if (cfg_store_commit(c->store, c->store->candidate, who, &c->e) < 0) {
 		lyd_free_all(backup);
-		return -EINVAL;
+		return cfg_call_hide(c, c->store->candidate);
 	}
 	arm(c, &wait, backup);
 	return 0;
@@ -176,7 +205,7 @@ int cfg_rpc_commit(struct cfg_call *c)
 	if (cfg_child(c->op, "persist") != NULL)
 		return cfg_nc_refuse(&c->e, "invalid-value", "persist: only with confirmed");
 	if (cfg_store_commit(c->store, c->store->candidate, &who, &c->e) < 0)
-		return -EINVAL;
+		return cfg_call_hide(c, c->store->candidate);
 	settle(c->store);
 	if (waited)
 		cfg_notify_confirm(c->store, "complete", c->s);

@@ -36,12 +36,34 @@ static void put(struct cfg_json *j, const char *text, size_t size)
 	j->buf[j->size] = '\0';
 }
 
+// Bytes of the character of two or more bytes at p, or 0. Written out long and surrogates are none.
+static size_t character_size(const char *p)
+{
+	const unsigned char *u = (const unsigned char *)p;
+	size_t size = u[0] >= 0xf0 ? 4 : u[0] >= 0xe0 ? 3 : u[0] >= 0xc2 ? 2 : 0;
+
+	if (u[0] > 0xf4 || (u[0] == 0xe0 && u[1] < 0xa0) || (u[0] == 0xed && u[1] >= 0xa0) ||
+	    (u[0] == 0xf0 && u[1] < 0x90) || (u[0] == 0xf4 && u[1] >= 0x90))
+		return 0;
+	for (size_t i = 1; i < size; i++)
+		if ((u[i] & 0xc0) != 0x80)
+			return 0;
+	return size;
+}
+
 static void quoted(struct cfg_json *j, const char *text)
 {
 	char esc[8];
 
 	put(j, "\"", 1);
 	for (const char *p = text; *p != '\0'; p++) {
+		size_t size = character_size(p);
+
+		if (size > 0) {
+			put(j, p, size);
+			p += size - 1;
+			continue;
+		}
 		if (*p == '"' || *p == '\\') {
 			esc[0] = '\\';
 			esc[1] = *p;

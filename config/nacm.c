@@ -591,6 +591,42 @@ static const struct lyd_node *readable(const struct view *v, const struct lyd_no
 	return last;
 }
 
+bool cfg_nacm_may_read(const struct cfg_nacm *n, const struct cfg_nacm_user *u,
+		       const struct lyd_node *d)
+{
+	struct view v;
+	bool yes = view_make(n, u, &v) == 0;
+
+	for (; yes && d != NULL; d = lyd_parent(d))
+		yes = data_allowed(&v, d, READ);
+	free(v.rules);
+	return yes;
+}
+
+static bool all_readable(const struct view *v, const struct lyd_node *first)
+{
+	const struct lyd_node *d;
+
+	LY_LIST_FOR (first, d) {
+		if (!lysc_is_key(d->schema) &&
+		    (!data_allowed(v, d, READ) || !all_readable(v, lyd_child(d))))
+			return false;
+	}
+	return true;
+}
+
+int cfg_nacm_check_read(const struct cfg_nacm *n, const struct cfg_nacm_user *u,
+			const struct lyd_node *diff)
+{
+	struct view v;
+	int rc = view_make(n, u, &v);
+
+	if (rc == 0 && !v.all && !all_readable(&v, diff))
+		rc = -EACCES;
+	free(v.rules);
+	return rc;
+}
+
 static int refuse_write(const struct view *v, const struct lyd_node *d, struct cfg_nc_error *e)
 {
 	const struct lyd_node *shown = readable(v, d);

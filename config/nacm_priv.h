@@ -54,6 +54,13 @@ bool cfg_nacm_may_exec(struct cfg_nacm *n, const struct cfg_nacm_user *u,
 bool cfg_nacm_may_notify(struct cfg_nacm *n, const struct cfg_nacm_user *u,
 			 const struct lysc_node *notification);
 
+// May this user read a node of a tree, or of a diff, and all that is above it?
+bool cfg_nacm_may_read(const struct cfg_nacm *n, const struct cfg_nacm_user *u,
+		       const struct lyd_node *d);
+// May it read all nodes of a diff that differ? returns 0; -EACCES; -ENOMEM
+int cfg_nacm_check_read(const struct cfg_nacm *n, const struct cfg_nacm_user *u,
+			const struct lyd_node *diff);
+
 // Remove what may not be read, in place (section 3.4.5). Keys stay with their entry.
 //
 // returns  0; -ENOMEM, with the tree as it was

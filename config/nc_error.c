@@ -23,19 +23,37 @@ int cfg_nc_refuse(struct cfg_nc_error *e, const char *tag, const char *fmt, ...)
 	return -EINVAL;
 }
 
-static void xml_text(FILE *f, const char *text, size_t n)
+// Bytes of the character at p: 0 = it is none of XML 1.0, or is cut off.
+static size_t character_size(const char *p, size_t n)
 {
-	for (; n > 0 && *text != '\0'; text++, n--) {
-		if (*text == '<')
-			fputs("&lt;", f);
-		else if (*text == '>')
-			fputs("&gt;", f);
-		else if (*text == '&')
-			fputs("&amp;", f);
-		else if (*text == '"')
-			fputs("&quot;", f);
+	const unsigned char c = (unsigned char)p[0];
+	size_t size = c < 0x80 ? 1 : c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : c >= 0xc2 ? 2 : 0;
+
+	if ((c < 0x20 && c != '\t' && c != '\n' && c != '\r') || c > 0xf4 || size > n)
+		return 0;
+	for (size_t i = 1; i < size; i++)
+		if (((unsigned char)p[i] & 0xc0) != 0x80)
+			return 0;
+	return size;
+}
+
+void cfg_xml_text(FILE *f, const char *text, size_t n)
+{
+	static const char special[] = "<>&\"\t\n\r";
+	static const char *const written[] = { "&lt;", "&gt;",	"&amp;", "&quot;",
+					       "&#9;", "&#10;", "&#13;" };
+	size_t size;
+
+	for (n = strnlen(text, n); n > 0; text += size, n -= size) {
+		const char *at = strchr(special, *text);
+
+		size = character_size(text, n);
+		if (at != NULL)
+			fputs(written[at - special], f);
+		else if (size > 0)
+			fwrite(text, 1, size, f);
 		else
-			fputc(*text, f);
+			size = 1; // of a text that was cut, or never was one
 	}
 }
 
@@ -52,7 +70,7 @@ static void info_in(struct cfg_nc_error *e, const char *name, const char *ns, co
 	if (ns != NULL)
 		fprintf(f, " xmlns=\"%s\"", ns);
 	fputc('>', f);
-	xml_text(f, text, strlen(text));
+	cfg_xml_text(f, text, SIZE_MAX);
 	fprintf(f, "</%s>", name);
 	if (fclose(f) == 0 && at + size < sizeof(e->info))
 		memcpy(e->info + at, xml, size + 1);
@@ -97,7 +115,7 @@ static bool declare(struct path_walk *w)
 		return false;
 	snprintf(w->seen[w->n_seen++], sizeof(w->seen[0]), "%s", w->mod);
 	fprintf(w->names, " xmlns:%s=\"", w->mod);
-	xml_text(w->names, m->ns, strlen(m->ns));
+	cfg_xml_text(w->names, m->ns, SIZE_MAX);
 	fputc('"', w->names);
 	return true;
 }
@@ -113,12 +131,12 @@ static size_t qualify(struct path_walk *w, const char *p)
 		n = name_size(p + m);
 	}
 	if (n == 0 || isdigit((unsigned char)p[m]) || p[m] == '.') { // a position, or "."
-		xml_text(w->text, p, m + n);
+		cfg_xml_text(w->text, p, m + n);
 		return m + n;
 	}
 	if (w->mod[0] != '\0' && declare(w))
 		fprintf(w->text, "%s:", w->mod);
-	xml_text(w->text, p + m, n);
+	cfg_xml_text(w->text, p + m, n);
 	return m + n;
 }
 
@@ -127,7 +145,11 @@ static void walk_path(struct path_walk *w, const char *p)
 	char quote = '\0';
 
 	while (*p != '\0') {
-		xml_text(w->text, p, 1);
+		size_t size = 1; // of a character
+
+		while (((unsigned char)p[size] & 0xc0) == 0x80)
+			size++;
+		cfg_xml_text(w->text, p, size);
 		if (quote != '\0')
 			quote = *p == quote ? '\0' : quote;
 		else if (*p == '\'' || *p == '"')
@@ -136,7 +158,7 @@ static void walk_path(struct path_walk *w, const char *p)
 			p += 1 + qualify(w, p + 1);
 			continue;
 		}
-		p++;
+		p += size;
 	}
 }
 

@@ -66,26 +66,10 @@ void cfg_session_send(struct cfg_session *s, const char *text, size_t size)
 	put(s, "\n##\n", 4);
 }
 
-static void xml_text(FILE *f, const char *text)
-{
-	for (; *text != '\0'; text++) {
-		if (*text == '<')
-			fputs("&lt;", f);
-		else if (*text == '>')
-			fputs("&gt;", f);
-		else if (*text == '&')
-			fputs("&amp;", f);
-		else if (*text == '"')
-			fputs("&quot;", f);
-		else
-			fputc(*text, f);
-	}
-}
-
 void cfg_time_text(uint64_t ms, char out[32])
 {
 	time_t t = (time_t)(ms / 1000);
-	struct tm tm;
+	struct tm tm = { .tm_year = 70, .tm_mday = 1 }; // where the year does not fit an int
 
 	gmtime_r(&t, &tm);
 	strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
@@ -94,7 +78,7 @@ void cfg_time_text(uint64_t ms, char out[32])
 static void hello_capability(void *arg, const char *uri)
 {
 	fputs("<capability>", arg);
-	xml_text(arg, uri);
+	cfg_xml_text(arg, uri, SIZE_MAX);
 	fputs("</capability>", arg);
 }
 
@@ -129,6 +113,19 @@ static int groups_copy(struct cfg_session *s, const struct cfg_client *c)
 	return s->groups == NULL ? -ENOMEM : 0;
 }
 
+// 1 and up (RFC 6241 section 8.1), and nobody's after it began anew.
+static uint32_t next_id(struct cfg_store *store)
+{
+	const struct cfg_session *s;
+
+	do {
+		store->last_id += store->last_id == UINT32_MAX ? 2 : 1;
+		for (s = store->sessions; s != NULL && s->id != store->last_id; s = s->next)
+			;
+	} while (s != NULL);
+	return store->last_id;
+}
+
 int cfg_session_create(struct cfg_store *store, const struct cfg_client *client, bool netconf,
 		       struct cfg_session **out)
 {
@@ -143,7 +140,7 @@ int cfg_session_create(struct cfg_store *store, const struct cfg_client *client,
 		cfg_session_destroy(s);
 		return -ENOMEM;
 	}
-	s->id = ++store->last_id;
+	s->id = next_id(store);
 	s->netconf = netconf;
 	s->greeted = !netconf;
 	s->recovery = client->recovery;
@@ -221,56 +218,42 @@ static void write_error(FILE *f, const struct ly_ctx *ctx, const struct cfg_nc_e
 	fputs("<error-message xml:lang=\"en\">", f);
 	// The thing and the value stand beside the reason: clients show nothing but the message.
 	if (e->path[0] != '\0' && strstr(e->message, e->path) == NULL) {
-		xml_text(f, e->path);
+		cfg_xml_text(f, e->path, SIZE_MAX);
 		fputs(e->value[0] != '\0' ? " " : ": ", f);
 	}
 	if (e->value[0] != '\0') {
-		xml_text(f, e->value);
+		cfg_xml_text(f, e->value, SIZE_MAX);
 		fputs(": ", f);
 	}
-	xml_text(f, e->message);
+	cfg_xml_text(f, e->message, SIZE_MAX);
 	fputs("</error-message>", f);
 	if (e->info[0] != '\0')
 		fprintf(f, "<error-info>%s</error-info>", e->info);
 	fputs("</rpc-error>", f);
 }
 
-// A value in quotes, so that it comes out of the next parser as it came out of ours.
-static void xml_attribute(FILE *f, const char *text)
-{
-	for (; *text != '\0'; text++) {
-		char one[2] = { *text, '\0' };
-
-		if (*text == '\n' || *text == '\r' || *text == '\t')
-			fprintf(f, "&#%d;", *text);
-		else
-			xml_text(f, one);
-	}
-}
-
-static bool declared_before(const struct lyd_attr *first, const struct lyd_attr *a)
-{
-	for (; first != a; first = first->next)
-		if (first->name.prefix != NULL && strcmp(first->name.prefix, a->name.prefix) == 0)
-			return true;
-	return false;
-}
-
-// The attributes of <rpc> go back as they came (RFC 6241 section 4.2), each prefix declared.
+// The attributes of <rpc> go back as they came (RFC 6241 section 4.2), and what their prefixes
+// mean.
 static void write_attributes(FILE *f, const struct lyd_node *envelope)
 {
 	const struct lyd_node_opaq *o = (const struct lyd_node_opaq *)envelope;
+	const struct lyd_attr *first = o == NULL ? NULL : o->attr, *b;
 
-	for (const struct lyd_attr *a = o == NULL ? NULL : o->attr; a != NULL; a = a->next) {
-		if (a->name.prefix != NULL && strcmp(a->name.prefix, "xml") != 0 &&
-		    a->name.module_ns != NULL && !declared_before(o->attr, a)) {
-			fprintf(f, " xmlns:%s=\"", a->name.prefix);
-			xml_attribute(f, a->name.module_ns);
+	for (const struct lyd_attr *a = first; a != NULL; a = a->next) {
+		const char *prefix = a->name.prefix;
+
+		for (b = first; prefix != NULL && b != a; b = b->next)
+			if (b->name.prefix != NULL && strcmp(b->name.prefix, prefix) == 0)
+				break;
+		if (prefix != NULL && b == a && a->name.module_ns != NULL &&
+		    strcmp(prefix, "xml") != 0) {
+			fprintf(f, " xmlns:%s=\"", prefix);
+			cfg_xml_text(f, a->name.module_ns, SIZE_MAX);
 			fputc('"', f);
 		}
-		fprintf(f, " %s%s%s=\"", a->name.prefix == NULL ? "" : a->name.prefix,
-			a->name.prefix == NULL ? "" : ":", a->name.name);
-		xml_attribute(f, a->value);
+		fprintf(f, " %s%s%s=\"", prefix == NULL ? "" : prefix, prefix == NULL ? "" : ":",
+			a->name.name);
+		cfg_xml_text(f, a->value, SIZE_MAX);
 		fputc('"', f);
 	}
 }
@@ -510,11 +493,10 @@ int cfg_session_json(struct cfg_session *s, const char *json, size_t size, char 
 // RFC 6241 section 8.1: both say what they can; 1.1 where both can.
 static void greet(struct cfg_session *s)
 {
-	if (strstr(s->in.msg, "<hello") == NULL && strstr(s->in.msg, ":hello") == NULL) {
-		s->ended = true;
-		return;
-	}
-	if (strstr(s->in.msg, BASE_10) == NULL && strstr(s->in.msg, BASE_11) == NULL) {
+	if ((strstr(s->in.msg, "<hello") == NULL && strstr(s->in.msg, ":hello") == NULL) ||
+	    // Only a server has one.
+	    strstr(s->in.msg, "<session-id") != NULL || strstr(s->in.msg, ":session-id") != NULL ||
+	    (strstr(s->in.msg, BASE_10) == NULL && strstr(s->in.msg, BASE_11) == NULL)) {
 		s->ended = true;
 		s->store->count.bad_hellos++;
 		return;

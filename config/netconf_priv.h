@@ -123,16 +123,13 @@ int cfg_edit_guarded(struct lyd_node **tree, const struct lyd_node *edit, const 
 
 // Copy of a tree. returns 0 or -ENOMEM
 int cfg_tree_copy(const struct lyd_node *tree, struct lyd_node **out);
-// Make the changes that lead from one tree to another on a third. returns 0, or a negative errno:
-// *tree may have some of them
-int cfg_tree_rebase(const struct lyd_node *from, const struct lyd_node *to, struct lyd_node **tree);
 // Configuration text to a tree, without looking whether it is complete.
 int cfg_tree_parse(const struct cfg_store *s, const char *text, LYD_FORMAT format,
 		   struct lyd_node **out, struct cfg_error *err);
 // returns the text (free()), or NULL
 char *cfg_tree_print(const struct lyd_node *tree, LYD_FORMAT format, uint32_t options);
 
-// Is the tree a valid configuration? *out = it, typed, when not NULL.
+// Is the tree a valid configuration? *out = it, typed, when not NULL; NULL on failure.
 int cfg_store_check(const struct cfg_store *s, const struct lyd_node *tree, struct cfg **out,
 		    struct cfg_nc_error *e);
 // Bring a tree into force through the host. who: user, client, comment, wait; the rest is filled
@@ -147,6 +144,13 @@ int cfg_store_startup(const struct cfg_store *s, struct lyd_node **out, struct c
 // n-th commit before the newest as a tree.
 int cfg_store_history(const struct cfg_store *s, uint32_t n, struct cfg_commit_head *head,
 		      struct lyd_node **out, struct cfg_nc_error *e);
+
+// --- rebase.c
+
+// What makes `mine` of `old`, done to `onto`. *out: lyd_free_all(); NULL on failure
+// returns 0; -EAGAIN, -EINVAL: it does not fit; -ENOMEM
+int cfg_rebase(const struct lyd_node *old, const struct lyd_node *mine, const struct lyd_node *onto,
+	       struct lyd_node **out);
 
 // --- confirm.c: confirmed commit (RFC 6241 section 8.4)
 
@@ -166,8 +170,11 @@ int cfg_call_any(struct cfg_call *c, const char *name, struct lyd_node *tree);
 // May this session change the datastore (locks)?
 int cfg_call_may_write(struct cfg_call *c, enum cfg_ds ds);
 
-// Check an edit: the candidate becomes *next (taken, also on failure), or it is only looked at.
-int cfg_call_edit(struct cfg_call *c, struct lyd_node *next, bool only_test);
+enum cfg_edit_test { CFG_EDIT_SET, CFG_EDIT_TEST_THEN_SET, CFG_EDIT_TEST_ONLY };
+
+// The candidate becomes *next (taken, also on failure), if access control lets it, and, where it is
+// to be tested, it is valid.
+int cfg_call_edit(struct cfg_call *c, struct lyd_node *next, enum cfg_edit_test test);
 
 // --- access.c: NACM (RFC 8341)
 
@@ -177,8 +184,21 @@ int cfg_call_edit_tree(struct cfg_call *c, struct lyd_node **tree, const struct 
 		       const char *default_op);
 int cfg_call_check_write(struct cfg_call *c, const struct lyd_node *from,
 			 const struct lyd_node *to);
+// May the session read all that differs? returns 0, or -EINVAL with c->e filled
+int cfg_call_check_read(struct cfg_call *c, const struct lyd_node *from, const struct lyd_node *to);
+// A refusal of tree in c->e: it is to say nothing of what the session may not read. returns -EINVAL
+int cfg_call_hide(struct cfg_call *c, const struct lyd_node *tree);
+// cfg_store_check for this session.
+int cfg_call_check(struct cfg_call *c, const struct lyd_node *tree, struct cfg **out);
+// Is what was made from *seen (taken), a tree that this session may read, all that it may read of
+// next? Otherwise something hidden was carried to where it is not.
+// returns 0, or -EINVAL with c->e filled
+int cfg_call_check_carried(struct cfg_call *c, struct lyd_node *seen, const struct lyd_node *next);
 // Take from *tree what the session may not read.
 int cfg_session_prune(const struct cfg_session *s, struct lyd_node **tree);
+// Nothing is hidden from it.
+bool cfg_session_sees_all(const struct cfg_session *s);
+bool cfg_session_may_read(const struct cfg_session *s, const struct lyd_node *n);
 bool cfg_session_may_hear(const struct cfg_session *s, const struct lyd_node *notification);
 // What runs has changed: the rules are read again.
 void cfg_access_changed(struct cfg_store *s);
@@ -245,6 +265,10 @@ int cfg_xml_guard(const char *text, char **out, struct cfg_nc_error *e);
 // parse of an rpc. Never fails to say something. returns -EINVAL
 // source  RFC 7950 section 15, RFC 6241 appendix A
 int cfg_nc_refuse_ly(struct cfg_nc_error *e, const struct ly_ctx *ctx);
+
+// At most n bytes of text, so that they can stand between tags and in an attribute. What is no
+// character of XML is left out.
+void cfg_xml_text(FILE *f, const char *text, size_t n);
 
 // Add <name>text</name> to the error's <error-info>; nothing, when it does not fit whole.
 void cfg_nc_info(struct cfg_nc_error *e, const char *name, const char *text);

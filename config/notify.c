@@ -15,6 +15,22 @@ enum {
 	BACKLOG_MAX = 16 << 20, // bytes that a subscriber may leave unread
 };
 
+// A filter that cannot be evaluated would be silence for ever.
+static int check_filter(struct cfg_call *c, const struct lyd_node *filter)
+{
+	struct lyd_node *sample = NULL, *out = NULL;
+	int rc;
+
+	if (lyd_new_path(NULL, c->store->schema->ctx,
+			 "/ietf-netconf-notifications:netconf-session-end", NULL, 0,
+			 &sample) != LY_SUCCESS)
+		return cfg_nc_refuse(&c->e, "operation-failed", "out of memory");
+	rc = cfg_filter(sample, filter, &out, &c->e);
+	lyd_free_all(out);
+	lyd_free_all(sample);
+	return rc == -ENOMEM ? cfg_nc_refuse(&c->e, "operation-failed", "out of memory") : rc;
+}
+
 int cfg_rpc_create_subscription(struct cfg_call *c)
 {
 	const struct lyd_node *filter = cfg_child(c->op, "filter");
@@ -30,6 +46,8 @@ int cfg_rpc_create_subscription(struct cfg_call *c)
 				     "startTime: nothing is replayed");
 	if (c->s->subscribed)
 		return cfg_nc_refuse(&c->e, "operation-failed", "this session has a subscription");
+	if (filter != NULL && check_filter(c, filter) < 0)
+		return -EINVAL;
 	if (filter != NULL &&
 	    lyd_dup_single(filter, NULL, LYD_DUP_RECURSIVE, &c->s->filter) != LY_SUCCESS)
 		return cfg_nc_refuse(&c->e, "operation-failed", "out of memory");
@@ -62,30 +80,36 @@ static void deliver(struct cfg_session *s, const char *text, size_t size)
 	s->store->count.out_notifications++;
 }
 
-void cfg_notify(struct cfg_store *s, struct lyd_node *n)
+// returns the message (free()), or NULL
+static char *message(const struct cfg_store *s, const struct lyd_node *n)
 {
 	char time[32], *body = NULL, *text = NULL;
-	int size = -1;
+
+	cfg_time_text(s->host.now_ms(s->host.arg), time);
+	if (lyd_print_mem(&body, n, LYD_XML, LYD_PRINT_SHRINK) == LY_SUCCESS &&
+	    asprintf(&text,
+		     "<?xml version=\"1.0\" encoding=\"UTF-8\"?><notification "
+		     "xmlns=\"" NS_NOTIFICATION "\"><eventTime>%s</eventTime>%s</notification>",
+		     time, body) < 0)
+		text = NULL;
+	free(body);
+	return text;
+}
+
+void cfg_notify(struct cfg_store *s, struct lyd_node *n)
+{
+	char *text = NULL;
 
 	for (struct cfg_session *x = s->sessions; x != NULL; x = x->next) {
 		if (!wanted(x, n))
 			continue;
-		if (text == NULL) {
-			cfg_time_text(s->host.now_ms(s->host.arg), time);
-			if (lyd_print_mem(&body, n, LYD_XML, LYD_PRINT_SHRINK) == LY_SUCCESS)
-				size = asprintf(&text,
-						"<?xml version=\"1.0\" encoding=\"UTF-8\"?>"
-						"<notification xmlns=\"" NS_NOTIFICATION
-						"\"><eventTime>%s</eventTime>%s</notification>",
-						time, body);
-			if (size < 0)
-				break;
-		}
-		deliver(x, text, (size_t)size);
+		if (text == NULL)
+			text = message(s, n);
+		if (text == NULL)
+			break;
+		deliver(x, text, strlen(text));
 	}
-	if (size >= 0)
-		free(text);
-	free(body);
+	free(text);
 	lyd_free_all(n);
 }
 
@@ -166,68 +190,102 @@ void cfg_notify_session(const struct cfg_session *s, bool begins)
 	cfg_notify(s->store, n);
 }
 
-// One edit per node that came, went or changed; what is below one that came is not named.
-static void edits(struct lyd_node *n, const struct lyd_node *diff, uint32_t *count)
+// A list of edits as it grows, for one session; NULL = for those from whom nothing is hidden.
+struct edits {
+	struct lyd_node *n; // the notification
+	const struct cfg_session *reader;
+	uint32_t count;
+};
+
+static void edit_add(struct edits *x, const struct lyd_node *diff, const char *op)
 {
-	for (; diff != NULL && *count <= EDITS_MAX; diff = diff->next) {
+	struct lyd_node *edit = NULL;
+	char *path;
+
+	if (x->reader != NULL && !cfg_session_may_read(x->reader, diff))
+		return;
+	if (++x->count > EDITS_MAX)
+		return;
+	path = lyd_path(diff, LYD_PATH_STD, NULL, 0);
+	if (path != NULL && lyd_new_list(x->n, NULL, "edit", 0, &edit) == LY_SUCCESS) {
+		leaf(edit, "target", path);
+		leaf(edit, "operation", op);
+	}
+	free(path);
+}
+
+// One edit per node that came, went or changed; what is below one that came is not named.
+static void edits(struct edits *x, const struct lyd_node *diff)
+{
+	for (; diff != NULL && x->count <= EDITS_MAX; diff = diff->next) {
 		const struct lyd_meta *m = lyd_find_meta(diff->meta, NULL, "yang:operation");
 		const char *op = m == NULL ? "none" : lyd_get_meta_value(m);
-		struct lyd_node *edit = NULL;
-		char *path;
 
-		if (strcmp(op, "none") == 0) {
-			edits(n, lyd_child_no_keys(diff), count);
-			continue;
-		}
-		if (++*count > EDITS_MAX)
-			return;
-		path = lyd_path(diff, LYD_PATH_STD, NULL, 0);
-		if (path != NULL && lyd_new_list(n, NULL, "edit", 0, &edit) == LY_SUCCESS) {
-			leaf(edit, "target", path);
-			leaf(edit, "operation", op);
-		}
-		free(path);
+		if (strcmp(op, "none") == 0)
+			edits(x, lyd_child_no_keys(diff));
+		else
+			edit_add(x, diff, op);
 	}
 }
 
 // Too many edits to name each: every subtree that changed, once.
-static void summary(struct lyd_node *n, const struct lyd_node *diff)
+static void summary(struct edits *x, const struct lyd_node *diff)
 {
-	struct lyd_node *child, *next, *edit = NULL;
+	struct lyd_node *child, *next;
 
-	LY_LIST_FOR_SAFE(lyd_child(n), next, child)
+	LY_LIST_FOR_SAFE(lyd_child(x->n), next, child)
 	{
 		if (strcmp(LYD_NAME(child), "edit") == 0)
 			lyd_free_tree(child);
 	}
-	for (; diff != NULL; diff = diff->next) {
-		char path[256];
-
-		if (lyd_path(diff, LYD_PATH_STD, path, sizeof(path)) == NULL ||
-		    lyd_new_list(n, NULL, "edit", 0, &edit) != LY_SUCCESS)
-			continue;
-		leaf(edit, "target", path);
-		leaf(edit, "operation", "merge");
-	}
+	for (x->count = 0; diff != NULL; diff = diff->next)
+		edit_add(x, diff, "merge");
 }
 
+// The notification of a change for one reader. returns NULL where there is nothing that it may read
+static struct lyd_node *change(const struct cfg_store *s, const struct lyd_node *diff,
+			       const struct cfg_commit *who, const struct cfg_session *reader)
+{
+	struct edits x = { .n = start(s, "netconf-config-change"), .reader = reader };
+
+	if (x.n == NULL)
+		return NULL;
+	if (who->session == 0)
+		leaf(x.n, "changed-by/server", NULL);
+	else
+		by(x.n, "changed-by/", who->user, who->session);
+	leaf(x.n, "datastore", "running");
+	edits(&x, diff);
+	if (x.count > EDITS_MAX)
+		summary(&x, diff);
+	if (x.count > 0 || reader == NULL)
+		return x.n;
+	lyd_free_all(x.n);
+	return NULL;
+}
+
+// RFC 8341 section 3.4.6 looks at a notification as a whole; this one names data, which its readers
+// may be forbidden to know of.
 void cfg_notify_change(struct cfg_store *s, const struct lyd_node *diff,
 		       const struct cfg_commit *who)
 {
-	struct lyd_node *n = start(s, "netconf-config-change");
-	uint32_t count = 0;
+	struct lyd_node *all = change(s, diff, who, NULL), *own;
+	char *text = NULL;
 
-	if (n == NULL)
-		return;
-	if (who->session == 0)
-		leaf(n, "changed-by/server", NULL);
-	else
-		by(n, "changed-by/", who->user, who->session);
-	leaf(n, "datastore", "running");
-	edits(n, diff, &count);
-	if (count > EDITS_MAX)
-		summary(n, diff);
-	cfg_notify(s, n);
+	for (struct cfg_session *x = all == NULL ? NULL : s->sessions; x != NULL; x = x->next) {
+		if (!x->subscribed)
+			continue;
+		own = cfg_session_sees_all(x) ? all : change(s, diff, who, x);
+		if (own != NULL && wanted(x, own)) {
+			text = message(s, own);
+			if (text != NULL)
+				deliver(x, text, strlen(text));
+			free(text);
+		}
+		if (own != all)
+			lyd_free_all(own);
+	}
+	lyd_free_all(all);
 }
 
 void cfg_notify_confirm(struct cfg_store *s, const char *event, const struct cfg_session *who)

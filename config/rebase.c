@@ -1,86 +1,157 @@
-// Changes that were made on one configuration, made again on another one. libyang's own
-// (lyd_diff_apply_all) makes a second container where one is there already, and takes with a
-// container what others put into it.
+// The changes of a candidate, carried over to another running configuration.
+//
+// libyang's diff, applied to another tree than it was made for, stops at a leaf that has the new
+// value already, and adds a list entry a second time. So the diff is made an edit: what the
+// candidate added or set is merged, what it removed is removed where it still is. Only an edit does
+// not know of places in a list: where entries were moved, the diff is applied, if nothing is in its
+// way.
 #include <errno.h>
 #include <string.h>
 
 #include "netconf_priv.h"
 
-static bool is_shell(const struct lyd_node *n)
-{
-	return n->schema->nodetype == LYS_CONTAINER && (n->schema->flags & LYS_PRESENCE) == 0;
-}
+enum op { NONE, ADDED, CHANGED, GONE, MOVED };
 
-// The operation of a node of a difference: its own, or that of its parent.
-static const char *operation(const struct lyd_node *d, const char *inherited)
+static enum op op_of(const struct lyd_node *d)
 {
 	const struct lyd_meta *m = lyd_find_meta(d->meta, NULL, "yang:operation");
+	const char *op = m == NULL ? "none" : lyd_get_meta_value(m);
 
-	return m == NULL ? inherited : lyd_get_meta_value(m);
+	if (strcmp(op, "none") == 0)
+		return NONE;
+	if (strcmp(op, "delete") == 0)
+		return GONE;
+	if (strcmp(op, "create") == 0)
+		return ADDED;
+	return lysc_is_userordered(d->schema) ? MOVED : CHANGED;
 }
 
-static void remove_from(struct lyd_node **top, struct lyd_node *n)
+static void diff_marks_free(struct lyd_node *d)
 {
-	if (n == *top)
-		*top = n->next;
-	lyd_free_tree(n);
-}
+	struct lyd_meta *m, *next;
 
-// The operation as its name's first letter, and none of the difference's own attributes left.
-static char take_operation(struct lyd_node *d, char inherited)
-{
-	const char name[] = { inherited, '\0' };
-	char op = operation(d, name)[0];
-
-	lyd_free_meta_siblings(d->meta);
-	d->meta = NULL;
-	return op;
-}
-
-// Take from *top what d takes away. d, a copy, is cut down to what it adds.
-// returns whether it adds something
-static bool split(struct lyd_node *d, char inherited, struct lyd_node *siblings,
-		  struct lyd_node **top)
-{
-	char op = take_operation(d, inherited);
-	struct lyd_node *match = NULL, *c, *next;
-	bool any = false;
-
-	if (siblings != NULL && lyd_find_sibling_first(siblings, d, &match) != LY_SUCCESS)
-		match = NULL;
-	if (op == 'd' && !is_shell(d)) {
-		if (match != NULL)
-			remove_from(top, match);
-		return false;
+	for (m = d->meta; m != NULL; m = next) {
+		next = m->next;
+		if (strcmp(m->annotation->module->name, "yang") == 0)
+			lyd_free_meta_single(m);
 	}
-	if (op == 'n' && match == NULL)
-		return false; // it changes what is gone
-	LY_LIST_FOR_SAFE(lyd_child_no_keys(d), next, c)
-	{
-		if (split(c, op, match == NULL ? NULL : lyd_child(match), top))
-			any = true;
-		else
-			lyd_free_tree(c);
-	}
-	return any || op == 'c' || op == 'r';
 }
 
-int cfg_tree_rebase(const struct lyd_node *from, const struct lyd_node *to, struct lyd_node **tree)
+static int mark(struct lyd_node *d, const char *op)
 {
-	struct lyd_node *diff = NULL, *d, *next;
-	struct cfg_nc_error e;
+	return lyd_new_meta(NULL, d, NULL, "ietf-netconf:operation", op, 0, NULL) == LY_SUCCESS
+		       ? 0
+		       : -ENOMEM;
+}
+
+// Containers without presence are gone when they are empty: what others put in since stays.
+static bool is_shell(const struct lyd_node *d)
+{
+	return d->schema->nodetype == LYS_CONTAINER && (d->schema->flags & LYS_PRESENCE) == 0;
+}
+
+// What stands in a container of the diff that is gone: removed, where it still is.
+static int contents_gone(struct lyd_node *d, const struct lyd_node *there)
+{
+	struct lyd_node *c, *next, *match;
 	int rc = 0;
 
-	if (lyd_diff_siblings(from, to, 0, &diff) != LY_SUCCESS)
-		return -ENOMEM;
-	LY_LIST_FOR_SAFE(diff, next, d)
-	{
-		if (!split(d, 'n', *tree, tree))
-			remove_from(&diff, d);
+	for (c = lyd_child(d); c != NULL && rc == 0; c = next) {
+		next = c->next;
+		match = NULL;
+		(void)lyd_find_sibling_first(lyd_child(there), c, &match);
+		diff_marks_free(c);
+		if (match == NULL)
+			lyd_free_tree(c);
+		else
+			rc = is_shell(c) ? contents_gone(c, match) : mark(c, "remove");
 	}
-	// As an edit, so that the nodes of another case go away.
-	if (diff != NULL)
-		rc = cfg_edit(tree, diff, "merge", &e);
+	return rc;
+}
+
+// Siblings of a diff become those of an edit; what has nothing to do on `onto` is removed.
+// returns 0; -EAGAIN: there is something that an edit cannot say; -ENOMEM
+static int to_edit(struct lyd_node **diff, const struct lyd_node *onto)
+{
+	struct lyd_node *d, *next, *there, *child;
+	int rc = 0;
+
+	for (d = *diff; d != NULL && rc == 0; d = next) {
+		enum op op = op_of(d);
+
+		next = d->next;
+		there = NULL;
+		if (lysc_is_key(d->schema))
+			continue;
+		if (onto != NULL)
+			(void)lyd_find_sibling_first(onto, d, &there);
+		diff_marks_free(d);
+		child = lyd_child_no_keys(d);
+		if (op == MOVED)
+			rc = -EAGAIN;
+		else if (op == ADDED || op == CHANGED)
+			rc = mark(d, "merge");
+		else if (op == GONE && there != NULL)
+			rc = is_shell(d) ? contents_gone(d, there) : mark(d, "remove");
+		else if (op == NONE)
+			rc = to_edit(&child, there == NULL ? NULL : lyd_child(there));
+		if (rc == 0 && op == NONE && there == NULL)
+			rc = mark(d, "merge");
+		if ((op == GONE && there == NULL) || (op == NONE && lyd_child_no_keys(d) == NULL)) {
+			if (*diff == d)
+				*diff = next;
+			lyd_free_tree(d);
+		}
+	}
+	return rc;
+}
+
+// Is something there already that the diff adds?
+static bool in_the_way(const struct lyd_node *diff, const struct lyd_node *onto)
+{
+	struct lyd_node *there;
+
+	for (; diff != NULL && onto != NULL; diff = diff->next) {
+		if (lysc_is_key(diff->schema) ||
+		    lyd_find_sibling_first(onto, diff, &there) != LY_SUCCESS)
+			continue;
+		if (op_of(diff) == ADDED || in_the_way(lyd_child(diff), lyd_child(there)))
+			return true;
+	}
+	return false;
+}
+
+static int as_edit(const struct lyd_node *diff, const struct lyd_node *onto, struct lyd_node **out)
+{
+	struct lyd_node *edit;
+	struct cfg_nc_error e;
+	int rc = cfg_tree_copy(diff, &edit);
+
+	if (rc == 0)
+		rc = to_edit(&edit, onto);
+	if (rc == 0)
+		rc = cfg_edit(out, edit, "none", &e);
+	lyd_free_all(edit);
+	return rc;
+}
+
+int cfg_rebase(const struct lyd_node *old, const struct lyd_node *mine, const struct lyd_node *onto,
+	       struct lyd_node **out)
+{
+	struct lyd_node *diff = NULL;
+	int rc = -ENOMEM;
+
+	*out = NULL;
+	if (lyd_diff_siblings(old, mine, 0, &diff) == LY_SUCCESS)
+		rc = cfg_tree_copy(onto, out);
+	if (rc == 0)
+		rc = as_edit(diff, onto, out);
+	if (rc == -EAGAIN && !in_the_way(diff, onto) && lyd_diff_apply_all(out, diff) == LY_SUCCESS)
+		rc = 0;
 	lyd_free_all(diff);
+	if (rc < 0) {
+		lyd_free_all(*out);
+		*out = NULL;
+	}
 	return rc;
 }

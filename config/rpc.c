@@ -91,32 +91,32 @@ int cfg_call_source(struct cfg_call *c, const char *which, struct lyd_node **out
 	return datastore(c, which, &ds) < 0 ? -EINVAL : copy_of(c, ds, out);
 }
 
-// The candidate becomes *next (taken, also on failure), if access control lets it.
-static int candidate_becomes(struct cfg_call *c, struct lyd_node *next)
+int cfg_call_edit(struct cfg_call *c, struct lyd_node *next, enum cfg_edit_test test)
 {
-	if (cfg_call_check_write(c, c->store->candidate, next) < 0) {
+	int rc = cfg_call_check_write(c, c->store->candidate, next);
+
+	if (rc == 0 && test != CFG_EDIT_SET)
+		rc = cfg_call_check(c, next, NULL);
+	if (rc < 0 || test == CFG_EDIT_TEST_ONLY)
 		lyd_free_all(next);
-		return -EINVAL;
-	}
-	cfg_store_candidate_set(c->store, next, c->s->id);
-	return 0;
+	else
+		cfg_store_candidate_set(c->store, next, c->s->id);
+	return rc;
 }
 
-int cfg_call_edit(struct cfg_call *c, struct lyd_node *next, bool only_test)
+// RFC 6241 section 7.2; who names no option gets no test. See cfg_netconf.h.
+static enum cfg_edit_test test_of(const struct cfg_call *c)
 {
-	int rc;
+	const char *test = said(c, "test-option");
 
-	if (!only_test)
-		return candidate_becomes(c, next);
-	rc = cfg_store_check(c->store, next, NULL, &c->e);
-	lyd_free_all(next);
-	return rc;
+	if (test == NULL || strcmp(test, "set") == 0)
+		return CFG_EDIT_SET;
+	return strcmp(test, "test-only") == 0 ? CFG_EDIT_TEST_ONLY : CFG_EDIT_TEST_THEN_SET;
 }
 
 static int edit(struct cfg_call *c, const struct lyd_node *config)
 {
-	const char *default_op = cfg_value(c->op, "default-operation"),
-		   *test = said(c, "test-option");
+	const char *default_op = cfg_value(c->op, "default-operation");
 	const struct lyd_node_any *any = (const struct lyd_node_any *)config;
 	struct lyd_node *next;
 
@@ -131,13 +131,11 @@ static int edit(struct cfg_call *c, const struct lyd_node *config)
 	if (cfg_tree_copy(c->store->candidate, &next) < 0)
 		return cfg_nc_refuse(&c->e, "operation-failed", "out of memory");
 	if (cfg_call_edit_tree(c, &next, any->value.tree,
-			       default_op == NULL ? "merge" : default_op) < 0 ||
-	    (test != NULL && strcmp(test, "test-then-set") == 0 &&
-	     cfg_store_check(c->store, next, NULL, &c->e) < 0)) {
+			       default_op == NULL ? "merge" : default_op) < 0) {
 		lyd_free_all(next);
 		return -EINVAL;
 	}
-	return cfg_call_edit(c, next, test != NULL && strcmp(test, "test-only") == 0);
+	return cfg_call_edit(c, next, test_of(c));
 }
 
 static int edit_config(struct cfg_call *c)
@@ -194,26 +192,30 @@ static int startup_becomes(struct cfg_call *c, struct lyd_node *tree)
 
 static int copy_config(struct cfg_call *c)
 {
+	const struct lyd_node *source = lyd_child(cfg_child(c->op, "source"));
 	struct lyd_node *tree, *old;
 	enum cfg_ds ds;
 	int rc;
 
 	if (datastore(c, "target", &ds) < 0)
 		return -EINVAL;
+	if (source != NULL && strcmp(LYD_NAME(source), ds_names[ds]) == 0)
+		return cfg_nc_refuse(&c->e, "invalid-value", "source and target are both %s",
+				     ds_names[ds]);
 	if (ds == CFG_RUNNING)
 		return cfg_nc_refuse(&c->e, "operation-not-supported",
 				     "target running: copy to the candidate and commit it");
 	if (cfg_call_may_write(c, ds) < 0 || cfg_call_source(c, "source", &tree) < 0)
 		return -EINVAL;
 	if (ds == CFG_CANDIDATE)
-		return candidate_becomes(c, tree);
+		return cfg_call_edit(c, tree, CFG_EDIT_SET);
 	if (cfg_store_startup(c->store, &old, &c->e) < 0) {
 		lyd_free_all(tree);
 		return -EINVAL;
 	}
-	rc = cfg_store_check(c->store, tree, NULL, &c->e);
+	rc = cfg_call_check_write(c, old, tree);
 	if (rc == 0)
-		rc = cfg_call_check_write(c, old, tree);
+		rc = cfg_call_check(c, tree, NULL);
 	if (rc == 0)
 		rc = startup_becomes(c, tree);
 	lyd_free_all(old);
@@ -240,7 +242,7 @@ static int validate(struct cfg_call *c)
 
 	if (cfg_call_source(c, "source", &tree) < 0)
 		return -EINVAL;
-	rc = cfg_store_check(c->store, tree, NULL, &c->e);
+	rc = cfg_call_check(c, tree, NULL);
 	lyd_free_all(tree);
 	return rc;
 }

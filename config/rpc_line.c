@@ -65,9 +65,52 @@ static bool is_context(const char *verb)
 	return strcmp(verb, "edit") == 0 || strcmp(verb, "up") == 0 || strcmp(verb, "top") == 0;
 }
 
+// Lines that edit: one, or those of a text.
+struct lines {
+	const struct cfg_words *one; // or NULL
+	const char *text;
+};
+
+static int lines_run(struct cfg_call *c, const struct lines *l, struct lyd_node **tree)
+{
+	struct cfg_schema *schema = c->store->schema;
+	struct cfg_words_error e = { 0 };
+	int rc = l->one != NULL ? cfg_words_run(schema, tree, l->one, &e)
+				: cfg_words_load_set(schema, tree, l->text, strlen(l->text), &e);
+
+	return rc < 0 ? refuse_words(c, &e) : 0;
+}
+
+// Do the lines carry data from one place to another?
+static bool lines_carry(const struct lines *l)
+{
+	const char *text = l->one != NULL ? l->one->word[0].text : l->text;
+
+	return strstr(text, "copy") != NULL || strstr(text, "rename") != NULL;
+}
+
+// Run lines on *tree, which stays as it was on failure. What the user may not read is not there for
+// copy and rename, or it could be read in its new place.
+static int lines_run_for_user(struct cfg_call *c, const struct lines *l, struct lyd_node **tree)
+{
+	struct lyd_node *seen;
+
+	if (cfg_session_sees_all(c->s) || !lines_carry(l))
+		return lines_run(c, l, tree);
+	if (cfg_tree_copy(*tree, &seen) < 0 || cfg_session_prune(c->s, &seen) < 0) {
+		lyd_free_all(seen);
+		return cfg_nc_refuse(&c->e, "operation-failed", "out of memory");
+	}
+	if (lines_run(c, l, &seen) < 0 || lines_run(c, l, tree) < 0) {
+		lyd_free_all(seen);
+		return -EINVAL;
+	}
+	return cfg_call_check_carried(c, seen, *tree);
+}
+
 static int run_line(struct cfg_call *c, struct cfg_words *w)
 {
-	struct cfg_words_error e = { 0 };
+	const struct lines line = { .one = w };
 	struct lyd_node *next;
 	int rc;
 
@@ -80,12 +123,12 @@ static int run_line(struct cfg_call *c, struct cfg_words *w)
 		return -EINVAL;
 	if (cfg_tree_copy(c->store->candidate, &next) < 0)
 		return cfg_nc_refuse(&c->e, "operation-failed", "out of memory");
-	rc = cfg_words_run(c->store->schema, &next, w, &e);
+	rc = lines_run_for_user(c, &line, &next);
 	if (rc < 0) {
 		lyd_free_all(next);
-		return refuse_words(c, &e);
+		return rc;
 	}
-	rc = cfg_call_edit(c, next, false);
+	rc = cfg_call_edit(c, next, CFG_EDIT_SET);
 	return rc < 0 ? rc : cfg_call_leaf(c, "at", w->context == NULL ? "" : w->context);
 }
 
@@ -103,19 +146,82 @@ int cfg_rpc_edit_line(struct cfg_call *c)
 
 static const char *const kinds[] = { "container", "list", "leaf", "key", "value", "alias", "free" };
 
-static int put_candidates(struct cfg_call *c, const struct cfg_words_candidates *list)
+static int put_candidate(struct cfg_call *c, const char *word, const char *help,
+			 enum cfg_words_kind kind)
 {
-	for (uint32_t i = 0; i < list->n; i++) {
-		const struct cfg_words_candidate *x = &list->item[i];
-		struct lyd_node *n = NULL;
+	struct lyd_node *n = NULL;
 
-		if (lyd_new_list(c->out, NULL, "candidate", 1, &n) != LY_SUCCESS ||
-		    lyd_new_term(n, NULL, "word", x->word, 1, NULL) != LY_SUCCESS ||
-		    lyd_new_term(n, NULL, "help", x->help, 1, NULL) != LY_SUCCESS ||
-		    lyd_new_term(n, NULL, "kind", kinds[x->kind], 1, NULL) != LY_SUCCESS)
-			return cfg_nc_refuse(&c->e, "operation-failed", "out of memory");
+	if (lyd_new_list(c->out, NULL, "candidate", 1, &n) == LY_SUCCESS &&
+	    lyd_new_term(n, NULL, "word", word, 1, NULL) == LY_SUCCESS &&
+	    lyd_new_term(n, NULL, "help", help, 1, NULL) == LY_SUCCESS &&
+	    lyd_new_term(n, NULL, "kind", kinds[kind], 1, NULL) == LY_SUCCESS)
+		return 0;
+	return cfg_nc_refuse(&c->e, "operation-failed", "out of memory");
+}
+
+// Words between two instances of one list.
+static const struct between {
+	const char *verb, *word, *help;
+	bool other;    // another instance follows
+	bool existing; // one that is there
+} between[] = {
+	{ "copy", "to", "Key of the second entry.", true, false },
+	{ "rename", "to", "New key of the entry.", true, false },
+	{ "insert", "first", "In front of all others.", false, false },
+	{ "insert", "last", "Behind all others.", false, false },
+	{ "insert", "before", "In front of another one.", true, true },
+	{ "insert", "after", "Behind another one.", true, true },
+};
+enum { N_BETWEEN = sizeof(between) / sizeof(between[0]) };
+
+// The word between two instances that stands on the line before the cursor, and where.
+static const struct between *between_of(const struct cfg_words *w, uint32_t *at)
+{
+	for (uint32_t i = 3; i + 1 < w->n; i++) {
+		for (size_t k = 0; k < N_BETWEEN; k++) {
+			*at = i;
+			if (!w->word[i].quoted && strcmp(between[k].word, w->word[i].text) == 0 &&
+			    strcmp(between[k].verb, w->word[0].text) == 0)
+				return &between[k];
+		}
 	}
-	return 0;
+	return NULL;
+}
+
+// What may stand between, once the first instance is named.
+static int put_between(struct cfg_call *c, const struct cfg_words *w,
+		       const struct cfg_words_candidates *list)
+{
+	const char *begin = w->word[w->n - 1].text;
+	int rc = 0;
+
+	for (uint32_t i = 0; i < list->n; i++) {
+		if (list->item[i].kind == CFG_WORDS_KEY || list->item[i].kind == CFG_WORDS_VALUE)
+			return 0; // it is not named yet
+	}
+	for (size_t k = 0; rc == 0 && list->complete && w->n > 3 && k < N_BETWEEN; k++) {
+		if (strcmp(between[k].verb, w->word[0].text) == 0 &&
+		    strncmp(between[k].word, begin, strlen(begin)) == 0)
+			rc = put_candidate(c, between[k].word, between[k].help, CFG_WORDS_ALIAS);
+	}
+	return rc;
+}
+
+// new: what is there already is of no use, unless there is nothing else to choose from.
+static int put_candidates(struct cfg_call *c, const struct cfg_words_candidates *list, bool new)
+{
+	bool only_free = false;
+	int rc = 0;
+
+	for (uint32_t i = 0; new &&i < list->n; i++)
+		only_free |= list->item[i].kind == CFG_WORDS_FREE;
+	for (uint32_t i = 0; rc == 0 && i < list->n; i++) {
+		const struct cfg_words_candidate *x = &list->item[i];
+
+		if (!only_free || x->kind == CFG_WORDS_FREE)
+			rc = put_candidate(c, x->word, x->help, x->kind);
+	}
+	return rc;
 }
 
 // The verb decides what may follow.
@@ -133,10 +239,68 @@ static enum cfg_words_mode mode_of(const char *verb)
 	return strcmp(verb, "insert") == 0 ? CFG_WORDS_INSERT : CFG_WORDS_DELETE;
 }
 
+// How many words name the instance in front of word `at`; 0 = it is none.
+static uint32_t instance_words(struct cfg_call *c, const struct cfg_words *w, uint32_t at)
+{
+	const struct lysc_node *key;
+	struct cfg_words_error e;
+	struct cfg_walk k;
+	uint32_t n = 0;
+	int rc = cfg_walk_init(&k, c->store->schema, w, CFG_WORDS_DELETE, &e);
+
+	if (rc == 0)
+		rc = cfg_walk_words(&k, at);
+	if (rc == 0 && k.last != NULL && cfg_words_is(k.last, LYS_LEAFLIST))
+		n = 1;
+	if (rc == 0 && k.last != NULL && cfg_words_is(k.last, LYS_LIST))
+		for (key = lysc_node_child(k.last->schema); key != NULL && lysc_is_key(key);
+		     key = key->next)
+			n++;
+	cfg_walk_fini(&k);
+	return n < at ? n : 0;
+}
+
+// Behind such a word, the words of the other instance stand for those of the first one: the line
+// becomes one that names only the other. returns false when nothing may follow
+static bool only_other(struct cfg_call *c, struct cfg_words *w, uint32_t at)
+{
+	uint32_t keys = instance_words(c, w, at), n = w->n - at - 1;
+
+	if (keys == 0 || n > keys)
+		return false;
+	memmove(&w->word[at - keys], &w->word[at + 1], n * sizeof(w->word[0]));
+	w->n = at - keys + n;
+	return true;
+}
+
+static int complete_words(struct cfg_call *c, const struct lyd_node *tree, struct cfg_words *w)
+{
+	struct cfg_words_candidates list = { 0 };
+	enum cfg_words_mode mode = mode_of(w->word[0].text);
+	uint32_t at = 0;
+	const struct between *b = between_of(w, &at);
+	int rc;
+
+	if (b != NULL && (!b->other || !only_other(c, w, at)))
+		return 0;
+	if (b != NULL)
+		mode = b->existing ? CFG_WORDS_DELETE : CFG_WORDS_SET;
+	rc = cfg_words_complete(c->store->schema, tree, w, mode, &list);
+	if (rc == -ENOMEM)
+		rc = cfg_nc_refuse(&c->e, "operation-failed", "out of memory");
+	else if (rc < 0)
+		rc = cfg_nc_refuse(&c->e, "invalid-value", "nothing may follow");
+	else
+		rc = put_candidates(c, &list, b != NULL && !b->existing);
+	if (rc == 0 && b == NULL)
+		rc = put_between(c, w, &list);
+	cfg_words_candidates_fini(&list);
+	return rc;
+}
+
 int cfg_rpc_complete(struct cfg_call *c)
 {
 	const char *line = cfg_value(c->op, "line");
-	struct cfg_words_candidates list = { 0 };
 	struct lyd_node *visible;
 	struct cfg_words w;
 	int rc = call_split(c, line == NULL ? "" : line, true, &w);
@@ -148,16 +312,10 @@ int cfg_rpc_complete(struct cfg_call *c)
 	if (rc == 0)
 		rc = cfg_session_prune(c->s, &visible);
 	w.first = 1;
-	if (rc == 0 && w.n > 1)
-		rc = cfg_words_complete(c->store->schema, visible, &w, mode_of(w.word[0].text),
-					&list);
-	if (rc == -ENOMEM)
+	if (rc < 0)
 		rc = cfg_nc_refuse(&c->e, "operation-failed", "out of memory");
-	else if (rc < 0)
-		rc = cfg_nc_refuse(&c->e, "invalid-value", "nothing may follow");
-	else
-		rc = put_candidates(c, &list);
-	cfg_words_candidates_fini(&list);
+	else if (w.n > 1)
+		rc = complete_words(c, visible, &w);
 	cfg_words_fini(&w);
 	lyd_free_all(visible);
 	return rc;
@@ -275,8 +433,11 @@ int cfg_rpc_plan(struct cfg_call *c)
 	struct cfg_error err = { 0 };
 	struct cfg *next;
 	char *text = NULL;
-	int rc = cfg_store_check(c->store, c->store->candidate, &next, &c->e);
+	// A plan names what changes, whoever changed it.
+	int rc = cfg_call_check_read(c, c->store->running, c->store->candidate);
 
+	if (rc == 0)
+		rc = cfg_call_check(c, c->store->candidate, &next);
 	if (rc < 0)
 		return rc;
 	rc = h->plan(h->arg, next, &text, &err);
@@ -284,15 +445,6 @@ int cfg_rpc_plan(struct cfg_call *c)
 	rc = rc < 0 ? cfg_nc_refuse_cfg(&c->e, &err) : cfg_call_leaf(c, "text", text);
 	free(text);
 	return rc;
-}
-
-static int load_lines(struct cfg_call *c, const char *text, struct lyd_node **next)
-{
-	struct cfg_words_error e = { 0 };
-
-	return cfg_words_load_set(c->store->schema, next, text, strlen(text), &e) < 0
-		       ? refuse_words(c, &e)
-		       : 0;
 }
 
 int cfg_rpc_load(struct cfg_call *c)
@@ -310,7 +462,7 @@ int cfg_rpc_load(struct cfg_call *c)
 	if (!replace && cfg_tree_copy(c->store->candidate, &next) < 0)
 		return cfg_nc_refuse(&c->e, "operation-failed", "out of memory");
 	if (strcmp(format, "set") == 0) {
-		rc = load_lines(c, text, &next);
+		rc = lines_run_for_user(c, &(struct lines){ .text = text }, &next);
 	} else if ((why = xml ? cfg_scan_xml(text) : cfg_scan_json(text)) != NULL) {
 		rc = cfg_nc_refuse(&c->e, "too-big", "text: %s", why);
 	} else if (cfg_tree_parse(c->store, text, xml ? LYD_XML : LYD_JSON, &tree, &err) < 0) {
@@ -324,7 +476,7 @@ int cfg_rpc_load(struct cfg_call *c)
 		lyd_free_all(next);
 		return rc;
 	}
-	return cfg_call_edit(c, next, false);
+	return cfg_call_edit(c, next, CFG_EDIT_SET);
 }
 
 int cfg_rpc_rollback(struct cfg_call *c)
@@ -341,7 +493,7 @@ int cfg_rpc_rollback(struct cfg_call *c)
 			       : 0;
 	if (cfg_store_history(c->store, n, &head, &tree, &c->e) < 0)
 		return -EINVAL;
-	return cfg_call_edit(c, tree, false);
+	return cfg_call_edit(c, tree, CFG_EDIT_SET);
 }
 
 // What commit n changed, for who may read it.
@@ -437,7 +589,9 @@ int cfg_rpc_status(struct cfg_call *c)
 		rc = put_number(c, "confirm-seconds",
 				s->deadline_ms > now_ms ? (s->deadline_ms - now_ms + 999) / 1000
 							: 0);
-	if (rc == 0 && s->waiting && s->persist_id[0] != '\0')
+	// Who knows it may confirm.
+	if (rc == 0 && s->waiting && s->persist_id[0] != '\0' &&
+	    (c->s->recovery || s->wait_session == c->s->id))
 		rc = cfg_call_leaf(c, "confirm-persist-id", s->persist_id);
 	return rc;
 }

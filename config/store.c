@@ -124,6 +124,8 @@ int cfg_store_check(const struct cfg_store *s, const struct lyd_node *tree, stru
 	struct cfg *c = NULL;
 	int rc = 0;
 
+	if (out != NULL)
+		*out = NULL;
 	if (cfg_tree_copy(tree, &whole) < 0)
 		return cfg_nc_refuse(e, "operation-failed", "out of memory");
 	if (cfg_tree_check(s->schema, &whole, &err) < 0) {
@@ -139,29 +141,23 @@ int cfg_store_check(const struct cfg_store *s, const struct lyd_node *tree, stru
 		rc = cfg_nc_refuse(e, "operation-failed",
 				   "/ietf-netconf-acm:nacm: a rule's path is not understood");
 	lyd_free_all(whole);
-	if (out != NULL)
+	if (out != NULL && rc == 0)
 		*out = c;
 	else
 		cfg_free(c);
 	return rc;
 }
 
-// The candidate's changes, on top of what runs from now on. What changes a node that is gone is
-// left out; when memory is short the candidate stays as it is.
+// The candidate's changes, on top of what runs from now on. Where that cannot be done the candidate
+// stays as it is: `compare` shows what its commit would do.
 static void rebase(struct cfg_store *s, const struct lyd_node *old)
 {
-	struct lyd_node *next = NULL;
+	struct lyd_node *next;
 
-	if (s->changed_by == 0) {
+	if (s->changed_by == 0)
 		(void)cfg_store_discard(s);
-		return;
-	}
-	if (cfg_tree_copy(s->running, &next) < 0 || cfg_tree_rebase(old, s->candidate, &next) < 0) {
-		lyd_free_all(next);
-		return;
-	}
-	lyd_free_all(s->candidate);
-	s->candidate = next;
+	else if (cfg_rebase(old, s->candidate, s->running, &next) == 0)
+		cfg_store_candidate_set(s, next, s->changed_by);
 }
 
 // What runs is `next` from now on (taken).
@@ -244,7 +240,8 @@ int cfg_store_replace(struct cfg_store *s, const char *json, size_t size,
 	struct lyd_node *tree;
 	struct cfg_nc_error e;
 	char *text = strndup(json, size);
-	int rc = text == NULL ? -ENOMEM : cfg_tree_parse(s, text, LYD_JSON, &tree, err);
+	int rc = text == NULL ? cfg_refuse(err, "", "", "out of memory")
+			      : cfg_tree_parse(s, text, LYD_JSON, &tree, err);
 
 	free(text);
 	if (rc < 0)
@@ -253,6 +250,9 @@ int cfg_store_replace(struct cfg_store *s, const char *json, size_t size,
 		rc = cfg_refuse(err, "", "",
 				"a confirmed commit waits for its confirmation: confirm or cancel "
 				"it first");
+	if (rc == 0 && s->lock[CFG_RUNNING] != 0)
+		rc = cfg_refuse(err, "", "", "running is locked by session %u",
+				s->lock[CFG_RUNNING]);
 	if (rc == 0 && cfg_store_commit(s, tree, who, &e) < 0)
 		rc = cfg_refuse(err, e.path, e.value, "%s", e.message);
 	lyd_free_all(tree);

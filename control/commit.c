@@ -23,6 +23,18 @@ static uint64_t now_ms(void *arg)
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
+// The confirmed commit that waits. A later commit has ended it, though its file may still be there
+// because it could not be removed.
+static const struct cfg_pending *waiting(const struct ctl *c)
+{
+	const struct cfg_pending *p = ctl_persist_pending_get(c->persist);
+	const struct cfg_commit_head *heads;
+
+	if (p == NULL || (ctl_persist_list(c->persist, &heads) > 0 && heads[0].id > p->last))
+		return NULL;
+	return p;
+}
+
 // A commit on its way to the disk.
 struct saving {
 	struct ctl *c;
@@ -32,7 +44,7 @@ struct saving {
 static int pending_write(struct ctl *c, const struct cfg_commit *commit, uint64_t id,
 			 struct cfg_error *err)
 {
-	const struct cfg_pending *was = ctl_persist_pending_get(c->persist);
+	const struct cfg_pending *was = waiting(c);
 	const struct cfg_commit_head *heads;
 	struct cfg_pending p = {
 		.backup = was != NULL ? was->backup : 0,
@@ -83,11 +95,10 @@ static void pending_undo(struct ctl *c, const struct cfg_pending *before)
 		weir_log(WEIR_WARNING, "configuration: %s: %s", err.value, err.reason);
 }
 
-static int save(void *arg, struct cfg_error *err)
+static int commit_write(const struct saving *s, struct cfg_error *err)
 {
-	const struct saving *s = arg;
 	struct ctl *c = s->c;
-	const struct cfg_pending *was = ctl_persist_pending_get(c->persist);
+	const struct cfg_pending *was = waiting(c);
 	struct cfg_pending before = was == NULL ? (struct cfg_pending){ 0 } : *was;
 	uint64_t id = ctl_persist_next_id(c->persist);
 	struct cfg_error later = { 0 };
@@ -99,17 +110,38 @@ static int save(void *arg, struct cfg_error *err)
 	if (rc < 0 && s->commit->wait != NULL)
 		pending_undo(c, &before);
 	// The commit itself says that nothing waits any more: a failure here only leaves a file.
-	if (rc == 0 && s->commit->wait == NULL && was != NULL &&
-	    ctl_persist_pending_clear(c->persist, &later) < 0)
+	if (rc == 0 && s->commit->wait == NULL && ctl_persist_pending_clear(c->persist, &later) < 0)
 		weir_log(WEIR_WARNING, "configuration: %s: %s", later.value, later.reason);
 	return rc;
+}
+
+static int save(void *arg, struct cfg_error *err)
+{
+	return commit_write(arg, err);
+}
+
+// What happens without being asked for: a roll back, the first configuration. Nobody could ask
+// again, and a disk that fails must not keep the ports from it. A start after that decides from the
+// same files, so it comes to the same.
+static int save_or_say(void *arg, struct cfg_error *err)
+{
+	const struct saving *s = arg;
+	struct cfg_error why = { 0 };
+
+	(void)err;
+	if (commit_write(s, &why) < 0)
+		weir_log(WEIR_ERROR,
+			 "configuration: in force, but not kept as a commit (%s): %s: %s",
+			 s->commit->client, why.value, why.reason);
+	return 0;
 }
 
 static int on_commit(void *arg, const struct cfg_commit *commit, struct cfg_error *err)
 {
 	struct ctl *c = arg;
 	struct saving s = { c, commit };
-	const struct ctl_save how = { save, &s };
+	const bool asked = commit->session != 0 || strcmp(commit->client, "rollback") != 0;
+	const struct ctl_save how = { asked ? save : save_or_say, &s };
 	int rc = ctl_apply_saved(c, commit->next, c->persist == NULL ? NULL : &how, err);
 
 	if (rc == 0)
@@ -213,58 +245,140 @@ static int file_news(struct ctl *c, char **text, struct cfg_error *err)
 	return rc;
 }
 
-// The commit that the daemon comes back with, if any: *head and *text. What nobody can confirm any
-// more is not it.
-static int newest(struct ctl *c, struct cfg_commit_head *head, char **text, bool *rolled_back)
+// The commit that the daemon comes back with: *head and *text. What nobody can confirm any more is
+// not it. returns 0; -ENOENT: there is none; negative errno with err filled
+static int newest(struct ctl *c, struct cfg_commit_head *head, char **text, struct cfg_error *err)
 {
-	const struct cfg_pending *p = ctl_persist_pending_get(c->persist);
+	const struct cfg_pending *p = waiting(c);
 	size_t size;
+	int rc;
 
-	*rolled_back = p != NULL && (p->persist_id[0] == '\0' || p->deadline_ms <= now_ms(NULL));
-	if (*rolled_back)
-		return ctl_persist_read(c->persist, p->backup, head, text, &size);
-	return ctl_persist_newest(c->persist, head, text, &size);
+	c->first = "";
+	if (p != NULL && (p->persist_id[0] == '\0' || p->deadline_ms <= now_ms(NULL)))
+		c->first = "rollback";
+	if (c->first[0] != '\0')
+		rc = ctl_persist_read(c->persist, p->backup, head, text, &size);
+	else
+		rc = ctl_persist_newest(c->persist, head, text, &size);
+	// To go on as if there were none would take the ports away.
+	if (rc < 0 && rc != -ENOENT)
+		snprintf(err->reason, sizeof(err->reason), "the newest commit cannot be read: %s",
+			 strerror(-rc));
+	return rc;
+}
+
+static int rolled_back(struct ctl *c, struct cfg_commit_head *head, char **text,
+		       struct cfg_error *err)
+{
+	const struct cfg_commit_head *heads;
+	uint32_t n = ctl_persist_list(c->persist, &heads);
+	size_t size;
+	int rc = ctl_persist_nth(c->persist, c->roll_back_n, head, text, &size);
+
+	c->first = "rollback";
+	if (rc == 0)
+		return 0;
+	snprintf(err->value, sizeof(err->value), "--rollback %u", c->roll_back_n);
+	if (rc == -ENOENT)
+		snprintf(err->reason, sizeof(err->reason), "%u commits are kept in %.128s", n,
+			 c->state_dir);
+	else
+		snprintf(err->reason, sizeof(err->reason), "that commit cannot be read: %s",
+			 strerror(-rc));
+	return rc == -ENOENT ? -ERANGE : rc;
+}
+
+// What is kept: *text, and where it came from in c->first. *text is NULL where nothing is.
+static int kept_open(struct ctl *c, char **text, struct cfg_error *err)
+{
+	struct cfg_commit_head head = { 0 };
+	int rc;
+
+	if (c->state_dir[0] == '\0')
+		return 0;
+	rc = ctl_persist_open(c->state_dir, &c->persist, err);
+	if (rc == 0)
+		rc = c->roll_back ? rolled_back(c, &head, text, err) : newest(c, &head, text, err);
+	if (rc < 0)
+		return rc == -ENOENT && c->persist != NULL ? 0 : rc;
+	c->file_crc = head.file_crc;
+	c->has_file_crc = head.has_file_crc;
+	c->first_id = head.id;
+	return 0;
+}
+
+// Nothing that the file says now is news when it was passed over on purpose.
+static void file_pass_over(struct ctl *c)
+{
+	struct cfg_error err;
+	char *text;
+
+	if (ctl_text_read(c->config_path, &text, &err) == 0)
+		crc_take(c, text);
+	free(text);
 }
 
 int ctl_commit_open(struct ctl *c, char **text, bool *missing, struct cfg_error *err)
 {
-	struct cfg_commit_head head = { 0 };
-	char *kept = NULL, *file = NULL;
-	bool rolled_back = false;
-	int rc = 0;
+	char *file = NULL;
+	int rc;
 
 	*text = NULL;
 	*missing = false;
-	if (c->state_dir[0] != '\0') {
-		rc = ctl_persist_open(c->state_dir, &c->persist, err);
-		if (rc < 0)
-			return rc;
-		if (newest(c, &head, &kept, &rolled_back) == 0) {
-			c->file_crc = head.file_crc;
-			c->has_file_crc = head.has_file_crc;
-		}
+	c->first = "file";
+	rc = kept_open(c, text, err);
+	if (rc < 0)
+		return rc;
+	if (c->roll_back) {
+		file_pass_over(c);
+		return 0;
 	}
 	rc = file_news(c, &file, err);
 	if (rc < 0 && rc != -ENOENT) {
-		if (kept == NULL)
+		if (*text == NULL)
 			return rc;
 		weir_log(WEIR_ERROR,
 			 "configuration file refused, the newest commit runs: %s %s: %s", err->path,
 			 err->value, err->reason);
 	}
-	c->first = file != NULL ? "file" : rolled_back ? "rollback" : kept != NULL ? "" : "file";
-	*missing = file == NULL && kept == NULL;
-	*text = file != NULL ? file : kept != NULL ? kept : strdup("{}");
 	if (file != NULL) {
 		crc_take(c, file);
-		free(kept);
+		free(*text);
+		*text = file;
 	}
+	if (*text == NULL || file != NULL) {
+		c->first = "file";
+		c->first_id = 0;
+	}
+	*missing = *text == NULL;
+	if (*missing)
+		*text = strdup("{}");
 	return *text == NULL ? -ENOMEM : 0;
+}
+
+void ctl_commit_advise(const struct ctl *c)
+{
+	const struct cfg_commit_head *heads;
+	uint32_t n = c->persist == NULL ? 0 : ctl_persist_list(c->persist, &heads), at = 0;
+
+	while (c->first_id != 0 && at < n && heads[at].id != c->first_id)
+		at++;
+	if (c->first_id == 0)
+		weir_log(WEIR_NOTICE, "that configuration came from %s", c->config_path);
+	else
+		weir_log(WEIR_NOTICE, "that configuration is commit %llu, in %s",
+			 (unsigned long long)c->first_id, c->state_dir);
+	at += c->first_id != 0; // the one before it
+	if (at < n)
+		weir_log(WEIR_NOTICE,
+			 "to start once with commit %llu, of %s: weir-switchd "
+			 "--rollback %u",
+			 (unsigned long long)heads[at].id, heads[at].user, at);
 }
 
 static int resume(struct ctl *c, struct cfg_error *err)
 {
-	const struct cfg_pending *p = ctl_persist_pending_get(c->persist);
+	const struct cfg_pending *p = waiting(c);
 	struct cfg_commit_head head;
 	struct cfg_wait wait;
 	char *backup;
@@ -284,6 +398,15 @@ static int resume(struct ctl *c, struct cfg_error *err)
 	return rc;
 }
 
+static const char *first_comment(const struct ctl *c)
+{
+	if (c->roll_back)
+		return "weir-switchd was started with --rollback";
+	return strcmp(c->first, "rollback") == 0
+		       ? "a confirmed commit was not confirmed before the restart"
+		       : c->config_path;
+}
+
 int ctl_commit_first(struct ctl *c, const char *text, struct cfg_error *err)
 {
 	const struct cfg_host host = {
@@ -301,12 +424,10 @@ int ctl_commit_first(struct ctl *c, const char *text, struct cfg_error *err)
 		.size = strlen(text),
 		.user = "weir",
 		.client = c->first,
-		.comment = strcmp(c->first, "rollback") == 0
-				   ? "a confirmed commit was not confirmed before the restart"
-				   : c->config_path,
+		.comment = first_comment(c),
 	};
 	struct saving s = { c, &commit };
-	const struct ctl_save how = { save, &s };
+	const struct ctl_save how = { save_or_say, &s };
 	struct cfg *next;
 	int rc = cfg_store_create(c->schema, &host, &c->store);
 
@@ -319,7 +440,8 @@ int ctl_commit_first(struct ctl *c, const char *text, struct cfg_error *err)
 		cfg_free(next);
 	else
 		rc = cfg_store_load(c->store, text, strlen(text), err);
-	if (rc == 0 && c->persist != NULL)
+	// Anything but a commit that is kept has ended what waited, recorded or not.
+	if (rc == 0 && c->persist != NULL && c->first[0] == '\0')
 		rc = resume(c, err);
 	return rc;
 }

@@ -52,7 +52,10 @@ struct ctl {
 	struct cfg_store *store;
 	uint32_t file_crc; // of the operator's file when it was read last
 	bool has_file_crc;
+	bool roll_back; // start with the n-th commit before the newest, whatever the file says
+	uint32_t roll_back_n;
 	const char *first; // where the first configuration came from; "" = a commit that is kept
+	uint64_t first_id; // of the commit that it was; 0 = the file
 	struct ctl_vm *vms[CTL_VM_CHAINS]; // by name
 	struct ctl_file *files;
 	bool hugepages, eal_started;
@@ -158,6 +161,8 @@ void ctl_netconf_flush(struct ctl *c);
 int ctl_commit_open(struct ctl *c, char **text, bool *missing, struct cfg_error *err);
 // Bring that into force. returns 0, or a negative errno with err filled
 int ctl_commit_first(struct ctl *c, const char *text, struct cfg_error *err);
+// That failed: say in the log how to start all the same.
+void ctl_commit_advise(const struct ctl *c);
 void ctl_commit_close(struct ctl *c);
 // Load the operator's file again, if it was changed since it was read last. plan_text as in
 // ctl_apply.

@@ -40,6 +40,7 @@ static const char usage[] =
 	"  -y, --yang DIR      Weir's YANG modules (default " WEIR_YANG_DIR ")\n"
 	"      --no-huge       do not use hugepages\n"
 	"      --check         check the configuration and exit\n"
+	"      --rollback N    start with the N-th commit before the newest (0..50) and commit it\n"
 	"  -v, --verbose       say more\n"
 	"      --version\n"
 	"  -h, --help\n"
@@ -90,15 +91,36 @@ static void on_watch(struct ev_loop *loop, struct ev_timer *t, int revents)
 	ctl_event_ports(t->data);
 }
 
+static int rollback_read(const char *text, struct ctl *c)
+{
+	char *end;
+	unsigned long n = strtoul(text, &end, 10);
+
+	if (text[0] < '0' || text[0] > '9' || *end != '\0' || n > 50) {
+		fprintf(stderr, "weir-switchd: --rollback %s: expected 0..50\n", text);
+		return -EINVAL;
+	}
+	c->roll_back = true;
+	c->roll_back_n = (uint32_t)n;
+	return 0;
+}
+
+static const struct option longs[] = {
+	{ "config", 1, NULL, 'c' },
+	{ "state", 1, NULL, 'd' },
+	{ "socket", 1, NULL, 's' },
+	{ "yang", 1, NULL, 'y' },
+	{ "no-huge", 0, NULL, 1 },
+	{ "check", 0, NULL, 2 },
+	{ "verbose", 0, NULL, 'v' },
+	{ "help", 0, NULL, 'h' },
+	{ "version", 0, NULL, 3 },
+	{ "rollback", 1, NULL, 4 },
+	{ 0 },
+};
+
 static int options_read(int argc, char **argv, struct ctl *c, struct options *o)
 {
-	static const struct option longs[] = {
-		{ "config", 1, NULL, 'c' },  { "state", 1, NULL, 'd' },
-		{ "socket", 1, NULL, 's' },  { "yang", 1, NULL, 'y' },
-		{ "no-huge", 0, NULL, 1 },   { "check", 0, NULL, 2 },
-		{ "verbose", 0, NULL, 'v' }, { "help", 0, NULL, 'h' },
-		{ "version", 0, NULL, 3 },   { 0 },
-	};
 	bool state_given = false;
 	int opt;
 
@@ -128,6 +150,10 @@ static int options_read(int argc, char **argv, struct ctl *c, struct options *o)
 			break;
 		case 2:
 			o->check = true;
+			break;
+		case 4:
+			if (rollback_read(optarg, c) < 0)
+				return -EINVAL;
 			break;
 		case 'v':
 			weir_log_set_level(WEIR_DEBUG);
@@ -195,11 +221,11 @@ static int check(struct ctl *c)
 	return rc;
 }
 
-static int start_switch(struct ctl *c, const struct options *o, const char *text,
-			struct cfg_error *err)
+// What depends on the configuration.
+static int start_ports(struct ctl *c, const struct options *o, const char *text,
+		       struct cfg_error *err)
 {
 	struct ctl_eal eal = { .no_huge = o->no_huge };
-	struct weir_err werr;
 	struct cfg *first;
 	// Memory and workers come from the configuration, so it is read before DPDK starts.
 	int rc = cfg_load(c->schema, text, strlen(text), &first, err);
@@ -214,8 +240,14 @@ static int start_switch(struct ctl *c, const struct options *o, const char *text
 		rc = ctl_boot_start(c);
 	if (rc == 0)
 		rc = ctl_commit_first(c, text, err);
-	if (rc == 0)
-		rc = ctl_server_start(c, err);
+	return rc;
+}
+
+static int start_sockets(struct ctl *c, struct cfg_error *err)
+{
+	struct weir_err werr;
+	int rc = ctl_server_start(c, err);
+
 	if (rc == 0)
 		rc = ctl_netconf_start(c, err);
 	if (rc == 0 && (rc = dp_switch_start(c->sw, &werr)) < 0)
@@ -226,7 +258,7 @@ static int start_switch(struct ctl *c, const struct options *o, const char *text
 static int start(struct ctl *c, const struct options *o)
 {
 	struct cfg_error err = { 0 };
-	bool missing = false;
+	bool missing = false, refused = false;
 	char *text = NULL;
 	int rc = cfg_schema_create(o->yang_dir, &c->schema, &err);
 
@@ -234,12 +266,20 @@ static int start(struct ctl *c, const struct options *o)
 		return check(c);
 	if (rc == 0)
 		rc = ctl_commit_open(c, &text, &missing, &err);
+	if (rc == 0) {
+		rc = start_ports(c, o, text, &err);
+		refused = rc < 0;
+	}
 	if (rc == 0)
-		rc = start_switch(c, o, text, &err);
+		rc = start_sockets(c, &err);
 	free(text);
 	if (rc < 0)
 		error_say("start", &err);
-	else if (missing)
+	if (refused)
+		ctl_commit_advise(c);
+	if (rc < 0)
+		return rc;
+	if (missing)
 		weir_log(WEIR_NOTICE,
 			 "no configuration: running without ports. Next step: weir configure, or "
 			 "write %s (README, \"Configuration by example\") and run: weir reload",

@@ -7,14 +7,17 @@
 //	CRASH_DO=before		kill before the call (default)
 //	         after		kill after it
 //	         short		a write takes half of its bytes; other calls go through
-//	         ENOSPC, EIO, EDQUOT, EROFS	the call fails so
+//	         ENOSPC, EIO, EDQUOT, EROFS	the call fails so; ENOSPC+: and all after it
+//	         slow		the call takes a second longer
 //	CRASH_DROP=data		on a kill: files that are not synced become empty,
 //	           zeros	zeros,
 //	           half		or lose their second half;
 //	           names	changes of names in directories that are not synced are undone.
 //				Several with commas. Not given: a killed process, a host that stays
-//	CRASH_ARM=FILE		counting begins with the first call after FILE is there
-//	CRASH_LOG=FILE		a line per counted call: its number, name and file
+//	CRASH_ARM=FILE		counting begins with the first call after FILE is there, and ends
+// when 				it is gone. If it is not empty it holds "AT DO DROP", in place of the
+// variables: one process can be tried with many faults 	CRASH_LOG=FILE		a line per
+// counted call: its number, name and file
 //
 // What it models: the data of a file may be lost until an fsync of it has returned, and for good
 // after one that failed (only what was written since the last sync is damaged on a real disk; here
@@ -69,9 +72,11 @@ static struct {
 	pid_t pid;
 	char dir[PATH_MAX];
 	size_t dir_size;
-	const char *arm, *log, *what;
+	const char *arm, *log;
+	char what[16];
 	unsigned int at, calls;
 	int fail_code;
+	bool sticky;
 	bool drop_data, drop_zeros, drop_half, drop_names;
 	struct unsynced files[FILES];
 	int n_files;
@@ -90,7 +95,7 @@ static bool has(const char *list, const char *word)
 	return list != NULL && strstr(list, word) != NULL;
 }
 
-static void set_up(void)
+static void plan_set(const char *at, const char *what, const char *drop)
 {
 	static const struct {
 		const char *name;
@@ -98,8 +103,30 @@ static void set_up(void)
 	} codes[] = {
 		{ "ENOSPC", ENOSPC }, { "EIO", EIO }, { "EDQUOT", EDQUOT }, { "EROFS", EROFS }
 	};
-	const char *dir = getenv("CRASH_DIR"), *at = getenv("CRASH_AT"),
-		   *drop = getenv("CRASH_DROP");
+	size_t n;
+
+	s.at = at == NULL ? 0 : (unsigned int)strtoul(at, NULL, 10);
+	snprintf(s.what, sizeof(s.what), "%s", what == NULL ? "before" : what);
+	n = strlen(s.what);
+	s.sticky = n > 0 && s.what[n - 1] == '+';
+	if (s.sticky)
+		s.what[n - 1] = '\0';
+	s.fail_code = 0;
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+		if (strcmp(s.what, codes[i].name) == 0)
+			s.fail_code = codes[i].code;
+	if (s.fail_code == 0 && strcmp(s.what, "before") != 0 && strcmp(s.what, "after") != 0 &&
+	    strcmp(s.what, "short") != 0 && strcmp(s.what, "slow") != 0)
+		die("CRASH_DO is none of the words it knows");
+	s.drop_data = has(drop, "data");
+	s.drop_zeros = has(drop, "zeros");
+	s.drop_half = has(drop, "half");
+	s.drop_names = has(drop, "names");
+}
+
+static void set_up(void)
+{
+	const char *dir = getenv("CRASH_DIR");
 
 	s.ready = true;
 	s.pid = getpid();
@@ -111,18 +138,7 @@ static void set_up(void)
 	s.arm = getenv("CRASH_ARM");
 	s.armed = s.arm == NULL;
 	s.log = getenv("CRASH_LOG");
-	s.at = at == NULL ? 0 : (unsigned int)strtoul(at, NULL, 10);
-	s.what = getenv("CRASH_DO") == NULL ? "before" : getenv("CRASH_DO");
-	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
-		if (strcmp(s.what, codes[i].name) == 0)
-			s.fail_code = codes[i].code;
-	if (s.fail_code == 0 && strcmp(s.what, "before") != 0 && strcmp(s.what, "after") != 0 &&
-	    strcmp(s.what, "short") != 0)
-		die("CRASH_DO is none of the words it knows");
-	s.drop_data = has(drop, "data");
-	s.drop_zeros = has(drop, "zeros");
-	s.drop_half = has(drop, "half");
-	s.drop_names = has(drop, "names");
+	plan_set(getenv("CRASH_AT"), getenv("CRASH_DO"), getenv("CRASH_DROP"));
 	s.changes = calloc(CHANGES, sizeof(*s.changes));
 	if (s.changes == NULL)
 		die("out of memory");
@@ -296,6 +312,30 @@ static void log_call(const char *call, const char *path)
 	syscall(SYS_close, fd);
 }
 
+// The file that starts counting came or went.
+static void arm_look(void)
+{
+	char plan[128], at[16], what[16], drop[64] = "none";
+	int fd = (int)syscall(SYS_openat, AT_FDCWD, s.arm, O_RDONLY | O_CLOEXEC);
+	long n;
+
+	if (fd < 0 || s.armed) {
+		s.armed = fd >= 0;
+		if (fd >= 0)
+			syscall(SYS_close, fd);
+		return;
+	}
+	s.armed = true;
+	s.calls = 0;
+	n = syscall(SYS_read, fd, plan, sizeof(plan) - 1);
+	syscall(SYS_close, fd);
+	plan[n < 0 ? 0 : n] = '\0';
+	if (n > 0 && sscanf(plan, "%15s %15s %63s", at, what, drop) < 2)
+		die("CRASH_ARM: expected AT DO DROP");
+	if (n > 0)
+		plan_set(at, what, drop);
+}
+
 enum verdict { PASS, FAIL, CUT, KILL_AFTER };
 
 // Whether calls are watched now. Takes the lock if so.
@@ -316,18 +356,24 @@ static bool watch(void)
 // One more call. Kills if it is the one.
 static enum verdict count(const char *call, const char *path)
 {
-	if (!s.armed && syscall(SYS_faccessat, AT_FDCWD, s.arm, F_OK) == 0)
-		s.armed = true;
+	if (s.arm != NULL)
+		arm_look();
 	if (!s.armed)
 		return PASS;
 	s.calls++;
 	if (s.log != NULL)
 		log_call(call, path);
-	if (s.at == 0 || s.calls != s.at)
+	if (s.at == 0 || s.calls < s.at || (s.calls > s.at && !s.sticky))
 		return PASS;
 	if (strcmp(s.what, "before") == 0)
 		crash();
-	return s.fail_code != 0 ? FAIL : s.what[0] == 's' ? CUT : KILL_AFTER;
+	if (strcmp(s.what, "slow") == 0)
+		sleep(1);
+	if (s.fail_code != 0)
+		return FAIL;
+	return strcmp(s.what, "after") == 0   ? KILL_AFTER
+	       : strcmp(s.what, "short") == 0 ? CUT
+					      : PASS;
 }
 
 static void done(enum verdict v)

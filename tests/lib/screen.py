@@ -12,6 +12,7 @@ class Screen:
         self.screen = pyte.Screen(columns, rows)
         self.stream = pyte.ByteStream(self.screen)
         self.raw = b""  # everything that came, with its escapes
+        self.came = self.mark = 0  # bytes until now, and before the last keys
 
     def read(self, seconds):
         try:
@@ -21,6 +22,7 @@ class Screen:
         except pexpect.EOF:
             return False
         self.raw += data
+        self.came += len(data)
         self.stream.feed(data)
         return True
 
@@ -42,19 +44,22 @@ class Screen:
 
     def prompt(self, prompt, seconds=10):
         """An empty line behind the prompt: the command has ended."""
-        self.until("the prompt %r" % prompt, lambda: self.line() == prompt, seconds)
+        self.until("the prompt %r" % prompt, lambda: self.came > self.mark and self.line() == prompt, seconds)
 
     def typed(self, line, seconds=10):
         self.until("the line %r" % line, lambda: self.line() == line, seconds)
 
     def keys(self, text):
+        while self.read(0) and self.child.buffer:
+            pass
+        self.mark = self.came  # what is on the screen now is not the answer
         self.child.send(text)
 
     def command(self, line, prompt, seconds=10):
         """Type a line on a clear screen; what came until the prompt."""
-        self.child.send("\x0c")
-        self.until("a clear screen", lambda: self.screen.cursor.y == 0 and self.screen.cursor.x > 0)
-        self.child.send(line + "\r")
+        self.keys("\x0c")
+        self.until("a clear screen", lambda: self.came > self.mark and self.screen.cursor.y == 0 and self.screen.cursor.x > 0)
+        self.keys(line + "\r")
         self.until("a new line", lambda: self.screen.cursor.y > 0)
         self.prompt(prompt, seconds)
         return self.text()

@@ -212,4 +212,48 @@ echo "- what the shell's completion asks for"
 "$weir" --complete 'show configuration port ' | cut -f1 | grep -qx t0
 "$weir" -s "$LAB_T/none.sock" --complete 'show port ' >out 2>err
 [ ! -s out ] && [ ! -s err ]
+complete_in_bash() { # WORD...: what bash offers for the last one
+	bash --norc -c '. "$0"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _weir; printf "%s\n" "${COMPREPLY[@]}"' "$lab_top/tools/weir/weir.bash" x "$weir" "$@"
+}
+complete_in_bash sh | grep -qx show
+complete_in_bash show port t | paste -sd' ' | grep -qx 't0 t1'
+complete_in_bash --js | grep -qx -- --json
+
+echo "- a daemon that answers nonsense does not bring it down"
+/usr/bin/python3 - "$weir" "$LAB_T/fake.sock" <<'P'
+import json, os, socket, subprocess, sys, threading
+weir, path = sys.argv[1:]
+big = 4294967295
+answers = [b"", b"\n", b"no json\n", b"[]\n", b"{}\n", b"null\n", b'{"ok":true}\n', b'{"ok":false}\n', b'{"ok":true,"data":[]}\n', b'{"ok":true,"data":"x"}\n', b'{"ok":true', b"\0\n",
+    b'{"ok":true,"data":{}}\n', b"[" * 100000 + b"\n", b'{"ok":true,"data":{"a":"\xff"}}\n', b"x" * 3000000 + b"\n"]
+for at, size in ((big, big), (0, big), (big, 1), (-1, -1), (3, 10 ** 18), ("a", [])):
+    answers.append(json.dumps({"ok": False, "error": {"path": "p" * 5000, "value": "\x1b[31m", "reason": "r; expected: " + "%s%n" * 50, "at": at, "size": size}}).encode() + b"\n")
+answers.append(json.dumps({"ok": False, "error": {"line": -5, "at": {}, "reason": 7}}).encode() + b"\n")
+odd = {"ietf-interfaces:interfaces": {"interface": ["x", {"name": 5, "weir-interfaces:port-state": {"counter": [1, {"name": None}], "drop": {}, "class": [[]]}}]}, "weir-vm:vms-state": {"vm": [{"nic": [7], "boot-event": [{}]}]},
+    "weir-interfaces:mac-table": {"mac": [0]}, "weir-system:system-state": {"worker": [[]], "responder": [None]}, "plan": 3, "weir-configuration:text": [1], "weir-configuration:commit": [1, {"number": "x" * 5000}],
+    "weir-configuration:confirm-seconds": "x", "weir-configuration:candidate": [3, {"word": 1}, {"word": "w\x1b", "help": "h"}], "verdict": 1, "weir-configuration:at": 3}
+answers.append(json.dumps({"ok": True, "data": odd}).encode() + b"\n")
+server = socket.socket(socket.AF_UNIX); server.bind(path); server.listen(8)
+answer = b""
+def serve():
+    while True:
+        c, _ = server.accept()
+        try:
+            for _ in c.makefile("rb"):
+                c.sendall(answer)
+                if not answer.endswith(b"\n"): break
+        except OSError:
+            pass
+        c.close()
+threading.Thread(target=serve, daemon=True).start()
+commands = ["show ports", "show port x", "show macs", "show vms", "show classes", "show drops", "show workers", "show responder", "show history 1", "show sessions", "show status", "show configuration vm x", "explain x type=arp",
+    "reload", "ping", "configure; set a b", "configure; edit c; up; compare a; plan; commit", "configure; confirm", "configure; cancel", "configure; rollback 1; load set /dev/null; save -; history; status; lock"]
+for answer in answers:
+    for c in commands:
+        r = subprocess.run([weir, "-s", path, "-c", c], stdin=subprocess.DEVNULL, capture_output=True, timeout=20)
+        assert r.returncode in (0, 1, 3, 4), (r, answer[:200])
+    for line in ("show port ", "show configuration vm "):
+        r = subprocess.run([weir, "-s", path, "--complete", line], capture_output=True, timeout=20)
+        assert r.returncode == 0, (r, answer[:200])
+P
 lab_conserved

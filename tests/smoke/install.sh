@@ -9,6 +9,9 @@ for f in usr/local/sbin/weir-switchd usr/local/bin/weir lib/systemd/system/weir-
 	usr/local/share/weir/yang/weir-{interfaces,vm,qos,system,operations,management,vlans}.yang; do
 	[ -f "$f" ] || { echo "not installed: $f"; exit 1; }
 done
+for f in bash-completion/completions/weir man/man1/weir.1 man/man8/weir-switchd.8 man/man8/weir-netconf.8 man/man5/weir.json.5; do
+	[ -f "usr/local/share/$f" ] || { echo "not installed: $f"; exit 1; }
+done
 for d in etc/weir var/lib/weir; do [ "$(stat -c %a "$d")" = 750 ]; done
 grep -q '^Type=notify' lib/systemd/system/weir-switchd.service
 grep -q '^LimitNOFILE=65536' lib/systemd/system/weir-switchd.service

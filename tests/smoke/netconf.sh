@@ -2,8 +2,9 @@
 # NETCONF as an operator has it: ncclient over a real sshd, whose subsystem is weir-netconf. Read, edit, validate, commit: the port is
 # there. Refusals carry tag and path; another session's lock holds; base:1.0 works too.
 . "$(dirname "$0")/../../tools/lib/lab.sh"
+. "$(dirname "$0")/../lib/netconf_lab.sh"
 set -eu
-lab_begin
+nc_lab_begin
 lab_uplink
 ip link add "wn$LAB_ID" type veth peer name "wm$LAB_ID"
 LAB_LINKS+=("wn$LAB_ID")
@@ -12,23 +13,7 @@ cat >"$LAB_T/weir.json" <<C
 { "ietf-interfaces:interfaces": { "interface": [ { "name": "up", "type": "weir-interfaces:uplink", "weir-interfaces:port": { "af-packet": "$LAB_UP" } } ] } }
 C
 lab_switch "$LAB_T/weir.json"
-PORT=$((20000 + $$ % 20000))
-ssh-keygen -q -t ed25519 -N '' -f "$LAB_T/host"
-ssh-keygen -q -t ed25519 -N '' -f "$LAB_T/key"
-cat >"$LAB_T/sshd.conf" <<C
-ListenAddress 127.0.0.1:$PORT
-HostKey $LAB_T/host
-AuthorizedKeysFile $LAB_T/key.pub
-PidFile $LAB_T/sshd.pid
-StrictModes no
-UsePAM no
-PermitRootLogin yes
-Subsystem netconf $lab_build/tools/weir-netconf $LAB_T/netconf.sock
-C
-mkdir -p /run/sshd
-/usr/sbin/sshd -D -f "$LAB_T/sshd.conf" >"$LAB_T/sshd.log" 2>&1 &
-LAB_PIDS+=($!)
-for _ in $(seq 50); do (: <"/dev/tcp/127.0.0.1/$PORT") 2>/dev/null && break; sleep 0.1; done
+nc_sshd
 
 cat >"$LAB_T/client.py" <<'P'
 import sys, time
@@ -77,7 +62,7 @@ with session() as c:
     c.commit()
 P
 echo "- ncclient over sshd"
-/usr/bin/python3 "$LAB_T/client.py" "$PORT" "$LAB_T/key" "wn$LAB_ID" >"$LAB_T/client.log" 2>&1 || { cat "$LAB_T/client.log" >&2; tail -3 "$LAB_T/switch.log" >&2; exit 1; }
+nc_run client 60 /usr/bin/python3 "$LAB_T/client.py" "$NC_PORT" "$LAB_T/key" "wn$LAB_ID"
 grep -q 'committed by root' "$LAB_T/switch.log"
 grep -q 'port nc: add' "$LAB_T/switch.log"
 grep -q 'port nc: remove' "$LAB_T/switch.log"

@@ -29,5 +29,9 @@ nc_run clients 100 /usr/bin/python3 -B "$lab_top/tests/lib/netconf_clients.py" "
 cat "$LAB_T/clients.log"
 grep -q 'committed by root (netconf)' "$LAB_T/switch.log"
 grep -q "committed by $user (netconf)" "$LAB_T/switch.log"
+
+echo "- bytes"
+nc_run frames 60 /usr/bin/python3 -B "$lab_top/tests/lib/netconf_frames.py" "$NC_PORT" "$LAB_T/key"
+cat "$LAB_T/frames.log"
 "$weir" ping | grep -qx alive
 lab_conserved

@@ -305,7 +305,6 @@ int cli_connect(struct cli *c)
 {
 	if (c->conn.fd >= 0)
 		return 0;
-	c->session = 0;
 	return conn_open(c, &c->conn);
 }
 
@@ -314,7 +313,8 @@ static json_t *call(struct cli *c, struct conn *conn, json_t *args, const char *
 	json_t *answer, *data;
 
 	if (!request_send(conn, op, args)) {
-		*rc = cli_problem(c, EXIT_UNREACHABLE, "%s: %s", c->socket_path, strerror(errno));
+		*rc = cli_problem(c, EXIT_UNREACHABLE, "%s: the daemon closed the connection",
+				  c->socket_path);
 		conn_close(conn);
 		return NULL;
 	}
@@ -353,10 +353,12 @@ json_t *cli_ask(struct cli *c, const char *op, json_t *args)
 		return NULL;
 	}
 	line = request_send(&c->conn, op, args) ? conn_line(&c->conn) : NULL;
-	if (line == NULL) {
-		conn_close(&c->conn); // what would come is an answer to nothing
+	if (line == NULL && cli_interrupted)
+		c->conn.n_stale++;
+	else if (line == NULL)
+		conn_close(&c->conn);
+	if (line == NULL)
 		return NULL;
-	}
 	answer = json_loads(line, 0, NULL);
 	free(line);
 	if (json_is_true(json_object_get(answer, "ok")))

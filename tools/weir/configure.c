@@ -122,7 +122,10 @@ static json_t *prompt_status(struct cli *c)
 	c->told_lost = false;
 	id = number(data, "session-id");
 	if (c->session != 0 && id != c->session)
-		cli_note(c, "this is a new session: locks are gone");
+		cli_note(
+			c,
+			"this is a new session: locks, and changes that were not committed, may be "
+			"gone");
 	c->session = id;
 	return data;
 }

@@ -201,7 +201,8 @@ static uint32_t try(struct match *m, uint32_t i, const struct word *w, enum how 
 	for (size_t k = 0; how == BEGINS && k < names.size; k++)
 		n += names.buf[k] == ',';
 	n += how == BEGINS && names.size > 0;
-	if (how == BEGINS && n > 1)
+	m->ambiguous = how == BEGINS && n > 1;
+	if (m->ambiguous)
 		text_printf(&m->problem, "%s: could be %s", w->text, names.buf);
 	free(names.buf);
 	return n;

@@ -270,14 +270,16 @@ static void history_add(History *h, const char *line)
 char cli_ask_user(struct cli *c, const char *question)
 {
 	char answer[64] = "";
+	ssize_t n;
 
 	(void)c;
 	printf("%s", question);
 	fflush(stdout);
-	if (read(STDIN_FILENO, answer, sizeof(answer) - 1) <= 0) {
+	n = read(STDIN_FILENO, answer, sizeof(answer) - 1);
+	if (n <= 0)
 		printf("\n");
-		return 'n';
-	}
+	if (n <= 0) // Ctrl-C stays; without a terminal there is nobody who could
+		return cli_interrupted ? 'n' : 'y';
 	return (char)(answer[0] | 0x20);
 }
 
@@ -314,6 +316,7 @@ int run_terminal(struct cli *c)
 		free(term.prompt);
 		cli_interrupted = false;
 		term.prompt = configure_prompt(c);
+		el_resize(el);
 		line = el_gets(el, &n);
 		if (line == NULL || n <= 0) {
 			printf("\n");

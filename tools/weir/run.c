@@ -47,7 +47,7 @@ static int not_understood(struct cli *c, const struct command *cmd, const struct
 	bool end = m->bad >= w->n;
 	uint32_t at = end ? w->word[w->n - 1].at + w->word[w->n - 1].size : w->word[m->bad].at;
 
-	if (m->bad == 0 && other_mode(c, cmd) != 0)
+	if (m->bad == 0 && !m->ambiguous && other_mode(c, cmd) != 0)
 		return EXIT_USAGE;
 	if (c->indent > 0)
 		cli_mark(c, at + (end ? 1 : 0), end ? 1 : w->word[m->bad].size);

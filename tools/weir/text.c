@@ -124,6 +124,8 @@ void text_put_clean(struct text *t, const char *s, size_t size)
 		if (n == 0) {
 			text_put(t, "?");
 			n = 1;
+			while (i + n < size && (s[i + n] & 0xc0) == 0x80)
+				n++;
 		} else {
 			text_put_n(t, s + i, n);
 		}

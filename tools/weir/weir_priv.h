@@ -125,6 +125,7 @@ struct match {
 	uint32_t n, n_words;
 	uint32_t bad;	     // word that does not fit; n_words = the end
 	struct text problem; // why; empty = it fits
+	bool ambiguous;
 };
 
 // The first n words. Whether the line may end there is not looked at.

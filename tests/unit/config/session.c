@@ -444,10 +444,12 @@ static void changes_are_kept_on_top_of_what_others_committed(void **state)
 		  "set system mac-ageing 30\nset system max-sleep 7", "set system max-sleep 7\n" },
 		{ "set system mac-ageing 30", "set system mac-ageing 31",
 		  "set system mac-ageing 32", "set system mac-ageing 31\n" },
-		{ "set system mac-ageing 30", "set system mac-ageing 31", "", "" },
+		{ "set system mac-ageing 30", "set system mac-ageing 31", "",
+		  "set system mac-ageing 31\n" },
 		{ "set vlan 1 name a", "set vlan 1 description x", "set vlan 1 name b",
 		  "set vlans vlan 1 name b\nset vlans vlan 1 description x\n" },
-		{ "set vlan 1 name a", "set vlan 1 description x", "", "" },
+		{ "set vlan 1 name a", "set vlan 1 description x", "",
+		  "set vlans vlan 1 description x\n" },
 		{ "set vlan 1 name a\nset vlan 2 name b", "delete vlan 1", "set vlan 1 name c",
 		  "" },
 		{ "", "set vlan 1 name a", "set vlan 1 description x",
@@ -456,11 +458,12 @@ static void changes_are_kept_on_top_of_what_others_committed(void **state)
 		  "set interface p type uplink\nset port p device e",
 		  "set interfaces interface p type uplink\nset interfaces interface p port tap "
 		  "t\n" },
+		// Places cannot be carried over: it stays as it is.
 		{ "set system worker-cpu [ 1 2 ]",
 		  "insert system worker-cpu 2 first\nset system "
 		  "worker-cpu 3",
 		  "set system worker-cpu [ 2 4 ]",
-		  "set system worker-cpu 2\nset system worker-cpu 4\nset system worker-cpu 3\n" },
+		  "set system worker-cpu 2\nset system worker-cpu 1\nset system worker-cpu 3\n" },
 	};
 	const struct cfg_commit who = { .user = "root", .client = "file", .comment = "" };
 
