@@ -24,8 +24,11 @@ const struct lys_module *cfg_edit_module(const struct lyd_node *n)
 
 	if (n->schema != NULL)
 		return n->schema->module;
+	// In JSON a name without a module is of its parent's (RFC 7951 section 4).
 	if (o->name.module_ns == NULL)
-		return NULL;
+		return o->format == LY_VALUE_JSON && lyd_parent(n) != NULL
+			       ? cfg_edit_module(lyd_parent(n))
+			       : NULL;
 	return o->format == LY_VALUE_XML
 		       ? ly_ctx_get_module_implemented_ns(o->ctx, o->name.module_ns)
 		       : ly_ctx_get_module_implemented(o->ctx, o->name.module_name);

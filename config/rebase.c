@@ -44,6 +44,31 @@ static int mark(struct lyd_node *d, const char *op)
 		       : -ENOMEM;
 }
 
+// Containers without presence are gone when they are empty: what others put in since stays.
+static bool is_shell(const struct lyd_node *d)
+{
+	return d->schema->nodetype == LYS_CONTAINER && (d->schema->flags & LYS_PRESENCE) == 0;
+}
+
+// What stands in a container of the diff that is gone: removed, where it still is.
+static int contents_gone(struct lyd_node *d, const struct lyd_node *there)
+{
+	struct lyd_node *c, *next, *match;
+	int rc = 0;
+
+	for (c = lyd_child(d); c != NULL && rc == 0; c = next) {
+		next = c->next;
+		match = NULL;
+		(void)lyd_find_sibling_first(lyd_child(there), c, &match);
+		diff_marks_free(c);
+		if (match == NULL)
+			lyd_free_tree(c);
+		else
+			rc = is_shell(c) ? contents_gone(c, match) : mark(c, "remove");
+	}
+	return rc;
+}
+
 // Siblings of a diff become those of an edit; what has nothing to do on `onto` is removed.
 // returns 0; -EAGAIN: there is something that an edit cannot say; -ENOMEM
 static int to_edit(struct lyd_node **diff, const struct lyd_node *onto)
@@ -67,7 +92,7 @@ static int to_edit(struct lyd_node **diff, const struct lyd_node *onto)
 		else if (op == ADDED || op == CHANGED)
 			rc = mark(d, "merge");
 		else if (op == GONE && there != NULL)
-			rc = mark(d, "remove");
+			rc = is_shell(d) ? contents_gone(d, there) : mark(d, "remove");
 		else if (op == NONE)
 			rc = to_edit(&child, there == NULL ? NULL : lyd_child(there));
 		if (rc == 0 && op == NONE && there == NULL)

@@ -256,11 +256,21 @@ static int discard(struct cfg_call *c)
 	return 0;
 }
 
+static bool is_there(const struct cfg_store *st, uint32_t id)
+{
+	for (const struct cfg_session *s = st->sessions; s != NULL; s = s->next)
+		if (s->id == id && !s->ended)
+			return true;
+	return false;
+}
+
 static int lock_denied(struct cfg_call *c, uint32_t owner, const char *why)
 {
 	cfg_nc_refuse(&c->e, "lock-denied", "%s session %u", why, owner);
 	c->e.type = "protocol";
-	snprintf(c->e.info, sizeof(c->e.info), "<session-id>%u</session-id>", owner);
+	// One that has gone, or a client of another kind, has no number (RFC 6241 appendix A).
+	snprintf(c->e.info, sizeof(c->e.info), "<session-id>%u</session-id>",
+		 is_there(c->store, owner) ? owner : 0);
 	return -EINVAL;
 }
 
