@@ -551,3 +551,20 @@ int cfg_config_only(struct lyd_node **tree, bool config)
 	}
 	return 0;
 }
+
+bool cfg_filter_may_select(const struct lyd_node *filter, const char *top)
+{
+	const struct lyd_node_any *any = (const struct lyd_node_any *)filter;
+	const struct lyd_node *n;
+
+	// An XPath filter has no content.
+	if (filter == NULL || filter->schema == NULL ||
+	    (filter->schema->nodetype & LYD_NODE_ANY) == 0 ||
+	    any->value_type != LYD_ANYDATA_DATATREE || any->value.tree == NULL)
+		return true;
+	LY_LIST_FOR (any->value.tree, n) {
+		if (strcmp(LYD_NAME(n), top) == 0)
+			return true;
+	}
+	return false;
+}

@@ -40,6 +40,9 @@ int cfg_filter(const struct lyd_node *tree, const struct lyd_node *filter, struc
 int cfg_filter_depth(const struct lyd_node *tree, const struct lyd_node *filter, uint16_t max_depth,
 		     struct lyd_node **out, struct cfg_nc_error *e);
 
+// May a filter select something below this top-level node? When in doubt: yes.
+bool cfg_filter_may_select(const struct lyd_node *filter, const char *top);
+
 // Cut in place what is deeper than max_depth levels below the siblings' parent; 0 = nothing is cut.
 int cfg_depth_cut(struct lyd_node *tree, uint16_t max_depth);
 

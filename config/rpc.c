@@ -213,7 +213,10 @@ static int copy_config(struct cfg_call *c)
 		lyd_free_all(tree);
 		return -EINVAL;
 	}
-	rc = cfg_call_check_write(c, old, tree);
+	// RFC 8341 section 3.2.5: what runs may be saved by whoever may call this.
+	rc = source != NULL && strcmp(LYD_NAME(source), "running") == 0
+		     ? 0
+		     : cfg_call_check_write(c, old, tree);
 	if (rc == 0)
 		rc = cfg_call_check(c, tree, NULL);
 	if (rc == 0)

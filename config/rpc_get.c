@@ -43,15 +43,46 @@ static int answer(struct cfg_call *c, struct lyd_node *tree, const struct cut *c
 	return rc < 0 ? rc : cfg_call_any(c, "data", out);
 }
 
+// What of the state a filter may select; the rest is not even gathered.
+static uint32_t wanted_parts(const struct lyd_node *filter)
+{
+	static const struct {
+		const char *top;
+		uint32_t part;
+	} parts[] = {
+		{ "interfaces", CFG_STATE_PORTS },
+		{ "mac-table", CFG_STATE_MACS },
+		{ "vms-state", CFG_STATE_VMS },
+		{ "system-state", CFG_STATE_SYSTEM },
+	};
+	uint32_t all = 0;
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		if (cfg_filter_may_select(filter, parts[i].top))
+			all |= parts[i].part;
+	return all;
+}
+
+static bool wants_monitoring(const struct lyd_node *filter)
+{
+	static const char *const tops[] = { "netconf-state", "netconf", "yang-library",
+					    "modules-state", "nacm" };
+
+	for (size_t i = 0; i < sizeof(tops) / sizeof(tops[0]); i++)
+		if (cfg_filter_may_select(filter, tops[i]))
+			return true;
+	return false;
+}
+
 // Configuration that runs, and state.
-static int operational(struct cfg_call *c, struct lyd_node **out)
+static int operational(struct cfg_call *c, const struct lyd_node *filter, struct lyd_node **out)
 {
 	const struct cfg_host *h = &c->store->host;
 	const struct ly_ctx *ctx = c->store->schema->ctx;
 	struct lyd_node *state = NULL;
 	struct cfg_error err = { 0 };
 	char *json = NULL;
-	int rc = h->state(h->arg, &json, &err);
+	int rc = h->state(h->arg, wanted_parts(filter), &json, &err);
 
 	*out = NULL;
 	if (rc == 0 && lyd_parse_data_mem(ctx, json, LYD_JSON, LYD_PARSE_STRICT | LYD_PARSE_ONLY, 0,
@@ -59,7 +90,7 @@ static int operational(struct cfg_call *c, struct lyd_node **out)
 		rc = cfg_refuse_ly(&err, ctx);
 	free(json);
 	if (rc == 0 &&
-	    (cfg_monitoring_add(c->store, out) < 0 ||
+	    ((wants_monitoring(filter) && cfg_monitoring_add(c->store, out) < 0) ||
 	     cfg_tree_copy(c->store->running, &state) < 0 ||
 	     (state != NULL && lyd_merge_siblings(out, state, LYD_MERGE_DESTRUCT) != LY_SUCCESS)))
 		rc = cfg_refuse(&err, "", "", "out of memory");
@@ -84,7 +115,7 @@ int cfg_rpc_get(struct cfg_call *c)
 	const struct cut cut = { .filter = cfg_child(c->op, "filter") };
 	struct lyd_node *tree;
 
-	return operational(c, &tree) < 0 ? -EINVAL : answer(c, tree, &cut, true);
+	return operational(c, cut.filter, &tree) < 0 ? -EINVAL : answer(c, tree, &cut, true);
 }
 
 // RFC 8526 section 3.1
@@ -102,7 +133,7 @@ int cfg_rpc_get_data(struct cfg_call *c)
 
 	name = name != NULL && strchr(name, ':') != NULL ? strchr(name, ':') + 1 : "";
 	if (strcmp(name, "operational") == 0)
-		rc = operational(c, &tree);
+		rc = operational(c, cut.filter, &tree);
 	else if (strcmp(name, "startup") == 0)
 		rc = cfg_store_startup(c->store, &tree, &c->e);
 	else if (strcmp(name, "running") == 0 || strcmp(name, "intended") == 0)

@@ -192,8 +192,9 @@ static int on_history(void *arg, uint32_t n, struct cfg_commit_head *head, char 
 	return rc;
 }
 
-static int on_state(void *arg, char **json, struct cfg_error *err)
+static int on_state(void *arg, uint32_t wanted, char **json, struct cfg_error *err)
 {
+	// In the order of enum cfg_state.
 	static const char *const parts[] = { "ports", "macs", "vms", "system" };
 	struct cfg_request r = { .op = CFG_OP_GET_STATE };
 	struct cfg_json j;
@@ -202,7 +203,8 @@ static int on_state(void *arg, char **json, struct cfg_error *err)
 	cfg_json_open(&j, NULL, '{');
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
 		snprintf(r.part, sizeof(r.part), "%s", parts[i]);
-		ctl_show(arg, &r, &j);
+		if ((wanted & 1u << i) != 0)
+			ctl_show(arg, &r, &j);
 	}
 	cfg_json_close(&j, '}');
 	*json = j.failed ? NULL : strndup(j.buf, j.size);

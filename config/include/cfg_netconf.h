@@ -51,6 +51,14 @@ struct cfg_wait {
 	uint32_t session;
 };
 
+// Parts of the operational state.
+enum cfg_state {
+	CFG_STATE_PORTS = 1 << 0,
+	CFG_STATE_MACS = 1 << 1,
+	CFG_STATE_VMS = 1 << 2,
+	CFG_STATE_SYSTEM = 1 << 3,
+};
+
 struct cfg_host {
 	void *arg;
 	// All or nothing: durable and in force, or nothing has changed. returns 0, or a negative
@@ -67,7 +75,8 @@ struct cfg_host {
 	int (*history)(void *arg, uint32_t n, struct cfg_commit_head *head, char **json,
 		       struct cfg_error *err);
 	// The operational state, RFC 7951, after our modules. json: free()
-	int (*state)(void *arg, char **json, struct cfg_error *err);
+	// parts: enum cfg_state
+	int (*state)(void *arg, uint32_t parts, char **json, struct cfg_error *err);
 	uint64_t (*now_ms)(void *arg); // since 1970
 };
 

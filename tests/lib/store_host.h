@@ -94,10 +94,11 @@ static inline int host_history(void *arg, uint32_t n, struct cfg_commit_head *he
 	return 0;
 }
 
-static inline int host_state(void *arg, char **json, struct cfg_error *err)
+static inline int host_state(void *arg, uint32_t parts, char **json, struct cfg_error *err)
 {
 	struct store_host *h = arg;
 
+	(void)parts;
 	(void)err;
 	*json = strdup(h->state == NULL ? "{}" : h->state);
 	return 0;
