@@ -193,8 +193,13 @@ int cfg_rpc_commit(struct cfg_call *c)
 		.comment = comment == NULL ? "" : comment,
 		.session = c->s->id,
 	};
+	const size_t comment_max = sizeof(((struct cfg_commit_head *)0)->comment) - 1;
 	bool waited = c->store->waiting;
 
+	// The module counts characters; what is kept is bytes, and half a character is none.
+	if (strlen(who.comment) > comment_max)
+		return cfg_nc_refuse(&c->e, "invalid-value", "comment: longer than %zu bytes",
+				     comment_max);
 	if (cfg_call_may_write(c, CFG_RUNNING) < 0 || cfg_call_may_write(c, CFG_CANDIDATE) < 0 ||
 	    may_confirm(c) < 0 ||
 	    // RFC 8341 section 3.2.8: what differs is written by who commits.

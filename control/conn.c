@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <grp.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +17,7 @@ enum {
 	CLOSE_DEADLINE_S = 60, // for all that is left
 	BACKLOG = 64,
 	ACCEPTS = 16,
+	ACCEPT_AGAIN_S = 1,
 	HOLD = 1 << 20,	    // unread bytes above which nothing more is done for a client
 	KEPT_MAX = 1 << 16, // of a buffer that is empty
 };
@@ -173,57 +173,53 @@ void ctl_conn_finish(struct ctl_conn *c)
 		ctl_conn_close(c);
 }
 
-int ctl_peer_read(int fd, struct ctl_peer *p)
+static void turn_away(struct ctl_listener *l, int fd, const char *why)
 {
-	gid_t gids[CTL_PEER_GROUPS];
-	int n = CTL_PEER_GROUPS;
-	struct ucred cred;
-	socklen_t len = sizeof(cred);
-	const struct passwd *pw;
-	const struct group *gr;
-
-	memset(p, 0, sizeof(*p));
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
-		return -errno;
-	p->uid = cred.uid;
-	p->recovery = cred.uid == 0 || cred.uid == geteuid();
-	pw = getpwuid(cred.uid);
-	if (pw == NULL) {
-		snprintf(p->user, sizeof(p->user), "uid-%u", (unsigned)cred.uid);
-		return 0;
-	}
-	snprintf(p->user, sizeof(p->user), "%s", pw->pw_name);
-	if (getgrouplist(p->user, pw->pw_gid, gids, &n) < 0)
-		n = CTL_PEER_GROUPS; // it is in more: the first ones count
-	for (int i = 0; i < n; i++) {
-		gr = getgrgid(gids[i]);
-		if (gr == NULL)
-			continue;
-		p->groups[p->n_groups] = strdup(gr->gr_name);
-		p->n_groups += p->groups[p->n_groups] != NULL;
-	}
-	return 0;
+	weir_log_limited(&l->refused, WEIR_WARNING, "%s: a client was turned away: %s", l->path,
+			 why);
+	close(fd);
 }
 
-void ctl_peer_fini(struct ctl_peer *p)
+// Who is it?
+static void ask(struct ctl_listener *l, int fd)
 {
-	for (size_t i = 0; i < p->n_groups; i++)
-		free(p->groups[i]);
-	p->n_groups = 0;
+	struct ucred cred;
+	socklen_t len = sizeof(cred);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
+		turn_away(l, fd, strerror(errno));
+	else if (ctl_names_ask(l->names, fd, cred.uid) < 0)
+		turn_away(l, fd, "too many wait for the name of their user");
+}
+
+static void on_again(struct ev_loop *loop, struct ev_timer *t, int revents)
+{
+	struct ctl_listener *l = t->data;
+
+	(void)revents;
+	ev_io_start(loop, &l->io);
 }
 
 static void on_accept(struct ev_loop *loop, struct ev_io *io, int revents)
 {
 	struct ctl_listener *l = io->data;
 
-	(void)loop;
 	(void)revents;
 	for (int i = 0; i < ACCEPTS; i++) {
 		int fd = accept4(io->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-		if (fd < 0)
+		if (fd < 0 && (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED))
 			return;
-		l->accepted(l->arg, fd);
+		// Without a descriptor the client stays in the queue, and the socket readable: ask
+		// again later, instead of all the time.
+		if (fd < 0) {
+			weir_log(WEIR_WARNING, "%s: accept: %s", l->path, strerror(errno));
+			ev_io_stop(loop, io);
+			ev_timer_set(&l->again, ACCEPT_AGAIN_S, 0);
+			ev_timer_start(loop, &l->again);
+			return;
+		}
+		ask(l, fd);
 	}
 }
 
@@ -249,6 +245,7 @@ static int path_free(const char *path, const struct sockaddr_un *a, struct cfg_e
 
 int ctl_listener_start(struct ctl_listener *l, struct ev_loop *loop, struct cfg_error *err)
 {
+	const struct ctl_names_ops names = { ctl_names_look_up, l->accepted };
 	const struct group *weir = getgrnam("weir");
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 	int fd = -1, rc;
@@ -256,6 +253,9 @@ int ctl_listener_start(struct ctl_listener *l, struct ev_loop *loop, struct cfg_
 	snprintf(err->value, sizeof(err->value), "%s", l->path);
 	snprintf(a.sun_path, sizeof(a.sun_path), "%s", l->path);
 	rc = path_free(l->path, &a, err);
+	if (rc < 0)
+		return rc;
+	rc = ctl_names_create(loop, &names, l->arg, &l->names);
 	if (rc < 0)
 		return rc;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -267,10 +267,12 @@ int ctl_listener_start(struct ctl_listener *l, struct ev_loop *loop, struct cfg_
 		snprintf(err->reason, sizeof(err->reason), "socket: %s", strerror(errno));
 		if (fd >= 0)
 			close(fd);
+		ctl_names_destroy(l->names);
 		return rc;
 	}
 	ev_io_init(&l->io, on_accept, fd, EV_READ);
-	l->io.data = l;
+	ev_timer_init(&l->again, on_again, 0, 0);
+	l->io.data = l->again.data = l;
 	ev_io_start(loop, &l->io);
 	memset(err, 0, sizeof(*err));
 	return 0;
@@ -281,7 +283,9 @@ void ctl_listener_stop(struct ctl_listener *l, struct ev_loop *loop)
 	if (l->io.data == NULL)
 		return;
 	ev_io_stop(loop, &l->io);
+	ev_timer_stop(loop, &l->again);
 	close(l->io.fd);
 	unlink(l->path);
+	ctl_names_destroy(l->names);
 	l->io.data = NULL;
 }

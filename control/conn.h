@@ -14,8 +14,8 @@
 
 #include "cfg_config.h"
 #include "cfg_netconf.h"
-
-#define CTL_PEER_GROUPS 32
+#include "names.h"
+#include "weir_log.h"
 
 struct ctl_conn;
 
@@ -54,23 +54,14 @@ bool ctl_conn_put(struct ctl_conn *conn, const void *data, size_t size, size_t m
 // Bytes that the client has not taken yet.
 size_t ctl_conn_unread(const struct ctl_conn *conn);
 
-// Who is at the other end.
-struct ctl_peer {
-	uid_t uid;
-	bool recovery; // root, or the daemon's own user
-	char user[64];
-	char *groups[CTL_PEER_GROUPS];
-	size_t n_groups;
-};
-
-// returns 0; free with ctl_peer_fini. A negative errno: nobody knows
-int ctl_peer_read(int fd, struct ctl_peer *p);
-void ctl_peer_fini(struct ctl_peer *p);
-
 struct ctl_listener {
 	struct ev_io io;
+	struct ctl_names *names;
+	struct weir_limit refused;
+	struct ev_timer again; // accept, after descriptors ran out
 	char path[108];
-	void (*accepted)(void *arg, int fd);
+	// fd is a new connection of peer, who is known only during the call.
+	void (*accepted)(void *arg, int fd, const struct ctl_peer *peer);
 	void *arg;
 };
 

@@ -151,7 +151,8 @@ void ctl_server_reap(struct ctl *c);
 
 int ctl_netconf_start(struct ctl *c, struct cfg_error *err);
 void ctl_netconf_stop(struct ctl *c);
-// Sessions have something to say. Call after whatever may have told subscribers something.
+// Sessions have something to say: it is sent before the loop waits again. Call after whatever may
+// have told subscribers something; safe anywhere on the main thread.
 void ctl_netconf_flush(struct ctl *c);
 
 // --- commit.c: the configuration store and its host: commits go to the disk and into force

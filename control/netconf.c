@@ -19,7 +19,8 @@ enum {
 	SESSIONS_MAX = 64,
 	READ_BYTES = 65536,
 	OUT_MAX = 64 << 20,
-	MESSAGE_S = 120, // from a message's first byte to its last
+	FLUSH_ROUNDS = 4, // of one turn; the rest has its time in the next
+	MESSAGE_S = 120,  // from a message's first byte to its last
 };
 
 struct nc_client {
@@ -38,7 +39,8 @@ struct ctl_netconf {
 	struct ctl_listener listen;
 	struct ev_timer tick;
 	struct nc_client *clients[SESSIONS_MAX];
-	bool busy; // output is being carried
+	struct ev_prepare flush; // before the loop waits
+	bool said;		 // a session may have something to say, or has ended
 	struct weir_limit full, slow;
 };
 
@@ -74,20 +76,28 @@ static void carry(struct nc_client *cl)
 		ctl_conn_finish(&cl->conn);
 }
 
+// Not now: a connection may be closed by it, a commit rolled back by that, and whoever calls may be
+// in the middle of the configuration, or of the session itself.
 void ctl_netconf_flush(struct ctl *c)
 {
-	struct ctl_netconf *n = c->netconf;
+	if (c->netconf != NULL)
+		c->netconf->said = true;
+}
 
-	// Closing one session may give others something to hear; the outer call sees to it.
-	if (n == NULL || n->busy)
-		return;
-	n->busy = true;
-	for (int round = 0; round < 2; round++)
+static void on_flush(struct ev_loop *loop, struct ev_prepare *p, int revents)
+{
+	struct ctl_netconf *n = p->data;
+
+	(void)loop;
+	(void)revents;
+	// Closing one session may give others something to hear.
+	for (int round = 0; round < FLUSH_ROUNDS && n->said; round++) {
+		n->said = false;
 		for (uint32_t i = 0; i < SESSIONS_MAX; i++)
 			if (n->clients[i] != NULL)
 				carry(n->clients[i]);
-	ctl_server_reap(c);
-	n->busy = false;
+		ctl_server_reap(n->ctl);
+	}
 }
 
 // returns false when the connection is gone
@@ -95,10 +105,13 @@ static bool read_some(struct nc_client *cl)
 {
 	ssize_t n = read(cl->conn.io.fd, cl->bytes, sizeof(cl->bytes));
 
-	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
+	if (n < 0 && errno != EAGAIN && errno != EINTR) {
 		ctl_conn_close(&cl->conn);
 		return false;
 	}
+	// It says no more, but may still read what it asked for.
+	if (n == 0)
+		cfg_session_end(cl->session, "dropped");
 	cl->at = 0;
 	cl->size = n > 0 ? (size_t)n : 0;
 	return true;
@@ -187,23 +200,19 @@ static int client_create(struct ctl_netconf *n, int fd, const struct ctl_peer *p
 	return 0;
 }
 
-static void on_accepted(void *arg, int fd)
+static void on_accepted(void *arg, int fd, const struct ctl_peer *peer)
 {
 	struct ctl_netconf *n = arg;
-	struct ctl_peer peer;
-	uint32_t at = SESSIONS_MAX;
+	uint32_t at = place(n, peer->recovery);
 
-	if (ctl_peer_read(fd, &peer) == 0)
-		at = place(n, peer.recovery);
-	if (at == SESSIONS_MAX || client_create(n, fd, &peer, &n->clients[at]) < 0) {
+	if (at == SESSIONS_MAX || client_create(n, fd, peer, &n->clients[at]) < 0) {
 		weir_log_limited(
 			&n->full, WEIR_WARNING,
 			"netconf: a client of %s was turned away: max-sessions %u is reached",
-			peer.user, n->ctl->running->management.max_sessions);
+			peer->user, n->ctl->running->management.max_sessions);
 		close(fd);
 		at = SESSIONS_MAX;
 	}
-	ctl_peer_fini(&peer);
 	// Its hello may be here already: before a flood of others takes its place.
 	if (at < SESSIONS_MAX)
 		on_input(&n->clients[at]->conn);
@@ -282,8 +291,10 @@ int ctl_netconf_start(struct ctl *c, struct cfg_error *err)
 		return rc;
 	}
 	ev_timer_init(&n->tick, on_tick, 0.25, 0.25);
-	n->tick.data = n;
+	ev_prepare_init(&n->flush, on_flush);
+	n->tick.data = n->flush.data = n;
 	ev_timer_start(c->loop, &n->tick);
+	ev_prepare_start(c->loop, &n->flush);
 	c->netconf = n;
 	return 0;
 }
@@ -296,7 +307,7 @@ void ctl_netconf_stop(struct ctl *c)
 		return;
 	ctl_listener_stop(&n->listen, c->loop);
 	ev_timer_stop(c->loop, &n->tick);
-	n->busy = true;
+	ev_prepare_stop(c->loop, &n->flush);
 	for (uint32_t i = 0; i < SESSIONS_MAX; i++)
 		if (n->clients[i] != NULL)
 			ctl_conn_close(&n->clients[i]->conn);

@@ -441,20 +441,16 @@ static uint32_t place(struct ctl_server *s, bool recovery)
 	return go;
 }
 
-static void on_accepted(void *arg, int fd)
+static void on_accepted(void *arg, int fd, const struct ctl_peer *peer)
 {
 	static const char full[] =
 		"{\"ok\":false,\"error\":{\"path\":\"\",\"value\":\"\",\"reason\":"
 		"\"too many local tools are connected\"}}\n";
 	struct ctl_server *s = arg;
-	struct ctl_peer peer = { 0 };
-	uint32_t i = MAX_CLIENTS;
+	uint32_t i = place(s, peer->recovery);
 
-	if (ctl_peer_read(fd, &peer) == 0)
-		i = place(s, peer.recovery);
 	if (i < MAX_CLIENTS)
-		s->clients[i] = client_create(s, fd, &peer);
-	ctl_peer_fini(&peer);
+		s->clients[i] = client_create(s, fd, peer);
 	if (i < MAX_CLIENTS && s->clients[i] != NULL) {
 		on_input(&s->clients[i]->conn); // before a flood of others takes its place
 		return;

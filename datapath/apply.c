@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <rte_malloc.h>
 
@@ -235,8 +236,8 @@ static int pins_check(const struct dp_prepared *pr, struct weir_err *err)
 	return 0;
 }
 
-int dp_switch_prepare(struct dp_switch *sw, const struct dp_plan *plan, struct dp_prepared **out,
-		      struct weir_err *err)
+static int prepare(struct dp_switch *sw, const struct dp_plan *plan, struct dp_prepared **out,
+		   struct weir_err *err)
 {
 	struct dp_prepared *pr = calloc(1, sizeof(*pr));
 	int rc = 0;
@@ -264,6 +265,31 @@ int dp_switch_prepare(struct dp_switch *sw, const struct dp_plan *plan, struct d
 	}
 	*out = pr;
 	return 0;
+}
+
+// Wait until nothing is left of what earlier commits removed, or it takes too long: workers report
+// within their turn, so this is microseconds. returns true when something went
+static bool settle(struct dp_switch *sw)
+{
+	const struct timespec nap = { .tv_nsec = 200000 };
+	bool any = sw->retired != NULL;
+
+	for (int i = 0; sw->retired != NULL && i < 100; i++) {
+		nanosleep(&nap, NULL);
+		dp_reclaim(sw, false);
+	}
+	return any && sw->retired == NULL;
+}
+
+int dp_switch_prepare(struct dp_switch *sw, const struct dp_plan *plan, struct dp_prepared **out,
+		      struct weir_err *err)
+{
+	int rc = prepare(sw, plan, out, err);
+
+	// A device or a place may still be held by a port that the commit before this one removed.
+	if ((rc == -EBUSY || rc == -EEXIST || rc == -ENOSPC) && settle(sw))
+		rc = prepare(sw, plan, out, err);
+	return rc;
 }
 
 int dp_switch_rehearse(struct dp_switch *sw, const struct dp_plan *plan, struct weir_err *err)

@@ -5,6 +5,8 @@ import signal
 import subprocess
 import time
 
+from netconf_peer import WI, IF, Server, config as nc_config
+
 from crash_lab import Daemon, Refused, Session, config, device, eventually
 
 
@@ -49,7 +51,7 @@ def the_session_ends(base):
     assert d.is_now() == ("aup", "-"), d.is_now()
     s.close()
     took = eventually(lambda: d.is_now() == ("up", ""))
-    assert took < 0.5, took
+    assert took < 1, took
     s = Session(d.sock)
     s.add("a")
     s.commit_confirmed(600, persist="x")
@@ -78,7 +80,22 @@ time.sleep(60)
     tool.kill()
     took = eventually(lambda: d.is_now() == ("up", ""))
     tool.wait()
-    assert took < 0.5, took
+    assert took < 1, took
+    d.kill()
+
+
+def the_ssh_client_is_killed(base):
+    """The same through sshd and its subsystem."""
+    d = began(base, "sshd")
+    port = '<interfaces xmlns="%s" xmlns:wi="%s"><interface><name>a</name><type>wi:uplink</type><port xmlns="%s"><device>%s</device></port></interface></interfaces>'
+    raw = Server(os.environ["NC_PORT"], os.environ["NC_KEY"]).ssh()
+    raw.hello("1.1")
+    assert "<ok/>" in raw.call("<edit-config><target><candidate/></target>%s</edit-config>" % nc_config(port % (IF, WI, WI, device())))
+    assert "<ok/>" in raw.call("<commit><confirmed/></commit>")
+    assert d.is_now() == ("aup", "-"), d.is_now()
+    raw.drop()
+    took = eventually(lambda: d.is_now() == ("up", ""))
+    assert took < 2, took
     d.kill()
 
 
@@ -91,7 +108,7 @@ def the_deadline_outlives_the_daemon(base):
     assert d.is_now() == ("aup", "x"), d.is_now()
     eventually(lambda: d.is_now() == ("up", ""))
     late = time.monotonic() - end
-    assert -0.1 < late < 0.6, "rolled back %.2f s after its deadline" % late
+    assert -0.1 < late < 1, "rolled back %.2f s after its deadline" % late
     assert d.history()[0]["comment"] == "a confirmed commit was not confirmed in time"
     d.clean()
     d.kill()
@@ -420,7 +437,7 @@ def a_disk_that_is_read_only(base):
 def a_commit_that_cannot_run_any_more(base):
     """The start names port and reason, and tells the way out; --rollback takes it, once."""
     d = began(base, "way out", "a")
-    link = "wc%d" % os.getpid()
+    link = os.environ["CRASH_LINK"]
     subprocess.run(["ip", "link", "add", link, "type", "veth", "peer", "name", link + "p"], check=True)
     d.session.line("set port b type uplink af-packet " + link)
     d.session.commit()
@@ -483,7 +500,8 @@ def packets_do_not_wait_for_the_disk(base):
     d.kill()
 
 
-CASES = [the_session_ends, the_tool_is_killed, the_deadline_outlives_the_daemon, a_start_after_the_deadline, nobody_can_confirm_what_had_no_persist,
-         confirmed_after_a_restart, a_newest_commit_that_is_bad, all_commits_are_bad, a_bad_record_of_what_waits, the_file_and_the_commits,
-         a_file_that_is_loaded_again, a_check_touches_nothing, a_directory_that_cannot_be_used, a_full_disk, a_disk_that_is_read_only,
-         a_commit_that_cannot_run_any_more, packets_do_not_wait_for_the_disk]
+CASES = [the_session_ends, the_tool_is_killed, the_ssh_client_is_killed, the_deadline_outlives_the_daemon, a_start_after_the_deadline,
+         nobody_can_confirm_what_had_no_persist, confirmed_after_a_restart, a_newest_commit_that_is_bad, all_commits_are_bad,
+         a_bad_record_of_what_waits, the_file_and_the_commits, a_file_that_is_loaded_again, a_check_touches_nothing,
+         a_directory_that_cannot_be_used, a_full_disk, a_disk_that_is_read_only, a_commit_that_cannot_run_any_more,
+         packets_do_not_wait_for_the_disk]

@@ -4,11 +4,12 @@ DIR is where the daemons live: best a tmpfs, as what is not synced is lost by th
 of every kind."""
 import concurrent.futures
 import os
+import shutil
 import sys
 import time
 import traceback
 
-from crash_cases import CASES
+from crash_cases import CASES, restart
 from crash_lab import Daemon, Gone, Refused, config, eventually
 
 BASE = sys.argv[1]
@@ -54,9 +55,9 @@ def extend(s):
 
 
 def fill_history(s):
-    """52 kept, so that the next one removes one."""
-    for i in range(51):
-        s.line("annotate port up \"%d\"" % i)
+    """As many as are kept, so that the next one removes one."""
+    while int(s.call("weir-configuration:history")["weir-configuration:commit"][-1]["number"]) < 50:
+        s.line("annotate port up \"%s\"" % time.monotonic())
         s.commit()
 
 
@@ -118,21 +119,54 @@ def check_after(d, step, answered):
     assert d.is_now() == (ports + "z", ""), d.is_now()
 
 
-def kill_at(step, at, do, drop):
-    d = Daemon(BASE, "kill %s %d %s %s" % (step.name, at, do, drop), config("up"))
-    s = d.start({"CRASH_ARM": d.arm})
+def kill_later(d, drop):
+    """When all is answered: the next commit does not get far. What is lost then was never synced."""
+    waits = d.waits()
+    d.plan(1, "before", drop)
+    try:
+        d.session.add("y")
+        d.session.commit(**{"persist-id": waits} if waits else {})
+    except Gone:
+        pass
+
+
+def kill_at(d, step, at, do, drop):
+    s = d.session
     step.before(s)
-    d.plan(at, do, drop)
+    if do != "later":
+        d.plan(at, do, drop)
     answered = False
     try:
         step.step(s)
         answered = not step.by_itself
     except Gone:
         pass
+    if do == "later":
+        if step.by_itself:
+            d.reconnect()
+            eventually(lambda: d.is_now() == step.becomes, 3)
+        kill_later(d, drop)
     d.killed_by_shim()
+    d.disarm()
+    # A shim that is not armed only looks on; LONG goes without it.
+    d.start(None if LONG else {"CRASH_ARM": d.arm})
+    check_after(d, step, answered)
+
+
+def kill_each(step, points):
+    """One after the other, in one directory: a start that was looked at is the next one's."""
+    d = Daemon(BASE, "kill %s %s" % (step.name, points[0]), config("up"))
+    d.start({"CRASH_ARM": d.arm})
     try:
-        d.start()
-        check_after(d, step, answered)
+        for point in points:
+            try:
+                kill_at(d, step, *point)
+            except Exception as e:
+                raise AssertionError("%s: %s" % (point, d.said()[-600:])) from e
+            back_to_up(d)
+            if LONG:
+                d.kill()
+                d.start({"CRASH_ARM": d.arm})
     finally:
         d.kill()
 
@@ -143,50 +177,56 @@ def losses(step):
     return ["none", "data", "names,data"] if step.name == "commit" else ["names,data"]
 
 
-# --- Starts that are interrupted: a start without the shim is not, so the next one decides again.
+# --- Starts that are interrupted: what they decided may be written or not, the next one decides the same.
 
 
 def start_first(d):
     del d
-    return [(UP, "")]
+    return UP, ""
 
 
 def start_late(d):
     """A confirmed commit ran out while nothing ran."""
-    s = d.start()
-    waiting_shortly(s)
+    waiting_shortly(d.start())
     d.kill()
     time.sleep(1.1)
-    return [(UP, "")]
+    return UP, ""
 
 
 def start_new_file(d):
     commit(d.start())
     d.kill()
     d.write(config("up", "f"))
-    return [("fup", "")]
+    return "fup", ""
 
 
 STARTS = [start_first, start_late, start_new_file]
 
 
-def kill_start(prepare, at, drop):
-    d = Daemon(BASE, "kill %s %d %s" % (prepare.__name__, at, drop), config("up"))
+def put_back(d, kept):
+    shutil.rmtree(d.state, ignore_errors=True)
+    if os.path.exists(kept):
+        shutil.copytree(kept, d.state)
+
+
+def kill_starts(prepare, drop):
+    d = Daemon(BASE, "kill %s %s" % (prepare.__name__, drop), config("up"))
     right = prepare(d)
-    try:
-        d.start({"CRASH_AT": str(at), "CRASH_DROP": drop})
-        assert at == 0 or len(d.calls()) < at, "call %d has not killed" % at
-    except Gone:
-        assert at > 0
+    kept = os.path.join(d.dir, "kept")
+    if os.path.exists(d.state):
+        shutil.copytree(d.state, kept)
+    d.start({})
     calls = d.calls()
-    d.kill()
-    d.start()
-    try:
-        assert d.is_now() in right, d.is_now()
-        d.clean()
-    finally:
+    assert len(calls) >= 9, calls
+    for at in range(1, len(calls) + 1):
         d.kill()
-    return calls
+        put_back(d, kept)
+        d.spawn({"CRASH_AT": str(at), "CRASH_DROP": drop})
+        d.killed_by_shim()
+        d.start()
+        assert d.is_now() == right, (at, d.is_now())
+        d.clean()
+    d.kill()
 
 
 # --- Disks that fail
@@ -223,6 +263,8 @@ def fail_one(d, step, at, code):
             d.reconnect()
             eventually(lambda: d.is_now() == step.becomes, 3)
         assert d.is_now() == step.becomes, d.is_now()
+        if not step.by_itself:
+            assert d.ports_of("startup") == (UP if step.becomes[1] else step.becomes[0]), "in force, but not kept"
     except Refused as e:
         refused = True
         refused_properly(d, step, e, before)
@@ -236,24 +278,23 @@ def fail_one(d, step, at, code):
     return hit
 
 
-def fail_each(step, code):
-    d = Daemon(BASE, "fail %s %s" % (step.name, code), config("up"))
+def fail_each(step, kinds):
+    d = Daemon(BASE, "fail %s %s" % (step.name, kinds[0]), config("up"))
     d.start({"CRASH_ARM": d.arm})
     if step.before is fill_history:
         fill_history(d.session)
-    at = 1
-    try:
-        while fail_one(d, step, at, code):
-            at += 1
-        assert at > 2, "no call failed"
-        d.kill()
-        d.start()
-        assert d.is_now() == (UP, ""), d.is_now()
-        d.clean()
-    except Exception as e:
-        raise AssertionError("%s at call %d: %s" % (code, at, d.said()[-600:])) from e
-    finally:
-        d.kill()
+    for code in kinds:
+        at = 1
+        try:
+            while fail_one(d, step, at, code):
+                at += 1
+            assert at > 2, "no call failed"
+        except Exception as e:
+            raise AssertionError("%s at call %d: %s" % (code, at, d.said()[-600:])) from e
+    restart(d)
+    assert d.is_now() == (UP, ""), d.is_now()
+    d.clean()
+    d.kill()
 
 
 def stale_record_is_not_believed(base):
@@ -287,36 +328,37 @@ def stale_record_is_not_believed(base):
 
 
 def codes(step):
+    """Lists, each for one daemon."""
     if LONG:
-        return ["ENOSPC", "EIO", "EROFS", "ENOSPC+", "EIO+", "EROFS+"]
-    return ["EIO", "ENOSPC+"] if step.by_itself else ["ENOSPC", "EIO", "EROFS", "EROFS+"]
+        return [[c] for c in ("ENOSPC", "EIO", "EROFS", "ENOSPC+", "EIO+", "EROFS+")]
+    return [["EIO"], ["ENOSPC+"]] if step.by_itself else [["ENOSPC", "EIO", "EROFS", "EROFS+"]]
 
 
 def wanted(name):
     return len(sys.argv) < 3 or any(w in name for w in sys.argv[2:])
 
 
-def jobs(pool):
-    """What there is to do: name -> futures."""
-    made = {}
+def kill_points(step):
+    """Lists, each for one daemon."""
+    n = len(count(step))
+    points = [(at, do, drop) for drop in losses(step) for at, do in [(i, "before") for i in range(1, n + 1)] + [(n, "after"), (0, "later")]]
+    return [points[i:i + 5] for i in range(0, len(points), 5)]
+
+
+def all_jobs():
+    """What there is to do: name, function, and what it is called with."""
     for step in STEPS:
-        name = "kill -9 in: " + step.name
-        if wanted(name):
-            n = len(count(step))
-            points = [(i, "before") for i in range(1, n + 1)] + [(n, "after")]
-            made[name] = [pool.submit(kill_at, step, at, do, drop) for drop in losses(step) for at, do in points]
-        name = "errors in: " + step.name
-        if wanted(name):
-            made[name] = [pool.submit(fail_each, step, code) for code in codes(step)]
+        yield "kill -9 in: " + step.name, kill_each, lambda step=step: [(step, points) for points in kill_points(step)]
+        yield "errors in: " + step.name, fail_each, lambda step=step: [(step, kinds) for kinds in codes(step)]
     for prepare in STARTS:
-        name = "kill -9 in: " + prepare.__name__
-        if wanted(name):
-            n = len(kill_start(prepare, 0, "none"))
-            made[name] = [pool.submit(kill_start, prepare, at, drop) for drop in (EVERY_LOSS if LONG else ["names,data"]) for at in range(1, n + 1)]
-    for case in [stale_record_is_not_believed] + CASES:
-        if wanted(case.__name__):
-            made[case.__name__] = [pool.submit(case, BASE)]
-    return made
+        yield "kill -9 in: " + prepare.__name__, kill_starts, lambda prepare=prepare: [
+            (prepare, drop) for drop in (EVERY_LOSS if LONG else ["names,data"])]
+    for case in CASES + [stale_record_is_not_believed]:
+        yield case.__name__, case, lambda: [(BASE,)]
+
+
+def given(future):
+    return [] if future.exception() else future.result()
 
 
 def failures(futures):
@@ -330,13 +372,17 @@ def failures(futures):
 def main():
     bad = 0
     begin = time.monotonic()
-    with concurrent.futures.ThreadPoolExecutor(int(os.environ.get("JOBS", "3"))) as pool:
-        for name, futures in jobs(pool).items():
+    with concurrent.futures.ThreadPoolExecutor(int(os.environ.get("JOBS", "4"))) as pool:
+        # What to do is counted by jobs, too: a step that fails undisturbed is a failure like others.
+        made = [(name, pool.submit(calls), job) for name, job, calls in all_jobs() if wanted(name)]
+        made = [(name, [pool.submit(job, *args) for args in given(calls)] or [calls]) for name, calls, job in made]
+        for name, futures in made:
             failed = list(failures(futures))
             bad += len(failed)
-            print("  %s %s: %d (%.0f s)" % ("FAILED " if failed else "ok     ", name, len(futures), time.monotonic() - begin), flush=True)
+            print("  %s %s (%.0f s)" % ("FAILED " if failed else "ok     ", name, time.monotonic() - begin), flush=True)
             for text in failed[:3]:
                 print(text, flush=True)
+    assert made, "no case has that name"
     return min(bad, 1)
 
 

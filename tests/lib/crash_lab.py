@@ -99,7 +99,6 @@ class Daemon:
         self.commits = os.path.join(self.state, "commits")
         self.arm, self.calls_log = os.path.join(self.dir, "arm"), os.path.join(self.dir, "calls")
         self.process = self.session = None
-        self.starts = 0
         if file is not None:
             self.write(file)
 
@@ -116,9 +115,9 @@ class Daemon:
         env = dict(os.environ)
         if shim is not None:
             env.update(shim, LD_PRELOAD=SHIM, CRASH_DIR=self.state, CRASH_LOG=self.calls_log)
-        self.starts += 1
         with open(self.log, "w", encoding="utf-8") as log:
-            self.process = subprocess.Popen(self.argv(*options), stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=env)
+            # A test that is interrupted leaves none behind.
+            self.process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "--", *self.argv(*options)], stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=env)
 
     def start(self, shim=None, options=()):
         """Until it answers. Raises Gone if it ends before."""
@@ -203,14 +202,17 @@ class Daemon:
 
     # --- What it is
 
+    def ports_of(self, source):
+        data = self.session.call("ietf-netconf:get-config", source={source: [None]})["ietf-netconf:data"]
+        return "".join(sorted(i["name"] for i in data.get("ietf-interfaces:interfaces", {}).get("interface", [])))
+
     def ports(self):
         """Names by the switch and by get-config: they must be the same."""
         data = self.session.call("weir-operations:get-state", part="ports")
-        seen = {i["name"] for i in data.get("ietf-interfaces:interfaces", {}).get("interface", [])}
-        data = self.session.call("ietf-netconf:get-config", source={"running": [None]})["ietf-netconf:data"]
-        kept = {i["name"] for i in data.get("ietf-interfaces:interfaces", {}).get("interface", [])}
+        seen = "".join(sorted(i["name"] for i in data.get("ietf-interfaces:interfaces", {}).get("interface", [])))
+        kept = self.ports_of("running")
         assert seen == kept, (seen, kept)
-        return "".join(sorted(kept))
+        return kept
 
     def waits(self):
         """The persist-id of the commit that waits; empty = none does; a dash = it has none"""

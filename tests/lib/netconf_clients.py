@@ -1,5 +1,6 @@
 """Every operation, by ncclient over sshd. usage: netconf_clients.py PORT KEY USER DIR"""
 import glob
+import socket
 import subprocess
 import sys
 import threading
@@ -327,7 +328,7 @@ def a_dropped_session_takes_its_commit_back():
         put(a, vm("gone"))
         a.commit(confirmed=True, timeout="600")
         assert names(b) == ["a", "b", "gone"]
-        a._session.transport.sock.close()  # no goodbye
+        a._session.transport.sock.shutdown(socket.SHUT_RDWR)  # no goodbye
         eventually(lambda: names(b) == ["a", "b"], 5)
         b.discard_changes()
         a = server.session()
@@ -499,15 +500,18 @@ def many_sessions():
         clean(m, *wanted.values())
 
 
+# The group "weir" is one of the operating system (RFC 8341 section 3.4.2, enable-external-groups).
 RULES = """<nacm xmlns="%s" xmlns:nc="%s" nc:operation="replace">
   <enable-nacm>true</enable-nacm><read-default>deny</read-default><write-default>deny</write-default><exec-default>permit</exec-default>
   <groups><group><name>watchers</name><user-name>%%s</user-name></group></groups>
   <rule-list><name>watch</name><group>watchers</group>
-    <rule><name>no-kernel</name><path xmlns:v="%s">/v:vms/v:vm[v:name='b']/v:description</path><access-operations>*</access-operations><action>deny</action></rule>
+    <rule><name>no-note</name><path xmlns:v="%s">/v:vms/v:vm[v:name='b']/v:description</path><access-operations>*</access-operations><action>deny</action></rule>
     <rule><name>machines</name><module-name>weir-vm</module-name><access-operations>read</access-operations><action>permit</action></rule>
-    <rule><name>notes</name><path xmlns:v="%s">/v:vlans</path><access-operations>read create update delete</access-operations><action>permit</action></rule>
     <rule><name>no-schema</name><module-name>ietf-netconf-monitoring</module-name><rpc-name>get-schema</rpc-name><access-operations>exec</access-operations><action>deny</action></rule>
     <rule><name>sessions</name><module-name>ietf-netconf-notifications</module-name><notification-name>netconf-session-start</notification-name><access-operations>read</access-operations><action>permit</action></rule>
+  </rule-list>
+  <rule-list><name>notes</name><group>weir</group>
+    <rule><name>notes</name><path xmlns:v="%s">/v:vlans</path><access-operations>read create update delete</access-operations><action>permit</action></rule>
   </rule-list>
 </nacm>""" % (NACM, NC, VM, VLAN)
 NO_RULES = '<nacm xmlns="%s" xmlns:nc="%s" nc:operation="remove"/>' % (NACM, NC)

@@ -1,4 +1,4 @@
-"""The same edits to Weir and to netconfd (yuma123), whose answers and candidates must agree. Where they do not, KNOWN says who is right and
+"""The same edits and filters to Weir and to netconfd (yuma123), whose answers and candidates must agree. Where they do not, KNOWN says who is right and
 by which clause. usage: netconf_diff.py WEIR-SOCKET WEIR-NETCONF NCX-SOCKET [-v]"""
 import os
 import re
@@ -176,6 +176,55 @@ VALIDATES = {
     "valid": A + CARD + ONE + services(5),
 }
 
+# What is read by filters, and the filters: subtree, or XPath where it begins with a slash. There with the
+# modules' own prefixes: netconfd takes no others, against RFC 6241 section 8.9.5.1 (those in scope on the filter count).
+WHOLE = V("<vm><name>a</name><description>one</description><nic><id>0</id>" + MAC + ips(1, 2) + "</nic><nic><id>1</id><mac>52:54:00:00:00:02</mac></nic>"
+          "<boot><method>iscsi</method><iscsi><server>10.0.0.1</server><port>3260</port><target>iqn.a:b</target></iscsi></boot></vm>"
+          "<vm><name>b</name><description>two</description></vm><vm><name>c</name></vm>") + services(5, 6) + S(
+              "<server>10.0.0.0/8</server><server>11.0.0.0/8</server>" + PORTAL % ("", 1) + PORTAL % ("", 2)) + port("<vlan>5</vlan>")
+FILTERS = {
+    "all of a module": V(""),
+    "nothing of that name": "<vms xmlns='urn:none'/>",
+    "two modules": V("") + S(""),
+    "entry by its key": vm("b"),
+    "entry that is not there": vm("zz"),
+    "entries by a leaf": V("<vm><description>two</description></vm>"),
+    "two conditions, one fails": V("<vm><name>a</name><description>two</description></vm>"),
+    "leaf of an entry": V("<vm><name>a</name><description/></vm>"),
+    "leaf of every entry": V("<vm><description/></vm>"),
+    "key of every entry": V("<vm><name/></vm>"),
+    "two entries by two filters": V("<vm><name>a</name><description/></vm><vm><name>b</name></vm>"),
+    "the same node by two filters": V("<vm><name>a</name></vm><vm><name>a</name><description/></vm>"),
+    "list below a list": V("<vm><nic><id>1</id></nic></vm>"),
+    "condition below a condition": V("<vm><name>a</name><nic><id>0</id><mac/></nic></vm>"),
+    "leaf-list": S("<server/>"),
+    "value of a leaf-list": S("<server>11.0.0.0/8</server>"),
+    "some of the keys": S("<portal><port>2</port></portal>"),
+    "container": V("<vm><boot><iscsi/></boot></vm>"),
+    "condition in a container": V("<vm><name/><boot><method>iscsi</method></boot></vm>"),
+    "presence": I("<interface><port xmlns='%s'/></interface>" % WI),
+    "identity": I("<interface xmlns:wi='%s'><type>wi:uplink</type></interface>" % WI),
+    "blanks around a value": V("<vm><name> b </name></vm>"),
+    "/wvm:vms": None,
+    "/wvm:vms/wvm:vm[wvm:name='b']": None,
+    "/wvm:vms/wvm:vm[wvm:name='zz']": None,
+    "/wvm:vms/wvm:vm[2]": None,
+    "/wvm:vms/wvm:vm[last()]/wvm:name": None,
+    "//wvm:mac": None,
+    "/wvm:vms/wvm:vm[wvm:nic]/wvm:description": None,
+    "/wvm:vms/wvm:vm[not(wvm:nic)]": None,
+    "/wvm:vms/wvm:vm[count(wvm:nic) = 2]/wvm:name": None,
+    "/wvm:vms/wvm:vm[contains(wvm:description, 'w')]": None,
+    "/wvm:vms/wvm:vm/wvm:nic[wvm:id > 0]": None,
+    "/wvm:vms/wvm:vm[wvm:name='a'] | /wqos:storage": None,
+    "/wqos:storage/wqos:portal[wqos:port='1']/wqos:address": None,
+    "/wqos:storage/wqos:server[. = '11.0.0.0/8']": None,
+    "/if:interfaces/if:interface/wif:port/wif:vlan": None,
+    "/wvm:vms/wvm:vm/wvm:boot/wvm:iscsi[wvm:port = '3260']": None,
+    "/*": None,
+    "/wvm:vms/wvm:vm/wvm:nothing": None,
+}
+
 # Case: (Weir's answer, netconfd's, who is right). " config": the candidates differ, too. "ends": netconfd does not survive it, and is not asked.
 KNOWN = {
     "leaf none present": ("ok", "ok config", "Weir. RFC 6241 section 7.2, none: nothing changes unless an operation attribute says so"),
@@ -191,6 +240,8 @@ KNOWN = {
     "default replace, nothing": ("ok", "ok config", "Weir. As above"),
     "value of the wrong type": ("invalid-value", "bad-element", "Weir. RFC 7950 section 8.3.1: invalid-value, of keys too"),
     "state is not configuration": ("unknown-element", "access-denied", "Weir. RFC 6241 appendix A: an unexpected element; nobody was authorized"),
+    "filter: the same node by two filters": ("", "config", "Weir. RFC 6241 section 6.1: data instances are not duplicated in the response"),
+    "filter: identity": ("", "config", "Weir. RFC 7950 section 9.10.3: the prefix stands for its namespace in scope; netconfd compares its own"),
     "validate: must, without test-option": ("ok", "operation-failed", "netconfd. RFC 6241 section 7.2: test-then-set is the default. Weir says so in "
                                             "its departures: a candidate may be built step by step, and its commit validates"),
 }
@@ -220,8 +271,10 @@ class Peer:
         return self.said("<edit-config><target><candidate/></target>%s%s<config xmlns:nc='%s' xmlns:yang='%s'>%s</config></edit-config>" % (
             "<default-operation>%s</default-operation>" % default if default else "", "<test-option>%s</test-option>" % test if test else "", NC, YANG, body))
 
-    def candidate(self):
-        data = self.call("<get-config><source><candidate/></source></get-config>").find("{%s}data" % NC)
+    def candidate(self, filters=""):
+        data = self.call("<get-config><source><candidate/></source>%s</get-config>" % filters).find("{%s}data" % NC)
+        if data is None:
+            return self.last
         lines = [line for n in data if etree.QName(n).namespace in OURS for line in canonical(n, "")]
         return sorted(line for line in lines if "#" not in line), [line for line in lines if "#" in line]
 
@@ -280,6 +333,17 @@ def compare(weir, other, verbose):
                 print("validate:", name, said)
     for p in (weir, other):
         p.said("<discard-changes/>")
+    for p in (weir, other):
+        assert p.edit(WHOLE) == "ok", p.last
+    for name, tree in FILTERS.items():
+        xpath = "<filter type='xpath' xmlns:wvm='%s' xmlns:wqos='%s' xmlns:if='%s' xmlns:wif='%s' select=\"%s\"/>" % (VM, QOS, IF, WI, name)
+        a, b = (p.candidate(xpath if tree is None else "<filter type='subtree'>%s</filter>" % tree) for p in (weir, other))
+        if a != b:
+            found["filter: " + name] = ("", "config")
+            if verbose:
+                print("filter:", name, "\n  weir:", a, "\n  other:", b)
+    for p in (weir, other):
+        p.said("<discard-changes/>")
     said = tuple(p.edit(VALIDATES["must"], None, None) for p in (weir, other))
     if said[0] != said[1]:
         found["validate: must, without test-option"] = said
@@ -297,8 +361,8 @@ def main():
     for name in sorted(set(found) | set(known)):
         if found.get(name) != known.get(name):
             print("FAILED  %s: Weir and netconfd say %s, expected %s" % (name, found.get(name, "the same"), known.get(name, "the same")))
-    print("%d edits and %d validations: %d alike, %d known differences" % (
-        len(CASES), len(VALIDATES) + 1, len(CASES) + len(VALIDATES) + 1 - len(found), len(set(found) & set(known))))
+    print("%d edits, %d validations and %d filters: %d alike, %d known differences" % (
+        len(CASES), len(VALIDATES) + 1, len(FILTERS), len(CASES) + len(VALIDATES) + 1 + len(FILTERS) - len(found), len(set(found) & set(known))))
     return 0 if found == known else 1
 
 

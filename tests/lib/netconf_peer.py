@@ -1,6 +1,5 @@
 """NETCONF clients for tests: ncclient, and bytes over a pipe or a socket where a client's own correctness would be in the way."""
 import re
-import socket
 import subprocess
 import sys
 import time

@@ -48,6 +48,7 @@ s.keys("\x03"); s.prompt(TOP)
 s.keys("set port t0 mirror-to ?"); s.wait("uplink0"); s.keys("\x03"); s.prompt(TOP)   # what a leafref may point to
 s.keys("delete port ?"); s.wait("  t0 "); s.keys("\x03"); s.prompt(TOP)
 s.keys("\x0ccopy port t0 t\t"); s.typed(TOP + "copy port t0 t"); s.keys("o ?"); s.wait("<name>"); s.keys("\x03"); s.prompt(TOP)
+s.keys("\x0c?"); s.wait("--More--"); s.keys(" "); s.wait("  quit "); s.prompt(TOP)
 s.keys("\x0ccommit ?"); s.wait("confirmed"); s.wait("Roll back unless confirmed in time"); s.wait("<enter>"); s.keys("\x03"); s.prompt(TOP)
 s.keys('set port t0 description "why?'); s.typed(TOP + 'set port t0 description "why?'); s.keys("\x03"); s.prompt(TOP)
 
@@ -60,6 +61,11 @@ text = s.command("comit", TOP)
 has(text, "\n" + " " * len(TOP) + "^^^^^\ncomit: no such command")
 text = s.command("co", TOP)
 has(text, "co: could be copy, compare, commit, confirm")
+long = "set port t0 trunk [ " + " ".join(str(n) for n in range(100, 160)) + " wxyz 200 201 ]"
+text = s.command(long, TOP)
+row = [l for l in text.split("\n") if l.startswith("...")][0]
+below = text.split("\n")[text.split("\n").index(row) + 1]
+assert row[below.index("^"):].startswith("wxyz 200") and below.strip() == "^^^^", text
 s.keys("edit port t0\r"); s.prompt(PORT)
 text = s.command("set vlam 3", PORT)
 has(text, "\n" + " " * len(PORT + "set ") + "^^^^\nrefused: vlam: ")
@@ -75,8 +81,9 @@ n.wait("uncommitted changes of session"); n.prompt(TOP)
 n.raw = b""
 has(n.command("compare", TOP), "+  vlan 30;")
 assert b"\x1b[3" not in n.raw, n.raw
-n.keys("quit\r"); n.wait("Leave them there?"); n.keys("no\r"); n.prompt(TOP)
-n.keys("quit\r"); n.wait("discard] "); n.keys("yes\r"); n.prompt(OPER)
+asked = lambda: n.came > n.mark and n.line().endswith("Leave them there? [yes/no/discard] ")
+n.keys("quit\r"); n.until("the question", asked); n.keys("no\r"); n.prompt(TOP)
+n.keys("quit\r"); n.until("the question", asked); n.keys("yes\r"); n.prompt(OPER)
 n.keys("\x04"); assert n.end() == 0
 
 print("- a confirmed commit survives its terminal and is confirmed from another")

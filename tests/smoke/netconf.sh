@@ -79,6 +79,9 @@ refute "$lab_build/tools/weir-netconf" "$LAB_T/none.sock" 2>/dev/null
 "$weir" ping | grep -qx alive
 lab_conserved
 
+echo "- 1,500 requests at once, and all of their answers"
+timeout 120 /usr/bin/python3 "$lab_top/tests/lib/netconf_pipeline.py" "$lab_build/tools/weir-netconf" "$LAB_T/netconf.sock"
+
 echo "- a path that is too long is refused by name"
 long=$LAB_T/$(printf "%0$((96 - ${#LAB_T}))d" 0)
 mkdir "$long"

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Weir beside another server: the same edits to it and to Debian's netconfd, which loads our modules too. Their answers and candidates
-# agree, but for the differences that tests/lib/netconf_diff.py lists with the clause that says who is right.
+# Weir beside another server: the same edits and filters to it and to Debian's netconfd, which loads our modules too. Their answers and
+# candidates agree, but for the differences that tests/lib/netconf_diff.py lists with the clause that says who is right.
 . "$(dirname "$0")/../../tools/lib/lab.sh"
 . "$(dirname "$0")/../lib/netconf_lab.sh"
 set -eu
@@ -20,6 +20,6 @@ LAB_PIDS+=($!)
 for _ in $(seq 100); do [ -S "$LAB_T/ncx.sock" ] && break; sleep 0.1; done
 refute grep -aq 'Error' "$LAB_T/netconfd.log"
 
-echo "- the same edits to both"
+echo "- the same edits and filters to both"
 nc_run diff 100 /usr/bin/python3 -B "$lab_top/tests/lib/netconf_diff.py" "$LAB_T/netconf.sock" "$lab_build/tools/weir-netconf" "$LAB_T/ncx.sock" ${NC_DIFF_ARGS:-}
 cat "$LAB_T/diff.log"

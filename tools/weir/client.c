@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -75,23 +76,43 @@ static uint32_t columns(const char *s, uint32_t size)
 	return n;
 }
 
+// The part of the line around line[at..at+size) that fits a screen, on a line of its own. returns
+// how many columns stand before line[at]
+static uint32_t excerpt(const char *line, uint32_t at, uint32_t size)
+{
+	uint32_t from = at > 40 ? at - 40 : 0, to = (uint32_t)strlen(line);
+	struct text t = { 0 };
+
+	to = to - at > size && to - at - size > 24 ? at + size + 24 : to;
+	while (from > 0 && (line[from] & 0xc0) == 0x80)
+		from--;
+	while ((line[to] & 0xc0) == 0x80)
+		to++;
+	text_put(&t, from > 0 ? "..." : "  ");
+	text_put_clean(&t, line + from, to - from);
+	fprintf(stderr, "%s%s\n", t.buf, line[to] == '\0' ? "" : "...");
+	free(t.buf);
+	return (from > 0 ? 3 : 2) + columns(line + from, at - from);
+}
+
 void cli_mark(struct cli *c, uint32_t at, uint32_t size)
 {
-	struct text line = { 0 };
-	uint32_t n, indent = c->indent;
+	struct winsize w = { 0 };
+	uint32_t n, column, length;
 
 	if (c->line == NULL || at > strlen(c->line))
 		return;
-	// What was typed stands right above; elsewhere it has to be shown.
-	if (indent == 0) {
-		text_put_clean(&line, c->line, strcspn(c->line, "\n"));
-		fprintf(stderr, "  %s\n", line.buf == NULL ? "" : line.buf);
-		free(line.buf);
-		indent = 2;
-	}
-	fprintf(stderr, "%*s", (int)(indent + columns(c->line, at)), "");
+	fflush(stdout);
+	length = (uint32_t)strlen(c->line);
+	size = size > length - at ? length - at : size;
+	column = c->indent + columns(c->line, at);
+	// What was typed stands right above, if it is one row; elsewhere it has to be shown.
+	if (c->indent == 0 || ioctl(STDERR_FILENO, TIOCGWINSZ, &w) < 0 ||
+	    c->indent + columns(c->line, length) >= w.ws_col)
+		column = excerpt(c->line, at, size);
+	fprintf(stderr, "%*s", (int)column, "");
 	n = columns(c->line + at, size);
-	for (uint32_t i = 0; i < (n == 0 ? 1 : n); i++)
+	for (uint32_t i = 0; i < (n == 0 ? 1 : n > 60 ? 60 : n); i++)
 		fputc('^', stderr);
 	fputc('\n', stderr);
 }
@@ -301,8 +322,20 @@ static json_t *answer_read(struct cli *c, struct conn *conn, int *rc)
 	return answer;
 }
 
+// Has the daemon gone? Nothing is read: what is there may be an answer.
+static bool conn_gone(const struct conn *conn)
+{
+	char byte;
+
+	return recv(conn->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 int cli_connect(struct cli *c)
 {
+	// Where nothing hangs on the session, a new one is as good. In configure mode the user has
+	// to know: his changes may be gone.
+	if (c->conn.fd >= 0 && !c->configuring && conn_gone(&c->conn))
+		conn_close(&c->conn);
 	if (c->conn.fd >= 0)
 		return 0;
 	return conn_open(c, &c->conn);

@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -37,18 +36,25 @@ static void lookup(const char *line, struct candidates *out)
 	complete_line(term.c, term.c->configuring ? CONFIGURE : OPERATIONAL, line, out);
 }
 
-static uint32_t rows(void)
+static bool show(struct pager *p, const char *word, size_t width, const char *help)
 {
-	struct winsize w = { 0 };
+	struct text t = { 0 };
+	bool more;
 
-	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) < 0 || w.ws_row < 6 ? 24 : w.ws_row;
+	text_printf(&t, "  %-*s  %s", (int)width, word, help);
+	more = pager_line(p, t.buf, t.size);
+	if (more)
+		puts(t.buf);
+	free(t.buf);
+	return more;
 }
 
-// What may follow, below the line. As many as the screen has rows: typing a character narrows it.
+// What may follow, below the line, a page at a time.
 static void list(const struct candidates *o)
 {
 	size_t width = 8;
-	uint32_t room = rows() - 4, n = o->n > room ? room : o->n;
+	struct pager p;
+	bool more = true;
 
 	for (uint32_t i = 0; i < o->n; i++) {
 		size_t size = strlen(o->item[i].word);
@@ -56,12 +62,11 @@ static void list(const struct candidates *o)
 		width = size > width && size <= 32 ? size : width;
 	}
 	putchar('\n');
-	for (uint32_t i = 0; i < n; i++)
-		printf("  %-*s  %s\n", (int)width, o->item[i].word, o->item[i].help);
-	if (o->n > n)
-		printf("  ... and %u more\n", o->n - n);
-	if (o->may_end)
-		printf("  %-*s  %s\n", (int)width, "<enter>", "Do it");
+	pager_start(&p);
+	for (uint32_t i = 0; more && i < o->n; i++)
+		more = show(&p, o->item[i].word, width, o->item[i].help);
+	if (more && o->may_end)
+		show(&p, "<enter>", width, "Do it");
 	if (o->n == 0 && !o->may_end)
 		printf("  nothing may follow here\n");
 	fflush(stdout);

@@ -24,7 +24,7 @@ void print_usage(FILE *f)
 	fputs("One trace or capture runs at a time. FILTER is a libpcap expression. WORD: ", f);
 	fputs(argument_help("WORD"), f);
 	fputs(".\nExit code: 0 done, 1 refused, 2 usage, 3 switch not reachable, 4 failed on this "
-	      "side (a file, Ctrl-C).\n",
+	      "side (a file).\n",
 	      f);
 }
 

@@ -16,7 +16,7 @@ enum {
 	EXIT_REFUSED = 1,     // the switch said no; nothing has changed
 	EXIT_USAGE = 2,	      // not understood; nothing was asked of the switch
 	EXIT_UNREACHABLE = 3, // the switch does not answer
-	EXIT_FAILED = 4,      // a file, this machine, Ctrl-C
+	EXIT_FAILED = 4,      // a file, this machine; at a prompt also Ctrl-C
 };
 
 enum {

@@ -103,6 +103,7 @@ static void subscribers_hear_why_a_session_ended(void **state)
 	assert_non_null(strstr(rig_xml(r, s, text), by));
 	assert_non_null(strstr(r->text, "<termination-reason>killed<"));
 	cfg_session_destroy(x);
+	assert_string_equal(rig_heard(r, s), ""); // said already
 	x = rig_root(r, true);
 	(void)rig_xml(r, x, "<close-session/>");
 	cfg_session_destroy(x);
@@ -177,6 +178,49 @@ static void an_edit_tells_nothing_of_what_is_hidden(void **state)
 	cfg_session_destroy(root);
 }
 
+static void a_refusal_tells_nothing_of_what_is_hidden(void **state)
+{
+	struct rig *r = *state;
+	struct cfg_session *root = rig_root(r, true), *w = wilma(r, root), *cli;
+	char text[1024];
+
+	snprintf(text, sizeof(text), EDIT("%s"), rules);
+	assert_string_equal(rig_tag(rig_xml(r, root, text)), "ok");
+	assert_string_equal(rig_tag(rig_xml(r, root, "<commit/>")), "ok");
+	cli = rig_user(r, "wilma", false);
+	// What is wrong where she reads, she is told ...
+	assert_string_equal(
+		rig_tag(rig_xml(r, root,
+				EDIT(VMS("<vm><name>a</name><nic><id>3</id></nic></vm>")))),
+		"ok");
+	assert_string_equal(
+		rig_tag(rig_xml(r, w, "<validate><source><candidate/></source></validate>")),
+		"data-missing");
+	assert_non_null(strstr(r->text, "mac"));
+	assert_string_equal(rig_tag(rig_json(r, cli, "{\"weir-configuration:plan\":{}}")),
+			    "data-missing");
+	assert_string_equal(rig_tag(rig_xml(r, root, "<discard-changes/>")), "ok");
+	// ... and where she does not, that it is.
+	assert_string_equal(rig_tag(rig_xml(r, root,
+					    EDIT("<interfaces "
+						 "xmlns=\"urn:ietf:params:xml:ns:yang:ietf-"
+						 "interfaces\"><interface><name>secret"
+						 "</name></interface></interfaces>"))),
+			    "ok");
+	assert_string_equal(
+		rig_tag(rig_xml(r, w, "<validate><source><candidate/></source></validate>")),
+		"operation-failed");
+	assert_null(strstr(r->text, "secret"));
+	assert_null(strstr(r->text, "interface"));
+	assert_string_equal(rig_tag(rig_json(r, cli, "{\"weir-configuration:plan\":{}}")),
+			    "access-denied");
+	assert_non_null(strstr(
+		rig_xml(r, root, "<validate><source><candidate/></source></validate>"), "secret"));
+	cfg_session_destroy(cli);
+	cfg_session_destroy(w);
+	cfg_session_destroy(root);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -187,6 +231,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(subscribers_hear_why_a_session_ended, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(an_edit_tells_nothing_of_what_is_hidden, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_refusal_tells_nothing_of_what_is_hidden, setup,
 						teardown),
 	};
 	int failed;

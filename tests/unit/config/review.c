@@ -456,6 +456,30 @@ static void a_filter_that_selects_nothing_ever_is_refused(void **state)
 	cfg_session_destroy(s);
 }
 
+// The module counts characters, the history bytes.
+static void a_comment_is_kept_whole_or_refused(void **state)
+{
+	struct rig *r = *state;
+	struct cfg_session *s = rig_root(r, true);
+	char body[1024] = "<commit><comment "
+			  "xmlns=\"urn:weir:params:xml:ns:yang:weir-configuration\">x";
+	size_t at = strlen(body);
+
+	for (int i = 0; i < 84; i++)
+		strcat(body, "€");
+	strcat(body, "</comment></commit>");
+	ok(r, s, EDIT(ONE_VLAN("7", "<name>seven</name>")));
+	ok(r, s, body);
+	assert_int_equal(strlen(r->host.head[0].comment), 253);
+	body[at] = '\0';
+	for (int i = 0; i < 85; i++)
+		strcat(body, "€");
+	strcat(body, "</comment></commit>");
+	ok(r, s, EDIT(ONE_VLAN("7", "<name>eight</name>")));
+	assert_string_equal(rig_tag(rig_xml(r, s, body)), "invalid-value");
+	cfg_session_destroy(s);
+}
+
 static void out_of_range_times_are_still_text(void **state)
 {
 	char text[32];
@@ -490,6 +514,7 @@ int main(void)
 		TEST(a_moved_entry_stays_moved),
 		TEST(the_way_back_is_what_ran),
 		TEST(a_filter_that_selects_nothing_ever_is_refused),
+		TEST(a_comment_is_kept_whole_or_refused),
 		TEST(out_of_range_times_are_still_text),
 	};
 
