@@ -123,7 +123,8 @@ def measure(name, step=None, seconds=2.0, ask=(ask_netconf, ask_tool)):
     times.sort()
     if times:
         print("  %-46s %4d requests  p50 %6.1f ms  max %6.1f ms" % (name, len(times), times[len(times) // 2] * 1e3, times[-1] * 1e3), flush=True)
-        check(name + ": an honest request within %.1f s" % LIMIT_S, times[-1] < LIMIT_S, "%.3f s" % times[-1])
+        limit = 5 * LIMIT_S if step is labour else LIMIT_S  # one such message is not interrupted
+        check(name + ": an honest request within %.1f s" % limit, times[-1] < limit, "%.3f s" % times[-1])
     return a
 
 
