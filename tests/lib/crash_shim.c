@@ -7,17 +7,19 @@
 //	CRASH_DO=before		kill before the call (default)
 //	         after		kill after it
 //	         short		a write takes half of its bytes; other calls go through
-//	         ENOSPC, EIO, EDQUOT, EROFS	the call fails so; ENOSPC+: and all after it
+//	         ENOSPC, EIO, EDQUOT, EROFS	the call fails so
+//	         ENOSPC+, ...	so do all after it
 //	         slow		the call takes a second longer
 //	CRASH_DROP=data		on a kill: files that are not synced become empty,
 //	           zeros	zeros,
 //	           half		or lose their second half;
 //	           names	changes of names in directories that are not synced are undone.
 //				Several with commas. Not given: a killed process, a host that stays
-//	CRASH_ARM=FILE		counting begins with the first call after FILE is there, and ends
-//when 				it is gone. If it is not empty it holds "AT DO DROP", in place of the 				variables: one process
-//can be tried with many faults 	CRASH_LOG=FILE		a line per counted call: its number, name
-//and file
+//	CRASH_ARM=FILE		counting begins with the first call after FILE is there,
+//				and ends when it is gone. If FILE is not empty it holds
+//				"AT DO DROP" in place of the variables: many faults for one
+//				process
+//	CRASH_LOG=FILE		a line per counted call: its number, name and file
 //
 // What it models: the data of a file may be lost until an fsync of it has returned, and for good
 // after one that failed (only what was written since the last sync is damaged on a real disk; here
