@@ -4,6 +4,10 @@
 // Two things can say what runs: the newest commit that is kept, and the operator's file. The file
 // wins where it was changed since it was read last (its checksum stands in every commit); else it
 // would undo what was committed since.
+//
+// Who asks for a commit is told when it cannot be kept, and nothing has changed. What nobody asked
+// for (a roll back, the configuration of a start) happens all the same: the disk then still holds
+// what makes the next start decide alike.
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

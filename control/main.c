@@ -23,7 +23,7 @@
 
 struct options {
 	const char *yang_dir;
-	bool no_huge, check;
+	bool no_huge, check, state_given;
 };
 
 struct watchers {
@@ -105,70 +105,71 @@ static int rollback_read(const char *text, struct ctl *c)
 	return 0;
 }
 
-static const struct option longs[] = {
-	{ "config", 1, NULL, 'c' },
-	{ "state", 1, NULL, 'd' },
-	{ "socket", 1, NULL, 's' },
-	{ "yang", 1, NULL, 'y' },
-	{ "no-huge", 0, NULL, 1 },
-	{ "check", 0, NULL, 2 },
-	{ "verbose", 0, NULL, 'v' },
-	{ "help", 0, NULL, 'h' },
-	{ "version", 0, NULL, 3 },
-	{ "rollback", 1, NULL, 4 },
-	{ 0 },
-};
+static int option_take(int opt, struct ctl *c, struct options *o)
+{
+	switch (opt) {
+	case 'c':
+		c->config_path = optarg;
+		if (!o->state_given)
+			snprintf(c->state_dir, sizeof(c->state_dir), "%s.d", optarg);
+		return 0;
+	case 'd':
+		snprintf(c->state_dir, sizeof(c->state_dir), "%s", optarg);
+		o->state_given = true;
+		return 0;
+	case 's':
+		c->socket_path = optarg;
+		return 0;
+	case 'y':
+		o->yang_dir = optarg;
+		return 0;
+	case 1:
+		o->no_huge = true;
+		return 0;
+	case 2:
+		o->check = true;
+		return 0;
+	case 4:
+		return rollback_read(optarg, c);
+	case 'v':
+		weir_log_set_level(WEIR_DEBUG);
+		return 0;
+	case 3:
+		puts("weir-switchd " WEIR_VERSION);
+		exit(0);
+	case 'h':
+		fputs(usage, stdout);
+		exit(0);
+	default:
+		fputs(usage, stderr);
+		return -EINVAL;
+	}
+}
 
 static int options_read(int argc, char **argv, struct ctl *c, struct options *o)
 {
-	bool state_given = false;
+	static const struct option longs[] = {
+		{ "config", 1, NULL, 'c' },
+		{ "state", 1, NULL, 'd' },
+		{ "socket", 1, NULL, 's' },
+		{ "yang", 1, NULL, 'y' },
+		{ "no-huge", 0, NULL, 1 },
+		{ "check", 0, NULL, 2 },
+		{ "verbose", 0, NULL, 'v' },
+		{ "help", 0, NULL, 'h' },
+		{ "version", 0, NULL, 3 },
+		{ "rollback", 1, NULL, 4 },
+		{ 0 },
+	};
 	int opt;
 
 	c->config_path = "/etc/weir/weir.json";
 	snprintf(c->state_dir, sizeof(c->state_dir), STATE_DIR);
 	c->socket_path = RUN_DIR "/weir.sock";
 	o->yang_dir = WEIR_YANG_DIR;
-	while ((opt = getopt_long(argc, argv, "c:d:s:y:vh", longs, NULL)) != -1) {
-		switch (opt) {
-		case 'c':
-			c->config_path = optarg;
-			if (!state_given)
-				snprintf(c->state_dir, sizeof(c->state_dir), "%s.d", optarg);
-			break;
-		case 'd':
-			snprintf(c->state_dir, sizeof(c->state_dir), "%s", optarg);
-			state_given = true;
-			break;
-		case 's':
-			c->socket_path = optarg;
-			break;
-		case 'y':
-			o->yang_dir = optarg;
-			break;
-		case 1:
-			o->no_huge = true;
-			break;
-		case 2:
-			o->check = true;
-			break;
-		case 4:
-			if (rollback_read(optarg, c) < 0)
-				return -EINVAL;
-			break;
-		case 'v':
-			weir_log_set_level(WEIR_DEBUG);
-			break;
-		case 3:
-			puts("weir-switchd " WEIR_VERSION);
-			exit(0);
-		case 'h':
-			fputs(usage, stdout);
-			exit(0);
-		default:
-			fputs(usage, stderr);
+	while ((opt = getopt_long(argc, argv, "c:d:s:y:vh", longs, NULL)) != -1)
+		if (option_take(opt, c, o) < 0)
 			return -EINVAL;
-		}
-	}
 	if (optind < argc) {
 		fprintf(stderr, "weir-switchd: %s: takes no argument\n%s", argv[optind], usage);
 		return -EINVAL;

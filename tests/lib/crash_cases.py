@@ -102,8 +102,8 @@ def the_ssh_client_is_killed(base):
 def the_deadline_outlives_the_daemon(base):
     d = began(base, "deadline")
     d.session.add("a")
-    end = time.monotonic() + 3
-    d.session.commit_confirmed(3, persist="x")
+    end = time.monotonic() + 5  # a start is slow where much else runs
+    d.session.commit_confirmed(5, persist="x")
     restart(d)
     assert d.is_now() == ("aup", "x"), d.is_now()
     eventually(lambda: d.is_now() == ("up", ""))
@@ -112,6 +112,27 @@ def the_deadline_outlives_the_daemon(base):
     assert d.history()[0]["comment"] == "a confirmed commit was not confirmed in time"
     d.clean()
     d.kill()
+
+
+def an_orderly_end(base):
+    """SIGTERM ends sessions, and with them what was bound to one; what has a persist-id waits for the next start."""
+    d = began(base, "end")
+    d.session.add("a")
+    d.session.commit_confirmed(600)
+    s = d.session
+    d.end(keep=True)
+    s.close()
+    d.start()
+    assert d.is_now() == ("up", ""), d.is_now()
+    assert d.history()[0]["comment"] == "the session of a confirmed commit ended"
+    d.session.add("a")
+    d.session.commit_confirmed(600, persist="x")
+    d.end()
+    d.start()
+    assert d.is_now() == ("aup", "x"), d.is_now()
+    d.session.cancel("x")
+    d.clean()
+    d.end()
 
 
 def a_start_after_the_deadline(base):
@@ -142,8 +163,8 @@ def nobody_can_confirm_what_had_no_persist(base):
 def confirmed_after_a_restart(base):
     d = began(base, "confirm late")
     d.session.add("a")
-    d.session.commit_confirmed(2, persist="x")
-    end = time.monotonic() + 2.6
+    d.session.commit_confirmed(5, persist="x")
+    end = time.monotonic() + 5.6
     restart(d)
     refused(lambda: d.session.commit(**{"persist-id": "y"}), "persist-id")
     refused(d.session.commit, "persist-id")
@@ -500,7 +521,7 @@ def packets_do_not_wait_for_the_disk(base):
     d.kill()
 
 
-CASES = [the_session_ends, the_tool_is_killed, the_ssh_client_is_killed, the_deadline_outlives_the_daemon, a_start_after_the_deadline,
+CASES = [the_session_ends, the_tool_is_killed, the_ssh_client_is_killed, the_deadline_outlives_the_daemon, an_orderly_end, a_start_after_the_deadline,
          nobody_can_confirm_what_had_no_persist, confirmed_after_a_restart, a_newest_commit_that_is_bad, all_commits_are_bad,
          a_bad_record_of_what_waits, the_file_and_the_commits, a_file_that_is_loaded_again, a_check_touches_nothing,
          a_directory_that_cannot_be_used, a_full_disk, a_disk_that_is_read_only, a_commit_that_cannot_run_any_more,

@@ -167,9 +167,10 @@ class Daemon:
         assert self.process.wait(20) == -9, "ended with %d: %s" % (self.process.returncode, self.said())
         self.kill()
 
-    def end(self):
-        """As systemd does."""
-        self.session.close()
+    def end(self, keep=False):
+        """As systemd does. keep: our session is the daemon's to close"""
+        if not keep:
+            self.session.close()
         self.session = None
         self.process.terminate()
         code = self.process.wait(20)

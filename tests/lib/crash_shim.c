@@ -7,7 +7,8 @@
 //	CRASH_DO=before		kill before the call (default)
 //	         after		kill after it
 //	         short		a write takes half of its bytes; other calls go through
-//	         ENOSPC, EIO, EDQUOT, EROFS	the call fails so; ENOSPC+: and all after it
+//	         ENOSPC, EIO, EDQUOT, EROFS	the call fails so
+//	         ENOSPC+, ...	so do all after it
 //	         slow		the call takes a second longer
 //	CRASH_DROP=data		on a kill: files that are not synced become empty,
 //	           zeros	zeros,

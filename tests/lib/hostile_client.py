@@ -123,7 +123,8 @@ def measure(name, step=None, seconds=2.0, ask=(ask_netconf, ask_tool)):
     times.sort()
     if times:
         print("  %-46s %4d requests  p50 %6.1f ms  max %6.1f ms" % (name, len(times), times[len(times) // 2] * 1e3, times[-1] * 1e3), flush=True)
-        check(name + ": an honest request within %.1f s" % LIMIT_S, times[-1] < LIMIT_S, "%.3f s" % times[-1])
+        limit = 5 * LIMIT_S if step is labour else LIMIT_S  # one such message is not interrupted
+        check(name + ": an honest request within %.1f s" % limit, times[-1] < limit, "%.3f s" % times[-1])
     return a
 
 
@@ -211,12 +212,13 @@ VALIDATE = "<validate><source><candidate/></source></validate>"
 # Legal, or nearly so, and as much work as fits.
 LABOUR = {
     "a filter of 6,000 elements": '<get-config><source><candidate/></source><filter>%s</filter></get-config>' % (INTERFACES % ("<interface><name>p1</name></interface>" * 6000)),
-    "a filter of 6,000 unknown elements": "<get><filter>%s</filter></get>" % ("<a xmlns='urn:a'/>" * 6000),
+    "a filter of 990 elements": '<get-config><source><candidate/></source><filter>%s</filter></get-config>' % (INTERFACES % ("<interface><name>p1</name></interface>" * 490)),
+    "a filter of 990 unknown elements": "<get><filter>%s</filter></get>" % ("<a xmlns='urn:a'/>" * 990),
     "6 MiB of comment": "<get-config><source><running/></source><!--%s--></get-config>" % ("x" * (6 << 20)),
-    "200,000 empty elements, 100 deep": "<get><filter>%s</filter></get>" % (("<a>" * 100 + "</a>" * 100) * 2000),
+    "200,000 elements, 100 deep": "<get><filter>%s</filter></get>" % (("<a>" * 100 + "</a>" * 100) * 2000),
     "an XPath over everything": '<get-config><source><candidate/></source><filter type="xpath" select="//*[contains(.,\'zz\')]"/></get-config>',
     "6,000 edits of one port": EDIT % (INTERFACES % ("<interface><name>p1</name></interface>" * 6000)),
-    "6,000 annotations": EDIT % (INTERFACES % "".join("<interface><name>p%d</name><description>%s</description></interface>" % (i, "&lt;" * 200) for i in range(4096))),
+    "4,096 ports with a text": EDIT % (INTERFACES % "".join("<interface><name>p%d</name><description>%s</description></interface>" % (i, "&lt;" * 200) for i in range(4096))),
 }
 
 
@@ -276,7 +278,72 @@ def killed_tool_lets_go():
     s.close()
 
 
+def ends_within(s, least, most):
+    """How long until the other side ends: it must be in between."""
+    t = time.monotonic()
+    s.settimeout(most + 5)
+    try:
+        while s.recv(1 << 16):
+            pass
+    except OSError:
+        pass
+    t = time.monotonic() - t
+    check("an end after %.1f to %.1f s" % (least, most), least <= t <= most, "%.2f s" % t)
+    return t
+
+
+def limits():
+    """With max-sessions 3, hello-timeout 1, idle-timeout 3."""
+    silent, trickle = dial(netconf_path), dial(netconf_path)
+    t = ends_within(silent, 0.5, 2.5)
+    print("  no hello: ended after %.2f s" % t)
+    trickle.close()
+    trickle = Attack(lambda a: (time.sleep(0.05), a.held[0].send(b"<"))[1] == 0)  # until it is refused
+    trickle.held.append(dial(netconf_path))
+    t = time.monotonic()
+    trickle.start()
+    trickle.join(10)
+    check("a hello byte by byte is no hello", trickle.error is not None and time.monotonic() - t < 4)
+    trickle.stop()
+    held = [Session() for _ in range(3)]
+    try:
+        Session().ask(GET_CONFIG)
+        check("a fourth session is turned away", False)
+    except (OSError, EOFError):
+        pass
+    check("those that are open work", "<data" in held[0].ask(GET_CONFIG))
+    held.pop().close()
+    time.sleep(0.1)
+    held.append(Session())
+    check("a place that is free again is given", "<data" in held[-1].ask(GET_CONFIG))
+    subscriber = held[0]
+    check("subscribed", "<ok/>" in subscriber.ask('<create-subscription xmlns="urn:ietf:params:xml:ns:netconf:notification:1.0"/>'))
+    check("busy", "<ok/>" in held[1].ask("<lock><target><candidate/></target></lock>"))
+    for _ in range(8):  # longer than idle-timeout, but not idle
+        time.sleep(0.5)
+        check("busy", "<data" in held[1].ask(GET_CONFIG))
+    t = ends_within(held[1].s, 2, 5)
+    print("  idle: ended after %.2f s" % t)
+    other = Session()
+    check("the lock of who was idle is free", "<ok/>" in other.ask("<lock><target><candidate/></target></lock>"))
+    subscriber.s.settimeout(0.2)
+    told = b""
+    try:
+        while True:
+            more = subscriber.s.recv(1 << 16)
+            check("a subscriber is not idle", more != b"")
+            told += more
+            if not more:
+                break
+    except OSError:
+        pass
+    check("subscribers hear why", b"<termination-reason>timeout" in told, told[-500:])
+
+
 def main():
+    if sys.argv[4:] == ["limits"]:
+        limits()
+        return 1 if failures else 0
     measure("nothing else")
     seconds = float(sys.argv[4]) if len(sys.argv) > 4 else 1.5
     memory, fds = memory_kib(), descriptors()
@@ -296,6 +363,10 @@ def main():
             a.join(60)
             check("all 1,000 are answered", a.done, repr(a.error))
         a.stop()
+        if step is labour:
+            s = Session(60)
+            s.ask("<discard-changes/>")
+            s.close()
         for what, times in sorted(getattr(a, "times", {}).items()):
             print("    %-44s %4d times     longest %6.1f ms" % (what, len(times), max(times) * 1e3))
     lock_holder_dies()

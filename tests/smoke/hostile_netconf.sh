@@ -9,5 +9,10 @@ lab_switch "$LAB_T/weir.json"
 
 echo "- attacks, and an honest client meanwhile"
 /usr/bin/python3 "$lab_top/tests/lib/hostile_client.py" "$LAB_T/netconf.sock" "$WEIR_SOCKET" "$LAB_SWITCHD"
+
+echo "- the limits of weir-management"
+echo '{ "weir-management:management": { "netconf": { "max-sessions": 3, "hello-timeout": 1, "idle-timeout": 3 } } }' >"$LAB_T/weir.json"
+"$weir" reload >/dev/null
+/usr/bin/python3 "$lab_top/tests/lib/hostile_client.py" "$LAB_T/netconf.sock" "$WEIR_SOCKET" "$LAB_SWITCHD" limits
 "$weir" ping | grep -qx alive
 lab_conserved
