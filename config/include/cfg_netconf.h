@@ -69,6 +69,9 @@ struct cfg_host {
 	// The operational state, RFC 7951, after our modules. json: free()
 	int (*state)(void *arg, char **json, struct cfg_error *err);
 	uint64_t (*now_ms)(void *arg); // since 1970
+	// Counters begin anew: of this port, or all (NULL). returns 0; negative errno with err
+	// filled
+	int (*clear)(void *arg, const char *port, const char *user, struct cfg_error *err);
 };
 
 int cfg_store_create(struct cfg_schema *schema, const struct cfg_host *host,

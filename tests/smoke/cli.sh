@@ -209,6 +209,7 @@ err 'uncommitted changes of session'
 echo "- what the shell's completion asks for"
 "$weir" --complete 'show po' | cut -f1 | paste -sd' ' | grep -qx 'ports port'
 "$weir" --complete 'show port t' | cut -f1 | paste -sd' ' | grep -qx 't0 t1'
+"$weir" --complete 'clear counters port t' | cut -f1 | paste -sd' ' | grep -qx 't0 t1'
 "$weir" --complete 'show configuration port ' | cut -f1 | grep -qx t0
 "$weir" -s "$LAB_T/none.sock" --complete 'show port ' >out 2>err
 [ ! -s out ] && [ ! -s err ]
