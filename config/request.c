@@ -10,8 +10,10 @@ static const struct {
 	const char *name;
 	uint8_t op;
 } operations[] = {
-	{ "get-state", CFG_OP_GET_STATE }, { "explain", CFG_OP_EXPLAIN }, { "tap", CFG_OP_TAP },
-	{ "reload", CFG_OP_RELOAD },	   { "ping", CFG_OP_PING },
+	{ "get-state", CFG_OP_GET_STATE },
+	{ "explain", CFG_OP_EXPLAIN },
+	{ "tap", CFG_OP_TAP },
+	{ "reload", CFG_OP_RELOAD },
 };
 
 static uint8_t nibble(char c)

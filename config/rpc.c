@@ -338,6 +338,22 @@ static int kill_session(struct cfg_call *c)
 	return cfg_nc_refuse(&c->e, "invalid-value", "session-id %u: there is no such session", id);
 }
 
+static int clear_counters(struct cfg_call *c)
+{
+	const struct cfg_host *h = &c->store->host;
+	struct cfg_error err = { 0 };
+
+	if (h->clear(h->arg, cfg_value(c->op, "port"), c->s->user, &err) < 0)
+		return cfg_nc_refuse_cfg(&c->e, &err);
+	return 0;
+}
+
+static int ping(struct cfg_call *c)
+{
+	(void)c;
+	return 0;
+}
+
 static const struct {
 	const char *module, *name;
 	int (*run)(struct cfg_call *c);
@@ -368,6 +384,8 @@ static const struct {
 	{ "weir-configuration", "rollback", cfg_rpc_rollback },
 	{ "weir-configuration", "history", cfg_rpc_history },
 	{ "weir-configuration", "status", cfg_rpc_status },
+	{ "weir-operations", "clear-counters", clear_counters },
+	{ "weir-operations", "ping", ping },
 };
 
 int cfg_rpc_run(struct cfg_call *c)

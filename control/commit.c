@@ -219,6 +219,16 @@ static int on_state(void *arg, uint32_t wanted, char **json, struct cfg_error *e
 	return -ENOMEM;
 }
 
+static int on_clear(void *arg, const char *port, const char *user, struct cfg_error *err)
+{
+	int rc = ctl_clear(arg, port, err);
+
+	if (rc == 0)
+		weir_log(WEIR_NOTICE, "counters%s%s: cleared by %s",
+			 port == NULL ? "" : " of port ", port == NULL ? "" : port, user);
+	return rc;
+}
+
 static void crc_take(struct ctl *c, const char *file)
 {
 	c->file_crc = cfg_crc32(0, file, strlen(file));
@@ -424,6 +434,7 @@ int ctl_commit_first(struct ctl *c, const char *text, struct cfg_error *err)
 		.history = on_history,
 		.state = on_state,
 		.now_ms = now_ms,
+		.clear = on_clear,
 	};
 	const struct cfg_commit commit = {
 		.json = text,

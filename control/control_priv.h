@@ -16,6 +16,7 @@ struct ctl_server;  // server.c
 struct ctl_netconf; // netconf.c
 struct ctl_persist; // persist.c
 struct ctl_file;    // boot_files.c
+struct ctl_clear;   // clear.c
 
 #define CTL_VM_EVENTS 48
 #define CTL_VM_CHAINS 1024 // a power of two
@@ -58,6 +59,7 @@ struct ctl {
 	uint64_t first_id; // of the commit that it was; 0 = the file
 	struct ctl_vm *vms[CTL_VM_CHAINS]; // by name
 	struct ctl_file *files;
+	struct ctl_clear *clear; // NULL: nothing was cleared yet
 	bool hugepages, eal_started;
 	struct cfg_system fixed; // what the process started with
 	uint32_t worker_cpus[DP_MAX_WORKERS];
@@ -175,6 +177,20 @@ int ctl_reload(struct ctl *c, bool dry_run, char **plan_text, struct cfg_error *
 void ctl_answer(struct ctl *c, const struct cfg_request *r, struct cfg_json *j);
 void ctl_answer_error(struct cfg_json *j, const char *path, const char *value, const char *reason);
 void ctl_show(struct ctl *c, const struct cfg_request *r, struct cfg_json *j);
+
+// --- clear.c: counters as they are shown, since they were cleared
+
+// port     NULL = all ports, workers, the responder and the forwarding table
+// returns  0; -ENOENT or -ENOMEM with err filled
+int ctl_clear(struct ctl *c, const char *port, struct cfg_error *err);
+void ctl_clear_free(struct ctl *c);
+// What the port counted. returns since when, on the clock of dp_switch_now_ns()
+uint64_t ctl_port_counts(const struct ctl *c, const struct dp_port_info *p,
+			 struct dp_port_totals *out);
+void ctl_worker_counts(const struct ctl *c, uint32_t id, struct dp_worker_info *out);
+// As ctl_boot_counters().
+uint64_t ctl_responder_counts(struct ctl *c, struct boot_counters *out);
+void ctl_mac_counts(const struct ctl *c, uint64_t *evictions, uint64_t *moves);
 
 // --- eal.c
 

@@ -336,6 +336,7 @@ int main(int argc, char **argv)
 	ctl_boot_stop(&c);
 	dp_switch_destroy(c.sw);
 	ctl_vms_free(&c);
+	ctl_clear_free(&c);
 	cfg_free(c.running);
 	cfg_schema_destroy(c.schema);
 	if (c.eal_started)

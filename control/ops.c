@@ -104,12 +104,11 @@ void ctl_answer(struct ctl *c, const struct cfg_request *r, struct cfg_json *j)
 	case CFG_OP_RELOAD:
 		reload(c, r->dry_run, j);
 		break;
-	default:
+	default: // CFG_OP_GET_STATE; a tap is the server's own
 		cfg_json_open(j, NULL, '{');
 		cfg_json_bool(j, "ok", true);
 		cfg_json_open(j, "data", '{');
-		if (r->op == CFG_OP_GET_STATE)
-			ctl_show(c, r, j);
+		ctl_show(c, r, j);
 		cfg_json_close(j, '}');
 		cfg_json_close(j, '}');
 	}

@@ -55,12 +55,13 @@ static void counters(struct cfg_json *j, const struct dp_port_totals *t)
 }
 
 // RFC 8343: octets count the FCS (RFC 3635), discards fit 32 bits.
-static void statistics(const struct ctl *c, struct cfg_json *j, const struct dp_port_info *p,
-		       const struct dp_port_totals *t)
+// since_ns: when they began to count, on the clock of dp_switch_now_ns()
+static void statistics(const struct ctl *c, struct cfg_json *j, const struct dp_port_totals *t,
+		       uint64_t since_ns)
 {
 	// Not from the clock of now: the same port has to show the same time each time.
-	int64_t since_ns = (int64_t)(p->created_ns - c->started_ns);
-	time_t since = (time_t)(c->started_s + since_ns / 1000000000);
+	int64_t up_ns = (int64_t)(since_ns - c->started_ns);
+	time_t since = (time_t)(c->started_s + up_ns / 1000000000);
 	uint64_t in = 0, out = 0;
 	struct tm tm;
 	char text[32];
@@ -80,12 +81,13 @@ static void statistics(const struct ctl *c, struct cfg_json *j, const struct dp_
 	cfg_json_close(j, '}');
 }
 
-static void port(const struct ctl *c, struct cfg_json *j, const struct dp_port_info *p,
-		 const struct dp_port_totals *t)
+static void port(const struct ctl *c, struct cfg_json *j, const struct dp_port_info *p)
 {
 	static const char *const types[] = { "weir-interfaces:guest", "weir-interfaces:uplink",
 					     "weir-interfaces:host" };
 	static const uint8_t none[6];
+	struct dp_port_totals t;
+	uint64_t since_ns = ctl_port_counts(c, p, &t);
 	const uint8_t *mac = (p->cfg.flags & DP_PF_MAC_FIXED) != 0 ? p->cfg.mac : p->link.mac;
 	char text[18];
 
@@ -97,7 +99,7 @@ static void port(const struct ctl *c, struct cfg_json *j, const struct dp_port_i
 		mac_text(mac, text);
 		cfg_json_str(j, "phys-address", text);
 	}
-	statistics(c, j, p, t);
+	statistics(c, j, &t, since_ns);
 	cfg_json_open(j, "weir-interfaces:port-state", '{');
 	cfg_json_str(j, "detail", p->link.detail);
 	cfg_json_u32(j, "index", p->idx);
@@ -105,8 +107,8 @@ static void port(const struct ctl *c, struct cfg_json *j, const struct dp_port_i
 	cfg_json_u32(j, "mac-addresses", p->n_macs);
 	if (p->cfg.vm[0] != '\0')
 		cfg_json_str(j, "vm", p->cfg.vm);
-	counters(j, t);
-	cfg_json_u64(j, "queued", t->queued_now);
+	counters(j, &t);
+	cfg_json_u64(j, "queued", t.queued_now);
 	cfg_json_close(j, '}');
 	cfg_json_close(j, '}');
 }
@@ -114,7 +116,6 @@ static void port(const struct ctl *c, struct cfg_json *j, const struct dp_port_i
 static void show_ports(struct ctl *c, const char *name, struct cfg_json *j)
 {
 	struct dp_port_info info;
-	struct dp_port_totals t;
 
 	cfg_json_open(j, "ietf-interfaces:interfaces", '{');
 	cfg_json_open(j, "interface", '[');
@@ -122,8 +123,7 @@ static void show_ports(struct ctl *c, const char *name, struct cfg_json *j)
 		if (dp_switch_port_info(c->sw, i, &info) < 0 ||
 		    (name[0] != '\0' && strcmp(name, info.cfg.name) != 0))
 			continue;
-		dp_switch_port_totals(c->sw, i, &t);
-		port(c, j, &info, &t);
+		port(c, j, &info);
 	}
 	cfg_json_close(j, ']');
 	cfg_json_close(j, '}');
@@ -135,12 +135,14 @@ static void show_macs(struct ctl *c, struct cfg_json *j)
 	uint32_t slot = 0, n, now_s = (uint32_t)(dp_switch_now_ns() / 1000000000u);
 	struct dp_fdb_row rows[256];
 	struct dp_port_info info;
+	uint64_t evictions, moves;
 	char text[18];
 
+	ctl_mac_counts(c, &evictions, &moves);
 	cfg_json_open(j, "weir-interfaces:mac-table", '{');
 	cfg_json_u32(j, "entries", dp_fdb_count(f));
-	cfg_json_u64(j, "evictions", dp_fdb_evictions(f));
-	cfg_json_u64(j, "moves", dp_fdb_moves(f));
+	cfg_json_u64(j, "evictions", evictions);
+	cfg_json_u64(j, "moves", moves);
 	cfg_json_open(j, "mac", '[');
 	while ((n = dp_fdb_dump(f, &slot, now_s, rows, 256)) > 0) {
 		for (uint32_t i = 0; i < n; i++) {
@@ -247,7 +249,7 @@ static void worker(struct cfg_json *j, const struct dp_worker_info *w, uint32_t 
 static void responder(struct ctl *c, struct cfg_json *j)
 {
 	struct boot_counters n;
-	uint64_t lost = ctl_boot_counters(c, &n);
+	uint64_t lost = ctl_responder_counts(c, &n);
 	const struct {
 		const char *name, *help;
 		uint64_t value;
@@ -285,7 +287,7 @@ static void show_system(struct ctl *c, struct cfg_json *j)
 	responder(c, j);
 	cfg_json_open(j, "worker", '[');
 	for (uint32_t i = 0; i < dp_switch_n_workers(c->sw); i++) {
-		dp_switch_worker_info(c->sw, i, &w);
+		ctl_worker_counts(c, i, &w);
 		worker(j, &w, c->worker_cpus[i]);
 	}
 	cfg_json_close(j, ']');

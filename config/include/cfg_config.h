@@ -184,7 +184,7 @@ const char *cfg_action_text(const struct cfg_action *a, char *buf, size_t size);
 
 // --- Operations: one request of a local tool, JSON after weir-operations.yang.
 
-enum cfg_op { CFG_OP_GET_STATE, CFG_OP_EXPLAIN, CFG_OP_TAP, CFG_OP_RELOAD, CFG_OP_PING };
+enum cfg_op { CFG_OP_GET_STATE, CFG_OP_EXPLAIN, CFG_OP_TAP, CFG_OP_RELOAD };
 
 struct cfg_request {
 	uint8_t op;    // enum cfg_op

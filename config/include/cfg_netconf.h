@@ -78,6 +78,9 @@ struct cfg_host {
 	// parts: enum cfg_state
 	int (*state)(void *arg, uint32_t parts, char **json, struct cfg_error *err);
 	uint64_t (*now_ms)(void *arg); // since 1970
+	// Counters begin anew: of this port, or all (NULL). returns 0; negative errno with err
+	// filled
+	int (*clear)(void *arg, const char *port, const char *user, struct cfg_error *err);
 };
 
 int cfg_store_create(struct cfg_schema *schema, const struct cfg_host *host,

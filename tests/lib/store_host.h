@@ -20,6 +20,7 @@ struct store_host {
 	bool waits;  // the last commit waits
 	uint64_t now_ms;
 	const char *state; // NULL = none
+	char cleared[64];  // port, or "all"
 };
 
 static inline int host_keep(struct store_host *h, const struct cfg_commit *c)
@@ -109,12 +110,22 @@ static inline uint64_t host_now(void *arg)
 	return ((struct store_host *)arg)->now_ms;
 }
 
+static inline int host_clear(void *arg, const char *port, const char *user, struct cfg_error *err)
+{
+	struct store_host *h = arg;
+
+	(void)user;
+	snprintf(h->cleared, sizeof(h->cleared), "%s", port == NULL ? "all" : port);
+	return host_refuses(h, err);
+}
+
 // A store on h with the configuration {} running and kept. returns 0 or a negative errno
 static inline int host_store(struct store_host *h, struct cfg_schema *schema,
 			     struct cfg_store **out)
 {
 	const struct cfg_host host = { h,	  host_commit,	host_save,  host_confirm,
-				       host_plan, host_history, host_state, host_now };
+				       host_plan, host_history, host_state, host_now,
+				       host_clear };
 	const struct cfg_commit first = {
 		.json = "{}", .size = 2, .user = "weir", .client = "file", .comment = ""
 	};

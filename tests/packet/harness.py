@@ -65,8 +65,10 @@ class Result:
         return {(m["vlan"], m["address"]): (m["port"], m["static"]) for m in self.state["macs"]["weir-interfaces:mac-table"]["mac"]}
 
 
-def run(cfg, frames, workers=1, expect_exit=0):
-    """frames: [(ms, port, frame)]; returns Result. out[port] = [bytes] in order."""
+def run(cfg, frames, workers=1, expect_exit=0, clear=()):
+    """frames: [(ms, port, frame)]; returns Result. out[port] = [bytes] in order.
+
+    clear: (ms,) or (ms, port): counters are cleared then"""
     with tempfile.TemporaryDirectory(prefix="weir-packet.") as d:
         by_port = {}
         for ms, p, f in frames:
@@ -79,7 +81,7 @@ def run(cfg, frames, workers=1, expect_exit=0):
             w.close()
         path = os.path.join(d, "weir.json")
         json.dump(cfg, open(path, "w"))
-        r = subprocess.run([RUNNER, path, d, str(workers)], capture_output=True, text=True, timeout=120)
+        r = subprocess.run([RUNNER, path, d, str(workers)] + [str(x) for x in clear], capture_output=True, text=True, timeout=120)
         if r.returncode != expect_exit:
             raise AssertionError("exit %d: %s" % (r.returncode, r.stderr.strip()[-800:]))
         if expect_exit:

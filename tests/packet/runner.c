@@ -1,7 +1,8 @@
-// weir-packet CONFIG DIR: run a configuration on one worker under a fake clock. Frames come from
-// DIR/PORT.in.pcap, at the times of their records; what leaves goes to DIR/PORT.out.pcap. At the
-// end the conservation law must hold; the state is printed as JSON. Ports are links of this file's
-// own driver; their `device` says how they behave:
+// weir-packet CONFIG DIR [WORKERS [CLEAR-MS [PORT]]]: run a configuration on one worker under a
+// fake clock. Frames come from DIR/PORT.in.pcap, at the times of their records; what leaves goes to
+// DIR/PORT.out.pcap. At the end the conservation law must hold; the state is printed as JSON.
+// Counters are cleared at CLEAR-MS, of PORT or of all. Ports are links of this file's own driver;
+// their `device` says how they behave:
 //   "test[,csum][,tso4][,tso6]"  what the far side takes unfinished
 //   ",rx-csum" ",rx-tso=SEGSZ"   what its frames leave to be done
 //   ",room=N"                    takes N frames in all, then none
@@ -35,6 +36,8 @@ static const char *dir;
 static pcap_t *dead;
 static struct link *links[DP_MAX_PORTS];
 static uint32_t n_links;
+static uint64_t clear_ns; // 0 = not (any more)
+static const char *clear_port;
 
 static void next_read(struct link *l)
 {
@@ -206,6 +209,19 @@ static const struct dp_link_driver test_driver = {
 };
 static const struct dp_link_driver *const test_drivers[] = { &test_driver, NULL };
 
+static void clear_when_due(struct ctl *c)
+{
+	struct cfg_error err = { 0 };
+
+	if (clear_ns == 0 || now_ns < clear_ns)
+		return;
+	clear_ns = 0;
+	if (ctl_clear(c, clear_port, &err) < 0) {
+		fprintf(stderr, "refused: %s %s: %s\n", err.path, err.value, err.reason);
+		exit(3);
+	}
+}
+
 // Until every frame was fed and 200 ms more have passed, a turn at a time: 1 ms steps, or to the
 // next frame.
 static void run(struct ctl *c)
@@ -216,6 +232,7 @@ static void run(struct ctl *c)
 		uint64_t next_ns = UINT64_MAX;
 		uint32_t n = 0;
 
+		clear_when_due(c);
 		for (uint32_t w = 0; w < dp_switch_n_workers(c->sw); w++)
 			n += dp_switch_turn(c->sw, w, now_ns);
 		dp_switch_housekeep(c->sw, now_ns);
@@ -280,11 +297,14 @@ int main(int argc, char **argv)
 	int rc;
 
 	if (argc < 3) {
-		fprintf(stderr, "usage: weir-packet CONFIG DIR [WORKERS]\n");
+		fprintf(stderr, "usage: weir-packet CONFIG DIR [WORKERS [CLEAR-MS [PORT]]]\n");
 		return 2;
 	}
 	c.config_path = argv[1];
 	dir = argv[2];
+	if (argc > 4)
+		clear_ns = now_ns + 1000000u * strtoul(argv[4], NULL, 10);
+	clear_port = argc > 5 ? argv[5] : NULL;
 	dead = pcap_open_dead(DLT_EN10MB, 1 << 17);
 	if (rte_eal_init(RTE_DIM(eal_argv), (char **)(uintptr_t)eal_argv) < 0)
 		return 1;
@@ -312,6 +332,7 @@ int main(int argc, char **argv)
 	ctl_boot_stop(&c);
 	dp_switch_destroy(c.sw);
 	ctl_vms_free(&c);
+	ctl_clear_free(&c);
 	cfg_free(c.running);
 	free(text);
 	cfg_schema_destroy(c.schema);

@@ -206,9 +206,30 @@ err 'warning: the candidate has uncommitted changes$'
 code 0 "$weir" -c 'configure; discard'
 err 'uncommitted changes of session'
 
+echo "- without a prompt Ctrl-C ends it as shells expect: by the signal, which they show as 130"
+/usr/bin/python3 - "$weir" "$LAB_T/interrupted.pcap" <<'P'
+import signal, subprocess, sys
+weir, pcap = sys.argv[1:]
+def started(*args):  # the runner of the tests may have told its children to ignore it
+    return subprocess.Popen([weir, *args], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+def interrupted(p):
+    assert p.poll() is None, "ended before"
+    p.send_signal(signal.SIGINT)
+    assert p.wait(10) == -signal.SIGINT, p.returncode
+p = started("capture", "t0", "-w", pcap)
+assert p.stderr.readline() == b"capturing on t0; Ctrl-C ends\n"
+interrupted(p)
+p = started()
+p.stdin.write(b"ping\n"); p.stdin.flush()
+assert p.stdout.readline() == b"alive\n"
+interrupted(p)
+P
+
 echo "- what the shell's completion asks for"
 "$weir" --complete 'show po' | cut -f1 | paste -sd' ' | grep -qx 'ports port'
 "$weir" --complete 'show port t' | cut -f1 | paste -sd' ' | grep -qx 't0 t1'
+"$weir" --complete 'clear counters port t' | cut -f1 | paste -sd' ' | grep -qx 't0 t1'
 "$weir" --complete 'show configuration port ' | cut -f1 | grep -qx t0
 "$weir" -s "$LAB_T/none.sock" --complete 'show port ' >out 2>err
 [ ! -s out ] && [ ! -s err ]

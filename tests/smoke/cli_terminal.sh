@@ -158,7 +158,14 @@ assert "rollback" in history and os.stat(t + "/.weir_history").st_mode & 0o777 =
 s = Screen([weir], {})
 s.prompt(OPER)
 s.keys("\x1b[A\x1b[A"); s.until("the line before the last", lambda: s.line() == OPER + "discard")
-s.keys("\x03"); s.prompt(OPER); s.keys("exit\r"); assert s.end() == 0
+s.keys("\x03"); s.prompt(OPER)
+other = Screen([weir], {})  # two at a time: what both typed stays
+other.prompt(OPER); other.keys("show macs\r"); other.wait("AGE"); other.prompt(OPER)
+s.keys("show vms\r"); s.until("the answer", lambda: s.came > s.mark and "show vms" in s.text()); s.prompt(OPER)
+other.keys("exit\r"); assert other.end() == 0
+s.keys("exit\r"); assert s.end() == 0
+history = open(t + "/.weir_history").read().split("\n")
+assert [line.replace("\\040", " ") for line in history[-5:]] == ["show macs", "show vms", "exit", "exit", ""], history[-6:]
 P
 grep -q 'rolled back\|not confirmed in time' "$LAB_T/switch.log"
 echo "- the switch is started anew below a prompt"

@@ -56,6 +56,22 @@ grep -q 'no such filter' "$LAB_T/err"
 status=0; "$weir" show port nowhere 2>"$LAB_T/err" || status=$?
 [ $status = 1 ]
 
+echo "- counters begin at 0 again, of a port and of all; nothing else changes"
+rx() { "$weir" --json show port "$1" | jq -r '."ietf-interfaces:interfaces".interface[0]."weir-interfaces:port-state".counter[] | select(.name == "rx_pkts").value'; }
+since() { "$weir" --json show port "$1" | jq -r '."ietf-interfaces:interfaces".interface[0].statistics."discontinuity-time"'; }
+began=$(since a) before=$(rx a)
+[ "$(since uplink)" = "$began" ] && [ "$before" -gt 10 ]
+"$weir" clear counters port a | grep -qx 'counters cleared'
+[ "$(rx a)" -lt "$before" ] && [[ $(since a) > $began ]] && [ "$(since uplink)" = "$began" ]
+in_a ping -q -c 5 -i 0.01 -W 2 10.9.0.1 >/dev/null
+[ "$(rx a)" -ge 5 ]
+"$weir" clear counters
+[[ $(since uplink) > $began ]]
+grep -q 'counters of port a: cleared by root' "$LAB_T/switch.log" && grep -q 'counters: cleared by root' "$LAB_T/switch.log"
+status=0; "$weir" clear counters port nowhere 2>"$LAB_T/err" || status=$?
+[ $status = 1 ] && grep -q 'clear-counters/port nowhere: there is no port of that name' "$LAB_T/err"
+lab_conserved
+
 echo "- a change of other ports does not touch the traffic of this one"
 in_a ping -q -c 1500 -i 0.002 -W 2 10.9.0.1 >"$LAB_T/ping" & p=$!
 for _ in 1 2 3 4 5 6; do

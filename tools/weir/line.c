@@ -4,12 +4,10 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "history.h"
 #include "weir_priv.h"
-
-enum { HISTORY_LINES = 1000 };
 
 static struct {
 	struct cli *c;
@@ -236,40 +234,6 @@ static EditLine *line_open(struct cli *c, History *h)
 	return el;
 }
 
-// --- History
-
-static char *history_path(void)
-{
-	const char *home = getenv("HOME");
-	struct text t = { 0 };
-
-	if (home == NULL || home[0] != '/')
-		return NULL;
-	text_printf(&t, "%s/.weir_history", home);
-	return text_take(&t);
-}
-
-static void history_keep(History *h, const char *path)
-{
-	mode_t mask = umask(077);
-	HistEvent ev;
-
-	if (path != NULL && history(h, &ev, H_SAVE, path) >= 0)
-		(void)chmod(path, 0600);
-	umask(mask);
-}
-
-static void history_add(History *h, const char *line)
-{
-	HistEvent ev;
-	size_t size = strcspn(line, "\n");
-	char *text = need(strndup(line, size));
-
-	if (text[strspn(text, " \t")] != '\0')
-		history(h, &ev, H_ENTER, text);
-	free(text);
-}
-
 // --- The loop
 
 char cli_ask_user(struct cli *c, const char *question)
@@ -308,15 +272,11 @@ int run_terminal(struct cli *c)
 	EditLine *el = h == NULL ? NULL : line_open(c, h);
 	char *path = history_path();
 	const char *line;
-	HistEvent ev;
 	int n;
 
 	if (el == NULL)
 		return cli_problem(c, EXIT_FAILED, "this terminal cannot be used");
-	history(h, &ev, H_SETSIZE, HISTORY_LINES);
-	history(h, &ev, H_SETUNIQUE, 1);
-	if (path != NULL)
-		history(h, &ev, H_LOAD, path);
+	history_load(h, path);
 	while (!c->done) {
 		free(term.prompt);
 		cli_interrupted = false;
@@ -330,8 +290,7 @@ int run_terminal(struct cli *c)
 				break; // the terminal is gone
 			continue;
 		}
-		history_add(h, line);
-		history_keep(h, path); // now: a terminal may be cut off at any time
+		history_add(h, path, line);
 		one_line(c, line);
 	}
 	history_end(h);

@@ -1,4 +1,4 @@
-// Looking into the switch: show, explain, reload, ping.
+// Looking into the switch: show, explain, reload, clear, ping.
 #include <stdlib.h>
 #include <string.h>
 
@@ -148,6 +148,22 @@ int run_reload(struct cli *c, const struct command *cmd)
 		fputs(plan == NULL || plan[0] == '\0' ? "nothing changes\n" : plan, c->out);
 	json_decref(data);
 	return 0;
+}
+
+int run_clear(struct cli *c, const struct command *cmd)
+{
+	const char *port = command_arg(cmd, "PORT");
+	json_t *args = json_object();
+	int rc;
+
+	if (port != NULL && json_object_set_new(args, "port", json_string(port)) < 0) {
+		json_decref(args);
+		return cli_problem(c, EXIT_USAGE, "a name that is no UTF-8");
+	}
+	rc = cli_do(c, "weir-operations:clear-counters", args);
+	if (rc == 0)
+		fputs("counters cleared\n", c->out);
+	return rc;
 }
 
 int run_ping(struct cli *c, const struct command *cmd)

@@ -34,6 +34,8 @@ const struct verb verbs[] = {
 	  NULL, O, V_STREAM },
 	{ "reload [--dry-run]", "Load the configuration file again, or only print the plan",
 	  run_reload, NULL, O, V_TABLE },
+	{ "clear counters [port PORT]", "Counters begin at 0 again: all, or those of one port",
+	  run_clear, NULL, O, 0 },
 	{ "ping", "Is the switch alive?", run_ping, NULL, O, 0 },
 	{ "configure", "Change the configuration", run_configure, NULL, O, 0 },
 

@@ -289,6 +289,7 @@ int run_explain(struct cli *c, const struct command *cmd);
 int run_capture(struct cli *c, const struct command *cmd);
 int run_trace(struct cli *c, const struct command *cmd);
 int run_reload(struct cli *c, const struct command *cmd);
+int run_clear(struct cli *c, const struct command *cmd);
 int run_ping(struct cli *c, const struct command *cmd);
 int run_show_sessions(struct cli *c, const struct command *cmd);
 int run_show_configuration(struct cli *c, const struct command *cmd);

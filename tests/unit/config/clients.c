@@ -221,6 +221,36 @@ static void a_refusal_tells_nothing_of_what_is_hidden(void **state)
 	cfg_session_destroy(root);
 }
 
+static void counters_are_cleared_by_who_may(void **state)
+{
+#define CLEAR(x) "<clear-counters " WOP ">" x "</clear-counters>"
+#define WOP "xmlns=\"urn:weir:params:xml:ns:yang:weir-operations\""
+	struct rig *r = *state;
+	struct cfg_session *root = rig_root(r, true), *cli = rig_root(r, false);
+	struct cfg_session *user = rig_user(r, "wilma", true);
+
+	assert_string_equal(rig_tag(rig_xml(r, user, CLEAR(""))), "access-denied");
+	assert_string_equal(rig_tag(rig_xml(r, user, "<ping " WOP "/>")), "ok");
+	assert_string_equal(r->host.cleared, "");
+	assert_string_equal(rig_tag(rig_xml(r, root, CLEAR(""))), "ok");
+	assert_string_equal(r->host.cleared, "all");
+	assert_string_equal(rig_tag(rig_xml(r, root, CLEAR("<port>web1.0</port>"))), "ok");
+	assert_string_equal(r->host.cleared, "web1.0");
+	assert_string_equal(rig_tag(rig_xml(r, root, CLEAR("<port>a b</port>"))), "invalid-value");
+	assert_string_equal(r->host.cleared, "web1.0");
+	(void)rig_json(r, cli, "{\"weir-operations:clear-counters\":{\"port\":\"x\"}}");
+	assert_string_equal(r->text, "{\"ok\":true,\"data\":{}}");
+	assert_string_equal(r->host.cleared, "x");
+	(void)rig_json(r, cli, "{\"weir-operations:ping\":{}}");
+	assert_string_equal(r->text, "{\"ok\":true,\"data\":{}}");
+	r->host.refuse = true;
+	assert_string_equal(rig_tag(rig_xml(r, root, CLEAR(""))), "operation-failed");
+	assert_non_null(strstr(r->text, "the switch says no"));
+	cfg_session_destroy(user);
+	cfg_session_destroy(cli);
+	cfg_session_destroy(root);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -234,6 +264,7 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(a_refusal_tells_nothing_of_what_is_hidden, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(counters_are_cleared_by_who_may, setup, teardown),
 	};
 	int failed;
 
