@@ -97,7 +97,7 @@ static void unique_fill(struct cfg_error *err, const struct lyd_node *entry)
 		return;
 	path_add(err, leaf);
 	snprintf(err->value, sizeof(err->value), "%s", value);
-	snprintf(err->reason, sizeof(err->reason), "%.200s has this %s already", other, leaf);
+	snprintf(err->reason, sizeof(err->reason), "%.160s has this %.60s already", other, leaf);
 }
 
 static void value_fill(struct cfg_error *err, const struct lyd_node *at)
