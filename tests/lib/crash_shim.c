@@ -15,9 +15,9 @@
 //	           names	changes of names in directories that are not synced are undone.
 //				Several with commas. Not given: a killed process, a host that stays
 //	CRASH_ARM=FILE		counting begins with the first call after FILE is there, and ends
-// when 				it is gone. If it is not empty it holds "AT DO DROP", in place of
-// the variables: one process can be tried with many faults 	CRASH_LOG=FILE		a line per
-// counted call: its number, name and file
+//				when it is gone. If it is not empty it holds "AT DO DROP", in place
+//				of the variables: one process can be tried with many faults
+//	CRASH_LOG=FILE		a line per counted call: its number, name and file
 //
 // What it models: the data of a file may be lost until an fsync of it has returned, and for good
 // after one that failed (only what was written since the last sync is damaged on a real disk; here
