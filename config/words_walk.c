@@ -386,7 +386,15 @@ static int name_word(struct cfg_walk *k, uint32_t i)
 	if (m.n == 1)
 		return enter(k, i, &m.found);
 	if (m.n == 0) {
-		cfg_words_refuse(k, i, "there is no such node here");
+		// "trunk 1 2": the second one was meant as another value.
+		if (k->mode == CFG_WORDS_SET && k->pending != NULL &&
+		    k->pending->nodetype == LYS_LEAFLIST)
+			cfg_words_refuse(k, i,
+					 "there is no such node here; several values of %s are "
+					 "written %s [ A B ]",
+					 k->pending->name, k->pending->name);
+		else
+			cfg_words_refuse(k, i, "there is no such node here");
 		expect_names(k);
 		return -EINVAL;
 	}
