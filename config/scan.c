@@ -1,6 +1,7 @@
 // A look at a text before it is parsed. libyang calls itself for each level of what it reads and,
 // in 2.1.30, counts the tokens of an XPath value in 16 bits and never returns when there are more.
-// So depth and the length of a value are bounded here, whoever sends the text.
+// So depth and the length of a value are bounded here, whoever sends the text. Nor does it look at
+// what follows the first object of a JSON text: half of a file could be lost without a word.
 #include <string.h>
 
 #include "config_priv.h"
@@ -11,6 +12,7 @@ enum {
 };
 
 static const char too_deep[] = "more than 128 deep";
+static const char behind[] = "there is more behind the end of its first object";
 static const char too_long[] = "a value is longer than 32768 bytes";
 
 // These are texts of their own, and looked at when they are read.
@@ -149,10 +151,12 @@ const char *cfg_scan_json(const char *text)
 			p = string(&s, p);
 			continue;
 		}
-		if (*p == '}' || *p == ']')
-			s.depth -= s.depth > 0;
-		else if (++s.depth > DEPTH_MAX)
-			s.why = too_deep;
+		if (*p == '{' || *p == '[') {
+			s.why = ++s.depth > DEPTH_MAX ? too_deep : NULL;
+		} else if (s.depth > 0 && --s.depth == 0 &&
+			   p[1 + strspn(p + 1, " \t\r\n")] != '\0') {
+			s.why = behind;
+		}
 		p++;
 	}
 	return s.why;

@@ -237,21 +237,42 @@ static int match_word(struct cfg_walk *k, const char *word, struct match *m)
 	return rc;
 }
 
-// What could be named here, for an error.
+static bool reaches_name(const struct cfg_reaches *r, uint32_t n, const char *name)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		if (strcmp(r->item[i].name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+// What could be named here, for an error: children, and what is reached through them without being
+// one, as completion offers it.
 static void expect_names(struct cfg_walk *k)
 {
-	const struct lysc_node *n = NULL, *level = cfg_walk_level(k);
+	const struct lysc_node *level = cfg_walk_level(k);
+	struct cfg_reaches r = { 0 };
 	struct cfg_words_text t = { 0 };
+	uint32_t near = 0;
 
-	while ((n = cfg_words_child(k->s->ctx, level, n)) != NULL) {
-		if (lysc_is_key(n))
+	if (cfg_reach_children(k->s->ctx, level, &r) == 0) {
+		near = r.n;
+		(void)cfg_reach_short(k->s->ctx, level, &r);
+	}
+	for (uint32_t i = 0; i < r.n; i++) {
+		if (lysc_is_key(r.item[i].node) ||
+		    (i >= near && reaches_name(&r, i, r.item[i].name)))
 			continue;
 		cfg_words_put(&t, t.size == 0 ? "one of " : ", ");
-		cfg_words_put_name(&t, k->s->ctx, n);
+		if (i < near)
+			cfg_words_put_name(&t, k->s->ctx, r.item[i].node);
+		else
+			cfg_words_put(&t, r.item[i].name);
 	}
 	if (t.buf != NULL)
 		cfg_words_expected(k, t.buf);
 	free(t.buf);
+	free(r.item);
 }
 
 // --- The line's tree
@@ -365,7 +386,15 @@ static int name_word(struct cfg_walk *k, uint32_t i)
 	if (m.n == 1)
 		return enter(k, i, &m.found);
 	if (m.n == 0) {
-		cfg_words_refuse(k, i, "there is no such node here");
+		// "trunk 1 2": the second one was meant as another value.
+		if (k->mode == CFG_WORDS_SET && k->pending != NULL &&
+		    k->pending->nodetype == LYS_LEAFLIST)
+			cfg_words_refuse(k, i,
+					 "there is no such node here; several values of %s are "
+					 "written %s [ A B ]",
+					 k->pending->name, k->pending->name);
+		else
+			cfg_words_refuse(k, i, "there is no such node here");
 		expect_names(k);
 		return -EINVAL;
 	}

@@ -157,6 +157,17 @@ echo 'set port t0 description "by set lines"' | "$weir" -c 'configure; load set 
 out '^+  description "by set lines";'
 { echo 'configure'; echo 'load merge -'; cat saved.json; } | "$weir" >out
 out '^loaded into the candidate'
+{ echo 'configure'; echo 'load override terminal'; cat saved.json; } | "$weir" >out
+out '^loaded into the candidate'
+# What show prints is for people; whoever pastes it is told what to take.
+"$weir" -c 'configure; show' >braces
+code 1 "$weir" -c "configure; load merge $LAB_T/braces"
+err 'refused: .*braces: the form with braces is for people to read; load what | set, '
+echo '{} behind' >behind.json
+code 1 "$weir" -c "configure; load merge $LAB_T/behind.json"
+err 'refused: .*there is more behind the end of its first object'
+code 0 "$weir" -c 'show interfaces'
+out '^PORT '
 printf 'set port t0 vlan 5\nset port t0 vlan x\n' >bad.set
 code 1 "$weir" -c "configure; load set $LAB_T/bad.set"
 err 'refused: line 2: .*vlan x: '

@@ -52,6 +52,9 @@ s.keys("\x0c?"); s.wait("--More--"); s.keys(" "); s.wait("  quit "); s.prompt(TO
 s.keys("\x0ccommit ?"); s.wait("confirmed"); s.wait("Roll back unless confirmed in time"); s.wait("<enter>"); s.keys("\x03"); s.prompt(TOP)
 s.keys('set port t0 description "why?'); s.typed(TOP + 'set port t0 description "why?'); s.keys("\x03"); s.prompt(TOP)
 
+s.keys("\x0crollback ?"); s.wait(" root by cli"); s.wait("  0  "); s.wait("  1  "); s.wait("<enter>"); s.keys("\x03"); s.prompt(TOP)   # the commits that are kept
+s.keys("\x0cload merge ?"); s.wait("terminal"); s.wait("What is pasted, until Ctrl-D"); s.keys("\x03"); s.prompt(TOP)
+
 print("- an error points at the word")
 text = s.command("set port t0 vlan 99999", TOP)
 has(text, TOP + "set port t0 vlan 99999\n" + " " * len(TOP + "set port t0 vlan ") + "^^^^^\nrefused: 99999: ", "expected: uint16 1..4094")
@@ -59,6 +62,11 @@ text = s.command("set port t0 vlan", TOP)
 has(text, "\n" + " " * len(TOP + "set port t0 vlan") + "^\nrefused: vlan needs a value")
 text = s.command("comit", TOP)
 has(text, "\n" + " " * len(TOP) + "^^^^^\ncomit: no such command")
+text = s.command("set port t0 vlam 3", TOP)
+has(text, "refused: vlam: ", "af-packet, tap, device", "vlan-mode, vlan, trunk")
+has(s.command("show ports", TOP), "refused: ports: ", "did you mean: run show ports")
+has(s.command("configure", TOP), "configure: this is configure mode already")
+has(s.command("rollback 99", TOP), "refused: commit 99: at most 50 are kept")
 text = s.command("co", TOP)
 has(text, "co: could be copy, compare, commit, confirm")
 long = "set port t0 trunk [ " + " ".join(str(n) for n in range(100, 160)) + " wxyz 200 201 ]"
@@ -129,7 +137,7 @@ has(s.command("compare", TOP), "+  vlan 32;")
 s.command("discard", TOP)
 
 print("- load from the terminal")
-s.keys("load set -\r"); s.wait("Ctrl-D"); s.keys("set port t0 vlan 33\r\x04"); s.wait("loaded into the candidate"); s.prompt(TOP)
+s.keys("load set terminal\r"); s.wait("Ctrl-D"); s.keys("set port t0 vlan 33\r\x04"); s.wait("loaded into the candidate"); s.prompt(TOP)
 has(s.command("compare", TOP), "+  vlan 33;")
 s.command("discard", TOP)
 

@@ -20,6 +20,9 @@ mv "$LAB_T/none.json" "$LAB_T/away"
 "$weir" reload 2>&1 | grep -q 'there is no such file'
 : >"$LAB_T/none.json"
 "$weir" reload 2>&1 | grep -q 'is empty'
+# Half of a file that was pasted twice would be lost without a word.
+cat "$LAB_T/away" "$LAB_T/away" >"$LAB_T/none.json"
+"$weir" reload 2>&1 | grep -q 'there is more behind the end of its first object'
 mv "$LAB_T/away" "$LAB_T/none.json"
 "$weir" show ports | grep -q '^n .*uplink'
 

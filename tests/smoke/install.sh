@@ -12,8 +12,14 @@ done
 for f in bash-completion/completions/weir man/man1/weir.1 man/man8/weir-switchd.8 man/man8/weir-netconf.8 man/man5/weir.json.5; do
 	[ -f "usr/local/share/$f" ] || { echo "not installed: $f"; exit 1; }
 done
+for f in "$lab_top"/config/examples/*.json "$lab_top"/config/yang/*.yang; do # also those that are added later
+	case $f in *.yang) d=weir/yang ;; *) d=doc/weir/examples ;; esac
+	cmp "$f" "usr/local/share/$d/${f##*/}"
+done
 for d in etc/weir var/lib/weir; do [ "$(stat -c %a "$d")" = 750 ]; done
 grep -q '^Type=notify' lib/systemd/system/weir-switchd.service
+# systemd makes these its own; without a mode the commits would be for everyone to list.
+for d in State Configuration; do grep -q "^${d}DirectoryMode=0750" lib/systemd/system/weir-switchd.service; done
 grep -q '^LimitNOFILE=65536' lib/systemd/system/weir-switchd.service
 grep -q "^ExecStart=/usr/local/sbin/weir-switchd" lib/systemd/system/weir-switchd.service
 

@@ -7,6 +7,7 @@
 // A confirmed commit of ours is bound to this and not to the session: who cuts off his own
 // terminal can confirm from another, or waits until it rolls back.
 static const char persist[] = "weir-cli";
+enum { COMMITS_KEPT = 50 }; // as weir-configuration.yang has it
 enum { CONFIRM_S = 600, CONFIRM_MAX_S = 65535 * 60 };
 
 struct waiting {
@@ -163,9 +164,12 @@ int run_rollback(struct cli *c, const struct command *cmd)
 {
 	const char *n = command_arg(cmd, "NUMBER");
 	long number = n == NULL ? 0 : strtol(n, NULL, 10);
-	int rc = cli_do(c, "weir-configuration:rollback",
-			json_pack("{s:i}", "number", (int)(number > 255 ? 255 : number)));
+	int rc;
 
+	if (number > COMMITS_KEPT)
+		return cli_problem(c, EXIT_REFUSED, "refused: commit %s: at most %d are kept", n,
+				   COMMITS_KEPT);
+	rc = cli_do(c, "weir-configuration:rollback", json_pack("{s:i}", "number", (int)number));
 	if (rc == 0)
 		fputs(number == 0 ? "the candidate is what runs\n"
 				  : "loaded into the candidate; commit brings it into force\n",

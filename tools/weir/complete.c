@@ -143,6 +143,44 @@ static void add_path(struct complete *x, uint32_t v, uint32_t from)
 	json_decref(data);
 }
 
+// The commits that are kept, newest first. returns whether there are any
+static bool add_commits(struct complete *x)
+{
+	json_t *data = NULL, *e;
+	uint32_t before = x->out->n;
+	size_t i;
+
+	if (cli_connect(x->c) == 0)
+		data = cli_ask(x->c, "weir-configuration:history", json_object());
+	json_array_foreach(answer_get(data, "commit"), i, e)
+	{
+		char n[24];
+		struct text line = { 0 }, help = { 0 };
+
+		snprintf(n, sizeof(n), "%lld",
+			 (long long)json_integer_value(json_object_get(e, "number")));
+		text_printf(&line, "%s  %s by %s  %s", answer_text(e, "time"),
+			    answer_text(e, "user"), answer_text(e, "client"),
+			    answer_text(e, "comment"));
+		text_put_clean(&help, line.buf, line.size);
+		add_name(x, n, help.buf == NULL ? "" : help.buf);
+		free(line.buf);
+		free(help.buf);
+	}
+	json_decref(data);
+	return x->out->n > before;
+}
+
+static bool names_commit(const struct pattern *p)
+{
+	for (uint32_t t = 0; t < p->n; t++) {
+		if (strcmp(p->token[t].text, "rollback") == 0 ||
+		    strcmp(p->token[t].text, "history") == 0)
+			return true;
+	}
+	return false;
+}
+
 // Where the first word of the argument stands, for a token that the word at the cursor may be.
 static uint32_t rest_begins(const struct complete *x, uint32_t v, uint32_t token)
 {
@@ -176,6 +214,9 @@ static void add_argument(struct complete *x, uint32_t v, uint32_t token)
 		add_names(x, "vms", vms);
 	} else if (strcmp(name, "FILE") == 0) {
 		add_files(x);
+	} else if (strcmp(name, "NUMBER") == 0 && names_commit(&x->m.pattern[v]) &&
+		   add_commits(x)) {
+		return;
 	} else if (strcmp(name, "COMMAND") == 0) {
 		bool run = (x->m.verb[v]->flags & V_PREFIX) != 0;
 		struct candidates more;

@@ -294,6 +294,22 @@ static int show_source(struct cli *c, const char *source, const char *line)
 	return 0;
 }
 
+// "show ports" in configure mode reads a path of the candidate. Whoever meant the command is told.
+static void mean_operational(struct cli *c, const struct command *cmd)
+{
+	struct match m;
+	uint32_t v = 0;
+
+	match_words(&m, OPERATIONAL, &cmd->words, cmd->words.n);
+	if (match_end(&m, &v) != NULL)
+		cli_problem(c, 0, "did you mean: run %.*s",
+			    (int)(cmd->words.word[cmd->words.n - 1].at +
+				  cmd->words.word[cmd->words.n - 1].size - cmd->part.begin -
+				  strspn(cmd->line + cmd->part.begin, " ")),
+			    cmd->line + cmd->part.begin + strspn(cmd->line + cmd->part.begin, " "));
+	match_free(&m);
+}
+
 int run_show_configuration(struct cli *c, const struct command *cmd)
 {
 	uint32_t at = 0;
@@ -309,6 +325,8 @@ int run_show_configuration(struct cli *c, const struct command *cmd)
 	} else {
 		rc = show_source(c, cmd->verb->param, rest);
 	}
+	if (rc == EXIT_REFUSED && c->configuring && rest[0] != '\0')
+		mean_operational(c, cmd);
 	free(rest);
 	return rc;
 }

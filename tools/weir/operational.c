@@ -145,7 +145,10 @@ int run_reload(struct cli *c, const struct command *cmd)
 	if (c->format == FORMAT_JSON)
 		cli_dump(c, data);
 	else
-		fputs(plan == NULL || plan[0] == '\0' ? "nothing changes\n" : plan, c->out);
+		fputs(plan == NULL || plan[0] == '\0'
+			      ? "nothing changes for ports, VMs and services\n"
+			      : plan,
+		      c->out);
 	json_decref(data);
 	return 0;
 }

@@ -26,7 +26,9 @@ static int other_mode(struct cli *c, const struct command *cmd)
 	text_put_n(&line, cmd->line + cmd->part.begin, cmd->part.pipe - cmd->part.begin);
 	while (line.size > 0 && line.buf[line.size - 1] == ' ')
 		line.buf[--line.size] = '\0';
-	if (c->configuring)
+	if (c->configuring && strcmp(line.buf, "configure") == 0)
+		cli_problem(c, 0, "configure: this is configure mode already");
+	else if (c->configuring)
 		cli_problem(c, 0, "%s: an operational command; did you mean: run %s",
 			    cmd->words.word[0].text, line.buf);
 	else if (c->terminal)

@@ -44,21 +44,47 @@ static const char *format_of(const char *text)
 	return *text == '{' ? "json" : *text == '<' ? "xml" : "set";
 }
 
+static const char *load_path(const struct command *cmd)
+{
+	return command_has(cmd, "terminal") ? "-" : command_arg(cmd, "FILE");
+}
+
+// What show prints, pasted again: its first line opens a brace, or ends as a leaf does.
+static bool has_braces(const char *text)
+{
+	size_t size;
+
+	text += strspn(text, " \t\r\n");
+	size = strcspn(text, "\r\n");
+	while (size > 0 && (text[size - 1] == ' ' || text[size - 1] == '\t'))
+		size--;
+	return size > 1 && *text != '{' && *text != '<' && *text != '#' &&
+	       strchr("{;", text[size - 1]) != NULL && strncmp(text, "set ", 4) != 0 &&
+	       strncmp(text, "delete ", 7) != 0;
+}
+
 static int load_text(struct cli *c, const struct command *cmd, const char *text)
 {
 	bool set = command_has(cmd, "set");
-	json_t *args = json_pack("{s:s, s:s, s:s}", "mode",
-				 command_has(cmd, "replace") ? "replace" : "merge", "format",
+	bool replace = command_has(cmd, "replace") || command_has(cmd, "override");
+	json_t *args = json_pack("{s:s, s:s, s:s}", "mode", replace ? "replace" : "merge", "format",
 				 set ? "set" : format_of(text), "text", text);
 
 	if (args == NULL)
-		return cli_problem(c, EXIT_FAILED, "%s: is no UTF-8", command_arg(cmd, "FILE"));
+		return cli_problem(c, EXIT_FAILED, "%s: is no UTF-8", load_path(cmd));
+	if (!set && has_braces(text)) {
+		json_decref(args);
+		return cli_problem(c, EXIT_REFUSED,
+				   "refused: %s: the form with braces is for people to read; load "
+				   "what | set, | json or | xml gave",
+				   load_path(cmd));
+	}
 	return cli_do(c, "weir-configuration:load", args);
 }
 
 int run_load(struct cli *c, const struct command *cmd)
 {
-	const char *path = command_arg(cmd, "FILE");
+	const char *path = load_path(cmd);
 	bool standard = strcmp(path, "-") == 0;
 	int fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC), rc;
 	char *text = NULL;

@@ -9,6 +9,7 @@ enum { O = OPERATIONAL, C = CONFIGURE, P = PIPE };
 const struct verb verbs[] = {
 	// --- Looking
 	{ "show ports", "Ports with their state and counters", run_show, "ports", O, V_TABLE },
+	{ "show interfaces [PORT]", "The same as show ports", run_show, "ports", O, V_TABLE },
 	{ "show port PORT", "One port with all its counters", run_show, "port", O, V_TABLE },
 	{ "show macs", "Forwarding table", run_show, "macs", O, V_TABLE },
 	{ "show vms", "Virtual machines with their cards", run_show, "vms", O, V_TABLE },
@@ -69,10 +70,9 @@ const struct verb verbs[] = {
 	{ "rollback [NUMBER]", "Load an earlier commit into the candidate; 0: what runs",
 	  run_rollback, NULL, C, 0 },
 	{ "discard", "Forget all changes that are not committed", run_discard, NULL, C, 0 },
-	{ "load (merge|replace|set) FILE",
-	  "Load JSON, XML or set lines; - is the terminal or "
-	  "standard input",
-	  run_load, NULL, C, 0 },
+	{ "load (merge|replace|override|set) (terminal|FILE)",
+	  "Load JSON, XML or set lines; terminal or -: what is pasted, or standard input", run_load,
+	  NULL, C, 0 },
 	{ "save FILE [as (json|set|xml|text)]", "Write the candidate to a file", run_save, NULL, C,
 	  0 },
 	{ "history [NUMBER]", "Commits that are kept; a number: what it changed", run_history, NULL,
@@ -119,6 +119,8 @@ static const struct {
 	{ "rollback", "An earlier commit" },
 	{ "merge", "Add to the candidate" },
 	{ "replace", "Replace the candidate as a whole" },
+	{ "override", "The same as replace" },
+	{ "terminal", "What is pasted, until Ctrl-D" },
 	{ "as", "Choose how it is written (otherwise: by the file's name, else JSON)" },
 	{ "json", "RFC 7951" },
 	{ "xml", "XML, as NETCONF has it" },

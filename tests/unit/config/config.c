@@ -30,6 +30,8 @@ static void refusals_name_path_value_and_reason(void **state)
 		const char *json, *path, *value, *reason;
 	} rows[] = {
 		{ "{", "", "", "" },
+		{ "{}garbage", "", "", "more behind" },
+		{ "{\"weir-vlans:vlans\":{}}\n{}\n", "", "", "more behind" },
 		{ "{\"no-such:thing\":1}", "", "", "no-such" },
 		{ IF(PORT("a", "uplink", "\"af-packet\":\"e0\",\"vlan\":5000")),
 		  "interface[name='a']", "5000", "range" },

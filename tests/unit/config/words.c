@@ -140,6 +140,11 @@ static void refusals_point_at_the_word_and_say_what_was_expected(void **state)
 		const char *reason, *expected, *path;
 	} rows[] = {
 		{ "", "set vms vn web1", 2, 8, "no such node", "one of vm", "/weir-vm:vms" },
+		{ "", "set port u vlam 5", 3, 11, "no such node",
+		  "enabled, port, socket, af-packet, tap, device, ", "" },
+		{ "", "set port u trunk 1 20-29", 5, 19,
+		  "several values of trunk are written trunk [ A B ]", "enabled, port", "" },
+		{ "", "set prt u", 1, 4, "no such node", "management, interface, port, ", "" },
 		{ "", "set vms vm web1 nic 0 vlan 5000", 7, 27, "range", "uint16 1..4094",
 		  "/weir-vm:vms/vm[name='web1']/nic[id='0']/vlan" },
 		{ "", "set vm web1 nic 9 vlan 5", 4, 16, "range", "uint8 0..7",

@@ -114,7 +114,7 @@ static void lines_are_understood_by_the_table(void **state)
 		{ "save f as xml", CONFIGURE, "save=save FILE=f as=as xml=xml" },
 		{ "co", CONFIGURE, "! co: could be copy, compare, commit, confirm" },
 		{ "up x", CONFIGURE, "! x: not understood here; expected: NUMBER" },
-		{ "load merge", CONFIGURE, "! the line ends too early; expected: FILE" },
+		{ "load merge", CONFIGURE, "! the line ends too early; expected: terminal, FILE" },
 		{ "last x", PIPE, "! x: not understood here; expected: NUMBER" },
 		{ "display xml", PIPE, "display=display xml=xml" },
 	};
