@@ -193,12 +193,27 @@ static int bring(struct cfg_store *s, const struct lyd_node *tree, struct cfg_co
 	return 0;
 }
 
+// Nothing to bring into force, nothing for the history: else who may commit, but not write, could
+// push all others out of it.
+static int commit_nothing(struct cfg_store *s, const struct lyd_node *tree,
+			  const struct cfg_commit *who, struct cfg_nc_error *e)
+{
+	struct cfg_error err = { 0 };
+	int rc = 0;
+
+	if (tree == s->candidate)
+		s->changed_by = 0;
+	if (s->waiting)
+		rc = who->wait != NULL ? s->host.extend(s->host.arg, who, &err)
+				       : s->host.confirm(s->host.arg, &err);
+	return rc < 0 ? cfg_nc_refuse_cfg(e, &err) : 0;
+}
+
 int cfg_store_commit(struct cfg_store *s, const struct lyd_node *tree, const struct cfg_commit *who,
 		     struct cfg_nc_error *e)
 {
 	struct cfg_commit c = *who;
 	struct lyd_node *diff = NULL;
-	struct cfg_error err = { 0 };
 	char *json;
 	int rc;
 
@@ -211,14 +226,10 @@ int cfg_store_commit(struct cfg_store *s, const struct lyd_node *tree, const str
 	}
 	c.json = json;
 	c.size = strlen(json);
-	if (who->wait == NULL && s->running_json != NULL && strcmp(s->running_json, json) == 0) {
-		// Nothing to bring into force, nothing for the history.
+	if (s->running_json != NULL && strcmp(s->running_json, json) == 0) {
 		cfg_free(c.next);
 		free(json);
-		if (tree == s->candidate)
-			s->changed_by = 0;
-		rc = s->waiting ? s->host.confirm(s->host.arg, &err) : 0;
-		return rc < 0 ? cfg_nc_refuse_cfg(e, &err) : 0;
+		return commit_nothing(s, tree, who, e);
 	}
 	(void)lyd_diff_siblings(s->running, tree, 0, &diff);
 	rc = bring(s, tree, &c, e);

@@ -165,6 +165,15 @@ static int on_save(void *arg, const struct cfg_commit *commit, struct cfg_error 
 	return record_write(c, commit, ctl_persist_next_id(c->persist), err);
 }
 
+static int on_extend(void *arg, const struct cfg_commit *commit, struct cfg_error *err)
+{
+	struct ctl *c = arg;
+	const struct cfg_pending *was = c->persist == NULL ? NULL : waiting(c);
+
+	// What waits may be a commit that changed nothing: then there is nothing to come back to.
+	return was == NULL ? 0 : pending_write(c, commit, was->last, err);
+}
+
 static int on_confirm(void *arg, struct cfg_error *err)
 {
 	struct ctl *c = arg;
@@ -429,6 +438,7 @@ int ctl_commit_first(struct ctl *c, const char *text, struct cfg_error *err)
 		.arg = c,
 		.commit = on_commit,
 		.save = on_save,
+		.extend = on_extend,
 		.confirm = on_confirm,
 		.plan = on_plan,
 		.history = on_history,

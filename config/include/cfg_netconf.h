@@ -66,6 +66,8 @@ struct cfg_host {
 	int (*commit)(void *arg, const struct cfg_commit *c, struct cfg_error *err);
 	// Write what the next start loads, without running it; c->next is not looked at.
 	int (*save)(void *arg, const struct cfg_commit *c, struct cfg_error *err);
+	// The commit that waits goes on waiting, as said now; nothing else changes.
+	int (*extend)(void *arg, const struct cfg_commit *c, struct cfg_error *err);
 	// The commit that waits is confirmed as it is.
 	int (*confirm)(void *arg, struct cfg_error *err);
 	// What commit would do: one line per action. text: free()

@@ -63,6 +63,12 @@ static inline int host_save(void *arg, const struct cfg_commit *c, struct cfg_er
 	return host_refuses(arg, err) < 0 ? -EBUSY : host_keep(arg, c);
 }
 
+static inline int host_extend(void *arg, const struct cfg_commit *c, struct cfg_error *err)
+{
+	(void)c;
+	return host_refuses(arg, err);
+}
+
 static inline int host_confirm(void *arg, struct cfg_error *err)
 {
 	struct store_host *h = arg;
@@ -123,9 +129,18 @@ static inline int host_clear(void *arg, const char *port, const char *user, stru
 static inline int host_store(struct store_host *h, struct cfg_schema *schema,
 			     struct cfg_store **out)
 {
-	const struct cfg_host host = { h,	  host_commit,	host_save,  host_confirm,
-				       host_plan, host_history, host_state, host_now,
-				       host_clear };
+	const struct cfg_host host = {
+		.arg = h,
+		.commit = host_commit,
+		.save = host_save,
+		.extend = host_extend,
+		.confirm = host_confirm,
+		.plan = host_plan,
+		.history = host_history,
+		.state = host_state,
+		.now_ms = host_now,
+		.clear = host_clear,
+	};
 	const struct cfg_commit first = {
 		.json = "{}", .size = 2, .user = "weir", .client = "file", .comment = ""
 	};

@@ -56,6 +56,7 @@ struct model {
 	int running, backup, waiter,
 		locked; // waiter: who asked for what waits; NOBODY: it has gone
 	bool waiting, refuses;
+	bool kept; // on the disk: a commit that changes nothing leaves nothing there
 	char persist[8];
 };
 
@@ -76,7 +77,7 @@ static const char *may_confirm(const struct model *m, const struct event *e)
 static void settle(struct model *m, int running)
 {
 	m->running = running;
-	m->waiting = false;
+	m->waiting = m->kept = false;
 	m->waiter = NOBODY;
 	m->backup = 0;
 	m->persist[0] = '\0';
@@ -92,7 +93,7 @@ static const char *model_commit(struct model *m, const struct event *e, int next
 		return may;
 	if (e->persist != NULL && (!e->confirmed || e->persist[0] == '\0'))
 		return "invalid-value";
-	if (m->refuses && (e->confirmed || m->waiting || e->fresh))
+	if (m->refuses && (m->waiting || e->fresh))
 		return "operation-failed";
 	if (!e->confirmed) {
 		settle(m, e->fresh ? next : m->running);
@@ -101,6 +102,7 @@ static const char *model_commit(struct model *m, const struct event *e, int next
 	if (!m->waiting)
 		m->backup = m->running;
 	m->waiting = true;
+	m->kept |= e->fresh;
 	m->waiter = e->who;
 	snprintf(m->persist, sizeof(m->persist), "%s", e->persist == NULL ? "" : e->persist);
 	m->running = e->fresh ? next : m->running;
@@ -174,7 +176,7 @@ static const char *model_step(struct model *m, const struct event *e, int next)
 	case RESTART:
 		m->locked = m->waiter = NOBODY;
 		m->refuses = false;
-		if (m->waiting && m->persist[0] == '\0')
+		if (m->waiting && (m->persist[0] == '\0' || !m->kept))
 			settle(m, m->backup);
 		return NULL;
 	}
@@ -415,7 +417,7 @@ static void compare(struct bench *b, const uint8_t *path, uint32_t n)
 	same("running", configuration(b, "running"), m->running);
 	same("startup", configuration(b, "startup"), m->waiting ? m->backup : m->running);
 	same("candidate", configuration(b, "candidate"), m->running);
-	same("what the disk says waits", b->rig.host.waits, m->waiting);
+	same("what the disk says waits", b->rig.host.waits, m->kept);
 	same("what is armed", s->waiting, m->waiting);
 	status = rig_json(&b->rig, b->observer, "{\"weir-configuration:status\":{}}");
 	same("confirm-seconds", strstr(status, "confirm-seconds") != NULL, m->waiting);
@@ -500,7 +502,7 @@ static uint32_t abstract(const struct model *m)
 	return (uint32_t)(m->waiter + 1) | (uint32_t)(m->locked + 1) << 2 |
 	       (uint32_t)m->waiting << 4 | (uint32_t)m->refuses << 5 |
 	       (uint32_t)(uint8_t)m->persist[0] << 6 |
-	       (uint32_t)(m->waiting && m->backup == m->running) << 14;
+	       (uint32_t)(m->waiting && m->backup == m->running) << 14 | (uint32_t)m->kept << 15;
 }
 
 struct reached {
