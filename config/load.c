@@ -372,18 +372,38 @@ static int lists_alloc(struct cfg *c, const struct lyd_node *tree)
 		       : 0;
 }
 
-static void interfaces_read(const struct lyd_node *interfaces, struct cfg *c)
+// An interface that says it is a port, and is none: YANG has no place for this rule, the leaf is
+// not ours.
+static int not_a_port(const struct lyd_node *n, struct cfg_error *err)
+{
+	const char *type = cfg_value(n, "type");
+	char path[256];
+
+	if (type == NULL || strncmp(type, "weir-interfaces:", 16) != 0)
+		return 0;
+	snprintf(path, sizeof(path), "/ietf-interfaces:interfaces/interface[name='%s']",
+		 cfg_value(n, "name"));
+	return cfg_refuse(err, path, type,
+			  "a port of the switch needs a link: socket, af-packet, tap or device");
+}
+
+static int interfaces_read(const struct lyd_node *interfaces, struct cfg *c, struct cfg_error *err)
 {
 	const struct lyd_node *n;
 
 	if (interfaces == NULL)
-		return;
+		return 0;
 	LY_LIST_FOR (lyd_child(interfaces), n) {
-		// Somebody else's interface, or one that is switched off (RFC 8343, leaf enabled).
-		if (cfg_child(n, "port") != NULL && cfg_flag(n, "enabled", true))
+		// One that is switched off (RFC 8343, leaf enabled), or somebody else's.
+		if (!cfg_flag(n, "enabled", true))
+			continue;
+		if (cfg_child(n, "port") != NULL)
 			interface_read(n, &c->ports[c->n_ports++]);
+		else if (not_a_port(n, err) < 0)
+			return -EINVAL;
 	}
 	qsort(c->ports, c->n_ports, sizeof(*c->ports), by_name);
+	return 0;
 }
 
 // Each guest port knows the service of its VLAN.
@@ -411,7 +431,8 @@ static int tree_read(struct cfg *c, const struct lyd_node *tree, struct cfg_erro
 	storage_read(cfg_top(tree, "storage"), c);
 	services_read(cfg_top(tree, "boot-services"), c);
 	files_read(cfg_top(tree, "boot-files"), c);
-	interfaces_read(cfg_top(tree, "interfaces"), c);
+	if (interfaces_read(cfg_top(tree, "interfaces"), c, err) < 0)
+		return -EINVAL;
 	s.n_ifaces = c->n_ports;
 	LY_LIST_FOR (vms == NULL ? NULL : lyd_child(vms), n) {
 		int rc = vm_read(&s, n, &c->vms[c->n_vms++]);

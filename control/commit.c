@@ -429,7 +429,8 @@ static const char *first_comment(const struct ctl *c)
 		return "weir-switchd was started with --rollback";
 	return strcmp(c->first, "rollback") == 0
 		       ? "a confirmed commit was not confirmed before the restart"
-		       : c->config_path;
+	       : c->has_file_crc ? c->config_path
+				 : "first start, without a file";
 }
 
 int ctl_commit_first(struct ctl *c, const char *text, struct cfg_error *err)

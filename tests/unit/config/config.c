@@ -38,6 +38,8 @@ static void refusals_name_path_value_and_reason(void **state)
 		{ IF(PORT("a", "uplink", "\"af-packet\":\"e0\",\"mtu\":20")), "interface[name='a']",
 		  "20", "range" },
 		{ IF(PORT("a", "uplink", "\"af-packet\":\"e0\",\"tap\":\"t\"")), "a", "", "case" },
+		{ IF("{\"name\":\"a\",\"type\":\"weir-interfaces:guest\"}"), "interface[name='a']",
+		  "weir-interfaces:guest", "needs a link" },
 		{ IF(PORT("a", "uplink", "\"vlan\":5")), "", "", "andatory" },
 		{ IF(PORT("a", "uplink", "\"af-packet\":\"e0\",\"speed\":5")), "port", "",
 		  "speed" },
