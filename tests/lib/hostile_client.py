@@ -241,6 +241,13 @@ def labour(a):
     return False
 
 
+def nothing_is_changed():
+    """The labourer may have been stopped between an edit and its discard; a candidate with changes cannot be locked."""
+    s = Session()
+    check("changes of a session that ended can be discarded", "<ok/>" in s.ask("<discard-changes/>"))
+    s.close()
+
+
 def lock_holder_dies():
     for how in ("closes", "is killed in a message"):
         holder, other = Session(), Session()
@@ -297,6 +304,7 @@ def main():
         a.stop()
         for what, times in sorted(getattr(a, "times", {}).items()):
             print("    %-44s %4d times     longest %6.1f ms" % (what, len(times), max(times) * 1e3))
+    nothing_is_changed()
     lock_holder_dies()
     killed_tool_lets_go()
     for _ in range(50):
