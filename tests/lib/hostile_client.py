@@ -68,10 +68,22 @@ def ask_netconf():
 
 
 def ask_tool():
+    """Who has connected and not asked gives way when all places are taken: in a flood it may have to come again, within the same second."""
+    for _ in range(5):
+        try:
+            return ask_tool_once()
+        except (OSError, EOFError):
+            pass
+    return ask_tool_once()
+
+
+def ask_tool_once():
     s = dial(tool_path)
     s.sendall(b'{"weir-configuration:status":{}}\n')
     m = s.makefile().readline()
     s.close()
+    if not m:
+        raise EOFError("closed before the answer")
     assert json.loads(m)["ok"], m
 
 
