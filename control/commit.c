@@ -447,9 +447,7 @@ int ctl_commit_first(struct ctl *c, const char *text, struct cfg_error *err)
 		.now_ms = now_ms,
 		.clear = on_clear,
 	};
-	const struct cfg_commit commit = {
-		.json = text,
-		.size = strlen(text),
+	struct cfg_commit commit = {
 		.user = "weir",
 		.client = c->first,
 		.comment = first_comment(c),
@@ -457,17 +455,26 @@ int ctl_commit_first(struct ctl *c, const char *text, struct cfg_error *err)
 	struct saving s = { c, &commit };
 	const struct ctl_save how = { save_or_say, &s };
 	struct cfg *next;
+	char *kept = NULL;
 	int rc = cfg_store_create(c->schema, &host, &c->store);
 
 	if (rc == 0)
 		rc = cfg_load(c->schema, text, strlen(text), &next, err);
 	if (rc < 0)
 		return rc;
-	rc = ctl_apply_saved(c, next, c->first[0] == '\0' || c->persist == NULL ? NULL : &how, err);
+	rc = cfg_store_load(c->store, text, strlen(text), err);
+	// Kept as every other commit is written, whatever the file looks like.
+	if (rc == 0 && (kept = cfg_store_running(c->store)) == NULL)
+		rc = -ENOMEM;
+	if (rc == 0) {
+		commit.json = kept;
+		commit.size = strlen(kept);
+		rc = ctl_apply_saved(c, next,
+				     c->first[0] == '\0' || c->persist == NULL ? NULL : &how, err);
+	}
+	free(kept);
 	if (rc < 0)
 		cfg_free(next);
-	else
-		rc = cfg_store_load(c->store, text, strlen(text), err);
 	// Anything but a commit that is kept has ended what waited, recorded or not.
 	if (rc == 0 && c->persist != NULL && c->first[0] == '\0')
 		rc = resume(c, err);

@@ -132,6 +132,13 @@ void ctl_conn_init(struct ctl_conn *c, struct ev_loop *loop, int fd, const struc
 	ev_io_start(loop, &c->io);
 }
 
+bool ctl_conn_has_input(const struct ctl_conn *c)
+{
+	char byte;
+
+	return recv(c->io.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
 size_t ctl_conn_unread(const struct ctl_conn *c)
 {
 	return c->out_size - c->out_at;

@@ -51,6 +51,8 @@ void ctl_conn_again(struct ctl_conn *conn);
 // Append to what the client is to get. returns false when more than max bytes would be unread, or
 // memory is short; nothing was appended then
 bool ctl_conn_put(struct ctl_conn *conn, const void *data, size_t size, size_t max);
+// Has it sent something that was not read yet? Who asked a moment ago is no silent client.
+bool ctl_conn_has_input(const struct ctl_conn *conn);
 // Bytes that the client has not taken yet.
 size_t ctl_conn_unread(const struct ctl_conn *conn);
 

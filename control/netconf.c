@@ -142,7 +142,8 @@ static const struct ctl_conn_ops ops = { "netconf", on_input, on_closed };
 // Who gives way: one that has not begun; for root, also one of another user.
 static bool may_go(const struct nc_client *cl, bool recovery)
 {
-	return !cfg_session_greeted(cl->session) || (recovery && !cl->recovery);
+	return (!cfg_session_greeted(cl->session) && !ctl_conn_has_input(&cl->conn)) ||
+	       (recovery && !cl->recovery);
 }
 
 static bool sooner(const struct nc_client *a, const struct nc_client *b)

@@ -16,7 +16,7 @@
 #include "weir_log.h"
 
 enum {
-	MAX_CLIENTS = 32,
+	MAX_CLIENTS = 64,
 	OUT_MAX = 64 << 20,
 	TAP_OUT_MAX = 4 << 20,
 	TAP_BURST = 64,
@@ -431,7 +431,7 @@ static uint32_t place(struct ctl_server *s, bool recovery)
 
 		if (cl == NULL)
 			return i;
-		if (cl->asked && !(recovery && !cl->recovery))
+		if ((cl->asked || ctl_conn_has_input(&cl->conn)) && !(recovery && !cl->recovery))
 			continue;
 		if (g == NULL || (cl->asked != g->asked ? g->asked : cl->since < g->since))
 			go = i;

@@ -1,6 +1,7 @@
 """RFC 6242 framing over sshd: bytes as no good client would send them. usage: netconf_frames.py PORT KEY"""
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 from netconf_peer import NC, VM, Server, eventually, rpc, run, texts, vm, vms
 
@@ -88,11 +89,16 @@ def a_thousand_at_once():
     end(s)
 
 
+def wrong_chunk(wrong):
+    s = session("1.1")
+    s.write(wrong)
+    s.gone()  # RFC 6242 section 4.2: the session ends, without a word
+
+
 def wrong_chunks():
-    for wrong in (b"\n#0\n", b"\n#01\nx", b"\n#-1\n", b"\n#4294967296\n", b"\n#1x\n", b"#1\nx", b"\n##\n", b"\n#\n"):
-        s = session("1.1")
-        s.write(wrong)
-        s.gone()  # RFC 6242 section 4.2: the session ends, without a word
+    wrong = (b"\n#0\n", b"\n#01\nx", b"\n#-1\n", b"\n#4294967296\n", b"\n#1x\n", b"#1\nx", b"\n##\n", b"\n#\n")
+    with ThreadPoolExecutor(len(wrong)) as at_once:
+        list(at_once.map(wrong_chunk, wrong))  # raises what one of them raised
 
 
 def a_request_that_is_too_big():

@@ -1,6 +1,6 @@
 #!/bin/bash
 # NETCONF by its clients: ncclient over a real sshd does every operation, as root and as a user whom access control holds back; 16 of them
-# at a time. Then bytes: old clients, one-byte chunks, a thousand requests in one write, clients that vanish.
+# at a time (LONG=1: in five rounds, not two). Then bytes: old clients, one-byte chunks, a thousand requests in one write, clients that vanish.
 . "$(dirname "$0")/../../tools/lib/lab.sh"
 . "$(dirname "$0")/../lib/netconf_lab.sh"
 set -eu

@@ -73,7 +73,7 @@ static void engine_close(void)
 
 static uint8_t *at(const struct vh_ring *r, uint64_t guest_addr)
 {
-	return r->slots + (guest_addr - r->slots_guest_addr);
+	return r->slots + (int64_t)(guest_addr - r->slots_guest_addr); // a header stands before
 }
 
 static void deliver(struct wire *w, const uint8_t *bytes, uint32_t size)
