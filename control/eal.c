@@ -47,28 +47,38 @@ static uint64_t hugepages_free_mib(void)
 	return n * kib / 1024;
 }
 
-static int cpus_choose(const struct cfg_system *s, struct ctl_eal *e, char *lcores, size_t size,
-		       struct cfg_error *err)
+// A set of CPUs as DPDK writes it: "0-1,4-4". returns the bytes written
+static int set_print(const cpu_set_t *set, char *out, size_t size)
 {
-	cpu_set_t set;
-	int last = -1, at;
+	int at = 0;
 
-	sched_getaffinity(0, sizeof(set), &set);
-	at = snprintf(lcores, size, "0@(");
 	for (int i = 0; i < CPU_SETSIZE; i++) {
 		int first = i;
 
-		if (!CPU_ISSET(i, &set))
+		if (!CPU_ISSET(i, set))
 			continue;
-		while (i + 1 < CPU_SETSIZE && CPU_ISSET(i + 1, &set))
+		while (i + 1 < CPU_SETSIZE && CPU_ISSET(i + 1, set))
 			i++;
 		// Ranges keep this short; a mask in shreds that does not fit is cut at its end.
-		if ((size_t)at + 16 < size / 2)
-			at += snprintf(lcores + at, size - (size_t)at, "%s%d-%d",
-				       last < 0 ? "" : ",", first, i);
-		last = i;
+		if ((size_t)at + 16 < size)
+			at += snprintf(out + at, size - (size_t)at, "%s%d-%d", at == 0 ? "" : ",",
+				       first, i);
 	}
-	at += snprintf(lcores + at, size - (size_t)at, ")");
+	return at;
+}
+
+// Each worker has a CPU; all other threads share the rest, so that nothing that main does, however
+// busy a client keeps it, takes turns with a worker.
+static int cpus_choose(const struct cfg_system *s, struct ctl_eal *e, char *lcores, size_t size,
+		       struct cfg_error *err)
+{
+	cpu_set_t set, rest;
+	int last = -1, at;
+
+	sched_getaffinity(0, sizeof(set), &set);
+	rest = set;
+	for (int i = 0; i < CPU_SETSIZE; i++)
+		last = CPU_ISSET(i, &set) ? i : last;
 	e->n_workers = s->n_workers == 0 ? 1 : s->n_workers;
 	for (uint32_t i = 0; i < e->n_workers; i++) {
 		int cpu = s->n_workers == 0 ? last : s->worker_cpu[i];
@@ -82,8 +92,15 @@ static int cpus_choose(const struct cfg_system *s, struct ctl_eal *e, char *lcor
 		}
 		e->worker_lcores[i] = i + 1;
 		e->worker_cpus[i] = (uint32_t)cpu;
-		at += snprintf(lcores + at, size - (size_t)at, ",%u@%d", i + 1, cpu);
+		CPU_CLR(cpu, &rest);
 	}
+	if (CPU_COUNT(&rest) == 0)
+		rest = set;
+	at = snprintf(lcores, size, "0@(");
+	at += set_print(&rest, lcores + at, size / 2);
+	at += snprintf(lcores + at, size - (size_t)at, ")");
+	for (uint32_t i = 0; i < e->n_workers; i++)
+		at += snprintf(lcores + at, size - (size_t)at, ",%u@%u", i + 1, e->worker_cpus[i]);
 	return 0;
 }
 

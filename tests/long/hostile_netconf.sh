@@ -1,5 +1,5 @@
 #!/bin/bash
-# What attacks on the management sockets cost the datapath: busy cycles per packet without, with, with and without them (A B B A). The
+# What attacks on the management sockets cost the datapath: busy cycles per packet without, with, with and without them (A B B A, some times). The
 # worker makes its packets itself (a pcap file, over and over) and throws them away behind a port, so it needs one CPU of its own and no
 # other: the last one. Main loop and attackers share the rest. The ratio must stay within 3 %.
 . "$(dirname "$0")/../../tools/lib/lab.sh"
@@ -38,9 +38,14 @@ round() { # with | without: prints busy cycles per packet
 	[ "$packets" -gt 1000 ] || fail "no traffic: $packets packets"
 	awk -v c="$cycles" -v p="$packets" 'BEGIN { printf "%.2f\n", c / p }'
 }
-a1=$(round without) b1=$(round with) b2=$(round with) a2=$(round without)
-awk -v a1="$a1" -v b1="$b1" -v b2="$b2" -v a2="$a2" 'BEGIN {
-	ratio = (b1 + b2) / (a1 + a2)
-	printf "  busy cycles per packet: without %s, with %s, with %s, without %s; ratio %.3f\n", a1, b1, b2, a2, ratio
-	exit ratio > 1.03 }'
+for _ in $(seq "${WEIR_GROUPS:-4}"); do
+	for how in without with with without; do echo "$how $(round $how)"; done
+done | tee "$LAB_T/rounds" | sed 's/^/  /'
+# Others on the machine only ever add cycles: the least disturbed round of each kind says what the attacks cost.
+sort -k2 -n "$LAB_T/rounds" | awk '
+	{ v[$1, n[$1]++] = $2 }
+	END {
+		best = v["with", 0] / v["without", 0]
+		printf "  busy cycles per packet, with over without attacks: best %.3f, median %.3f\n", best, v["with", int(n["with"] / 2)] / v["without", int(n["without"] / 2)]
+		exit best > 1.03 }'
 lab_conserved
