@@ -1,6 +1,8 @@
 // A rate as a virtual clock: the time at which what was sent so far is paid for. It is due while
 // that time is not in the future, so the last packet may overdraw; a rest earns at most the burst.
 //
+// What was saved may reach back beyond time 0, so times are compared by difference.
+//
 // Arithmetic: cost = bytes * ns_per_byte, with 32 fractional bits, the remainder carried. From
 // 1 kbit/s to 1 Tbit/s ns_per_byte is 8e6 .. 0.008, so inv is 2^55 .. 2^25: it fits, and its
 // truncation is at most 3e-8 of the rate. The product is taken in 128 bits.
@@ -21,7 +23,7 @@ struct qos_rate {
 
 static inline bool qos_rate_due(const struct qos_rate *r, uint64_t now_ns)
 {
-	return r->ns <= now_ns;
+	return (int64_t)(r->ns - now_ns) <= 0;
 }
 
 // Pay for bytes, whether or not it was due.
@@ -29,7 +31,7 @@ static inline void qos_rate_charge(struct qos_rate *r, uint64_t now_ns, uint32_t
 {
 	unsigned __int128 cost;
 
-	if (r->ns + r->burst_ns < now_ns) {
+	if ((int64_t)(now_ns - r->ns) > (int64_t)r->burst_ns) {
 		r->ns = now_ns - r->burst_ns;
 		r->frac = 0;
 	}

@@ -459,7 +459,7 @@ static void charge_reservation(struct qos_rate *r, uint64_t now_ns, uint32_t byt
 		return;
 	most = now_ns + OVERDRAFT_NS + (uint64_t)((unsigned __int128)bytes * r->inv >> 32);
 	qos_rate_charge(r, now_ns, bytes);
-	if (r->ns > most)
+	if ((int64_t)(r->ns - most) > 0)
 		r->ns = most;
 }
 
@@ -670,11 +670,11 @@ uint64_t qos_sched_next_ns(const struct qos_sched *s)
 		at = (s->timer.cur + (uint64_t)ticks) << TIMER_BITS;
 	for (uint32_t m = s->ready; m != 0; m &= m - 1) {
 		const struct class *c = &s->classes[__builtin_ctz(m)];
-		uint64_t due_ns = c->limit.inv == 0 ? s->now_ns : c->limit.ns;
+		uint64_t due_ns = qos_rate_due(&c->limit, s->now_ns) ? s->now_ns : c->limit.ns;
 
 		at = due_ns < at ? due_ns : at;
 	}
-	if (s->rate.inv != 0 && at < s->rate.ns)
+	if (!qos_rate_due(&s->rate, s->now_ns) && at < s->rate.ns)
 		at = s->rate.ns;
 	return at < s->now_ns ? s->now_ns : at;
 }
