@@ -9,10 +9,11 @@
 #include "rate_priv.h"
 
 // Virtual time: bytes per weight, 16 fractional bits. Weight is at most 100 * 100. It may wrap:
-// only differences are compared. One calendar tick is 2^12 of it, so that the calendar reaches
-// 2^41, which is 32 MB at weight 1.
+// only differences are compared. One calendar tick is 2^18 of it, 4 bytes per weight: within a tick
+// leaves take turns, so a leaf may be ahead by 4 bytes times its weight, which is 400 bytes at 100
+// shares and 40 KB at the greatest weight. Finer ticks cost more moves per packet.
 #define VT_BITS 16
-#define VT_TICK_BITS 12
+#define VT_TICK_BITS 18
 // What a node may be ahead in shares (by service in band A). More is forgotten.
 #define VT_DEBT_BYTES (1u << 18)
 // Time in the timer's calendar: 1.024 us.
