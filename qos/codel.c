@@ -70,12 +70,12 @@ static bool hit(struct qos_codel *c, const struct qos_codel_params *p, uint64_t 
 }
 
 enum qos_codel_verdict qos_codel_next(struct qos_codel *c, const struct qos_codel_params *p,
-				      uint64_t now_ns, uint64_t waited_ns, uint32_t left_bytes,
-				      bool may_mark)
+				      uint64_t now_ns, struct qos_codel_pkt pkt)
 {
-	bool step = p->step_ns != 0 && may_mark && waited_ns > p->step_ns;
+	bool step = p->step_ns != 0 && pkt.may_mark && pkt.waited_ns > p->step_ns;
 
-	if (p->target_ns != 0 && hit(c, p, now_ns, above(c, p, now_ns, waited_ns, left_bytes)))
-		return may_mark ? QOS_CODEL_MARK : QOS_CODEL_DROP;
+	if (p->target_ns != 0 &&
+	    hit(c, p, now_ns, above(c, p, now_ns, pkt.waited_ns, pkt.left_bytes)))
+		return pkt.may_mark ? QOS_CODEL_MARK : QOS_CODEL_DROP;
 	return step ? QOS_CODEL_MARK : QOS_CODEL_PASS;
 }

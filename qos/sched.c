@@ -236,7 +236,7 @@ static void release(struct qos_sched *s, uint32_t id)
 
 static void run_timer(struct qos_sched *s)
 {
-	for (uint32_t i = 0; i < RELEASES; i++) {
+	for (uint32_t i = 0; i < RELEASES && !qos_cal_empty(&s->timer); i++) {
 		int64_t within = (int64_t)((s->now_ns >> TIMER_BITS) - s->timer.cur);
 		uint32_t id = qos_cal_pop(&s->timer, s->timers, within);
 
@@ -327,8 +327,10 @@ static struct qos_pkt *leaf_pull(struct qos_sched *s, uint32_t li)
 		enum qos_codel_verdict verdict = QOS_CODEL_PASS;
 
 		if ((params->target_ns | params->step_ns) != 0 && n_drops < DROPS)
-			verdict = qos_codel_next(&f->codel, params, s->now_ns, s->now_ns - p->in_ns,
-						 f->bytes, (p->flags & QOS_PKT_ECT) != 0);
+			verdict = qos_codel_next(
+				&f->codel, params, s->now_ns,
+				(struct qos_codel_pkt){ s->now_ns - p->in_ns, f->bytes,
+							(p->flags & QOS_PKT_ECT) != 0 });
 		if (f->head == NULL)
 			qos_codel_empty(&f->codel);
 		if (verdict == QOS_CODEL_DROP && l->n_pkts != 0) {

@@ -61,7 +61,7 @@ struct leaf {
 	struct flow_list fresh, old; // flows that have packets, or had a moment ago
 	uint64_t reservation_bits;   // admitted
 	uint64_t sent_bytes, sent_pkts, reserved_bytes;
-	uint32_t refused_bytes, refused_wait, dropped, marked;
+	uint64_t refused_bytes, refused_wait, dropped, marked;
 	uint8_t shares;
 	bool ready; // in its class's order
 };

@@ -40,15 +40,16 @@ enum qos_codel_verdict {
 	QOS_CODEL_DROP, // drop it and ask again with the next one
 };
 
-// What about the packet that was just taken from the head?
-//
-// now_ns      monotonic, at least 1
-// waited_ns   how long the packet stood
-// left_bytes  what still stands behind it
-// may_mark    the packet is ECN capable
+// A packet that was just taken from the head.
+struct qos_codel_pkt {
+	uint64_t waited_ns;  // how long it stood
+	uint32_t left_bytes; // what still stands behind it
+	bool may_mark;	     // it is ECN capable
+};
+
+// What about this packet? now_ns is monotonic and at least 1.
 enum qos_codel_verdict qos_codel_next(struct qos_codel *c, const struct qos_codel_params *p,
-				      uint64_t now_ns, uint64_t waited_ns, uint32_t left_bytes,
-				      bool may_mark);
+				      uint64_t now_ns, struct qos_codel_pkt pkt);
 
 // The queue ran empty. RFC 8289, dequeue: "queue is empty - we can't be above target".
 void qos_codel_empty(struct qos_codel *c);

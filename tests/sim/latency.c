@@ -197,6 +197,83 @@ static void priority_ends_with_the_reservation(void **state)
 	sim_fini(&sim);
 }
 
+// A VM's own reservation holds, however few shares it has, and its other classes keep theirs.
+static void a_vm_reservation_holds_whatever_its_shares(void **state)
+{
+	struct qos_sched_params params = { .rate_bits_per_s = 10 * SIM_G,
+					   .n_vms = 64,
+					   .n_flows = 4 };
+	struct qos_node_params reserved = sim_node(1, 2 * SIM_G, 0), rival = sim_node(100, 0, 0);
+	struct sim sim;
+
+	(void)state;
+	sim_init(&sim, &params, 65, 15);
+	for (uint32_t i = 0; i < 65; i++)
+		sim.srcs[i] = (struct sim_src){ .vm_idx = (uint16_t)(i % 64),
+						.cls = i == 64 ? 6 : BULK,
+						.min_bytes = 64,
+						.max_bytes = 1514,
+						.depth = 32 };
+	assert_int_equal(qos_sched_set_vm(sim.s, 0, &reserved, sim.now_ns), 0);
+	for (uint32_t i = 1; i < 64; i++)
+		assert_int_equal(qos_sched_set_vm(sim.s, i, &rival, sim.now_ns), 0);
+	sim_class(&sim, BULK, sim_node(100, 0, 0));
+	sim_fill(&sim);
+	sim_run(&sim, sim.now_ns + 100 * SIM_MS);
+	// Class 6 has its one share of 101 besides: 99 Mbit/s.
+	assert_true(fabs((double)sim.srcs[0].sent_bytes * 80 / 2e9 - 1) <= 0.01);
+	assert_true(fabs((double)sim.srcs[64].sent_bytes * 80 / 99e6 - 1) <= 0.02);
+	sim_fini(&sim);
+}
+
+// E11, the part of it that changes policy: 1000 changes a second, of every kind, while a storage
+// VM reads inside its reservation. Nothing is lost or overtakes (the simulator watches), and
+// storage does not notice.
+static void e11_changes_of_policy_are_not_noticed(void **state)
+{
+	struct qos_sched_params params = { .rate_bits_per_s = 10 * SIM_G,
+					   .n_vms = 32,
+					   .n_flows = 4 };
+	struct qos_node_params reserved = sim_node(10, SIM_G, 0);
+	struct sim sim;
+
+	(void)state;
+	sim_init(&sim, &params, 32, 16);
+	policy(&sim);
+	assert_int_equal(qos_sched_set_leaf(sim.s, 0, STORAGE, &reserved, sim.now_ns), 0);
+	for (uint32_t i = 0; i < 32; i++)
+		sim.srcs[i] = (struct sim_src){ .vm_idx = (uint16_t)i,
+						.cls = BULK,
+						.n_flows = 4,
+						.min_bytes = 64,
+						.max_bytes = 1514,
+						.depth = 32 };
+	sim.srcs[0] = (struct sim_src){ .cls = STORAGE,
+					.min_bytes = 1420,
+					.max_bytes = 1420,
+					.period_ns = 50 * SIM_US,
+					.n_burst = 3,
+					.next_ns = sim.now_ns };
+	sim_fill(&sim);
+	for (uint32_t i = 0; i < 500; i++) {
+		uint32_t vm = 1 + (uint32_t)(sim_random(&sim) % 31);
+		struct qos_node_params n = sim_node(1 + (uint32_t)(sim_random(&sim) % 100), 0,
+						    SIM_G / 10 * (1 + sim_random(&sim) % 20));
+
+		if (i % 3 == 0)
+			assert_int_equal(qos_sched_set_vm(sim.s, vm, &n, sim.now_ns), 0);
+		else if (i % 3 == 1)
+			assert_int_equal(qos_sched_set_leaf(sim.s, vm, BULK, &n, sim.now_ns), 0);
+		else
+			sim_class(&sim, BULK, sim_node(n.shares, SIM_G / 2, 0));
+		sim_run(&sim, sim.now_ns + SIM_MS);
+	}
+	assert_int_equal(sim.srcs[0].n_refused, 0);
+	assert_true(sim.srcs[0].n_sent > 29000);
+	assert_true(sim.srcs[0].max_wait_ns <= 10 * SIM_US);
+	sim_fini(&sim);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -205,6 +282,8 @@ int main(void)
 		cmocka_unit_test(e3_nobody_starves),
 		cmocka_unit_test(e6_a_reservation_wakes_within_a_millisecond),
 		cmocka_unit_test(priority_ends_with_the_reservation),
+		cmocka_unit_test(a_vm_reservation_holds_whatever_its_shares),
+		cmocka_unit_test(e11_changes_of_policy_are_not_noticed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,7 +13,8 @@ static const struct qos_codel_params params = { .target_ns = TARGET,
 
 static enum qos_codel_verdict standing(struct qos_codel *c, uint64_t now_ns)
 {
-	return qos_codel_next(c, &params, now_ns, 2 * TARGET, 100000, false);
+	return qos_codel_next(c, &params, now_ns,
+			      (struct qos_codel_pkt){ 2 * TARGET, 100000, false });
 }
 
 // RFC 8289 section 3.3: drops follow at interval / sqrt(count), in double precision here.
@@ -67,7 +68,8 @@ static void a_short_stand_is_no_standing_queue(void **state)
 		// Once every 50 ms the queue is below target.
 		uint64_t waited = now / MS % 50 == 0 ? TARGET - 1 : 10 * TARGET;
 
-		assert_int_equal(qos_codel_next(&c, &params, now, waited, 100000, false),
+		assert_int_equal(qos_codel_next(&c, &params, now,
+						(struct qos_codel_pkt){ waited, 100000, false }),
 				 QOS_CODEL_PASS);
 	}
 }
@@ -78,7 +80,8 @@ static void the_last_frame_is_never_dropped(void **state)
 
 	(void)state;
 	for (uint64_t now = MS; now < 1000 * MS; now += MS)
-		assert_int_equal(qos_codel_next(&c, &params, now, 10 * TARGET, 1538, false),
+		assert_int_equal(qos_codel_next(&c, &params, now,
+						(struct qos_codel_pkt){ 10 * TARGET, 1538, false }),
 				 QOS_CODEL_PASS);
 }
 
@@ -90,8 +93,8 @@ static void ecn_is_marked_where_others_are_dropped(void **state)
 	(void)state;
 	for (uint64_t now = MS; now < 1000 * MS; now += MS) {
 		enum qos_codel_verdict drop = standing(&a, now);
-		enum qos_codel_verdict mark =
-			qos_codel_next(&b, &params, now, 2 * TARGET, 100000, true);
+		enum qos_codel_verdict mark = qos_codel_next(
+			&b, &params, now, (struct qos_codel_pkt){ 2 * TARGET, 100000, true });
 
 		assert_int_equal(drop == QOS_CODEL_DROP, mark == QOS_CODEL_MARK);
 		assert_int_not_equal(mark, QOS_CODEL_DROP);
@@ -112,7 +115,9 @@ static void a_soon_return_resumes_the_pace(void **state)
 		standing(&c, now);
 	count = c.count;
 	assert_true(count > 20);
-	assert_int_equal(qos_codel_next(&c, &params, now, 0, 100000, false), QOS_CODEL_PASS);
+	assert_int_equal(
+		qos_codel_next(&c, &params, now, (struct qos_codel_pkt){ 0, 100000, false }),
+		QOS_CODEL_PASS);
 	assert_false(c.dropping);
 	while (standing(&c, now += MS) != QOS_CODEL_DROP)
 		assert_true(now < 4000 * MS);
@@ -131,9 +136,15 @@ static void the_step_mark_is_for_ecn_only(void **state)
 	struct qos_codel c = { 0 };
 
 	(void)state;
-	assert_int_equal(qos_codel_next(&c, &step, MS, 200001, 9000, true), QOS_CODEL_MARK);
-	assert_int_equal(qos_codel_next(&c, &step, MS, 200000, 9000, true), QOS_CODEL_PASS);
-	assert_int_equal(qos_codel_next(&c, &step, MS, 200001, 9000, false), QOS_CODEL_PASS);
+	assert_int_equal(
+		qos_codel_next(&c, &step, MS, (struct qos_codel_pkt){ 200001, 9000, true }),
+		QOS_CODEL_MARK);
+	assert_int_equal(
+		qos_codel_next(&c, &step, MS, (struct qos_codel_pkt){ 200000, 9000, true }),
+		QOS_CODEL_PASS);
+	assert_int_equal(
+		qos_codel_next(&c, &step, MS, (struct qos_codel_pkt){ 200001, 9000, false }),
+		QOS_CODEL_PASS);
 }
 
 int main(void)
