@@ -111,21 +111,21 @@ static uint64_t vt_cost(uint32_t bytes, uint32_t inv_weight)
 	return (uint64_t)bytes * inv_weight >> (32 - VT_BITS);
 }
 
-// Who comes back starts at the present, or where its debt ends. A debt beyond the greatest is an
-// old account that has wrapped.
-static uint64_t vt_resume(uint64_t vt, uint64_t now_vt, uint32_t inv_weight)
+static uint64_t vt_debt(uint32_t largest_bytes, uint32_t inv_weight)
 {
-	uint64_t ahead = vt - now_vt;
-
-	return ahead > vt_cost(VT_DEBT_BYTES, inv_weight) ? now_vt : vt;
+	return VT_DEBT_PKTS * vt_cost(largest_bytes, inv_weight);
 }
 
-static uint64_t vt_charge(uint64_t vt, uint64_t now_vt, uint32_t inv_weight, uint32_t bytes)
+// Who comes back starts at the present, or where its debt ends. A debt beyond the greatest is an
+// old account that has wrapped.
+static uint64_t vt_resume(uint64_t vt, uint64_t now_vt, uint64_t debt)
 {
-	uint64_t most = now_vt + vt_cost(VT_DEBT_BYTES, inv_weight);
+	return vt - now_vt > debt ? now_vt : vt;
+}
 
-	vt += vt_cost(bytes, inv_weight);
-	return (int64_t)(vt - most) > 0 ? most : vt;
+static uint64_t vt_charge(uint64_t vt, uint64_t now_vt, uint64_t cost, uint64_t debt)
+{
+	return (int64_t)(vt + cost - (now_vt + debt)) > 0 ? now_vt + debt : vt + cost;
 }
 
 static int64_t order_delta(const struct class *c, uint64_t vt)
@@ -173,10 +173,10 @@ static void leaf_in(struct qos_sched *s, uint32_t li)
 	}
 	l->ready = true;
 	if (c->n_ready++ == 0) {
-		c->vt = vt_resume(c->vt, s->now_vt, c->inv_weight);
+		c->vt = vt_resume(c->vt, s->now_vt, vt_debt(c->largest_bytes, c->inv_weight));
 		s->ready |= (uint8_t)bit_of(cls);
 	}
-	l->vt = vt_resume(l->vt, c->now_vt, l->inv_weight);
+	l->vt = vt_resume(l->vt, c->now_vt, vt_debt(l->quantum_bytes, l->inv_weight));
 	order_insert(s, c, li);
 	leaf_place(s, li);
 }
@@ -356,16 +356,21 @@ struct turn {
 	bool popped;   // out of its class's order
 };
 
-// Classes with a leaf that may be served now.
-static uint32_t servable(const struct qos_sched *s)
+// Classes with a leaf that may be served now. One that its limit holds back does not save up its
+// turns: it comes back at the present.
+static uint32_t servable(struct qos_sched *s)
 {
 	uint32_t can = s->ready;
 
 	for (uint32_t m = can & s->limiting; m != 0; m &= m - 1) {
 		uint32_t cls = (uint32_t)__builtin_ctz(m);
+		struct class *c = &s->classes[cls];
 
-		if (!qos_rate_due(&s->classes[cls].limit, s->now_ns))
-			can &= ~bit_of(cls);
+		if (qos_rate_due(&c->limit, s->now_ns))
+			continue;
+		can &= ~bit_of(cls);
+		if ((int64_t)(c->vt - s->now_vt) < 0)
+			c->vt = s->now_vt;
 	}
 	return can;
 }
@@ -422,6 +427,8 @@ static uint32_t most_behind(struct qos_sched *s, uint32_t li, uint32_t can)
 	}
 	if ((int64_t)(best->vm_vt - v->now_vt) > 0)
 		v->now_vt = best->vm_vt;
+	else // long held back, by its own limit or its class's
+		best->vm_vt = v->now_vt;
 	return (uint32_t)(best - s->leaves);
 }
 
@@ -473,13 +480,16 @@ static void charge(struct qos_sched *s, uint32_t li, uint32_t bytes, bool reserv
 
 	if (s->rate.inv != 0)
 		qos_rate_charge(&s->rate, s->now_ns, bytes);
-	c->vt = vt_charge(c->vt, s->now_vt, c->inv_weight, bytes);
-	l->vt = vt_charge(l->vt, c->now_vt, l->inv_weight, bytes);
+	c->vt = vt_charge(c->vt, s->now_vt, vt_cost(bytes, c->inv_weight),
+			  vt_debt(c->largest_bytes, c->inv_weight));
+	l->vt = vt_charge(l->vt, c->now_vt, vt_cost(bytes, l->inv_weight),
+			  vt_debt(l->quantum_bytes, l->inv_weight));
 	if (c->limit.inv != 0)
 		qos_rate_charge(&c->limit, s->now_ns, bytes);
 	if (v->limit.inv != 0) {
 		qos_rate_charge(&v->limit, s->now_ns, bytes);
-		l->vm_vt = vt_charge(l->vm_vt, v->now_vt, c->inv_weight, bytes);
+		l->vm_vt = vt_charge(l->vm_vt, v->now_vt, vt_cost(bytes, c->inv_weight),
+				     vt_debt(l->quantum_bytes, c->inv_weight));
 	}
 	if (l->limit.inv != 0)
 		qos_rate_charge(&l->limit, s->now_ns, bytes);
@@ -584,7 +594,8 @@ static void wake(struct qos_sched *s, uint32_t vm_idx, uint32_t cls)
 	struct leaf *l = &s->leaves[leaf_idx(vm_idx, cls)];
 	bool first = v->backlog == 0;
 
-	l->vm_vt = vt_resume(l->vm_vt, v->now_vt, s->classes[cls].inv_weight);
+	l->vm_vt = vt_resume(l->vm_vt, v->now_vt,
+			     vt_debt(l->quantum_bytes, s->classes[cls].inv_weight));
 	v->backlog |= (uint8_t)bit_of(cls);
 	if (first)
 		qos_sched_vm_in(s, vm_idx);
@@ -620,6 +631,8 @@ int qos_sched_enqueue(struct qos_sched *s, struct qos_pkt *p, uint64_t now_ns)
 	l->bytes += p->wire_bytes;
 	if (p->wire_bytes > l->quantum_bytes)
 		l->quantum_bytes = p->wire_bytes;
+	if (p->wire_bytes > s->classes[p->cls].largest_bytes)
+		s->classes[p->cls].largest_bytes = p->wire_bytes;
 	if (!f->listed) {
 		f->listed = true;
 		f->deficit_bytes = (int32_t)l->quantum_bytes;

@@ -14,8 +14,10 @@
 // shares and 40 KB at the greatest weight. Finer ticks cost more moves per packet.
 #define VT_BITS 16
 #define VT_TICK_BITS 18
-// What a node may be ahead in shares (by service in band A). More is forgotten.
-#define VT_DEBT_BYTES (1u << 18)
+// What a node may be ahead in shares (by service in band A), in its largest packets: enough that
+// shares add nothing to a reservation that exceeds them; more would be held against it when rivals
+// leave.
+#define VT_DEBT_PKTS 4
 // Time in the timer's calendar: 1.024 us.
 #define TIMER_BITS 10
 // A class's or VM's reservation that its leaves overdraw is forgotten beyond this.
@@ -91,6 +93,7 @@ struct class
 	uint64_t leaves_bits; // sum of its leaves' reservations
 	struct qos_cal order; // of its leaves, by virtual time
 	uint32_t n_ready;
+	uint32_t largest_bytes; // packet seen
 };
 
 struct qos_sched {

@@ -36,7 +36,7 @@ static void flow_on(struct fluid_node *nodes, struct queue *q, double ns, double
 }
 
 // returns the greatest difference between packets and fluid, in largest packets
-static double differ(uint64_t seed, uint32_t n_bulk_bursts)
+static double differ(uint64_t seed, uint32_t n_bulk_bursts, uint64_t reservation)
 {
 	struct qos_sched_params params = { .rate_bits_per_s = 10 * SIM_G,
 					   .n_vms = N,
@@ -50,8 +50,17 @@ static double differ(uint64_t seed, uint32_t n_bulk_bursts)
 	for (uint32_t i = 0; i < N; i++) {
 		struct qos_node_params vm = sim_node(1 + (uint32_t)(sim_random(&sim) % 10), 0, 0);
 
-		assert_int_equal(qos_sched_set_vm(sim.s, i, &vm, sim.now_ns), 0);
-		nodes[i] = (struct fluid_node){ .weight = vm.shares };
+		if (i % 3 == 1)
+			vm.reservation_bits_per_s = reservation;
+		// A reservation of the leaf or of the VM: the VM has one leaf only.
+		if (i % 2 == 1)
+			assert_int_equal(qos_sched_set_leaf(sim.s, i, 5, &vm, sim.now_ns), 0);
+		else
+			assert_int_equal(qos_sched_set_vm(sim.s, i, &vm, sim.now_ns), 0);
+		nodes[i] = (struct fluid_node){
+			.weight = vm.shares,
+			.reservation = (double)vm.reservation_bits_per_s / 8e9,
+		};
 		sim.srcs[i] = (struct sim_src){ .vm_idx = (uint16_t)i,
 						.cls = 5,
 						.n_flows = 4,
@@ -83,18 +92,35 @@ static void e15_service_stays_near_the_fluid(void **state)
 
 	(void)state;
 	for (uint64_t seed = 31; seed < 36; seed++) {
-		worst = fmax(worst, differ(seed, 120)); // often idle
-		worst = fmax(worst, differ(seed, 160)); // mostly full
+		worst = fmax(worst, differ(seed, 120, 0)); // often idle
+		worst = fmax(worst, differ(seed, 160, 0)); // mostly full
 	}
 	if (getenv("SIM_PRINT") != NULL)
 		print_message("worst: %.2f packets\n", worst);
 	assert_true(worst <= 4);
 }
 
+// The fluid has neither bursts (8 frames) nor debts (4 packets for each rival to make up for), so
+// with reservations the two drift further: measured 28.5 packets. With debts of 256 KB it was 170.
+static void e15_with_reservations_too(void **state)
+{
+	double worst = 0;
+
+	(void)state;
+	for (uint64_t seed = 31; seed < 36; seed++) {
+		worst = fmax(worst, differ(seed, 120, SIM_G));
+		worst = fmax(worst, differ(seed, 160, SIM_G));
+	}
+	if (getenv("SIM_PRINT") != NULL)
+		print_message("worst: %.2f packets\n", worst);
+	assert_true(worst <= 40);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(e15_service_stays_near_the_fluid),
+		cmocka_unit_test(e15_with_reservations_too),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -210,6 +210,46 @@ static void a_vm_limit_spans_its_classes(void **state)
 	sim_fini(&sim);
 }
 
+// What a node could not use while its limit held it back is gone: when the limit is lifted it has
+// its share, and not the link until years are made up for.
+static void a_lifted_limit_pays_nothing_back(void **state)
+{
+	struct qos_sched_params params = { .rate_bits_per_s = 10 * SIM_G,
+					   .n_vms = 2,
+					   .n_flows = 4 };
+	struct qos_node_params none = sim_node(1, 0, 0), vm = sim_node(1, 0, 4 * SIM_G);
+	struct sim sim;
+
+	(void)state;
+	for (uint32_t case_idx = 0; case_idx < 3; case_idx++) {
+		struct qos_node_params held = sim_node(1, 0, SIM_G / 10);
+
+		sim_init(&sim, &params, 2, 26);
+		saturate(&sim, 0, 64, 1514);
+		saturate(&sim, 1, 64, 1514);
+		sim.srcs[0].cls = 4;
+		// A class; a class and a leaf inside a VM that has a limit of its own.
+		if (case_idx > 0) {
+			sim.srcs[1].vm_idx = 0;
+			assert_int_equal(qos_sched_set_vm(sim.s, 0, &vm, sim.now_ns), 0);
+		}
+		if (case_idx < 2)
+			sim_class(&sim, 4, held);
+		else
+			assert_int_equal(qos_sched_set_leaf(sim.s, 0, 4, &held, sim.now_ns), 0);
+		sim_fill(&sim);
+		sim_run(&sim, sim.now_ns + 200 * SIM_MS);
+		sim_class(&sim, 4, none);
+		assert_int_equal(qos_sched_set_leaf(sim.s, 0, 4, &none, sim.now_ns), 0);
+		sim_windows_reset(&sim);
+		sim_run(&sim, sim.now_ns + 20 * SIM_MS);
+		assert_true(
+			fabs((double)sim.srcs[0].window_bytes / (double)sim.srcs[1].window_bytes -
+			     1) <= 0.1);
+		sim_fini(&sim);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -218,6 +258,7 @@ int main(void)
 		cmocka_unit_test(a_change_of_rate_makes_no_burst_and_no_silence),
 		cmocka_unit_test(raising_a_limit_takes_effect_at_once),
 		cmocka_unit_test(a_vm_limit_spans_its_classes),
+		cmocka_unit_test(a_lifted_limit_pays_nothing_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
