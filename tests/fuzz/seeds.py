@@ -174,3 +174,12 @@ for i, a in enumerate(asks):
     put("session_json", "other%02d" % i, ("@" + a).encode())
     put("session_json", "between%02d" % i, "\n".join([edit_one, commit, edit_one.replace("30", "40"), a, "@" + a, edit_one, commit]).encode())
 put("session_json", "all", "\n".join(asks).encode())
+
+# The scheduler: a link's rate, then operations (packet 0.., serve 120.., time 180.., change 232..). Saturated, limited, re-rated, with VMs that come and go.
+load = bytes(x for i in range(120) for x in (i % 100, (i * 7) % 256, (i * 5) % 256))
+for rate in range(3):
+    put("sched", "load%d" % rate, bytes([rate]) + load + bytes([150, 200, 9] * 80))
+    for kind in range(3):
+        limits = bytes(x for vm in range(4) for x in (232 + kind, vm + 8 * 5, 4 + 8 * (3 + vm), 3 + 20 * vm))
+        put("sched", "limits%d%d" % (rate, kind), bytes([rate]) + limits + load + bytes([150, 210, 30] * 60) + limits[::-1] + load)
+    put("sched", "churn%d" % rate, bytes([rate]) + b"".join(load[i:i + 30] + bytes([235, i % 4, 130, 130, 236, i % 4]) for i in range(0, 300, 30)))

@@ -1,0 +1,169 @@
+// The hierarchical scheduler of one link: link -> class -> VM -> flow queue.
+//
+// A *leaf* is one VM's traffic in one class. It has two parents: its class says when it is served,
+// its VM how much it may have in all. Each of class, VM and leaf has a reservation, a limit and
+// shares. Packets are served in this order:
+//   band A  what is inside a reservation: classes in order of urgency, in each first the leaves
+//           that are inside their own reservation, then the class as a whole; then VMs inside
+//           theirs. Admission keeps the sum at 75 % of the link, so that band B never starves.
+//   band B  everything else, by shares: among classes, then among the leaves of the class, where
+//           a leaf weighs its own shares times its VM's.
+// What band A served counts towards shares, and what band B served does not use up a reservation:
+// a node that always has packets gets max(reservation, its share), capped by its limit.
+// Within a leaf: flow queues by deficit round robin, new flows first (RFC 8290), CoDel and ECN.
+//
+// Length is what the wire carries: FCS, preamble and gap included (qos_wire_bytes).
+//
+// Packets are the caller's memory: struct qos_pkt is embedded in what it schedules. A packet
+// belongs to the scheduler from a successful enqueue until dequeue or take_dropped hands it back.
+// The state is the caller's memory too: qos_sched_size, then qos_sched_init; nothing is allocated.
+//
+// Work per packet is bounded by constants, not by the number of VMs: see calendar_priv.h and
+// sched.c. Classes are 8 and flow queues per leaf at most 256 (visited only while they are active).
+//
+// thread: one owner per scheduler, configuration included. Time is passed in; a step back is
+// treated as no step.
+//
+// usage: if (qos_sched_idle_pass(s, &p->q, now)) send(p); else if (qos_sched_enqueue(s, &p->q,
+//        now) < 0) drop(p);  ...  while ((q = qos_sched_dequeue(s, now)) != NULL) send(...);
+#ifndef QOS_SCHED_H
+#define QOS_SCHED_H
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "qos_codel.h"
+
+#define QOS_SCHED_CLASSES 8
+#define QOS_SCHED_MAX_VMS 65536u
+#define QOS_SCHED_MAX_FLOWS 256u
+#define QOS_SCHED_MAX_SHARES 100u
+#define QOS_SCHED_MAX_BITS_PER_S 1000000000000ull
+#define QOS_SCHED_MIN_BITS_PER_S 1000ull
+#define QOS_SCHED_RESERVABLE_PERCENT 75u
+
+// Preamble and start delimiter 7 + 1, FCS 4, inter-packet gap 12 (IEEE 802.3 clause 3 and 4.4.2).
+#define QOS_WIRE_OVERHEAD_BYTES 24u
+#define QOS_WIRE_MIN_FRAME_BYTES 60u // without FCS
+#define QOS_WIRE_MAX_BYTES (1u << 18)
+
+enum qos_pkt_flags {
+	QOS_PKT_ECT = 1, // in: may be marked
+	QOS_PKT_CE = 2,	 // out: mark it
+};
+
+struct qos_pkt {
+	struct qos_pkt *next; // the scheduler's
+	uint64_t in_ns;	      // the scheduler's: when it came
+	uint32_t wire_bytes;  // qos_wire_bytes(); 1..QOS_WIRE_MAX_BYTES
+	uint32_t flow_hash;
+	uint16_t vm_idx;
+	uint8_t cls;
+	uint8_t flags; // enum qos_pkt_flags
+};
+static_assert(sizeof(struct qos_pkt) <= 32, "half a cache line beside the packet");
+
+// What a frame occupies on the wire.
+//
+// size_bytes  length without FCS, as in memory
+// n_frames    1; of a super-frame the number of frames it will become
+// hdr_bytes   of a super-frame the headers that each further frame repeats
+static inline uint32_t qos_wire_bytes(uint32_t size_bytes, uint32_t n_frames, uint32_t hdr_bytes)
+{
+	if (size_bytes < QOS_WIRE_MIN_FRAME_BYTES)
+		size_bytes = QOS_WIRE_MIN_FRAME_BYTES;
+	return size_bytes + (n_frames - 1) * hdr_bytes + n_frames * QOS_WIRE_OVERHEAD_BYTES;
+}
+
+struct qos_sched_params {
+	uint64_t rate_bits_per_s; // 0 = the link has no rate (a guest): dequeue always serves
+	uint32_t n_vms;		  // 1..QOS_SCHED_MAX_VMS
+	uint32_t n_flows;	  // per leaf, power of two, 1..QOS_SCHED_MAX_FLOWS
+	uint32_t late_ns;	  // how much a late loop may catch up on the link's rate
+};
+
+// Of a class, a VM or a leaf. Rates in bit/s on the wire; 0 = none.
+struct qos_node_params {
+	uint64_t reservation_bits_per_s;
+	uint64_t limit_bits_per_s; // at least the reservation
+	uint32_t shares;	   // 1..QOS_SCHED_MAX_SHARES
+	uint32_t burst_bytes;	   // that a rest may earn, of reservation and limit; 0 = 8 frames
+};
+
+struct qos_class_params {
+	struct qos_node_params node;
+	struct qos_codel_params codel;
+	uint32_t max_leaf_bytes; // standing in one leaf; 0 = no such bound
+	uint64_t max_wait_ns;	 // refuse while the flow's first packet stands longer; 0 = none
+};
+
+struct qos_leaf_stats {
+	uint64_t sent_bytes, sent_pkts, reserved_bytes; // reserved: sent in band A
+	uint64_t refused_bytes_pkts, refused_wait_pkts; // tail, by which bound
+	uint64_t dropped_pkts, marked_pkts;		// CoDel
+	uint32_t queued_bytes_now, queued_pkts_now;
+};
+
+struct qos_sched;
+
+// Size of the memory that a scheduler needs. returns 0 when the parameters are out of bounds
+size_t qos_sched_size(const struct qos_sched_params *p);
+
+// Lay out a scheduler in mem. All classes have 1 share and no rates, CoDel off; there is no VM.
+//
+// mem      qos_sched_size(p) bytes, aligned to 64; the caller's, before and after
+// returns  0; -EINVAL when p is out of bounds or mem not aligned
+int qos_sched_init(void *mem, const struct qos_sched_params *p, uint64_t now_ns,
+		   struct qos_sched **out);
+
+// Change the link's rate (0 = none). returns 0; -ERANGE; -ENOSPC as for reservations
+int qos_sched_set_rate(struct qos_sched *s, uint64_t rate_bits_per_s, uint64_t now_ns);
+
+// Change a class, a VM or a leaf; with packets queued or not. Nothing is lost, reordered, or sent
+// in a burst: what a node owes or has saved stays the same number of bytes.
+//
+// returns  0; -EINVAL for shares out of bounds or a limit below the reservation; -ERANGE for a
+//          rate out of bounds; -ENOSPC when reservations would exceed 75 % of the link; -ENOENT
+//          for a VM or class that is not there. On failure nothing has changed.
+int qos_sched_set_class(struct qos_sched *s, uint32_t cls, const struct qos_class_params *p,
+			uint64_t now_ns);
+int qos_sched_set_vm(struct qos_sched *s, uint32_t vm_idx, const struct qos_node_params *p,
+		     uint64_t now_ns);
+int qos_sched_set_leaf(struct qos_sched *s, uint32_t vm_idx, uint32_t cls,
+		       const struct qos_node_params *p, uint64_t now_ns);
+
+// Add a VM at an index of the caller's choice, 1 share in all classes, no rates.
+// returns 0; -ERANGE; -EEXIST; -EBUSY while packets of a removed one at that index are queued
+int qos_sched_add_vm(struct qos_sched *s, uint32_t vm_idx, uint64_t now_ns);
+
+// Remove a VM: its reservations are free at once, new packets are refused, queued ones are still
+// served under its limits. returns 0; -ENOENT
+int qos_sched_remove_vm(struct qos_sched *s, uint32_t vm_idx, uint64_t now_ns);
+
+// May this packet pass without a queue? Yes when nothing is queued, the link is free, and no limit
+// applies; it is then paid for and the caller sends it now.
+bool qos_sched_idle_pass(struct qos_sched *s, const struct qos_pkt *p, uint64_t now_ns);
+
+// Queue a packet.
+// returns  0; the packet stays the caller's with -ENOENT (no such VM or class), -EMSGSIZE (length
+//          out of bounds), -ENOBUFS (bound in bytes) or -ETIME (bound in time)
+int qos_sched_enqueue(struct qos_sched *s, struct qos_pkt *p, uint64_t now_ns);
+
+// The next packet to send, or NULL: nothing queued, nothing due, or the link's rate used up.
+struct qos_pkt *qos_sched_dequeue(struct qos_sched *s, uint64_t now_ns);
+
+// A packet that CoDel dropped, or NULL. Call until NULL after dequeues.
+struct qos_pkt *qos_sched_take_dropped(struct qos_sched *s);
+
+// When dequeue may next yield a packet: not later than it would; UINT64_MAX when nothing is queued.
+uint64_t qos_sched_next_ns(const struct qos_sched *s);
+
+uint32_t qos_sched_queued(const struct qos_sched *s);
+
+// returns 0; -ENOENT with *out unchanged
+int qos_sched_leaf_stats(const struct qos_sched *s, uint32_t vm_idx, uint32_t cls,
+			 struct qos_leaf_stats *out);
+
+#endif

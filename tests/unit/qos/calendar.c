@@ -1,0 +1,145 @@
+#include "../unit.h"
+#include "calendar_priv.h"
+
+#define N 4000u
+
+static struct qos_cal_node nodes[N];
+static struct qos_cal cal;
+
+static uint64_t rng = 88172645463325252ull;
+
+static uint64_t any(void)
+{
+	rng ^= rng << 13;
+	rng ^= rng >> 7;
+	rng ^= rng << 17;
+	return rng;
+}
+
+static void reset(uint64_t cur)
+{
+	qos_cal_init(&cal);
+	cal.cur = cur;
+	for (uint32_t i = 0; i < N; i++)
+		nodes[i].slot = QOS_CAL_OUT;
+}
+
+// With few nodes per slot the order is exact, on all levels, and across the wrap of ticks.
+static void nodes_come_out_in_order_and_never_early(void **state)
+{
+	const uint64_t starts[] = { 0, 63, 4095, (1u << 30) - 5, ((uint64_t)1 << 52) - 100 };
+	static uint64_t due[N];
+
+	(void)state;
+	for (size_t round = 0; round < 1000; round++) {
+		size_t s = round % (sizeof(starts) / sizeof(starts[0]));
+		uint64_t last = 0, now = starts[s];
+		uint32_t left = QOS_CAL_MOVES;
+
+		reset(starts[s]);
+		for (uint32_t i = 0; i < left; i++) {
+			uint64_t delta = any() >> (35 + any() % 28);
+
+			due[i] = starts[s] + delta;
+			qos_cal_insert(&cal, nodes, i, (int64_t)delta);
+		}
+		while (left != 0) {
+			int64_t next = qos_cal_next(&cal);
+			uint32_t id = qos_cal_pop(&cal, nodes, (int64_t)(now - cal.cur));
+
+			if (id == QOS_NONE) {
+				// The next time is not later than the next node.
+				assert_true(next != INT64_MAX);
+				next = qos_cal_next(&cal);
+				assert_true(next > (int64_t)(now - cal.cur));
+				now = cal.cur + (uint64_t)next;
+				continue;
+			}
+			assert_true(due[id] <= now);
+			assert_true(due[id] >= last);
+			last = due[id];
+			left--;
+		}
+		assert_true(qos_cal_empty(&cal));
+		assert_true(qos_cal_next(&cal) == INT64_MAX);
+	}
+}
+
+static void equal_ticks_are_first_in_first_out(void **state)
+{
+	(void)state;
+	reset(1000);
+	for (uint32_t i = 0; i < 10; i++)
+		qos_cal_insert(&cal, nodes, i, 70000);
+	for (uint32_t i = 0; i < 10; i++)
+		assert_int_equal(qos_cal_pop(&cal, nodes, INT64_MAX), i);
+}
+
+static void what_is_removed_does_not_come_out(void **state)
+{
+	uint32_t n = 0, id;
+
+	(void)state;
+	reset(77);
+	for (uint32_t i = 0; i < N; i++)
+		qos_cal_insert(&cal, nodes, i, (int64_t)(any() % 100000));
+	for (uint32_t i = 0; i < N; i += 2)
+		qos_cal_remove(&cal, nodes, i);
+	qos_cal_remove(&cal, nodes, 0);
+	while ((id = qos_cal_pop(&cal, nodes, INT64_MAX)) != QOS_NONE) {
+		assert_int_equal(id % 2, 1);
+		n++;
+	}
+	assert_int_equal(n, N / 2);
+}
+
+// However many nodes stand in one slot, one pop moves only a few; none is lost, and all of them
+// come out before anything of a later slot of that level does.
+static void a_crowded_slot_is_moved_piece_by_piece(void **state)
+{
+	static bool seen[N];
+	uint32_t moved = 0;
+
+	(void)state;
+	reset(0);
+	for (uint32_t i = 0; i < N - 1; i++)
+		qos_cal_insert(&cal, nodes, i, 64 * 64 * 3 + (int64_t)(any() % 4096));
+	qos_cal_insert(&cal, nodes, N - 1, 64 * 64 * 5);
+	assert_true(qos_cal_pop(&cal, nodes, INT64_MAX) != QOS_NONE);
+	for (uint32_t i = 0; i < N; i++)
+		moved += nodes[i].slot != QOS_CAL_OUT && nodes[i].slot < 2 * 64;
+	assert_in_range(moved, 0, 3 * QOS_CAL_MOVES);
+	for (uint32_t i = 1; i < N; i++) {
+		uint32_t id = qos_cal_pop(&cal, nodes, INT64_MAX);
+
+		assert_true(id != QOS_NONE);
+		assert_false(seen[id]);
+		seen[id] = true;
+		assert_int_equal(id == N - 1, i == N - 1);
+	}
+	assert_true(qos_cal_empty(&cal));
+}
+
+static void the_past_is_due_at_once_and_the_far_future_is_clamped(void **state)
+{
+	(void)state;
+	reset(5000);
+	qos_cal_insert(&cal, nodes, 0, -400);
+	qos_cal_insert(&cal, nodes, 1, INT64_MAX);
+	assert_int_equal(qos_cal_pop(&cal, nodes, 0), 0);
+	assert_int_equal(qos_cal_pop(&cal, nodes, 1000000), QOS_NONE);
+	assert_int_equal(qos_cal_pop(&cal, nodes, QOS_CAL_RANGE_TICKS), 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nodes_come_out_in_order_and_never_early),
+		cmocka_unit_test(equal_ticks_are_first_in_first_out),
+		cmocka_unit_test(what_is_removed_does_not_come_out),
+		cmocka_unit_test(a_crowded_slot_is_moved_piece_by_piece),
+		cmocka_unit_test(the_past_is_due_at_once_and_the_far_future_is_clamped),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
