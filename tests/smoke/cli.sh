@@ -111,7 +111,6 @@ code 0 "$weir" -c 'configure; compare; discard; compare'
 out '^-  interface t1'
 code 0 "$weir" -c 'configure; del port t1; commit comment "t1 goes"; compare rollback 1'
 out '^-  interface t1 {'
-for _ in $(seq 50); do [ -e "/sys/class/net/${TAP}b" ] || break; sleep 0.1; done # the tap closes after the workers have let go of it
 code 0 "$weir" -c 'configure; rollback 1; show | compare; commit'
 out '^+  interface t1 {'
 code 0 "$weir" show port t1
