@@ -65,12 +65,27 @@ struct dp_port {
 	uint64_t retry_ns, stuck_ns;
 };
 
+// A VM's policy in a snapshot. Immutable; shared by snapshots until it changes.
+struct dp_vm_view {
+	uint16_t idx;	 // in the schedulers of uplinks and host ports; 0 = everybody else
+	uint64_t serial; // never used twice
+	struct dp_vm_params p;
+};
+
+// The classes in a snapshot.
+struct dp_qos_view {
+	uint64_t serial;
+	struct dp_qos_class classes[QOS_N_CLASSES];
+	uint8_t vlan_class[DP_VIDS]; // as in dp_act_qos_set
+};
+
 // A port in a snapshot: configuration and what was derived from it. Immutable; shared by snapshots
 // until it changes.
 struct dp_view {
 	struct dp_port *port;
-	uint64_t serial;     // never used twice
-	uint16_t mirror_idx; // DP_PORT_NONE = not mirrored
+	uint64_t serial;	     // never used twice
+	uint16_t mirror_idx;	     // DP_PORT_NONE = not mirrored
+	const struct dp_vm_view *vm; // NULL on uplinks and host ports
 	struct dp_port_params cfg;
 };
 
@@ -94,7 +109,8 @@ struct dp_snapshot {
 	uint32_t n_rxqs[DP_MAX_WORKERS];
 	struct dp_rxq *rxqs[DP_MAX_WORKERS];
 	const struct qos_portals *portals;
-	struct dp_tap *tap; // NULL = nobody looks
+	const struct dp_qos_view *qos; // never NULL
+	struct dp_tap *tap;	       // NULL = nobody looks
 	struct dp_view *views[DP_MAX_PORTS];
 	struct dp_flood flood[DP_VIDS];
 	uint16_t *arena; // port lists of flood[]

@@ -18,6 +18,9 @@ enum dp_act_kind {
 	DP_ACT_PORTAL_ADD,
 	DP_ACT_SERVER_ADD,
 	DP_ACT_L2_SET,
+	DP_ACT_QOS_SET, // all classes at once
+	DP_ACT_VM_SET,	// make or change a VM's policy; ports of VMs without one have defaults
+	DP_ACT_VM_DEL,	// back to defaults
 };
 
 struct dp_act {
@@ -47,6 +50,22 @@ struct dp_act_l2 {
 	struct dp_act h;
 	uint32_t ageing_s;  // 10..1000000
 	uint32_t mac_limit; // entries in the forwarding table
+};
+
+struct dp_act_qos_set {
+	struct dp_act h;
+	struct dp_qos_class classes[QOS_N_CLASSES];
+	uint8_t vlan_class[DP_VIDS]; // class + 1 of frames of the VLAN that no rule knows; 0 = none
+};
+
+struct dp_act_vm_set {
+	struct dp_act h;
+	struct dp_vm_params p;
+};
+
+struct dp_act_vm_del {
+	struct dp_act h;
+	char name[DP_VM_NAME];
 };
 
 struct dp_plan {

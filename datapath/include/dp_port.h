@@ -12,11 +12,15 @@
 
 #include "dp_port_driver.h"
 #include "qos_class.h"
+#include "qos_meter.h"
+#include "qos_sched.h"
 
 #define DP_MAX_PORTS 4096 // one that was removed counts until no worker can see it
 #define DP_MAX_WORKERS 8
 #define DP_VIDS 4096
 #define DP_GUEST_ADDRS 4 // addresses per family that a guest may use
+#define DP_VM_NAME 64
+#define DP_DSCP_KEEP 0xff
 
 enum dp_role {
 	DP_ROLE_GUEST,	// admit is on
@@ -45,14 +49,38 @@ enum dp_port_flag {
 	DP_PF_TRUST_DSCP = 1 << 7,
 	DP_PF_RESPONDER = 1 << 8,  // boot services answer on this port
 	DP_PF_MIRROR_DST = 1 << 9, // sends mirrored frames only, receives nothing
+	DP_PF_TRUST_PCP = 1 << 10,
+};
+
+// A class, on every link.
+struct dp_qos_class {
+	struct qos_class_params sched;
+	uint8_t pcp;  // in the tag of frames that an uplink sends, 0..7
+	uint8_t dscp; // set in IP packets that an uplink sends, 0..63; DP_DSCP_KEEP = untouched
+	uint8_t reserved[6];
+};
+
+// A VM's policy. Ports without a VM are VMs of their own (see dp_port_params.vm).
+struct dp_vm_params {
+	char name[DP_VM_NAME];
+	struct qos_node_params total; // on every link that the VM's traffic shares: uplinks, host
+	struct qos_node_params leaf[QOS_SCHED_CLASSES]; // the same by class (VM-class)
+	// What the VM may send and receive in all, on the wire; 0 = no limit. Sending over it, its
+	// ports are not polled; towards it, frames wait in its own queues.
+	uint64_t from_bits_per_s, to_bits_per_s;
+	uint32_t from_pps, to_pps;
+	struct qos_meter_params meter; // of each of its ports, on what it sends: red is dropped
 };
 
 struct dp_port_params {
 	char name[DP_NAME_MAX];
 	char driver[16];
 	char args[DP_ARGS_MAX];
-	char vm[64];		     // VM that owns the port; empty = none
+	// VM that owns the port; of a guest port without one control makes a name up, so that it
+	// has a policy of its own. Empty on uplinks and host ports.
+	char vm[DP_VM_NAME];
 	char mirror_to[DP_NAME_MAX]; // empty = not mirrored
+	uint64_t rate_bits_per_s;    // of the link, towards it; 0 = as fast as it takes frames
 	uint32_t mtu;
 	uint16_t n_queues;
 	uint8_t role;	       // enum dp_role

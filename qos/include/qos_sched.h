@@ -50,8 +50,9 @@
 #define QOS_WIRE_MAX_BYTES (1u << 18)
 
 enum qos_pkt_flags {
-	QOS_PKT_ECT = 1, // in: may be marked
-	QOS_PKT_CE = 2,	 // out: mark it
+	QOS_PKT_ECT = 1,    // in: may be marked
+	QOS_PKT_CE = 2,	    // out: mark it
+	QOS_PKT_YELLOW = 4, // in: refused before others, when its leaf is half full
 };
 
 struct qos_pkt {
@@ -61,7 +62,9 @@ struct qos_pkt {
 	uint32_t flow_hash;
 	uint16_t vm_idx;
 	uint8_t cls;
-	uint8_t flags; // enum qos_pkt_flags
+	uint8_t flags;	 // enum qos_pkt_flags
+	uint16_t n_bufs; // buffers that it holds, for qos_sched_set_buf_quota
+	uint16_t reserved;
 };
 static_assert(sizeof(struct qos_pkt) <= 32, "half a cache line beside the packet");
 
