@@ -13,6 +13,7 @@
 #include "dp_pkt.h"
 #include "dp_switch.h"
 #include "dp_tap.h"
+#include "dp_plan.h"
 #include "qos_bucket.h"
 
 #define DP_EVENTS 4096	 // learn events per worker
@@ -22,12 +23,15 @@
 #define DP_STUCK_NS 1000000000u // a link that takes nothing for so long loses its first frame
 #define DP_NAME_CHAINS 4096	// a power of two
 #define DP_RETRY_NS 20000	// a link that took too little is tried again after this time
+#define DP_READY 64		// frames a port may have for its driver; a FIFO, so kept short
+#define DP_MAX_VMS (DP_MAX_PORTS + 1)
+// A super-frame that would occupy a rated link for longer is cut into frames: 16 KiB at 10 Gbit/s.
+#define DP_SUPER_NS 13107
 
-struct dp_queue {
-	struct rte_mbuf **slots; // slots[len], ring
-	uint32_t head, n;
-	// Sums over the queue: what leaves whole is accounted for without a look at its frames.
-	uint32_t n_bufs;
+// Frames that wait for the driver, by class: what leaves whole is accounted for without a look at
+// its frames, which are the driver's by then.
+struct dp_sum {
+	uint32_t n_pkts;
 	uint64_t n_bytes;
 };
 
@@ -52,17 +56,31 @@ struct dp_port {
 	uint16_t idx;
 	uint8_t owner;	// worker of the tx side
 	uint32_t flags; // enum dp_driver_flag of the link
-	uint32_t queue_len;
+	uint32_t n_vms; // in its scheduler; 1 towards a guest, which is its own VM there
+	struct qos_sched *sched; // owner worker; statistics: any thread
+	void *sched_mem;
+	size_t sched_bytes;
 	struct dp_port_pw *pw; // pw[n_workers]
 	// main: w, worker: r, relaxed
 	_Atomic uint32_t macs_full; // learned MACs have reached the limit
 	uint64_t created_ns;	    // constant too; only looked at
 	// Owner worker only.
-	struct dp_queue q[QOS_N_CLASSES] __rte_cache_aligned;
-	_Atomic uint32_t queued; // owner: w, main: r, relaxed
-	uint32_t classes;	 // bit per class with frames
+	_Atomic uint32_t queued __rte_cache_aligned; // owner: w, main: r, relaxed
 	bool dirty;
-	uint64_t retry_ns, stuck_ns;
+	bool plain; // no rate, no limit: what finds no queue passes unseen by the scheduler
+	uint16_t ready_at, n_ready;
+	uint32_t ready_classes; // bit per class with frames in ready[]
+	uint64_t retry_ns, stuck_ns; // of the link: it took too little
+	uint64_t wait_ns;	     // of the scheduler: nothing is due before
+	// Frames that passed the scheduler and are the driver's next: ready[ready_at, n_ready).
+	struct rte_mbuf *ready[DP_READY];
+	struct dp_sum ready_sum[QOS_N_CLASSES];
+	// The policy that the scheduler has.
+	uint64_t followed_gen; // of the snapshot that was looked at last
+	uint64_t qos_seen;     // serials
+	uint64_t *vm_seen;     // [n_vms]
+	uint64_t rate_bits_per_s;
+	uint32_t vm_walk; // VMs before it have been looked at since followed_gen
 };
 
 // A VM's policy in a snapshot. Immutable; shared by snapshots until it changes.
@@ -110,6 +128,7 @@ struct dp_snapshot {
 	struct dp_rxq *rxqs[DP_MAX_WORKERS];
 	const struct qos_portals *portals;
 	const struct dp_qos_view *qos; // never NULL
+	struct dp_vm_view *vms[DP_MAX_VMS];
 	struct dp_tap *tap;	       // NULL = nobody looks
 	struct dp_view *views[DP_MAX_PORTS];
 	struct dp_flood flood[DP_VIDS];
@@ -170,6 +189,8 @@ struct dp_worker {
 	uint32_t n_dirty, idle_turns;
 	uint64_t next_sweep_ns; // when silent queues are looked at again, at the latest
 	bool punted;		// in this turn
+	uint32_t buf_quota;	// buffers that one VM may hold on one link
+	uint64_t next_quota_ns; // when it is looked at again
 	struct dp_dirty dirty[DP_MAX_PORTS];
 	uint64_t learn_sent[DP_LEARN_CACHE]; // keys told to main in this second
 	uint32_t learn_sent_s;
@@ -195,6 +216,10 @@ struct dp_switch {
 	uint32_t n_workers, n_drivers, next_gen, links_seen;
 	uint64_t next_serial, refreshed_ns;
 	struct qos_portals *portals;
+	struct dp_qos_view *qos;
+	struct dp_vm *vm_of[DP_MAX_VMS]; // names; index 0 is nobody's
+	uint16_t vm_first[DP_NAME_CHAINS];
+	uint16_t vm_next[DP_MAX_VMS];
 	const struct dp_link_driver *drivers[8];
 	struct dp_port *ports[DP_MAX_PORTS]; // also those that wait for workers to forget them
 	uint16_t name_first[DP_NAME_CHAINS]; // index + 1 of a port; 0 = end of the chain
@@ -329,8 +354,14 @@ void dp_drop_out(struct dp_worker *w, struct dp_port *p, struct rte_mbuf *m, enu
 
 // --- snapshot and reclaim
 
-int dp_snapshot_build(struct dp_switch *sw, struct dp_view *const views[DP_MAX_PORTS],
-		      const struct qos_portals *portals, struct dp_snapshot **out);
+struct dp_parts {
+	struct dp_view *views[DP_MAX_PORTS];
+	struct dp_vm_view *vms[DP_MAX_VMS];
+	struct qos_portals *portals;
+	struct dp_qos_view *qos;
+};
+
+int dp_snapshot_build(struct dp_switch *sw, const struct dp_parts *parts, struct dp_snapshot **out);
 void dp_snapshot_free(struct dp_snapshot *s);
 // Free obj with fn after a grace period.
 void dp_retire(struct dp_switch *sw, void (*fn)(struct dp_switch *sw, void *obj), void *obj);
@@ -348,6 +379,36 @@ int dp_port_find(const struct dp_switch *sw, struct dp_view *const views[DP_MAX_
 		 const char *name);
 void dp_port_sum(const struct dp_switch *sw, const struct dp_port *p, struct dp_port_totals *t);
 void dp_totals_add(struct dp_port_totals *sum, const struct dp_port_totals *t);
+
+// --- VMs (vms.c); main
+
+// Index of the VM of that name, made when there is none. returns it, or -ENOSPC, -ENOMEM
+int dp_vm_enter(struct dp_switch *sw, const char *name);
+void dp_vm_leave(struct dp_switch *sw, uint16_t idx);
+int dp_vm_find(const struct dp_switch *sw, const char *name);
+// A VM that has no policy: one share everywhere, nothing reserved or limited.
+void dp_vm_defaults(struct dp_vm_params *p, const char *name);
+void dp_qos_defaults(struct dp_qos_class classes[QOS_N_CLASSES]);
+int dp_vm_check(const struct dp_vm_params *p, struct weir_err *err);
+int dp_qos_check(const struct dp_act_qos_set *a, struct weir_err *err);
+
+// --- the scheduler of a port (queue.c)
+
+// Make it; nobody sees the port yet. returns 0 or -ENOMEM
+int dp_queue_create(struct dp_port *p, uint32_t n_vms, uint64_t now_ns);
+void dp_queue_destroy(struct dp_port *p);
+// Let the kernel find the memory that a VM's queues will use, so that no worker waits for it. main,
+// while the owner runs.
+void dp_queue_populate(const struct dp_port *p, uint16_t vm_idx);
+// Bring the scheduler up to this turn's snapshot: what costs little now, VMs step by step.
+void dp_queue_follow(struct dp_worker *w, struct dp_port *p);
+// Join the scheduler, or pass it where no queue stands. m is consumed.
+void dp_queue_push(struct dp_worker *w, struct dp_port *p, struct rte_mbuf *m);
+// Frames that are due move to ready[].
+void dp_queue_pull(struct dp_worker *w, struct dp_port *p);
+// Everything queued is dropped for that reason. thread: the owner, or main when no worker sees p
+void dp_queue_drop_all(struct dp_worker *w, struct dp_port *p, enum dp_drop reason);
+void dp_ready_add(struct dp_port *p, struct rte_mbuf *m, uint32_t cls, uint32_t size);
 
 uint32_t dp_worker_turn(struct dp_worker *w, uint64_t now_ns, uint32_t now_s);
 int dp_worker_main(void *arg);
