@@ -344,6 +344,30 @@ int dp_tso_cut(struct rte_mbuf *m, struct rte_mempool *pool, struct rte_mbuf **s
 #define DP_TSO_MIN                                                                                 \
 	64 // smallest segment; TCP's smallest sensible MSS is 88 (64 KiB make 745 of those)
 
+// --- marks in the IP header (mark.c)
+
+// RFC 3168 section 5.
+enum { DP_ECN_NOT_ECT, DP_ECN_ECT1, DP_ECN_ECT0, DP_ECN_CE };
+
+// The ECN field of the outermost IP header; DP_ECN_NOT_ECT of what is not IP.
+static inline uint8_t dp_ecn(const struct rte_mbuf *m)
+{
+	const struct dp_meta *meta = dp_meta_const(m);
+	uint8_t low = dp_data(m)[meta->p.l3_off + 1];
+
+	if ((meta->p.flags & DP_PF_IP4) != 0)
+		return low & 3;
+	return (meta->p.flags & DP_PF_IP6) != 0 ? low >> 4 & 3 : DP_ECN_NOT_ECT;
+}
+
+// Say that the packet met congestion.
+//
+// m        a frame of ours whose metadata describes it as it is now (tags pushed or not)
+// returns  true when it says so now; false when its sender does not understand ECN, m unchanged
+bool dp_mark_ce(struct rte_mbuf *m);
+// Give an IP packet this DSCP, 0..63; ECN stays. What is not IP stays as it is.
+void dp_mark_dscp(struct rte_mbuf *m, uint8_t dscp);
+
 // --- drops: the only functions that free for a reason
 
 void dp_drop_in(struct dp_worker *w, struct rte_mbuf *m, enum dp_drop reason, enum dp_stage stage);

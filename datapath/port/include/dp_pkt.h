@@ -25,6 +25,8 @@ enum dp_meta_flag {
 	DP_MF_PUNT = 1 << 4,	// for the boot responder
 	DP_MF_LIMITED = 1 << 5, // with DP_MF_PUNT: counts against the port's request rate
 	DP_MF_TAPPED = 1 << 6,	// a capture or trace has seen it on its way out
+	DP_MF_YELLOW = 1 << 7,	// over its port's committed rate, or said so by a trusted tag: goes
+				// first where a queue is full, and leaves by uplinks with DEI set
 };
 
 struct dp_meta {
