@@ -5,6 +5,7 @@
 // owner, when a turn sees a new snapshot: classes and rates at once, VMs when a frame of theirs
 // comes, or step by step while frames stand.
 #include <errno.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include <rte_malloc.h>
@@ -30,16 +31,19 @@ int dp_queue_create(struct dp_port *p, uint32_t n_vms, uint64_t now_ns)
 						 .n_flows = n_vms == 1 ? GUEST_FLOWS : VM_FLOWS,
 						 .late_ns = LATE_NS };
 	size_t size = page_up(qos_sched_size(&params));
-	void *mem = mmap(NULL, size, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-	if (mem == MAP_FAILED)
+	p->sched_mem = n_vms == 1 ? rte_zmalloc("sched", size, RTE_CACHE_LINE_SIZE)
+				  : mmap(NULL, size, PROT_READ | PROT_WRITE,
+					 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (p->sched_mem == MAP_FAILED)
+		p->sched_mem = NULL;
+	if (p->sched_mem == NULL)
 		return -ENOMEM;
-	p->sched_mem = mem;
 	p->sched_bytes = size;
 	p->n_vms = n_vms;
+	p->pull = DP_BURST;
 	p->vm_seen = rte_zmalloc("vm_seen", n_vms * sizeof(p->vm_seen[0]), 0);
-	if (p->vm_seen == NULL || qos_sched_init(mem, &params, now_ns, &p->sched) < 0)
+	if (p->vm_seen == NULL || qos_sched_init(p->sched_mem, &params, now_ns, &p->sched) < 0)
 		return -ENOMEM;
 	// Control has admitted the whole of the policy; here it comes in pieces.
 	qos_sched_set_admission(p->sched, false);
@@ -49,7 +53,9 @@ int dp_queue_create(struct dp_port *p, uint32_t n_vms, uint64_t now_ns)
 
 void dp_queue_destroy(struct dp_port *p)
 {
-	if (p->sched_mem != NULL)
+	if (p->n_vms == 1)
+		rte_free(p->sched_mem);
+	else if (p->sched_mem != NULL)
 		munmap(p->sched_mem, p->sched_bytes);
 	rte_free(p->vm_seen);
 }
@@ -199,8 +205,9 @@ void dp_ready_add(struct dp_port *p, struct rte_mbuf *m, uint32_t cls, uint32_t 
 
 static enum dp_drop refusal(int rc)
 {
-	return rc == -ETIME ? DP_DROP_queue_late : rc == -EDQUOT ? DP_DROP_vm_quota
-								 : DP_DROP_queue_full;
+	return rc == -ETIME    ? DP_DROP_queue_late
+	       : rc == -EDQUOT ? DP_DROP_vm_quota
+			       : DP_DROP_queue_full;
 }
 
 static void count_refused(struct dp_worker *w, struct dp_port *p, struct rte_mbuf *m, int rc)
@@ -226,8 +233,8 @@ void dp_queue_push(struct dp_worker *w, struct dp_port *p, struct rte_mbuf *m)
 		return;
 	}
 	q->flow_hash = flow_hash(m, meta);
-	if (dp_ecn(m) != 0)
-		q->flags = QOS_PKT_ECT;
+	q->flags = (uint8_t)((dp_ecn(m) != DP_ECN_NOT_ECT ? QOS_PKT_ECT : 0) |
+			     ((meta->flags & DP_MF_YELLOW) != 0 ? QOS_PKT_YELLOW : 0));
 	qos_sched_set_buf_quota(p->sched, w->buf_quota);
 	rc = qos_sched_enqueue(p->sched, q, w->now_ns);
 	if (rc < 0)
@@ -248,7 +255,7 @@ static void drop_codel(struct dp_worker *w, struct dp_port *p)
 void dp_queue_pull(struct dp_worker *w, struct dp_port *p)
 {
 	struct qos_pkt *q[DP_BURST];
-	uint32_t n = qos_sched_dequeue_burst(p->sched, q, DP_BURST, w->now_ns);
+	uint32_t n = qos_sched_dequeue_burst(p->sched, q, p->pull, w->now_ns);
 
 	for (uint32_t i = 0; i < n; i++)
 		rte_prefetch0(dp_mbuf_of(q[i]));
@@ -264,18 +271,55 @@ void dp_queue_pull(struct dp_worker *w, struct dp_port *p)
 		p->wait_ns = qos_sched_next_ns(p->sched);
 }
 
-void dp_queue_drop_all(struct dp_worker *w, struct dp_port *p, enum dp_drop reason)
+// The next of all frames that the port holds, whatever holds them back.
+static struct rte_mbuf *take_any(struct dp_port *p)
 {
 	struct qos_pkt *q;
 
-	for (uint32_t i = p->ready_at; i < p->n_ready; i++)
-		dp_drop_out(w, p, p->ready[i], reason, DP_STAGE_tx);
+	if (p->ready_at < p->n_ready)
+		return p->ready[p->ready_at++];
+	q = qos_sched_take_dropped(p->sched);
+	return q == NULL ? NULL : dp_mbuf_of(q);
+}
+
+static void emptied(struct dp_port *p)
+{
 	p->ready_at = p->n_ready = 0;
 	p->ready_classes = 0;
 	memset(p->ready_sum, 0, sizeof(p->ready_sum));
-	drop_codel(w, p);
-	qos_sched_flush(p->sched);
-	while ((q = qos_sched_take_dropped(p->sched)) != NULL)
-		dp_drop_out(w, p, dp_mbuf_of(q), reason, DP_STAGE_tx);
 	atomic_store_explicit(&p->queued, 0, memory_order_relaxed);
+}
+
+void dp_queue_drop_all(struct dp_worker *w, struct dp_port *p, enum dp_drop reason)
+{
+	struct rte_mbuf *m;
+
+	qos_sched_flush(p->sched);
+	while ((m = take_any(p)) != NULL)
+		dp_drop_out(w, p, m, reason, DP_STAGE_tx);
+	emptied(p);
+}
+
+// The link is waited for, so that push does not let them pass again.
+void dp_queue_back(struct dp_worker *w, struct dp_port *p)
+{
+	struct rte_mbuf *m[DP_READY];
+	uint32_t n = p->n_ready;
+
+	memcpy(m, p->ready, n * sizeof(m[0]));
+	emptied(p);
+	for (uint32_t i = 0; i < n; i++)
+		dp_queue_push(w, p, m[i]);
+}
+
+uint32_t dp_queue_free_all(struct dp_port *p)
+{
+	struct rte_mbuf *m;
+	uint32_t n = 0;
+
+	qos_sched_flush(p->sched);
+	for (; (m = take_any(p)) != NULL; n++)
+		rte_pktmbuf_free(m);
+	emptied(p);
+	return n;
 }

@@ -16,7 +16,9 @@ enum {
 	IDLE_TURNS = 2000, // empty turns before the first nap
 	FIRST_NAP_US = 5,
 	HANDOVER_BURST = 64,
-	PUNT_PPS = 50, // boot requests per port: DHCP and ARP for the service address
+	QUOTA_NS = 1000000,
+	QUOTA_PART = 4, // of the free buffers
+	PUNT_PPS = 50,	// boot requests per port: DHCP and ARP for the service address
 	PUNT_BURST = 100,
 	TRANSFER_PPS = 100000, // TFTP acknowledgements per port: iPXE alone sends 40,000/s
 	TRANSFER_BURST =
@@ -96,6 +98,7 @@ static uint16_t receive(struct dp_worker *w, const struct dp_rxq *rxq, struct dp
 	struct dp_port_pw *pw = dp_pw(w, rxq->view->port);
 	uint16_t n = p->drv->rx_burst(p->link, rxq->q, b->pkts, DP_BURST);
 	const struct rte_mbuf *head = NULL; // of a run that may grow
+	uint16_t vm_idx = rxq->view->vm == NULL ? 0 : rxq->view->vm->idx;
 	bool tapped = w->snap->tap != NULL;
 	uint64_t n_bytes = 0;
 
@@ -115,6 +118,7 @@ static uint16_t receive(struct dp_worker *w, const struct dp_rxq *rxq, struct dp
 		}
 		meta->in_port = p->idx;
 		meta->in_queue = rxq->q;
+		meta->vm_idx = vm_idx;
 		meta->vid = 0;
 		meta->pcp = 0;
 		dp_parse(dp_data(m), rte_pktmbuf_data_len(m), size, &meta->p);
@@ -303,6 +307,18 @@ static uint32_t poll_queues(struct dp_worker *w)
 	return n_rx;
 }
 
+// One VM's frames may hold on one link a part of what buffers are free, so that the last ones are
+// never one VM's.
+static void quota_set(struct dp_worker *w)
+{
+	// Without those in caches: to count them would take a look into every thread's.
+	uint32_t n_free = rte_mempool_get_ops(w->pool->ops_index)->get_count(w->pool);
+	uint32_t most = w->sw->params.queue_len;
+
+	w->buf_quota = RTE_MAX(RTE_MIN(n_free / QUOTA_PART, most), (uint32_t)DP_BURST);
+	w->next_quota_ns = w->now_ns + QUOTA_NS;
+}
+
 uint32_t dp_worker_turn(struct dp_worker *w, uint64_t now_ns, uint32_t now_s)
 {
 	uint32_t n_rx, n_other;
@@ -315,6 +331,8 @@ uint32_t dp_worker_turn(struct dp_worker *w, uint64_t now_ns, uint32_t now_s)
 		w->seen_gen = w->snap->gen;
 		w->next_sweep_ns = 0; // its queues have not been heard yet
 	}
+	if (now_ns >= w->next_quota_ns)
+		quota_set(w);
 	n_other = take_injects(w);
 	if (w->sw->n_workers > 1)
 		n_other += take_handover(w);
