@@ -264,6 +264,24 @@ static int pins_check(const struct dp_prepared *pr, struct weir_err *err)
 	return 0;
 }
 
+// Memory of what is new, before a worker needs it: of new VMs on all shared links, and of all VMs
+// on new ones.
+static void queues_populate(const struct dp_switch *sw, const struct dp_prepared *pr)
+{
+	const struct dp_snapshot *now = dp_root(sw);
+
+	for (uint32_t i = 0; i < DP_MAX_PORTS; i++) {
+		const struct dp_view *v = pr->next.views[i];
+
+		if (v == NULL || v->port->n_vms == 1)
+			continue;
+		for (uint16_t k = 1; k < DP_MAX_VMS; k++) {
+			if (pr->next.vms[k] != NULL && (now->vms[k] == NULL || pr->fresh_port[i]))
+				dp_queue_populate(v->port, k);
+		}
+	}
+}
+
 static int prepare(struct dp_switch *sw, const struct dp_plan *plan, struct dp_prepared **out,
 		   struct weir_err *err)
 {
@@ -295,6 +313,8 @@ static int prepare(struct dp_switch *sw, const struct dp_plan *plan, struct dp_p
 		dp_switch_abort(sw, pr);
 		return rc;
 	}
+	if (!sw->rehearses)
+		queues_populate(sw, pr);
 	*out = pr;
 	return 0;
 }

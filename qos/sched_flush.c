@@ -24,7 +24,7 @@ static void leaf_flush(struct qos_sched *s, uint32_t li)
 
 void qos_sched_flush(struct qos_sched *s)
 {
-	for (uint32_t i = 0; i < s->n_vms && s->n_pkts != 0; i++) {
+	for (uint32_t i = 0; i < s->front.n_vms && s->front.n_pkts != 0; i++) {
 		struct vm *v = &s->vms[i];
 
 		if (v->n_pkts == 0)
@@ -32,9 +32,8 @@ void qos_sched_flush(struct qos_sched *s)
 		qos_sched_vm_out(s, i);
 		for (uint32_t m = v->backlog; m != 0; m &= m - 1)
 			leaf_flush(s, i * QOS_SCHED_CLASSES + (uint32_t)__builtin_ctz(m));
-		s->n_pkts -= v->n_pkts;
+		s->front.n_pkts -= v->n_pkts;
 		v->n_pkts = 0;
 		v->backlog = 0;
-		v->draining = false;
 	}
 }
