@@ -7,8 +7,6 @@
 
 #include "config_priv.h"
 
-#define RESERVABLE_PERCENT 75u // qos_sched.h has the same
-
 // Whose policy it is: a VM's, or a guest port's.
 struct who {
 	const struct cfg_policy *p;
@@ -237,7 +235,7 @@ static int admission_check(const struct cfg *c, const struct reserved *r, struct
 		return 0;
 	if (link == NULL)
 		return nothing_rated(c, r, err);
-	most = link->rate / 100 * RESERVABLE_PERCENT;
+	most = link->rate / 100 * CFG_RESERVABLE_PERCENT;
 	if (sum <= most)
 		return 0;
 	snprintf(path, sizeof(path),
@@ -247,7 +245,7 @@ static int admission_check(const struct cfg *c, const struct reserved *r, struct
 	return cfg_refuse(err, path, number,
 			  "%s are reserved, %u %% of the slowest link are %s; classes and what VMs "
 			  "have in them take %s, VMs besides %s%s%s",
-			  text(sum).s, RESERVABLE_PERCENT, text(most).s, text(r->classes).s,
+			  text(sum).s, CFG_RESERVABLE_PERCENT, text(most).s, text(r->classes).s,
 			  text(r->vms).s, r->most > 0 ? "; the most is that of " : "",
 			  r->most > 0 ? r->who.path : "");
 }

@@ -184,6 +184,7 @@ static int qos_set(const struct cfg_qos *q, struct dp_plan *plan)
 	struct dp_act_qos_set s = { .h = { DP_ACT_QOS_SET, sizeof(s) } };
 
 	static_assert(QOS_N_CLASSES == CFG_CLASSES && DP_VIDS == CFG_VIDS, "the same classes");
+	static_assert(QOS_SCHED_RESERVABLE_PERCENT == CFG_RESERVABLE_PERCENT, "the same bound");
 	for (uint32_t i = 0; i < QOS_N_CLASSES; i++)
 		class_params(&q->cls[i], &s.classes[i]);
 	memcpy(s.vlan_class, q->vlan_class, sizeof(s.vlan_class));

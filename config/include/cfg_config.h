@@ -24,6 +24,7 @@
 #define CFG_CLASS_NAME 16
 #define CFG_VIDS 4096
 #define CFG_DSCP_KEEP 0xff
+#define CFG_RESERVABLE_PERCENT 75u // of the slowest rated link
 
 struct cfg_error {
 	char path[256];	 // data path, "/weir-vm:vms/vm[name='web1']/nic[id='0']/mac"; empty = the
