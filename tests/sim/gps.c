@@ -28,6 +28,7 @@ struct plan {
 	uint64_t seed;
 	uint32_t n_burst; // packets offered to a source at most, mean half
 	uint64_t reservation, limit;
+	double drift;	 // part of what a source has been served that it may differ by in time
 	bool late_loops; // the loop is away for 1 to 20 ms, and the clock steps back
 };
 
@@ -143,9 +144,11 @@ static double differ(const struct plan *plan, uint64_t *n_events)
 			go_away(&sim, &t, params.late_ns);
 		sim_run(&sim, sim.now_ns + STEP_NS);
 		flow_on(&t, STEP_NS);
-		for (uint32_t j = 0; j < N; j++)
-			worst = fmax(worst,
-				     fabs((double)sim.srcs[j].sent_bytes - t.q[j].served) / WIRE);
+		for (uint32_t j = 0; j < N; j++) {
+			double off = fabs((double)sim.srcs[j].sent_bytes - t.q[j].served);
+
+			worst = fmax(worst, (off - plan->drift * t.q[j].served) / WIRE);
+		}
 	}
 	*n_events += sim.n_events;
 	sim_fini(&sim);
@@ -175,18 +178,20 @@ static void e15_service_stays_near_the_fluid(void **state)
 }
 
 // The fluid has no debts (4 packets for each rival to make up for), so with reservations the two
-// drift further: measured 28.5 packets. With debts of 256 KB it was 170.
+// drift further: measured 28 packets. With debts of 256 KB it was 170. And it has no memory: where
+// a share is now above, now below the reservation, it gives the greater at every instant, the
+// scheduler the greater of somewhat longer means, 1.3 % less in the worst of 60 seeds.
 static void e15_with_reservations_too(void **state)
 {
 	(void)state;
-	compare((struct plan){ .reservation = SIM_G }, 40);
+	compare((struct plan){ .reservation = SIM_G, .drift = 0.02 }, 20);
 }
 
-// Limits have bursts here as there: measured 7.2.
+// Limits have bursts here as there: measured 7.2; and the drift that E4 allows a limit in a second.
 static void e15_with_limits_and_their_bursts(void **state)
 {
 	(void)state;
-	compare((struct plan){ .limit = SIM_G / 4 }, 15);
+	compare((struct plan){ .limit = SIM_G / 4, .drift = 0.0025 }, 15);
 }
 
 // Measured 7.5, 9.3 and 13.2, of which 6.5 are what the link may catch up at once.
@@ -194,8 +199,12 @@ static void e15_with_late_loops_and_a_clock_that_steps_back(void **state)
 {
 	(void)state;
 	compare((struct plan){ .late_loops = true }, 15);
-	compare((struct plan){ .limit = SIM_G / 4, .late_loops = true }, 20);
-	compare((struct plan){ .limit = SIM_G / 4, .reservation = SIM_G, .late_loops = true }, 40);
+	compare((struct plan){ .limit = SIM_G / 4, .drift = 0.0025, .late_loops = true }, 20);
+	compare((struct plan){ .limit = SIM_G / 4,
+			       .reservation = SIM_G,
+			       .drift = 0.02,
+			       .late_loops = true },
+		20);
 }
 
 int main(int argc, char **argv)
