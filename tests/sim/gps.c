@@ -191,7 +191,7 @@ static void e15_with_reservations_too(void **state)
 static void e15_with_limits_and_their_bursts(void **state)
 {
 	(void)state;
-	compare((struct plan){ .limit = SIM_G / 4, .drift = 0.0025 }, 15);
+	compare((struct plan){ .limit = SIM_G / 4, .drift = 0.0025 }, 25);
 }
 
 // Measured 7.5, 9.3 and 13.2, of which 6.5 are what the link may catch up at once.

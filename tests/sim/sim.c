@@ -108,6 +108,7 @@ void sim_offer(struct sim *sim, uint32_t src)
 				 .flow_hash = flow,
 				 .vm_idx = r->vm_idx,
 				 .cls = r->cls,
+				 .n_bufs = 1,
 				 .flags = r->ect ? QOS_PKT_ECT : 0 };
 	p->src = src;
 	p->flow = flow;
@@ -175,34 +176,50 @@ static bool nic_has_room(const struct sim *sim)
 	return ns * (double)sim->nic.rate_bits_per_s / 8e9 + 1538 <= sim->nic.max_bytes;
 }
 
-static bool serve(struct sim *sim)
+struct sim_pkt *sim_take(struct sim *sim)
 {
-	struct sim_pkt *p, *d;
+	struct sim_pkt *p = (struct sim_pkt *)qos_sched_dequeue(sim->s, sim->now_ns), *d;
 
-	if (!nic_has_room(sim))
-		return false;
-	p = (struct sim_pkt *)qos_sched_dequeue(sim->s, sim->now_ns);
 	while ((d = (struct sim_pkt *)qos_sched_take_dropped(sim->s)) != NULL) {
 		sim->srcs[d->src].dropped_bytes += d->q.wire_bytes;
 		sim->srcs[d->src].n_dropped++;
+		if (sim->dropped != NULL)
+			sim->dropped(sim, d);
 		give_back(sim, d);
 		if (sim->srcs[d->src].depth != 0)
 			sim_offer(sim, d->src);
 	}
-	if (p == NULL)
-		return false;
-	transmit(sim, p);
+	if (p != NULL) {
+		sim->n_out--;
+		sim->n_taken++;
+	}
+	return p;
+}
+
+void sim_left(struct sim *sim, struct sim_pkt *p)
+{
 	account(sim, p);
 	if (sim->sent != NULL)
 		sim->sent(sim, p);
+	sim->n_taken--;
+	sim->n_out++;
 	give_back(sim, p);
 	if (sim->srcs[p->src].depth != 0)
 		sim_offer(sim, p->src);
+}
+
+static bool serve(struct sim *sim)
+{
+	struct sim_pkt *p = nic_has_room(sim) ? sim_take(sim) : NULL;
+
+	if (p == NULL)
+		return false;
+	transmit(sim, p);
+	sim_left(sim, p);
 	return true;
 }
 
-// Offer what is due. returns when the next timed packet comes
-static uint64_t arrivals(struct sim *sim)
+uint64_t sim_arrivals(struct sim *sim)
 {
 	uint64_t next_ns = UINT64_MAX;
 
@@ -229,7 +246,7 @@ static uint64_t arrivals(struct sim *sim)
 static void run_turns(struct sim *sim, uint64_t until_ns)
 {
 	while (sim->now_ns < until_ns) {
-		(void)arrivals(sim);
+		(void)sim_arrivals(sim);
 		while (serve(sim))
 			;
 		sim->now_ns += sim->turn_ns;
@@ -241,13 +258,13 @@ static void run_turns(struct sim *sim, uint64_t until_ns)
 
 static void run_events(struct sim *sim, uint64_t until_ns)
 {
-	uint64_t arrival_ns = arrivals(sim);
+	uint64_t arrival_ns = sim_arrivals(sim);
 
 	while (sim->now_ns < until_ns) {
 		uint64_t next_ns;
 
 		if (arrival_ns <= sim->now_ns)
-			arrival_ns = arrivals(sim);
+			arrival_ns = sim_arrivals(sim);
 		if (serve(sim))
 			continue;
 		next_ns = qos_sched_next_ns(sim->s);

@@ -59,9 +59,11 @@ struct sim {
 	uint32_t n_srcs;
 	struct sim_pkt *pool, *free;
 	uint32_t n_pool, n_out; // n_out: with the scheduler
+	uint32_t n_taken;	// dequeued, not left yet
 	uint64_t n_events;	// packets offered and sent
 	uint64_t bytes_out;
-	void (*sent)(struct sim *sim, struct sim_pkt *p); // may be NULL
+	void (*sent)(struct sim *sim, struct sim_pkt *p);    // may be NULL
+	void (*dropped)(struct sim *sim, struct sim_pkt *p); // by CoDel; may be NULL
 	void *user;
 };
 
@@ -78,6 +80,12 @@ void sim_run(struct sim *sim, uint64_t until_ns);
 
 // Offer one packet of a source now.
 void sim_offer(struct sim *sim, uint32_t src);
+
+// For those who drive a scheduler themselves: offer what is due (returns when the next timed packet
+// comes); take the next packet; say at p->out_ns that it has left.
+uint64_t sim_arrivals(struct sim *sim);
+struct sim_pkt *sim_take(struct sim *sim);
+void sim_left(struct sim *sim, struct sim_pkt *p);
 
 void sim_windows_reset(struct sim *sim);
 
