@@ -139,6 +139,18 @@ static int rxq_lists(const struct dp_switch *sw, struct dp_snapshot *s)
 	return 0;
 }
 
+static const struct dp_qos_view no_policy = {
+	.classes = {
+		[QOS_CLASS_CONTROL] = { .pcp = 6, .dscp = DP_DSCP_KEEP },
+		[QOS_CLASS_BOOT] = { .pcp = 4, .dscp = DP_DSCP_KEEP },
+		[QOS_CLASS_STORAGE] = { .pcp = 4, .dscp = DP_DSCP_KEEP },
+		[QOS_CLASS_LATENCY] = { .pcp = 5, .dscp = DP_DSCP_KEEP },
+		[QOS_CLASS_INTERACTIVE] = { .pcp = 2, .dscp = DP_DSCP_KEEP },
+		[QOS_CLASS_BULK] = { .pcp = 0, .dscp = DP_DSCP_KEEP },
+		[QOS_CLASS_SCAVENGER] = { .pcp = 1, .dscp = DP_DSCP_KEEP },
+	},
+};
+
 int dp_snapshot_build(struct dp_switch *sw, struct dp_view *const views[DP_MAX_PORTS],
 		      const struct qos_portals *portals, struct dp_snapshot **out)
 {
@@ -151,6 +163,7 @@ int dp_snapshot_build(struct dp_switch *sw, struct dp_view *const views[DP_MAX_P
 		return -ENOMEM;
 	s->tap = old == NULL ? NULL : old->tap;
 	s->portals = portals;
+	s->qos = &no_policy;
 	memcpy(s->views, views, sizeof(s->views));
 	for (uint32_t i = 0; i < DP_MAX_PORTS; i++)
 		s->n_ports += s->views[i] != NULL;
