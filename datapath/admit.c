@@ -174,4 +174,6 @@ void dp_admit_burst(struct dp_worker *w, struct dp_batch *b)
 			b->runs[n_ok++] = b->runs[i];
 	}
 	b->n_runs = n_ok;
+	if (unlikely(dp_pw(w, b->v->port)->metered))
+		dp_meter_burst(w, b);
 }
