@@ -132,7 +132,7 @@ static int rxq_lists(const struct dp_switch *sw, struct dp_snapshot *s)
 			s->rxqs[id][s->n_rxqs[id]++] = (struct dp_rxq){
 				.view = s->views[i],
 				.q = q,
-				.n_share = (uint16_t)RTE_MIN(n_rxq[i], sw->n_workers),
+				.n_share = (uint8_t)RTE_MIN(n_rxq[i], sw->n_workers),
 			};
 		}
 	}
@@ -162,6 +162,7 @@ int dp_snapshot_build(struct dp_switch *sw, const struct dp_parts *parts, struct
 		dp_snapshot_free(s);
 		return rc;
 	}
+	dp_limit_share(s, sw->n_workers);
 	*out = s;
 	return 0;
 }

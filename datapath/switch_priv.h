@@ -15,6 +15,7 @@
 #include "dp_tap.h"
 #include "dp_plan.h"
 #include "qos_bucket.h"
+#include "qos_rate.h"
 
 #define DP_EVENTS 4096	 // learn events per worker
 #define DP_PUNTS 256	 // frames per worker towards the responder, and back
@@ -35,15 +36,30 @@ struct dp_sum {
 	uint64_t n_bytes;
 };
 
+// What a VM may still send by the queues of one worker, over all its ports (limit.c).
+struct dp_limit {
+	uint64_t hold_ns; // not polled before
+	struct qos_rate bits, pkts;
+	uint64_t serial;   // of the VM's policy that the rates are made of; 0 = none yet
+	uint64_t whose;	   // VM, by its name
+	uint32_t share;	   // of how many workers
+	uint32_t pkts_max; // asked for at once
+};
+
 // State of a port that one worker owns alone.
 struct dp_port_pw {
+	struct dp_limit *limit; // NULL = the VM may send as much as it can
+	uint64_t held_ns;	// since when it is held back; 0 = it is not
+	bool metered;		// `meter` has a mode
 	uint64_t c[DP_N_PC];
 	uint64_t drop_in[DP_N_DROPS];
 	uint64_t drop_out[DP_N_DROPS];
 	struct dp_class_count cls[QOS_N_CLASSES];
 	uint64_t rated_for;   // serial of the view whose rates the buckets have
-	uint32_t rated_share; // and for how many workers
+	uint64_t rated_vm;    // serial of its VM's policy, 0 = none
+	uint32_t rated_share; // and for how many workers, of the port and of the VM
 	struct qos_bucket broadcast, unknown, control, punt, transfer;
+	struct qos_meter meter;
 } __rte_cache_aligned;
 
 // A port's life from create to destroy; snapshots come and go around it.
@@ -112,7 +128,8 @@ struct dp_view {
 struct dp_rxq {
 	const struct dp_view *view;
 	uint16_t q;
-	uint16_t n_share; // workers that poll queues of this port; rates are split among them
+	uint8_t n_share;  // workers that poll queues of this port; rates are split among them
+	uint8_t vm_share; // workers that poll queues of its VM (dp_limit_share); 0 as 1
 	// Worker only, kept here so that the loop over many silent queues touches nothing else:
 	uint32_t heard_us; // when it last had a frame
 };
@@ -166,6 +183,7 @@ struct dp_batch {
 	struct rte_mbuf *pkts[DP_BURST];
 	struct dp_run runs[DP_BURST];
 	uint32_t n_runs;
+	uint32_t n_gone, gone_bytes; // received, and not in runs[]; bytes on the wire
 };
 
 struct dp_worker {
@@ -190,6 +208,7 @@ struct dp_worker {
 	uint64_t seen_gen; // of the snapshot of the last turn
 	uint32_t n_dirty, idle_turns;
 	uint64_t next_sweep_ns; // when silent queues are looked at again, at the latest
+	uint64_t release_ns;	// when the first of those held back in this turn may be polled
 	bool punted;		// in this turn
 	uint32_t buf_quota;	// buffers that one VM may hold on one link
 	uint64_t next_quota_ns; // when it is looked at again
@@ -197,6 +216,7 @@ struct dp_worker {
 	uint64_t learn_sent[DP_LEARN_CACHE]; // keys told to main in this second
 	uint32_t learn_sent_s;
 	struct dp_punt scratch;
+	struct dp_limit limits[DP_MAX_VMS]; // by VM
 } __rte_cache_aligned;
 
 struct dp_retired; // reclaim.c
@@ -388,6 +408,48 @@ static inline uint8_t dp_ecn(const struct rte_mbuf *m)
 bool dp_mark_ce(struct rte_mbuf *m);
 // Give an IP packet this DSCP, 0..63; ECN stays. What is not IP stays as it is.
 void dp_mark_dscp(struct rte_mbuf *m, uint8_t dscp);
+
+// --- what a VM may send (limit.c)
+
+// How many workers poll queues of each VM: fills in vm_share of s's queues. main
+void dp_limit_share(struct dp_snapshot *s, uint32_t n_workers);
+// Buckets, meter and limit of the port at this worker follow the queue's view; what was earned or
+// is owed stays.
+void dp_rates_follow(struct dp_worker *w, const struct dp_rxq *rxq);
+// A queue of a limited VM. returns true when it must not be polled now
+bool dp_limit_holds(struct dp_worker *w, const struct dp_rxq *rxq);
+// The VM pays for what was received.
+void dp_limit_charge(struct dp_worker *w, const struct dp_batch *b);
+// The port's meter looks at each frame of the batch: red ones are dropped, yellow ones flagged.
+void dp_meter_burst(struct dp_worker *w, struct dp_batch *b);
+uint32_t dp_super_wire_bytes(const struct rte_mbuf *m);
+
+static inline uint64_t dp_vm_serial(const struct dp_view *v)
+{
+	return v->vm == NULL ? 0 : v->vm->serial;
+}
+
+static inline uint32_t dp_shares(const struct dp_rxq *rxq)
+{
+	return rxq->n_share | (uint32_t)rxq->vm_share << 8;
+}
+
+// Has the configuration changed since this worker's rates of the port were set?
+static inline bool dp_rates_are_stale(struct dp_worker *w, const struct dp_rxq *rxq)
+{
+	const struct dp_port_pw *pw = dp_pw(w, rxq->view->port);
+
+	return pw->rated_for != rxq->view->serial || pw->rated_share != dp_shares(rxq) ||
+	       pw->rated_vm != dp_vm_serial(rxq->view);
+}
+
+// What a frame that was received, and is admitted or not, will occupy on the wire.
+static inline uint32_t dp_rx_wire_bytes(const struct rte_mbuf *m)
+{
+	if (likely((dp_meta_const(m)->flags & DP_MF_TSO) == 0))
+		return qos_wire_bytes(rte_pktmbuf_pkt_len(m), 1, 0);
+	return dp_super_wire_bytes(m);
+}
 
 // --- drops: the only functions that free for a reason
 

@@ -5,8 +5,8 @@
 #include <assert.h>
 
 #include "calendar_priv.h"
+#include "qos_rate.h"
 #include "qos_sched.h"
-#include "rate_priv.h"
 
 // Virtual time: bytes per weight, 16 fractional bits. Weight is at most 100 * 100. It may wrap:
 // only differences are compared. One calendar tick is 2^18 of it, 4 bytes per weight: within a tick

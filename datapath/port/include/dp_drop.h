@@ -34,6 +34,7 @@
 	X(guard_ra, "router advertisement or redirect from a guest")                               \
 	X(dhcp_not_own,                                                                            \
 	  "DHCP request whose client address is not the guest's MAC, or that claims a relay")      \
+	X(meter_red, "over the committed and the second rate of the port's meter")                 \
 	X(mac_limit, "source MAC beyond the port's limit")                                         \
 	X(storm_broadcast, "broadcast or multicast over the port's rate")                          \
 	X(storm_unknown, "unknown unicast over the port's rate")                                   \

@@ -83,9 +83,10 @@ def access_ports_tag_towards_a_trunk_and_untag_from_it():
 
 @case
 def priority_tags_are_taken_off_and_their_priority_is_kept():
-    c = config([port("a", vlan=20), port("t", "uplink", vlan_mode="trunk")])
+    c = config([port("a", vlan=20), port("h", "host", vlan_mode="trunk"), port("t", "uplink", vlan_mode="trunk")])
     res = run(c, [(0, "a", ip(1, BC, 0, prio=6))])
-    frames_are(res.out["t"], [ip(1, BC, 20, prio=6)])
+    frames_are(res.out["h"], [ip(1, BC, 20, prio=6)])
+    frames_are(res.out["t"], [ip(1, BC, 20)], "an uplink gets the priority of the class")
 
 
 @case
