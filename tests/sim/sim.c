@@ -21,6 +21,7 @@ void sim_init(struct sim *sim, const struct qos_sched_params *p, uint32_t n_srcs
 	sim->srcs = calloc(n_srcs, sizeof(*sim->srcs));
 	sim->pool = calloc(POOL, sizeof(*sim->pool));
 	assert_non_null(sim->mem);
+	memset(sim->mem, 0, size);
 	assert_non_null(sim->srcs);
 	assert_non_null(sim->pool);
 	sim->n_pool = POOL;
