@@ -17,10 +17,19 @@
 // --- whose turn it is
 
 struct turn {
-	struct leaf *leaf;	   // NULL = nobody's
+	struct leaf *leaf; // NULL = nobody's
+	struct vm *vm;
+	uint32_t cls;
 	const struct qos_rate *by; // the reservation that it is inside of; NULL = band B
 	bool popped;		   // out of its class's order
 };
+
+static inline struct turn turn_for(struct leaf *l, const struct qos_rate *by, bool popped)
+{
+	return (struct turn){
+		.leaf = l, .vm = vm_of(l), .cls = l->cls, .by = by, .popped = popped
+	};
+}
 
 // What the clocks of classes say. One that its limit holds back does not save up its turns: it
 // comes back at the present.
@@ -32,7 +41,7 @@ static void ask_classes(struct qos_sched *s)
 
 		if (qos_rate_due(&s->classes[cls].limit, s->front.now_ns))
 			continue;
-		s->held |= (uint8_t)bit_of(cls);
+		s->held |= bit_of(cls);
 		if ((int64_t)(s->vts[cls] - s->now_vt) < 0)
 			s->vts[cls] = s->now_vt;
 	}
@@ -40,13 +49,13 @@ static void ask_classes(struct qos_sched *s)
 		uint32_t cls = (uint32_t)__builtin_ctz(m);
 
 		if (qos_rate_due(&s->classes[cls].reservation, s->front.now_ns))
-			s->reserved |= (uint8_t)bit_of(cls);
+			s->reserved |= bit_of(cls);
 	}
 }
 
 static inline uint32_t servable(const struct qos_sched *s)
 {
-	return s->ready & ~(uint32_t)(s->blocked | s->held);
+	return s->ready & ~(s->blocked | s->held);
 }
 
 // A leaf of a VM that is inside the VM's reservation. VMs whose classes are all held back go to
@@ -58,8 +67,7 @@ static struct turn turn_of_vm(struct qos_sched *s, uint32_t can)
 		uint32_t m = v->ready & can;
 
 		if (m != 0)
-			return (struct turn){ .leaf = &v->leaves[__builtin_ctz(m)],
-					      .by = &v->reservation };
+			return turn_for(&v->leaves[__builtin_ctz(m)], &v->reservation, false);
 		qos_sched_due_vm_last(s, v);
 	}
 	return (struct turn){ .leaf = NULL };
@@ -77,9 +85,9 @@ static struct turn turn_in_band_a(struct qos_sched *s, uint32_t can)
 	c = &s->classes[cls];
 	if (c->due.head != QOS_NONE) {
 		l = leaf_by_wait(s, c->due.head);
-		return (struct turn){ .leaf = l, .by = &l->reservation };
+		return turn_for(l, &l->reservation, false);
 	}
-	return (struct turn){ .leaf = order_pop(s, c), .by = &c->reservation, .popped = true };
+	return turn_for(order_pop(s, c), &c->reservation, true);
 }
 
 // A turn that falls to a VM whose limit is tight goes to the leaf of that VM which is furthest
@@ -103,8 +111,8 @@ static struct leaf *most_behind(struct vm *v, uint32_t best, uint32_t can)
 static inline struct turn turn_by_shares(struct qos_sched *s, uint32_t can)
 {
 	uint32_t best = (uint32_t)__builtin_ctz(can);
-	struct leaf *first, *l;
-	struct class *c;
+	struct turn t;
+	struct leaf *l;
 
 	for (uint32_t m = can & (can - 1); m != 0; m &= m - 1) {
 		uint32_t cls = (uint32_t)__builtin_ctz(m);
@@ -113,14 +121,14 @@ static inline struct turn turn_by_shares(struct qos_sched *s, uint32_t can)
 	}
 	if ((int64_t)(s->vts[best] - s->now_vt) > 0)
 		s->now_vt = s->vts[best];
-	c = &s->classes[best];
-	first = order_pop(s, c);
-	if (LIKELY(!vm_of(first)->tight))
-		return (struct turn){ .leaf = first, .popped = true };
-	l = most_behind(vm_of(first), best, can);
-	if (l != first)
-		order_insert(s, c, first);
-	return (struct turn){ .leaf = l, .popped = l == first };
+	t = turn_for(order_pop(s, &s->classes[best]), NULL, true);
+	if (LIKELY(!t.vm->tight))
+		return t;
+	l = most_behind(t.vm, best, can);
+	if (l == t.leaf)
+		return t;
+	order_insert(s, &s->classes[best], t.leaf);
+	return turn_for(l, NULL, false);
 }
 
 // --- paying for a packet
@@ -165,8 +173,8 @@ static __attribute__((noinline)) void count_lost(struct qos_sched *s)
 	int64_t lost_ns = (int64_t)(s->front.now_ns - from_ns) - (int64_t)r->burst_ns;
 
 	if (lost_ns > 0 && s->work_ns <= s->front.now_ns)
-		STAT_ADD(s->lost_bytes,
-			 (uint64_t)(((unsigned __int128)(uint64_t)lost_ns << 32) / r->inv));
+		QOS_STAT_ADD(s->lost_bytes,
+			     (uint64_t)(((unsigned __int128)(uint64_t)lost_ns << 32) / r->inv));
 }
 
 // The clocks of all that the packet passes, but for the link's.
@@ -174,17 +182,17 @@ static void charge_clocks(struct qos_sched *s, const struct turn *t, uint32_t by
 {
 	uint64_t now_ns = s->front.now_ns;
 	struct leaf *l = t->leaf;
-	struct class *c = &s->classes[l->cls];
-	struct vm *v = vm_of(l);
+	struct class *c = &s->classes[t->cls];
+	struct vm *v = t->vm;
 
-	if ((s->limiting & bit_of(l->cls)) != 0) {
+	if ((s->limiting & bit_of(t->cls)) != 0) {
 		qos_rate_charge(&c->limit, now_ns, bytes);
-		s->held |= (uint8_t)(!qos_rate_due(&c->limit, now_ns) << l->cls);
+		s->held |= (!qos_rate_due(&c->limit, now_ns) << t->cls);
 	}
 	if (v->limited) {
 		charge_vm(v, now_ns, bytes);
 		if (v->tight)
-			vm_vt_charge(v, c, l->cls, bytes);
+			vm_vt_charge(v, c, t->cls, bytes);
 	}
 	if (l->limited)
 		qos_rate_charge(&l->limit, now_ns, bytes);
@@ -192,11 +200,11 @@ static void charge_clocks(struct qos_sched *s, const struct turn *t, uint32_t by
 		return;
 	charge_reservation(&c->reservation, now_ns, bytes);
 	if (!qos_rate_due(&c->reservation, now_ns))
-		s->reserved &= (uint8_t)~bit_of(l->cls);
+		s->reserved &= ~bit_of(t->cls);
 	charge_reservation(&v->reservation, now_ns, bytes);
 	if (l->reservation_kbits != 0)
 		charge_reservation(&l->reservation, now_ns, bytes);
-	STAT_ADD(v->gates[l->cls].reserved_bytes, bytes);
+	QOS_STAT_ADD(v->gates[t->cls].reserved_bytes, bytes);
 }
 
 // What a turn sent counts in shares, whichever band it was in. In band B who is served is not ahead
@@ -204,15 +212,15 @@ static void charge_clocks(struct qos_sched *s, const struct turn *t, uint32_t by
 static inline void charge_shares(struct qos_sched *s, const struct turn *t, uint32_t bytes)
 {
 	struct leaf *l = t->leaf;
-	struct class *c = &s->classes[l->cls];
+	struct class *c = &s->classes[t->cls];
 	uint64_t cost = vt_cost(bytes, c->inv_weight), leaf_cost = vt_cost(bytes, l->inv_weight);
 
 	if (LIKELY(t->by == NULL && t->popped)) {
-		s->vts[l->cls] += cost;
+		s->vts[t->cls] += cost;
 		l->vt += leaf_cost;
 		return;
 	}
-	s->vts[l->cls] = vt_charge(s->vts[l->cls], s->now_vt, cost,
+	s->vts[t->cls] = vt_charge(s->vts[t->cls], s->now_vt, cost,
 				   vt_debt(c->largest_bytes, c->inv_weight));
 	l->vt = vt_charge(l->vt, c->now_vt, leaf_cost, vt_debt(c->largest_bytes, l->inv_weight));
 }
@@ -233,18 +241,18 @@ static inline void count_wait(struct class *c, struct qos_gate_leaf *g, uint64_t
 {
 	uint32_t bucket = wait_bucket(wait_ns);
 
-	STAT_SET(g->last_wait_ns, wait_ns < UINT32_MAX ? (uint32_t)wait_ns : UINT32_MAX);
-	STAT_ADD(g->waits[bucket], 1);
+	QOS_STAT_SET(g->last_wait_ns, wait_ns < UINT32_MAX ? (uint32_t)wait_ns : UINT32_MAX);
+	QOS_STAT_ADD(g->waits[bucket], 1);
 	if (UNLIKELY(wait_ns > c->max_wait_ns))
-		STAT_SET(c->max_wait_ns, wait_ns);
+		QOS_STAT_SET(c->max_wait_ns, wait_ns);
 }
 
 // --- one turn of one leaf
 
 static void drop(struct qos_sched *s, struct leaf *l, struct qos_pkt *p)
 {
-	STAT_ADD(l->dropped, 1);
-	STAT_ADD(s->front.n_pkts, -1u);
+	QOS_STAT_ADD(l->dropped, 1);
+	QOS_STAT_ADD(s->front.n_pkts, -1u);
 	p->next = NULL;
 	if (s->dropped_head == NULL)
 		s->dropped_head = p;
@@ -253,11 +261,13 @@ static void drop(struct qos_sched *s, struct leaf *l, struct qos_pkt *p)
 	s->dropped_tail = p;
 }
 
-static inline struct qos_pkt *leaf_pull(struct qos_sched *s, struct class *c, struct leaf *l,
+static inline struct qos_pkt *leaf_pull(struct qos_sched *s, const struct turn *t,
 					struct flow *flows)
 {
+	struct leaf *l = t->leaf;
+	struct class *c = &s->classes[t->cls];
 	const struct qos_codel_params *params = &c->params.codel;
-	uint32_t mask = (1u << s->flow_shift) - 1;
+	uint32_t mask = s->flow_mask;
 
 	for (uint32_t n_drops = 0;;) {
 		struct flow *f = flow_turn(l, flows);
@@ -267,8 +277,8 @@ static inline struct qos_pkt *leaf_pull(struct qos_sched *s, struct class *c, st
 
 		f->head = p->next;
 		f->bytes -= p->wire_bytes;
-		STAT_ADD(l->bytes, -p->wire_bytes);
-		STAT_ADD(l->n_pkts, -1u);
+		QOS_STAT_ADD(l->bytes, -p->wire_bytes);
+		QOS_STAT_ADD(l->n_pkts, -1u);
 		if ((params->target_ns | params->step_ns) != 0 && n_drops < DROPS)
 			verdict = qos_codel_next(
 				&f->codel, params, s->front.now_ns,
@@ -283,10 +293,10 @@ static inline struct qos_pkt *leaf_pull(struct qos_sched *s, struct class *c, st
 		}
 		if (UNLIKELY(verdict == QOS_CODEL_MARK)) {
 			p->flags |= QOS_PKT_CE;
-			STAT_ADD(l->marked, 1);
+			QOS_STAT_ADD(l->marked, 1);
 		}
 		flow_pay(l, flows, f, p->wire_bytes);
-		count_wait(c, &vm_of(l)->gates[l->cls], wait_ns);
+		count_wait(c, &t->vm->gates[t->cls], wait_ns);
 		return p;
 	}
 }
@@ -295,23 +305,23 @@ static inline struct qos_pkt *leaf_pull(struct qos_sched *s, struct class *c, st
 static inline void settle(struct qos_sched *s, const struct turn *t)
 {
 	struct leaf *l = t->leaf;
-	struct vm *v = vm_of(l);
+	struct vm *v = t->vm;
 
 	if (UNLIKELY(l->n_pkts == 0)) {
 		qos_sched_leaf_out(s, l);
-		v->backlog &= (uint8_t)~bit_of(l->cls);
+		v->backlog &= (uint8_t)~bit_of(t->cls);
 	} else if (l->limited && !qos_rate_due(&l->limit, s->front.now_ns)) {
-		STAT_ADD(l->parked, 1);
+		QOS_STAT_ADD(l->parked, 1);
 		qos_sched_leaf_out(s, l);
 		qos_sched_timer_start(s, &l->wait, l->limit.ns, PLACE_PARKED);
 	} else {
 		if (t->popped)
-			order_insert(s, &s->classes[l->cls], l);
+			order_insert(s, &s->classes[t->cls], l);
 		if (t->by != NULL)
 			leaf_place(s, l);
 	}
 	if (v->limited && !vm_due(v, s->front.now_ns)) {
-		STAT_ADD(v->n_parked, 1);
+		QOS_STAT_ADD(v->n_parked, 1);
 		if (!v->tight)
 			for (uint32_t cls = 0; cls < QOS_SCHED_CLASSES; cls++)
 				v->vt[cls] = v->now_vt;
@@ -327,10 +337,10 @@ static inline void settle(struct qos_sched *s, const struct turn *t)
 static inline bool goes_on(const struct qos_sched *s, const struct turn *t, uint32_t bytes)
 {
 	struct leaf *l = t->leaf;
-	const struct vm *v = vm_of(l);
+	const struct vm *v = t->vm;
 	uint64_t now_ns = s->front.now_ns;
 
-	if (bytes >= TURN_BYTES || l->n_pkts == 0 || (s->held & bit_of(l->cls)) != 0 ||
+	if (bytes >= TURN_BYTES || l->n_pkts == 0 || (s->held & bit_of(t->cls)) != 0 ||
 	    !qos_rate_due(&s->front.rate, now_ns))
 		return false;
 	if (t->by != NULL && !qos_rate_due(t->by, now_ns))
@@ -345,16 +355,16 @@ static inline uint32_t serve(struct qos_sched *s, const struct turn *t, struct q
 			     uint32_t n)
 {
 	struct leaf *l = t->leaf;
-	struct vm *v = vm_of(l);
-	struct class *c = &s->classes[l->cls];
-	struct qos_gate_leaf *g = &v->gates[l->cls];
-	struct flow *flows = flows_of(s, l);
-	bool clocks = ((s->limiting & bit_of(l->cls)) | v->limited | l->limited) || t->by != NULL;
+	struct vm *v = t->vm;
+	struct class *c = &s->classes[t->cls];
+	struct qos_gate_leaf *g = &v->gates[t->cls];
+	struct flow *flows = &v->flows[t->cls << s->flow_shift];
+	bool clocks = ((s->limiting & bit_of(t->cls)) | v->limited | l->limited) || t->by != NULL;
 	uint32_t bytes = 0, i = 0, n_bufs = 0;
 	struct qos_rate *r = &s->front.rate;
 
 	do {
-		struct qos_pkt *p = leaf_pull(s, c, l, flows);
+		struct qos_pkt *p = leaf_pull(s, t, flows);
 
 		out[i++] = p;
 		bytes += p->wire_bytes;
@@ -367,12 +377,12 @@ static inline uint32_t serve(struct qos_sched *s, const struct turn *t, struct q
 			charge_clocks(s, t, p->wire_bytes);
 		p->next = NULL;
 	} while (i < n && goes_on(s, t, bytes));
-	STAT_ADD(s->front.n_pkts, -i);
-	STAT_ADD(v->n_bufs, -n_bufs);
-	STAT_ADD(g->sent_bytes, bytes);
-	STAT_ADD(g->sent_pkts, i);
-	STAT_ADD(c->sent_bytes, bytes);
-	STAT_ADD(c->sent_pkts, i);
+	QOS_STAT_ADD(s->front.n_pkts, -i);
+	QOS_STAT_ADD(v->n_bufs, -n_bufs);
+	QOS_STAT_ADD(g->sent_bytes, bytes);
+	QOS_STAT_ADD(g->sent_pkts, i);
+	QOS_STAT_ADD(c->sent_bytes, bytes);
+	QOS_STAT_ADD(c->sent_pkts, i);
 	charge_shares(s, t, bytes);
 	settle(s, t);
 	return i;
@@ -430,17 +440,17 @@ static int admit(struct qos_sched *s, struct vm *v, const struct flow *f, const 
 	uint64_t bytes = (uint64_t)l->bytes + p->wire_bytes, most = c->max_leaf_bytes;
 
 	if (s->buf_quota != 0 && (uint64_t)v->n_bufs + p->n_bufs > s->buf_quota) {
-		STAT_ADD(refused->quota, 1);
+		QOS_STAT_ADD(refused->quota, 1);
 		return -EDQUOT;
 	}
 	if (most != 0 && (bytes > most || (f->head != NULL && f->bytes + bytes > most) ||
 			  ((p->flags & QOS_PKT_YELLOW) != 0 && l->bytes > most / 2))) {
-		STAT_ADD(refused->bytes, 1);
+		QOS_STAT_ADD(refused->bytes, 1);
 		return -ENOBUFS;
 	}
 	if (c->max_wait_ns != 0 && f->head != NULL &&
 	    s->front.now_ns - f->head->in_ns > c->max_wait_ns) {
-		STAT_ADD(refused->wait, 1);
+		QOS_STAT_ADD(refused->wait, 1);
 		return -ETIME;
 	}
 	return 0;
@@ -470,7 +480,7 @@ static __attribute__((noinline)) void see_larger(struct class *c, struct leaf *l
 
 int qos_sched_enqueue(struct qos_sched *s, struct qos_pkt *p, uint64_t now_ns)
 {
-	uint32_t mask = (1u << s->flow_shift) - 1, idx;
+	uint32_t mask = s->flow_mask, idx;
 	struct flow *flows;
 	struct class *c;
 	struct leaf *l;
@@ -487,19 +497,21 @@ int qos_sched_enqueue(struct qos_sched *s, struct qos_pkt *p, uint64_t now_ns)
 		return -EMSGSIZE;
 	c = &s->classes[p->cls];
 	l = &v->leaves[p->cls];
-	flows = flows_of(s, l);
+	flows = &v->flows[(uint32_t)p->cls << s->flow_shift];
 	idx = flow_find(flows, p->flow_hash, mask);
-	err = admit(s, v, &flows[idx], p);
-	if (UNLIKELY(err < 0))
-		return err;
+	if (s->buf_quota != 0 || (s->bounded >> p->cls & 1) != 0) {
+		err = admit(s, v, &flows[idx], p);
+		if (UNLIKELY(err < 0))
+			return err;
+	}
 	if (UNLIKELY(p->wire_bytes > l->quantum_bytes || p->wire_bytes > c->largest_bytes))
 		see_larger(c, l, p->wire_bytes);
 	p->in_ns = s->front.now_ns;
 	flow_append(l, flows, idx, mask, p);
-	STAT_ADD(l->bytes, p->wire_bytes);
-	STAT_ADD(l->n_pkts, 1);
-	STAT_ADD(v->n_bufs, p->n_bufs);
-	STAT_ADD(s->front.n_pkts, 1);
+	QOS_STAT_ADD(l->bytes, p->wire_bytes);
+	QOS_STAT_ADD(l->n_pkts, 1);
+	QOS_STAT_ADD(v->n_bufs, p->n_bufs);
+	QOS_STAT_ADD(s->front.n_pkts, 1);
 	if (UNLIKELY(l->n_pkts == 1))
 		wake(s, v, p->cls);
 	return 0;
@@ -525,9 +537,9 @@ bool qos_sched_idle_pass_clocks(struct qos_sched *s, const struct qos_pkt *p, ui
 		qos_rate_charge(&l->limit, now_ns, p->wire_bytes);
 	if (v->limited)
 		charge_vm(v, now_ns, p->wire_bytes);
-	STAT_ADD(g->sent_bytes, p->wire_bytes);
-	STAT_ADD(g->sent_pkts, 1);
-	STAT_SET(g->last_wait_ns, 0);
+	QOS_STAT_ADD(g->sent_bytes, p->wire_bytes);
+	QOS_STAT_ADD(g->sent_pkts, 1);
+	QOS_STAT_SET(g->last_wait_ns, 0);
 	return true;
 }
 
@@ -538,7 +550,7 @@ struct qos_pkt *qos_sched_take_dropped(struct qos_sched *s)
 	if (p != NULL) {
 		s->dropped_head = p->next;
 		p->next = NULL;
-		STAT_ADD(vm_at(s, p->vm_idx)->n_bufs, -(uint32_t)p->n_bufs);
+		QOS_STAT_ADD(vm_at(s, p->vm_idx)->n_bufs, -(uint32_t)p->n_bufs);
 	}
 	return p;
 }
@@ -558,7 +570,7 @@ uint64_t qos_sched_next_ns(const struct qos_sched *s)
 	if (s->front.n_pkts == 0)
 		return UINT64_MAX;
 	at = slow < at ? slow : at;
-	for (uint32_t m = s->ready & ~(uint32_t)s->blocked; m != 0; m &= m - 1) {
+	for (uint32_t m = s->ready & ~s->blocked; m != 0; m &= m - 1) {
 		const struct class *c = &s->classes[__builtin_ctz(m)];
 		uint64_t due_ns = qos_rate_due(&c->limit, now_ns) ? now_ns : c->limit.ns;
 
@@ -586,8 +598,8 @@ void qos_sched_block(struct qos_sched *s, uint32_t class_mask)
 	}
 	if ((s->ready & freed) != 0 && s->work_ns > s->front.now_ns)
 		s->work_ns = s->front.now_ns;
-	s->blocked = (uint8_t)class_mask;
-	s->front.closed = s->limiting | s->blocked;
+	s->blocked = class_mask & ((1u << QOS_SCHED_CLASSES) - 1);
+	s->front.closed = (uint8_t)(s->limiting | s->blocked);
 }
 
 void qos_sched_set_buf_quota(struct qos_sched *s, uint32_t n_bufs)

@@ -72,6 +72,7 @@ int qos_sched_init(void *mem, const struct qos_sched_params *p, uint64_t now_ns,
 	s->front.gate_stride = s->vm_stride;
 	s->front.n_vms = p->n_vms;
 	s->flow_shift = (uint32_t)__builtin_ctz(p->n_flows);
+	s->flow_mask = p->n_flows - 1;
 	s->late_ns = p->late_ns;
 	s->front.now_ns = now_ns;
 	s->work_ns = UINT64_MAX;
@@ -224,9 +225,10 @@ int qos_sched_set_class(struct qos_sched *s, uint32_t cls, const struct qos_clas
 		c->params.codel.floor_bytes = FRAME_BYTES;
 	c->inv_weight = inverse(p->node.shares);
 	set_node_rates(&c->reservation, &c->limit, &p->node, s->front.now_ns);
-	s->limiting = (uint8_t)((s->limiting & ~bit) | (c->limit.inv != 0 ? bit : 0));
-	s->front.closed = s->limiting | s->blocked;
-	s->reserving = (uint8_t)((s->reserving & ~bit) | (c->reservation.inv != 0 ? bit : 0));
+	s->limiting = ((s->limiting & ~bit) | (c->limit.inv != 0 ? bit : 0));
+	s->front.closed = (uint8_t)(s->limiting | s->blocked);
+	s->bounded = (s->bounded & ~bit) | ((p->max_leaf_bytes | p->max_wait_ns) != 0 ? bit : 0);
+	s->reserving = ((s->reserving & ~bit) | (c->reservation.inv != 0 ? bit : 0));
 	return 0;
 }
 
@@ -372,7 +374,7 @@ int qos_sched_add_vm(struct qos_sched *s, uint32_t vm_idx, uint64_t now_ns)
 		if (used)
 			forget_flows(s, &v->leaves[cls]);
 	}
-	STAT_SET(v->present, true);
+	QOS_STAT_SET(v->present, true);
 	set_gates(v);
 	return 0;
 }
@@ -392,7 +394,7 @@ int qos_sched_remove_vm(struct qos_sched *s, uint32_t vm_idx, uint64_t now_ns)
 	s->reserved_bits -= vm_takes(v->reservation_bits, v->leaves_bits);
 	v->reservation_bits = 0;
 	set_node_rate(&v->reservation, 0, 0, s->front.now_ns);
-	STAT_SET(v->present, false);
+	QOS_STAT_SET(v->present, false);
 	set_gates(v);
 	qos_sched_vm_in(s, v);
 	return 0;

@@ -82,8 +82,8 @@ void qos_sched_leaf_place_anew(struct qos_sched *s, struct leaf *l)
 	place_out(s, &c->due, &l->wait);
 	if ((vm_of(l)->ready & bit_of(l->cls)) != 0)
 		place_by(s, &l->reservation, &c->due, &l->wait);
-	s->due &= (uint8_t)~bit_of(l->cls);
-	s->due |= (uint8_t)((c->due.head != QOS_NONE) << l->cls);
+	s->due &= ~bit_of(l->cls);
+	s->due |= ((c->due.head != QOS_NONE) << l->cls);
 }
 
 void qos_sched_vm_place(struct qos_sched *s, struct vm *v)
@@ -107,11 +107,11 @@ void qos_sched_leaf_in(struct qos_sched *s, struct leaf *l)
 		return;
 	}
 	v->ready |= (uint8_t)bit_of(l->cls);
-	STAT_ADD(c->n_ready, 1);
+	QOS_STAT_ADD(c->n_ready, 1);
 	if (c->n_ready == 1) {
 		s->vts[l->cls] = vt_resume(s->vts[l->cls], s->now_vt,
 					   vt_debt(c->largest_bytes, c->inv_weight));
-		s->ready |= (uint8_t)bit_of(l->cls);
+		s->ready |= bit_of(l->cls);
 	}
 	l->vt = vt_resume(l->vt, c->now_vt, vt_debt(c->largest_bytes, l->inv_weight));
 	order_insert(s, c, l);
@@ -126,9 +126,9 @@ void qos_sched_leaf_out(struct qos_sched *s, struct leaf *l)
 	if ((v->ready & bit_of(l->cls)) != 0) {
 		qos_cal_remove(&c->order, s, qos_cal_id(s, &l->order));
 		v->ready &= (uint8_t)~bit_of(l->cls);
-		STAT_ADD(c->n_ready, -1u);
+		QOS_STAT_ADD(c->n_ready, -1u);
 		if (c->n_ready == 0)
-			s->ready &= (uint8_t)~bit_of(l->cls);
+			s->ready &= ~bit_of(l->cls);
 	}
 	leaf_place(s, l);
 }
@@ -142,7 +142,7 @@ void qos_sched_vm_out(struct qos_sched *s, struct vm *v)
 
 void qos_sched_vm_in(struct qos_sched *s, struct vm *v)
 {
-	STAT_SET(v->parked, v->limited && !vm_due(v, s->front.now_ns));
+	QOS_STAT_SET(v->parked, v->limited && !vm_due(v, s->front.now_ns));
 	if (v->parked) {
 		if (v->backlog != 0)
 			qos_sched_timer_start(s, &v->wait, vm_due_ns(v), PLACE_PARKED);

@@ -16,11 +16,12 @@
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 
 // Virtual time: bytes per weight, 16 fractional bits. Weight is at most 100 * 100. It may wrap:
-// only differences are compared. One calendar tick is 2^19 of it, 8 bytes per weight: within a tick
-// leaves take turns, so a leaf may be ahead by 8 bytes times its weight, which is 800 bytes at 100
-// shares and 80 KB at the greatest weight. Finer ticks cost more moves per packet.
+// only differences are compared. One calendar tick is 2^20 of it, 16 bytes per weight: within a
+// tick leaves take turns, so a leaf may be ahead by 16 bytes times its weight, which is 1600 bytes
+// at 100 shares and 160 KB at the greatest weight. With finer ticks a turn ends beyond the near
+// slots.
 #define VT_BITS 16
-#define VT_TICK_BITS 19
+#define VT_TICK_BITS 20
 // Among the classes of one VM: 32 bits suffice with 4 fractional bits.
 #define VM_VT_BITS 4
 // What a node may be ahead in shares (by service in band A), in its largest packets: enough that
@@ -75,7 +76,7 @@ struct list {
 	uint32_t head, tail; // ids; QOS_NONE = empty
 };
 
-// Counters of 32 bits that other threads read are written by STAT_ADD.
+// Counters of 32 bits that other threads read are written by QOS_STAT_ADD.
 struct leaf {
 	_Alignas(64) uint64_t vt;    // its place among the leaves of its class
 	struct qos_cal_node order;   // by it; in its class's calendar
@@ -144,12 +145,13 @@ struct class
 
 struct qos_sched {
 	struct qos_sched_front front;
-	uint32_t flow_shift, buf_quota;
+	uint32_t flow_shift, flow_mask, buf_quota;
 	size_t vms_at, vm_stride;
-	uint8_t ready, due, reserving, limiting, blocked; // bit per class
-	uint8_t held, reserved; // in a burst: those whose limit is not due, whose reservation is
-	bool unchecked;		// admission is off
-	uint64_t now_vt;	// the time among classes
+	// Bit per class. No bytes: a store to one would make the compiler read all memory anew.
+	uint32_t ready, due, reserving, limiting, blocked, bounded;
+	uint32_t held, reserved; // in a burst: those whose limit is not due, whose reservation is
+	bool unchecked;		 // admission is off
+	uint64_t now_vt;	 // the time among classes
 	uint64_t vts[QOS_SCHED_CLASSES]; // each class's place among them
 	uint64_t rate_bits, reserved_bits;
 	uint64_t work_ns; // from when there has been something that might be sent
@@ -160,11 +162,6 @@ struct qos_sched {
 	struct qos_cal timer, slow_timer;
 	struct class classes[QOS_SCHED_CLASSES];
 };
-
-// Counters that other threads read.
-#define STAT_SET(x, to) __atomic_store_n(&(x), (to), __ATOMIC_RELAXED)
-#define STAT_ADD(x, n) STAT_SET(x, (x) + (n))
-#define STAT_GET(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
 
 static inline uint32_t bit_of(uint32_t cls)
 {
