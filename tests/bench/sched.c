@@ -2,7 +2,7 @@
 // weir-sched VMS FLOWS POLICY N     POLICY: none, full (reservation, limits, CoDel) or idle
 //   keeps a backlog and passes packets through it, for counting instructions:
 //   valgrind --tool=callgrind --toggle-collect=measure build/tests/weir-sched ...
-// weir-sched compare
+// weir-sched compare VMS...
 //   cycles beside those of rte_sched: sched_compare.c
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include <rte_cycles.h>
+#include <rte_malloc.h>
 #include <rte_mbuf.h>
 
 #include "qos_sched.h"
@@ -93,9 +94,8 @@ static void *weir_create(uint32_t n_vms, bool full, size_t *memory)
 	struct weir_side *side = malloc(sizeof(*side));
 
 	*memory = qos_sched_size(&params);
-	if (side == NULL || (side->mem = aligned_alloc(64, *memory)) == NULL)
+	if (side == NULL || (side->mem = rte_zmalloc(NULL, *memory, 64)) == NULL)
 		return NULL;
-	memset(side->mem, 0, *memory);
 	side->now_ns = S;
 	check(qos_sched_init(side->mem, &params, S, &side->s));
 	for (uint32_t i = 0; i < n_vms; i++)
@@ -120,7 +120,7 @@ static void weir_destroy(void *arg)
 {
 	struct weir_side *side = arg;
 
-	free(side->mem);
+	rte_free(side->mem);
 	free(side);
 }
 
@@ -138,6 +138,8 @@ static uint32_t weir_enqueue(void *arg, struct rte_mbuf **ms, uint32_t n)
 {
 	struct weir_side *side = arg;
 
+	for (uint32_t i = 0; i < n; i++)
+		qos_sched_prefetch(side->s, rte_mbuf_to_priv(ms[i]));
 	for (uint32_t i = 0; i < n; i++)
 		if (qos_sched_enqueue(side->s, rte_mbuf_to_priv(ms[i]), side->now_ns) != 0)
 			return i;
@@ -158,7 +160,7 @@ static uint32_t weir_dequeue(void *arg, struct rte_mbuf **ms, uint32_t n)
 }
 
 // Cycles of one idle pass, by batches.
-static void compare_idle(void)
+void bench_idle(void)
 {
 	struct qos_pkt p = { .wire_bytes = BENCH_WIRE_BYTES, .cls = 5 };
 	uint64_t least = UINT64_MAX, now_ns = 2 * S;
@@ -200,14 +202,16 @@ int main(int argc, char **argv)
 	void *mem;
 	bool idle;
 
-	if (argc == 2 && strcmp(argv[1], "compare") == 0) {
+	if (argc >= 2 && strcmp(argv[1], "compare") == 0) {
+		uint32_t n_vms[8], n_n_vms = 0;
 		const struct bench_side all[] = { sides[0], sides[1], bench_rte_sched };
 
-		compare_idle();
-		return bench_compare(all, 3) == 0 ? 0 : 1;
+		for (int i = 2; i < argc && n_n_vms < 8; i++)
+			n_vms[n_n_vms++] = (uint32_t)strtoul(argv[i], NULL, 10);
+		return bench_compare(all, 3, n_vms, n_n_vms) == 0 ? 0 : 1;
 	}
 	if (argc != 5) {
-		fprintf(stderr, "usage: weir-sched VMS FLOWS none|full|idle N | compare\n");
+		fprintf(stderr, "usage: weir-sched VMS FLOWS none|full|idle N | compare VMS...\n");
 		return 2;
 	}
 	params.n_vms = (uint32_t)strtoul(argv[1], NULL, 10);

@@ -26,7 +26,11 @@ struct bench_side {
 };
 
 // returns 0; -1 when memory or a scheduler could not be had
-int bench_compare(const struct bench_side *sides, uint32_t n_sides);
+int bench_compare(const struct bench_side *sides, uint32_t n_sides, const uint32_t *n_vms,
+		  uint32_t n_n_vms);
+
+// Of weir alone.
+void bench_idle(void);
 
 extern const struct bench_side bench_rte_sched;
 
