@@ -37,6 +37,7 @@
 #define LOOKS 16
 // A leaf whose turn it is goes on until it has sent this, in one burst: two packets of 1518 bytes.
 #define TURN_BYTES 3000u
+#define TURN_PKTS (TURN_BYTES / 84 + 1) // of the least size
 // Packets beyond this are super-frames: they do not raise what a flow may send per turn.
 #define MAX_QUANTUM_BYTES 9240u
 #define FRAME_BYTES 1538u // 1500 + 14 + overhead
@@ -138,7 +139,8 @@ struct class
 	struct list due;
 	uint64_t leaves_bits; // sum of its leaves' reservations
 	uint32_t n_ready;
-	uint32_t largest_bytes; // packet seen
+	uint32_t largest_bytes; // packet seen; not less than any of its leaves' quanta
+	uint32_t codel_ns;	// a packet that waited less is no concern of CoDel's
 	uint64_t sent_bytes, sent_pkts, max_wait_ns;
 	struct qos_cal order; // of its leaves, by virtual time
 };
