@@ -272,7 +272,7 @@ static void system_read(const struct lyd_node *sys, struct cfg_system *s)
 
 	s->max_sleep_us = cfg_number(sys, "max-sleep", 250);
 	s->packet_buffers = cfg_number(sys, "packet-buffers", 16384);
-	s->queue_len = cfg_number(sys, "queue-length", 512);
+	s->queue_len = cfg_number(sys, "queue-length", 2048);
 	s->mac_table_size = cfg_number(sys, "mac-table-size", 65536);
 	s->mac_ageing_s = cfg_number(sys, "mac-ageing", 300);
 	if (sys == NULL)
