@@ -105,7 +105,7 @@ void sim_offer(struct sim *sim, uint32_t src)
 			? (uint32_t)(sim_random(sim) % (r->max_bytes - r->min_bytes + 1))
 			: 0);
 	p->q = (struct qos_pkt){ .wire_bytes = qos_wire_bytes(size, 1, 0),
-				 .flow_hash = flow,
+				 .flow_hash = r->flow_hash + flow,
 				 .vm_idx = r->vm_idx,
 				 .cls = r->cls,
 				 .n_bufs = 1,

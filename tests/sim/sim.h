@@ -16,7 +16,8 @@
 struct sim_src {
 	uint16_t vm_idx;
 	uint8_t cls;
-	uint8_t n_flows; // 0 = 1
+	uint8_t n_flows;    // 0 = 1
+	uint32_t flow_hash; // of the first, the others follow
 	bool ect;
 	uint32_t min_bytes, max_bytes; // frame sizes, without FCS
 	uint32_t depth;		       // saturating: so many packets always stand; 0 = timed
