@@ -10,6 +10,7 @@
 #include "qos_sched.h"
 
 #define S 1000000000ull
+#define BURST 32u
 #define STANDING 4u // packets per flow
 
 static struct qos_sched *s;
@@ -49,16 +50,15 @@ static void policy(uint32_t n_vms)
 __attribute__((noinline)) static uint64_t measure(uint64_t n)
 {
 	uint64_t now_ns = 2 * S, n_sent = 0;
+	struct qos_pkt *out[BURST];
 
 	while (n_sent < n) {
-		struct qos_pkt *p = qos_sched_dequeue(s, now_ns);
+		uint32_t got = qos_sched_dequeue_burst(s, out, BURST, now_ns);
 
-		if (p == NULL) {
-			now_ns = qos_sched_next_ns(s);
-			continue;
-		}
-		n_sent++;
-		check(qos_sched_enqueue(s, p, now_ns));
+		now_ns += BURST * 1538 * 8 / 100;
+		for (uint32_t i = 0; i < got; i++)
+			check(qos_sched_enqueue(s, out[i], now_ns));
+		n_sent += got;
 	}
 	return n_sent;
 }
@@ -98,6 +98,7 @@ int main(int argc, char **argv)
 	pkts = calloc((size_t)params.n_vms * 4 * params.n_flows * STANDING, sizeof(*pkts));
 	if (mem == NULL || pkts == NULL)
 		return 1;
+	memset(mem, 0, qos_sched_size(&params));
 	check(qos_sched_init(mem, &params, S, &s));
 	for (uint32_t i = 0; i < params.n_vms; i++)
 		check(qos_sched_add_vm(s, i, S));
@@ -105,7 +106,7 @@ int main(int argc, char **argv)
 		policy(params.n_vms);
 	for (uint32_t i = 0; i < params.n_vms * 4 * params.n_flows * STANDING; i++) {
 		pkts[i] = (struct qos_pkt){ .wire_bytes = 1538,
-					    .flow_hash = i,
+					    .flow_hash = i % params.n_flows,
 					    .vm_idx = (uint16_t)(i / params.n_flows % params.n_vms),
 					    .cls = (uint8_t)(2 + i / params.n_flows / params.n_vms %
 									 4) };

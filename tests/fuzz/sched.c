@@ -23,7 +23,7 @@ struct world {
 	struct qos_pkt pkts[N_PKTS];
 	bool out[N_PKTS]; // with the scheduler
 	uint32_t seq[N_PKTS], n_out, n_seq;
-	uint32_t last[N_VMS][QOS_SCHED_CLASSES][N_FLOWS];
+	uint32_t last[N_VMS][QOS_SCHED_CLASSES][2 * N_FLOWS];
 	uint64_t now_ns, began_ns, bytes_sent, bytes_out, rate_bits, min_bits;
 	bool limited;
 	const uint8_t *data;
@@ -44,7 +44,7 @@ static void came_back(struct world *w, const struct qos_pkt *p)
 	uint32_t *last;
 
 	assert(i < N_PKTS && w->out[i]);
-	last = &w->last[p->vm_idx][p->cls][p->flow_hash % N_FLOWS];
+	last = &w->last[p->vm_idx][p->cls][p->flow_hash];
 	assert(w->seq[i] > *last);
 	*last = w->seq[i];
 	w->out[i] = false;
@@ -214,7 +214,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	w.min_bits = QOS_SCHED_MAX_BITS_PER_S;
 	w.rate_bits = p.rate_bits_per_s = byte(&w) % 3 * 5 * S;
 	mem = aligned_alloc(64, (qos_sched_size(&p) + 63) & ~(size_t)63);
-	if (mem == NULL || qos_sched_init(mem, &p, S, &w.s) != 0)
+	if (mem == NULL)
+		abort();
+	memset(mem, 0, qos_sched_size(&p));
+	if (qos_sched_init(mem, &p, S, &w.s) != 0)
 		abort();
 	for (uint32_t i = 0; i < N_VMS; i++)
 		(void)qos_sched_add_vm(w.s, i, S);
