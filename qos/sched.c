@@ -31,6 +31,33 @@ static inline struct turn turn_for(struct leaf *l, const struct qos_rate *by, bo
 	};
 }
 
+// The leaves that come next in a class: the state of each is called into the cache in three steps,
+// each a turn of the class after the other, so that no step waits for the one before. First what
+// lies at a known distance from the leaf, then the flow that it names, then the packet and the flow
+// after that. Always inline: gcc takes a function that only prefetches for one without effect.
+static inline __attribute__((always_inline)) void look_ahead(struct qos_sched *s, struct class *c,
+							     uint32_t cls)
+{
+	uint32_t slot = c->order.cur % QOS_CAL_NEAR, first = cls << s->flow_shift;
+	struct leaf *next, *second, *third;
+	struct flow *f;
+	struct vm *v;
+
+	if ((c->order.near_map[slot / 64] >> slot % 64 & 1) == 0)
+		return;
+	next = leaf_by_order(s, c->order.near[slot]);
+	second = leaf_by_order(s, next->order.next);
+	third = leaf_by_order(s, second->order.next);
+	v = vm_of_class(third, cls);
+	__builtin_prefetch(third, 1);
+	__builtin_prefetch(v, 1);
+	__builtin_prefetch(&v->gates[cls], 1);
+	__builtin_prefetch(flow_first(second, vm_of_class(second, cls)->flows + first), 1);
+	f = flow_first(next, vm_of_class(next, cls)->flows + first);
+	__builtin_prefetch(f->head, 1);
+	__builtin_prefetch(vm_of_class(next, cls)->flows + first + f->next, 1);
+}
+
 // What the clocks of classes say. One that its limit holds back does not save up its turns: it
 // comes back at the present.
 static void ask_classes(struct qos_sched *s)
@@ -87,7 +114,9 @@ static struct turn turn_in_band_a(struct qos_sched *s, uint32_t can)
 		l = leaf_by_wait(s, c->due.head);
 		return turn_for(l, &l->reservation, false);
 	}
-	return turn_for(order_pop(s, c), &c->reservation, true);
+	l = order_pop(s, c);
+	look_ahead(s, c, cls);
+	return turn_for(l, &c->reservation, true);
 }
 
 // A turn that falls to a VM whose limit is tight goes to the leaf of that VM which is furthest
@@ -122,6 +151,7 @@ static inline struct turn turn_by_shares(struct qos_sched *s, uint32_t can)
 	if ((int64_t)(s->vts[best] - s->now_vt) > 0)
 		s->now_vt = s->vts[best];
 	t = turn_for(order_pop(s, &s->classes[best]), NULL, true);
+	look_ahead(s, &s->classes[best], best);
 	if (LIKELY(!t.vm->tight))
 		return t;
 	l = most_behind(t.vm, best, can);
@@ -476,6 +506,16 @@ static __attribute__((noinline)) void see_larger(struct class *c, struct leaf *l
 		l->quantum_bytes = (uint16_t)bytes;
 	if (bytes > c->largest_bytes)
 		c->largest_bytes = bytes;
+}
+
+void qos_sched_prefetch(const struct qos_sched *s, const struct qos_pkt *p)
+{
+	const struct vm *v = vm_at(s, p->vm_idx);
+
+	__builtin_prefetch(v, 1);
+	__builtin_prefetch(&v->leaves[p->cls], 1);
+	__builtin_prefetch(
+		&v->flows[((uint32_t)p->cls << s->flow_shift) + (p->flow_hash & s->flow_mask)], 1);
 }
 
 int qos_sched_enqueue(struct qos_sched *s, struct qos_pkt *p, uint64_t now_ns)

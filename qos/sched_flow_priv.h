@@ -123,10 +123,15 @@ static __attribute__((noinline)) struct flow *flow_search(struct leaf *l, struct
 	}
 }
 
+// Which is likely to be the next one. There need not be one: then some address, not to be read.
+static inline struct flow *flow_first(const struct leaf *l, struct flow *flows)
+{
+	return &flows[l->fresh.head != NO_FLOW ? l->fresh.head : l->old.head];
+}
+
 static inline struct flow *flow_turn(struct leaf *l, struct flow *flows)
 {
-	uint16_t idx = l->fresh.head != NO_FLOW ? l->fresh.head : l->old.head;
-	struct flow *f = &flows[idx];
+	struct flow *f = flow_first(l, flows);
 
 	if (LIKELY(f->deficit_bytes > 0 && f->head != NULL))
 		return f;

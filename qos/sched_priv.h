@@ -173,9 +173,15 @@ static inline struct vm *vm_at(const struct qos_sched *s, uint32_t vm_idx)
 	return (struct vm *)((char *)s + s->vms_at + vm_idx * s->vm_stride);
 }
 
+// The VM of a leaf whose class is known: no load.
+static inline struct vm *vm_of_class(struct leaf *l, uint32_t cls)
+{
+	return (struct vm *)((char *)(l - cls) - offsetof(struct vm, leaves));
+}
+
 static inline struct vm *vm_of(struct leaf *l)
 {
-	return (struct vm *)((char *)(l - l->cls) - offsetof(struct vm, leaves));
+	return vm_of_class(l, l->cls);
 }
 
 static inline struct leaf *leaf_by_order(struct qos_sched *s, uint32_t id)

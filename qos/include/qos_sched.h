@@ -273,6 +273,10 @@ static inline bool qos_sched_idle_pass(struct qos_sched *s, const struct qos_pkt
 	return true;
 }
 
+// A packet will be queued soon: call what that needs into the cache. For all of a batch before the
+// first of it is queued. It reads no more than the packet; what stands in there need not be valid.
+void qos_sched_prefetch(const struct qos_sched *s, const struct qos_pkt *p);
+
 // Queue a packet.
 // returns  0; the packet stays the caller's with -ENOENT (no such VM or class), -EMSGSIZE (length
 //          out of bounds), -ENOBUFS (bound in bytes; half of it for yellow), -ETIME (bound in
