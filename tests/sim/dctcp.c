@@ -11,6 +11,7 @@
 #define N_SRCS (N_FLOWS + N_VMS) // the last ones are sparse
 #define BULK 5u
 #define LINK_BITS (10 * SIM_G)
+#define N_SETS 32u // of the hash, as the scheduler divides 256 queues
 #define N_ACKS 65536u
 #define N_RTTS 4u // 60, 80, 100, 120 us
 #define MAX_WAITS 600000u
@@ -47,6 +48,7 @@ struct world {
 	uint64_t *waits_ns, *sparse_ns; // [MAX_WAITS]
 	uint32_t n_waits, n_sparse;
 	uint64_t measure_ns;
+	uint8_t in_set[N_VMS][N_SETS];
 };
 
 static void tell(struct world *w, uint32_t flow, enum news news)
@@ -165,6 +167,20 @@ static void hear(struct world *w)
 	}
 }
 
+// A random hash; but no set of eight queues gets more than eight flows of a VM, so that each may
+// have a queue of its own. (With 129 flows and 32 sets, one set in 25 would.)
+static uint32_t draw_hash(struct world *w, uint32_t vm_idx)
+{
+	for (;;) {
+		uint32_t hash = (uint32_t)sim_random(&w->sim), set = hash / 8 % N_SETS;
+
+		if (w->in_set[vm_idx][set] == 8)
+			continue;
+		w->in_set[vm_idx][set]++;
+		return hash;
+	}
+}
+
 static void init(struct world *w, uint32_t n_queues, const struct qos_codel_params *codel,
 		 uint64_t seed)
 {
@@ -184,7 +200,7 @@ static void init(struct world *w, uint32_t n_queues, const struct qos_codel_para
 
 		w->sim.srcs[i] = (struct sim_src){ .vm_idx = (uint16_t)(i / 2 % N_VMS),
 						   .cls = BULK,
-						   .flow_hash = i / 2 / N_VMS + (i % 2) * N_KIND,
+						   .flow_hash = draw_hash(w, i / 2 % N_VMS),
 						   .ect = dctcp,
 						   .min_bytes = 1514,
 						   .max_bytes = 1514 };
@@ -196,7 +212,6 @@ static void init(struct world *w, uint32_t n_queues, const struct qos_codel_para
 	}
 	for (uint32_t i = N_FLOWS; i < N_SRCS; i++) {
 		w->sim.srcs[i].vm_idx = (uint16_t)(i - N_FLOWS);
-		w->sim.srcs[i].flow_hash = 2 * N_KIND;
 		w->sim.srcs[i].ect = false;
 		w->sim.srcs[i].min_bytes = w->sim.srcs[i].max_bytes = 200;
 		w->sim.srcs[i].period_ns = 40 * SIM_US;
