@@ -12,7 +12,7 @@ PACKET_OUTGOING = 4
 
 def main(device, seconds, *addresses):
     s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUFFORCE, 64 << 20)
+    s.setsockopt(socket.SOL_SOCKET, 33, 64 << 20)  # SO_RCVBUFFORCE
     s.bind((device, ETH_P_IP))
     s.settimeout(0.1)
     got = dict.fromkeys(addresses, 0)
