@@ -43,7 +43,7 @@ qos_sink() { # PORT...: an iperf3 server at each
 	done
 }
 
-qos_class() { # PORT CLASS COUNTER: rx-pkts, rx-bytes, tx-pkts, tx-bytes or drop-pkts of a class at a port
+qos_class() { # PORT CLASS COUNTER: rx-pkts, rx-bytes, tx-pkts, tx-bytes or queue-drops of a class at a port
 	"$weir" --json show port "$1" | jq -r --arg c "$2" --arg f "$3" \
 		'[."ietf-interfaces:interfaces".interface[0]."weir-interfaces:port-state".class[] | select(.name == $c) | .[$f] | tonumber] | add // 0'
 }

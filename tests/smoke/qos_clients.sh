@@ -10,7 +10,10 @@ qos_lab $rate 60000000
 qos_discard "$LAB_SERVER"
 qos_discard "weirs$LAB_ID"
 head -c 8000000 /dev/urandom >"$LAB_T/file"
-# Storage that wants less than its reservation: what a queue never holds, CoDel never drops.
+# Storage wants less than its reservation here. CoDel is off for it: a worker that the machine does not run for a while lets a queue
+# stand, and that is not what is asked.
+jq '."weir-qos:qos".class[0] += { target: 0, "max-wait": 0 }' "$LAB_T/on.json" >"$LAB_T/calm.json"
+qos_policy calm
 qos_shape "weirs$LAB_ID" e0 45mbit
 qos_shape "$LAB_SERVER" "$LAB_SRV" 45mbit
 
@@ -35,17 +38,17 @@ kill "$QOS_FLOOD"
 [ $((w1 - w0)) -le $(((to - from) / 1000 * rate / 8000000 * 101 / 100 + 65536)) ] || fail "$((w1 - w0)) bytes in $((to - from)) ns"
 for p in s.0 uplink; do
 	for d in rx tx; do at_least "class storage, $d-bytes of $p" "$(qos_class $p storage $d-bytes)" 8000000; done
-	for c in control boot storage latency interactive; do none "drops in class $c of $p" "$(qos_class $p $c drop-pkts)"; done
+	for c in control boot storage latency interactive; do none "drops in class $c of $p" "$(qos_class $p $c queue-drops)"; done
 done
-at_least "bulk dropped at the uplink" "$(qos_class uplink bulk drop-pkts)" 1000
-none "bulk dropped at s.0" "$(qos_class s.0 bulk drop-pkts)"
+at_least "bulk dropped at the uplink" "$(qos_class uplink bulk queue-drops)" 1000
+none "bulk dropped at s.0" "$(qos_class s.0 bulk queue-drops)"
 
 echo "- a flood comes towards the guest that reads, at twice its limit"
-jq --arg r $rate '."weir-vm:vms".vm[0] += { "weir-qos:qos": { "limit-to": $r } }' "$LAB_T/on.json" >"$LAB_T/limit.json"
+jq --arg r $rate '."weir-vm:vms".vm[0] += { "weir-qos:qos": { "limit-to": $r } }' "$LAB_T/calm.json" >"$LAB_T/limit.json"
 qos_policy limit
 qos_flood "$LAB_SERVER" 10.9.0.105 $((2 * rate))
 storage_works down
 kill "$QOS_FLOOD"
-for c in control boot storage latency interactive; do none "drops in class $c of s.0" "$(qos_class s.0 $c drop-pkts)"; done
-at_least "bulk dropped at s.0" "$(qos_class s.0 bulk drop-pkts)" 1000
+for c in control boot storage latency interactive; do none "drops in class $c of s.0" "$(qos_class s.0 $c queue-drops)"; done
+at_least "bulk dropped at s.0" "$(qos_class s.0 bulk queue-drops)" 1000
 lab_conserved
