@@ -139,20 +139,7 @@ static int rxq_lists(const struct dp_switch *sw, struct dp_snapshot *s)
 	return 0;
 }
 
-static const struct dp_qos_view no_policy = {
-	.classes = {
-		[QOS_CLASS_CONTROL] = { .pcp = 6, .dscp = DP_DSCP_KEEP },
-		[QOS_CLASS_BOOT] = { .pcp = 4, .dscp = DP_DSCP_KEEP },
-		[QOS_CLASS_STORAGE] = { .pcp = 4, .dscp = DP_DSCP_KEEP },
-		[QOS_CLASS_LATENCY] = { .pcp = 5, .dscp = DP_DSCP_KEEP },
-		[QOS_CLASS_INTERACTIVE] = { .pcp = 2, .dscp = DP_DSCP_KEEP },
-		[QOS_CLASS_BULK] = { .pcp = 0, .dscp = DP_DSCP_KEEP },
-		[QOS_CLASS_SCAVENGER] = { .pcp = 1, .dscp = DP_DSCP_KEEP },
-	},
-};
-
-int dp_snapshot_build(struct dp_switch *sw, struct dp_view *const views[DP_MAX_PORTS],
-		      const struct qos_portals *portals, struct dp_snapshot **out)
+int dp_snapshot_build(struct dp_switch *sw, const struct dp_parts *parts, struct dp_snapshot **out)
 {
 	const struct dp_snapshot *old = dp_root(sw);
 	struct dp_snapshot *s = rte_zmalloc("snapshot", sizeof(*s), 64);
@@ -162,9 +149,10 @@ int dp_snapshot_build(struct dp_switch *sw, struct dp_view *const views[DP_MAX_P
 	if (s == NULL)
 		return -ENOMEM;
 	s->tap = old == NULL ? NULL : old->tap;
-	s->portals = portals;
-	s->qos = &no_policy;
-	memcpy(s->views, views, sizeof(s->views));
+	s->portals = parts->portals;
+	s->qos = parts->qos;
+	memcpy(s->views, parts->views, sizeof(s->views));
+	memcpy(s->vms, parts->vms, sizeof(s->vms));
 	for (uint32_t i = 0; i < DP_MAX_PORTS; i++)
 		s->n_ports += s->views[i] != NULL;
 	rc = flood_lists(s);
@@ -177,6 +165,16 @@ int dp_snapshot_build(struct dp_switch *sw, struct dp_view *const views[DP_MAX_P
 	dp_limit_share(s, sw->n_workers);
 	*out = s;
 	return 0;
+}
+
+int dp_snapshot_again(struct dp_switch *sw, struct dp_snapshot **out)
+{
+	const struct dp_snapshot *now = dp_root(sw);
+	struct dp_parts parts = { .portals = now->portals, .qos = now->qos };
+
+	memcpy(parts.views, now->views, sizeof(parts.views));
+	memcpy(parts.vms, now->vms, sizeof(parts.vms));
+	return dp_snapshot_build(sw, &parts, out);
 }
 
 void dp_snapshot_free(struct dp_snapshot *s)

@@ -16,6 +16,8 @@ enum {
 	IDLE_TURNS = 2000, // empty turns before the first nap
 	FIRST_NAP_US = 5,
 	HANDOVER_BURST = 64,
+	QUOTA_NS = 1000000,
+	QUOTA_PART = 4, // of the free buffers
 };
 
 void dp_drop_in(struct dp_worker *w, struct rte_mbuf *m, enum dp_drop reason, enum dp_stage stage)
@@ -92,6 +94,7 @@ static uint16_t receive(struct dp_worker *w, const struct dp_rxq *rxq, struct dp
 	uint16_t max = unlikely(pw->limit != NULL) ? (uint16_t)pw->limit->pkts_max : DP_BURST;
 	uint16_t n = p->drv->rx_burst(p->link, rxq->q, b->pkts, max);
 	const struct rte_mbuf *head = NULL; // of a run that may grow
+	uint16_t vm_idx = rxq->view->vm == NULL ? 0 : rxq->view->vm->idx;
 	bool tapped = w->snap->tap != NULL;
 	uint64_t n_bytes = 0;
 
@@ -113,6 +116,7 @@ static uint16_t receive(struct dp_worker *w, const struct dp_rxq *rxq, struct dp
 		}
 		meta->in_port = p->idx;
 		meta->in_queue = rxq->q;
+		meta->vm_idx = vm_idx;
 		meta->vid = 0;
 		meta->pcp = 0;
 		dp_parse(dp_data(m), rte_pktmbuf_data_len(m), size, &meta->p);
@@ -285,6 +289,18 @@ static uint32_t poll_queues(struct dp_worker *w)
 	return n_rx;
 }
 
+// One VM's frames may hold on one link a part of what buffers are free, so that the last ones are
+// never one VM's.
+static void quota_set(struct dp_worker *w)
+{
+	// Without those in caches: to count them would take a look into every thread's.
+	uint32_t n_free = rte_mempool_get_ops(w->pool->ops_index)->get_count(w->pool);
+	uint32_t most = w->sw->params.queue_len;
+
+	w->buf_quota = RTE_MAX(RTE_MIN(n_free / QUOTA_PART, most), (uint32_t)DP_BURST);
+	w->next_quota_ns = w->now_ns + QUOTA_NS;
+}
+
 uint32_t dp_worker_turn(struct dp_worker *w, uint64_t now_ns, uint32_t now_s)
 {
 	uint32_t n_rx, n_other;
@@ -297,6 +313,8 @@ uint32_t dp_worker_turn(struct dp_worker *w, uint64_t now_ns, uint32_t now_s)
 		w->seen_gen = w->snap->gen;
 		w->next_sweep_ns = 0; // its queues have not been heard yet
 	}
+	if (now_ns >= w->next_quota_ns)
+		quota_set(w);
 	n_other = take_injects(w);
 	if (w->sw->n_workers > 1)
 		n_other += take_handover(w);

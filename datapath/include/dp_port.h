@@ -120,6 +120,7 @@ static inline bool dp_vid_in(const uint8_t trunk[DP_VIDS / 8], uint16_t vid)
 	X(copied_out_pkts, "further frames of a TSO super-frame that was segmented")               \
 	X(tx_pkts, "frames accepted by the link")                                                  \
 	X(tx_bytes, "bytes of those, without FCS")                                                 \
+	X(marked_pkts, "frames sent with ECN's congestion mark, set here")                         \
 	X(csum_pkts, "checksums finished in software")                                             \
 	X(tso_pkts, "super-frames segmented in software")
 

@@ -1,13 +1,12 @@
 // A rate as a virtual clock: the time at which what was sent so far is paid for. It is due while
 // that time is not in the future, so the last packet may overdraw; a rest earns at most the burst.
-// Counts bytes; packets count as well, as a byte each (qos_rate_set with 8 bits to the packet).
 //
 // What was saved may reach back beyond time 0, so times are compared by difference.
 //
 // Arithmetic: cost = bytes * ns_per_byte, with 32 fractional bits, the remainder carried. From
-// 1 kbit/s to 1 Tbit/s ns_per_byte is 8e6 .. 0.008, so inv is 2^55 .. 2^25: it fits, as it does
-// down to 8 bit/s, and its truncation is at most 3e-8 of the rate. The product is taken in 128
-// bits.
+// 1 kbit/s to 1 Tbit/s ns_per_byte is 8e6 .. 0.008, so inv is 2^55 .. 2^25: it fits, and its
+// truncation is at most 3e-8 of the rate. The product is taken in 128 bits. A rate in packets is
+// the same clock with a packet for a byte: from 1 packet/s inv is 2^62.
 #ifndef QOS_RATE_H
 #define QOS_RATE_H
 
@@ -22,7 +21,7 @@
 
 struct qos_rate {
 	uint64_t ns;	   // paid up to here
-	uint64_t inv;	   // ns per byte, 32 fractional bits; 0 = no rate
+	uint64_t inv;	   // ns per byte, 32 fractional bits; 0 = no rate: always due
 	uint32_t frac;	   // of ns, 2^-32
 	uint32_t burst_ns; // how far back a rest may earn
 };
@@ -37,7 +36,7 @@ static inline void qos_rate_charge(struct qos_rate *r, uint64_t now_ns, uint32_t
 {
 	unsigned __int128 cost;
 
-	if ((int64_t)(now_ns - r->ns) > (int64_t)r->burst_ns) {
+	if (__builtin_expect((int64_t)(now_ns - r->ns) > (int64_t)r->burst_ns, 0)) {
 		r->ns = now_ns - r->burst_ns;
 		r->frac = 0;
 	}

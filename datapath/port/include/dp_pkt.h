@@ -41,6 +41,7 @@ struct dp_meta {
 	uint8_t why;	    // enum qos_why
 	uint8_t pcp;	    // priority to put into a tag that is pushed
 	uint16_t in_queue;
+	uint16_t vm_idx;   // of the VM that sent it, in the schedulers of uplinks; 0 = nobody's
 	uint32_t trace_id; // with DP_MF_TRACE
 	uint8_t reserved[8];
 };

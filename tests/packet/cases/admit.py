@@ -209,7 +209,8 @@ def the_framing_matrix_leaks_nothing_and_names_every_drop():
             elif mode == "trunk" and tags[0] == (0x8100, 20):
                 want.append(f[:14] + bytes([pcp[kind] << 5]) + f[15:])  # the priority of its class
         same(len(res.out["u"]), len(want), mode + ": number of frames that passed")
-        frames_are(res.out["u"], want, mode)
+        # Frames of one burst may leave in another order than they came, when they are of different flows.
+        frames_are(sorted(res.out["u"]), sorted(want), mode)
         drops = res.drops("g")
         same(sum(drops.values()), len(rows) - len(want), mode + ": every other frame has a named reason")
         for must in ("l2_too_many_tags", "l2_llc", "vlan_tpid", "vlan_double_tag", "guard_ra", "guard_dhcp_server", "spoof_arp", "spoof_nd", "spoof_ip", "l2_length_field"):
