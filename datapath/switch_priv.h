@@ -525,7 +525,7 @@ int dp_qos_check(const struct dp_act_qos_set *a, struct weir_err *err);
 // --- the scheduler of a port (queue.c)
 
 // Make it; nobody sees the port yet. returns 0 or -ENOMEM
-int dp_queue_create(struct dp_port *p, uint32_t n_vms, uint64_t now_ns);
+int dp_queue_create(struct dp_port *p, uint32_t n_vms);
 void dp_queue_destroy(struct dp_port *p);
 // Let the kernel find the memory that a VM's queues will use, so that no worker waits for it. main,
 // while the owner runs.
