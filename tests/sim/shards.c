@@ -144,7 +144,7 @@ static void global_rate(uint32_t n_shards, uint64_t seed)
 			r->next_ns = l.now_ns + link_random(&l) % SIM_MS;
 		}
 	link_run(&l, l.now_ns + 5 * SIM_MS);
-	for (uint32_t w = 0; w < 4; w++) {
+	for (uint32_t w = 0; w < 2; w++) {
 		uint64_t was = l.sent_bytes;
 
 		link_run(&l, l.now_ns + 25 * SIM_MS);
