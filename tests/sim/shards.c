@@ -49,6 +49,7 @@ static void link_init(struct link *l, uint32_t n_shards, uint32_t n_vms, uint64_
 		sim_init(&h->sim, &params, n_vms, seed + i);
 		// Sums of reservations are the whole link's business.
 		qos_sched_set_admission(h->sim.s, false);
+		h->memory.self = i;
 		h->memory.looked_ns = l->now_ns;
 		for (uint32_t k = 0; k < n_shards; k++)
 			h->memory.at_ns[k] = l->now_ns;
@@ -88,7 +89,7 @@ static void look(struct link *l, uint32_t self)
 	publish(h, l->now_ns);
 	for (uint32_t i = 0; i < l->policy.n_shards; i++)
 		states[i] = l->shards[i].published;
-	qos_shard_divide(&l->policy, &h->memory, states, self, l->now_ns, &share);
+	qos_shard_divide(&l->policy, &h->memory, states, l->now_ns, &share);
 	assert_true(share.rate_bits_per_s >= h->reserved_bits);
 	assert_int_equal(qos_sched_set_rate(h->sim.s, share.rate_bits_per_s, l->now_ns), 0);
 	// Nobody is exactly in time.
