@@ -160,7 +160,7 @@ struct qos_sched {
 	uint64_t vts[QOS_SCHED_CLASSES]; // each class's place among them
 	uint64_t rate_bits, reserved_bits;
 	uint64_t work_ns; // from when there has been something that might be sent
-	uint64_t sent_bytes, sent_pkts, lost_bytes;
+	uint64_t lost_bytes;
 	uint32_t late_ns;
 	struct list due_vms;
 	struct qos_pkt *dropped_head, *dropped_tail;
