@@ -53,6 +53,8 @@ static inline __attribute__((always_inline)) void look_ahead(struct qos_sched *s
 	__builtin_prefetch(v, 1);
 	__builtin_prefetch(&v->gates[cls], 1);
 	__builtin_prefetch(flow_first(second, vm_of_class(second, cls)->flows + first), 1);
+	if (second->limited || second->reservation_kbits != 0)
+		__builtin_prefetch(&second->reservation, 1);
 	f = flow_first(next, vm_of_class(next, cls)->flows + first);
 	__builtin_prefetch(f->head, 1);
 	__builtin_prefetch(vm_of_class(next, cls)->flows + first + f->next, 1);
@@ -178,7 +180,7 @@ static inline void charge_reservation(struct qos_rate *r, uint64_t now_ns, uint3
 }
 
 // A limit whose clocks have rested for their bursts is not tight any more.
-static void charge_vm(struct vm *v, uint64_t now_ns, uint32_t bytes)
+static inline void charge_vm(struct vm *v, uint64_t now_ns, uint32_t bytes, uint32_t n_pkts)
 {
 	bool rested = true;
 
@@ -186,9 +188,9 @@ static void charge_vm(struct vm *v, uint64_t now_ns, uint32_t bytes)
 		rested = (int64_t)(now_ns - v->limit.ns) > (int64_t)v->limit.burst_ns;
 		qos_rate_charge(&v->limit, now_ns, bytes);
 	}
-	if (v->pps.inv != 0) {
+	if (v->paced) {
 		rested &= (int64_t)(now_ns - v->pps.ns) > (int64_t)v->pps.burst_ns;
-		qos_rate_charge(&v->pps, now_ns, 1);
+		qos_rate_charge(&v->pps, now_ns, n_pkts);
 	}
 	if (rested)
 		v->tight = false;
@@ -207,8 +209,9 @@ static __attribute__((noinline)) void count_lost(struct qos_sched *s)
 			     (uint64_t)(((unsigned __int128)(uint64_t)lost_ns << 32) / r->inv));
 }
 
-// The clocks of all that the packet passes, but for the link's.
-static void charge_clocks(struct qos_sched *s, const struct turn *t, uint32_t bytes)
+// The clocks of all that the packets passed, but for the link's.
+static void charge_clocks(struct qos_sched *s, const struct turn *t, uint32_t bytes,
+			  uint32_t n_pkts)
 {
 	uint64_t now_ns = s->front.now_ns;
 	struct leaf *l = t->leaf;
@@ -220,7 +223,7 @@ static void charge_clocks(struct qos_sched *s, const struct turn *t, uint32_t by
 		s->held |= (!qos_rate_due(&c->limit, now_ns) << t->cls);
 	}
 	if (v->limited) {
-		charge_vm(v, now_ns, bytes);
+		charge_vm(v, now_ns, bytes, n_pkts);
 		if (v->tight)
 			vm_vt_charge(v, c, t->cls, bytes);
 	}
@@ -231,7 +234,8 @@ static void charge_clocks(struct qos_sched *s, const struct turn *t, uint32_t by
 	charge_reservation(&c->reservation, now_ns, bytes);
 	if (!qos_rate_due(&c->reservation, now_ns))
 		s->reserved &= ~bit_of(t->cls);
-	charge_reservation(&v->reservation, now_ns, bytes);
+	if (v->reserved)
+		charge_reservation(&v->reservation, now_ns, bytes);
 	if (l->reservation_kbits != 0)
 		charge_reservation(&l->reservation, now_ns, bytes);
 	QOS_STAT_ADD(v->gates[t->cls].reserved_bytes, bytes);
@@ -267,16 +271,6 @@ static inline uint32_t wait_bucket(uint64_t wait_ns)
 	return bucket < QOS_SCHED_WAITS ? bucket : QOS_SCHED_WAITS - 1;
 }
 
-static inline void count_wait(struct class *c, struct qos_gate_leaf *g, uint64_t wait_ns)
-{
-	uint32_t bucket = wait_bucket(wait_ns);
-
-	QOS_STAT_SET(g->last_wait_ns, wait_ns < UINT32_MAX ? (uint32_t)wait_ns : UINT32_MAX);
-	QOS_STAT_ADD(g->waits[bucket], 1);
-	if (UNLIKELY(wait_ns > c->max_wait_ns))
-		QOS_STAT_SET(c->max_wait_ns, wait_ns);
-}
-
 // --- one turn of one leaf
 
 static void drop(struct qos_sched *s, struct leaf *l, struct qos_pkt *p)
@@ -309,11 +303,13 @@ static inline struct qos_pkt *leaf_pull(struct qos_sched *s, const struct turn *
 		f->bytes -= p->wire_bytes;
 		QOS_STAT_ADD(l->bytes, -p->wire_bytes);
 		QOS_STAT_ADD(l->n_pkts, -1u);
-		if ((params->target_ns | params->step_ns) != 0 && n_drops < DROPS)
+		if (wait_ns >= c->codel_ns && n_drops < DROPS)
 			verdict = qos_codel_next(
 				&f->codel, params, s->front.now_ns,
 				(struct qos_codel_pkt){ wait_ns, f->bytes,
 							(p->flags & QOS_PKT_ECT) != 0 });
+		else if (wait_ns < c->codel_ns)
+			qos_codel_below(&f->codel);
 		if (UNLIKELY(f->head == NULL))
 			flow_empty(flows, f, mask);
 		if (UNLIKELY(verdict == QOS_CODEL_DROP && l->n_pkts != 0)) {
@@ -326,7 +322,6 @@ static inline struct qos_pkt *leaf_pull(struct qos_sched *s, const struct turn *
 			QOS_STAT_ADD(l->marked, 1);
 		}
 		flow_pay(l, flows, f, p->wire_bytes);
-		count_wait(c, &t->vm->gates[t->cls], wait_ns);
 		return p;
 	}
 }
@@ -363,21 +358,46 @@ static inline void settle(struct qos_sched *s, const struct turn *t)
 	}
 }
 
-// May the leaf go on, having sent so much?
-static inline bool goes_on(const struct qos_sched *s, const struct turn *t, uint32_t bytes)
+// Could a clock pay for a whole turn and be due still?
+static inline bool pays_turn(const struct qos_rate *r, uint64_t now_ns, uint32_t units)
 {
-	struct leaf *l = t->leaf;
+	uint64_t cost_ns = (uint64_t)((unsigned __int128)units * r->inv >> 32);
+
+	return (int64_t)(r->ns + cost_ns - now_ns) <= 0;
+}
+
+// How many bytes the leaf may send before its clocks are charged: a turn where all of them can pay
+// for it, else one packet.
+static inline uint32_t turn_bytes(const struct qos_sched *s, const struct turn *t)
+{
+	const struct leaf *l = t->leaf;
 	const struct vm *v = t->vm;
 	uint64_t now_ns = s->front.now_ns;
 
-	if (bytes >= TURN_BYTES || l->n_pkts == 0 || (s->held & bit_of(t->cls)) != 0 ||
-	    !qos_rate_due(&s->front.rate, now_ns))
-		return false;
-	if (t->by != NULL && !qos_rate_due(t->by, now_ns))
-		return false;
-	if (l->limited && !qos_rate_due(&l->limit, now_ns))
-		return false;
-	return !v->limited || (!v->tight && vm_due(v, now_ns));
+	if (!pays_turn(&s->front.rate, now_ns, TURN_BYTES))
+		return 1;
+	if (t->by != NULL && !pays_turn(t->by, now_ns, TURN_BYTES))
+		return 1;
+	if ((s->limiting & bit_of(t->cls)) != 0 &&
+	    !pays_turn(&s->classes[t->cls].limit, now_ns, TURN_BYTES))
+		return 1;
+	if (l->limited && !pays_turn(&l->limit, now_ns, TURN_BYTES))
+		return 1;
+	if (v->limited && (v->tight || !pays_turn(&v->limit, now_ns, TURN_BYTES) ||
+			   (v->paced && !pays_turn(&v->pps, now_ns, TURN_PKTS))))
+		return 1;
+	return TURN_BYTES;
+}
+
+static inline void charge_link(struct qos_sched *s, uint32_t bytes)
+{
+	struct qos_rate *r = &s->front.rate;
+
+	if (r->inv == 0)
+		return;
+	if (UNLIKELY((int64_t)(s->front.now_ns - r->ns) > (int64_t)r->burst_ns))
+		count_lost(s);
+	qos_rate_charge(r, s->front.now_ns, bytes);
 }
 
 // Serve one leaf. returns how many packets, at least one
@@ -389,24 +409,27 @@ static inline uint32_t serve(struct qos_sched *s, const struct turn *t, struct q
 	struct class *c = &s->classes[t->cls];
 	struct qos_gate_leaf *g = &v->gates[t->cls];
 	struct flow *flows = &v->flows[t->cls << s->flow_shift];
-	bool clocks = ((s->limiting & bit_of(t->cls)) | v->limited | l->limited) || t->by != NULL;
-	uint32_t bytes = 0, i = 0, n_bufs = 0;
-	struct qos_rate *r = &s->front.rate;
+	uint32_t most = turn_bytes(s, t), bytes = 0, i = 0, n_bufs = 0;
+	uint64_t wait_ns;
 
+	// Of the flow after the first one, which look_ahead called.
+	__builtin_prefetch(flows[flow_first(l, flows)->next & s->flow_mask].head, 1);
 	do {
 		struct qos_pkt *p = leaf_pull(s, t, flows);
 
 		out[i++] = p;
 		bytes += p->wire_bytes;
 		n_bufs += p->n_bufs;
-		if (UNLIKELY((int64_t)(s->front.now_ns - r->ns) > (int64_t)r->burst_ns) &&
-		    r->inv != 0)
-			count_lost(s);
-		qos_rate_charge(r, s->front.now_ns, p->wire_bytes);
-		if (clocks)
-			charge_clocks(s, t, p->wire_bytes);
+		wait_ns = s->front.now_ns - p->in_ns;
+		QOS_STAT_ADD(g->waits[wait_bucket(wait_ns)], 1);
+		if (UNLIKELY(wait_ns > c->max_wait_ns))
+			QOS_STAT_SET(c->max_wait_ns, wait_ns);
 		p->next = NULL;
-	} while (i < n && goes_on(s, t, bytes));
+	} while (i < n && bytes < most && l->n_pkts != 0);
+	charge_link(s, bytes);
+	if ((s->limiting & bit_of(t->cls)) != 0 || v->limited || l->limited || t->by != NULL)
+		charge_clocks(s, t, bytes, i);
+	QOS_STAT_SET(g->last_wait_ns, wait_ns < UINT32_MAX ? (uint32_t)wait_ns : UINT32_MAX);
 	QOS_STAT_ADD(s->front.n_pkts, -i);
 	QOS_STAT_ADD(v->n_bufs, -n_bufs);
 	QOS_STAT_ADD(g->sent_bytes, bytes);
@@ -462,7 +485,7 @@ struct qos_pkt *qos_sched_dequeue(struct qos_sched *s, uint64_t now_ns)
 
 // May it join? Half of what room is left is the most that one flow may hold, so that a flow which
 // does not slow down leaves room for its siblings.
-static int admit(struct qos_sched *s, struct vm *v, const struct flow *f, const struct qos_pkt *p)
+static inline int admit(struct qos_sched *s, struct vm *v, struct flow *f, const struct qos_pkt *p)
 {
 	const struct qos_class_params *c = &s->classes[p->cls].params;
 	struct leaf *l = &v->leaves[p->cls];
@@ -473,13 +496,12 @@ static int admit(struct qos_sched *s, struct vm *v, const struct flow *f, const 
 		QOS_STAT_ADD(refused->quota, 1);
 		return -EDQUOT;
 	}
-	if (most != 0 && (bytes > most || (f->head != NULL && f->bytes + bytes > most) ||
+	if (most != 0 && (f->bytes + bytes > most ||
 			  ((p->flags & QOS_PKT_YELLOW) != 0 && l->bytes > most / 2))) {
 		QOS_STAT_ADD(refused->bytes, 1);
 		return -ENOBUFS;
 	}
-	if (c->max_wait_ns != 0 && f->head != NULL &&
-	    s->front.now_ns - f->head->in_ns > c->max_wait_ns) {
+	if (c->max_wait_ns != 0 && flow_waits(f, s->front.now_ns, c->max_wait_ns)) {
 		QOS_STAT_ADD(refused->wait, 1);
 		return -ETIME;
 	}
@@ -508,44 +530,33 @@ static __attribute__((noinline)) void see_larger(struct class *c, struct leaf *l
 		c->largest_bytes = bytes;
 }
 
-void qos_sched_prefetch(const struct qos_sched *s, const struct qos_pkt *p)
+// Where a packet belongs. returns 0; -ENOENT or -EMSGSIZE
+static inline int find_vm(const struct qos_sched *s, const struct qos_pkt *p, struct vm **v)
 {
-	const struct vm *v = vm_at(s, p->vm_idx);
-
-	__builtin_prefetch(v, 1);
-	__builtin_prefetch(&v->leaves[p->cls], 1);
-	__builtin_prefetch(
-		&v->flows[((uint32_t)p->cls << s->flow_shift) + (p->flow_hash & s->flow_mask)], 1);
-}
-
-int qos_sched_enqueue(struct qos_sched *s, struct qos_pkt *p, uint64_t now_ns)
-{
-	uint32_t mask = s->flow_mask, idx;
-	struct flow *flows;
-	struct class *c;
-	struct leaf *l;
-	struct vm *v;
-	int err;
-
-	sched_set_now(s, now_ns);
 	if (UNLIKELY(p->vm_idx >= s->front.n_vms || p->cls >= QOS_SCHED_CLASSES))
 		return -ENOENT;
-	v = vm_at(s, p->vm_idx);
+	*v = vm_at(s, p->vm_idx);
+	return UNLIKELY(p->wire_bytes - 1 >= QOS_WIRE_MAX_BYTES) ? -EMSGSIZE : 0;
+}
+
+static inline int enqueue(struct qos_sched *s, struct vm *v, struct qos_pkt *p)
+{
+	struct flow *flows = &v->flows[(uint32_t)p->cls << s->flow_shift];
+	struct leaf *l = &v->leaves[p->cls];
+	uint32_t mask = s->flow_mask, idx;
+	int err;
+
 	if (UNLIKELY(!v->present))
 		return -ENOENT;
-	if (UNLIKELY(p->wire_bytes - 1 >= QOS_WIRE_MAX_BYTES))
-		return -EMSGSIZE;
-	c = &s->classes[p->cls];
-	l = &v->leaves[p->cls];
-	flows = &v->flows[(uint32_t)p->cls << s->flow_shift];
 	idx = flow_find(flows, p->flow_hash, mask);
 	if (s->buf_quota != 0 || (s->bounded >> p->cls & 1) != 0) {
 		err = admit(s, v, &flows[idx], p);
 		if (UNLIKELY(err < 0))
 			return err;
 	}
-	if (UNLIKELY(p->wire_bytes > l->quantum_bytes || p->wire_bytes > c->largest_bytes))
-		see_larger(c, l, p->wire_bytes);
+	if (UNLIKELY(p->wire_bytes >
+		     l->quantum_bytes)) // else not more than c->largest_bytes either
+		see_larger(&s->classes[p->cls], l, p->wire_bytes);
 	p->in_ns = s->front.now_ns;
 	flow_append(l, flows, idx, mask, p);
 	QOS_STAT_ADD(l->bytes, p->wire_bytes);
@@ -555,6 +566,61 @@ int qos_sched_enqueue(struct qos_sched *s, struct qos_pkt *p, uint64_t now_ns)
 	if (UNLIKELY(l->n_pkts == 1))
 		wake(s, v, p->cls);
 	return 0;
+}
+
+int qos_sched_enqueue(struct qos_sched *s, struct qos_pkt *p, uint64_t now_ns)
+{
+	struct vm *v;
+	int err;
+
+	sched_set_now(s, now_ns);
+	err = find_vm(s, p, &v);
+	return UNLIKELY(err < 0) ? err : enqueue(s, v, p);
+}
+
+// Three steps over so many packets, each reading what the one before called into the cache.
+#define CHUNK 16u
+
+static uint32_t enqueue_chunk(struct qos_sched *s, struct qos_pkt *const *pkts, uint32_t n,
+			      int *errs)
+{
+	struct flow *flows[CHUNK];
+	struct vm *vms[CHUNK];
+	uint32_t n_in = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		const struct qos_pkt *p = pkts[i];
+
+		errs[i] = find_vm(s, p, &vms[i]);
+		flows[i] = NULL;
+		if (UNLIKELY(errs[i] < 0))
+			continue;
+		flows[i] = &vms[i]->flows[((uint32_t)p->cls << s->flow_shift) +
+					  (p->flow_hash & s->flow_mask)];
+		__builtin_prefetch(vms[i], 1);
+		__builtin_prefetch(&vms[i]->leaves[p->cls], 1);
+		__builtin_prefetch(flows[i], 1);
+	}
+	for (uint32_t i = 0; i < n; i++)
+		if (LIKELY(flows[i] != NULL))
+			__builtin_prefetch(flows[i]->tail, 1);
+	for (uint32_t i = 0; i < n; i++) {
+		if (LIKELY(errs[i] == 0))
+			errs[i] = enqueue(s, vms[i], pkts[i]);
+		n_in += errs[i] == 0;
+	}
+	return n_in;
+}
+
+uint32_t qos_sched_enqueue_burst(struct qos_sched *s, struct qos_pkt *const *pkts, uint32_t n,
+				 uint64_t now_ns, int *errs)
+{
+	uint32_t n_in = 0;
+
+	sched_set_now(s, now_ns);
+	for (uint32_t i = 0; i < n; i += CHUNK)
+		n_in += enqueue_chunk(s, pkts + i, n - i < CHUNK ? n - i : CHUNK, errs + i);
+	return n_in;
 }
 
 // Every clock that applies must be due; then all are charged.
@@ -576,7 +642,7 @@ bool qos_sched_idle_pass_clocks(struct qos_sched *s, const struct qos_pkt *p, ui
 	if (l->limited)
 		qos_rate_charge(&l->limit, now_ns, p->wire_bytes);
 	if (v->limited)
-		charge_vm(v, now_ns, p->wire_bytes);
+		charge_vm(v, now_ns, p->wire_bytes, 1);
 	QOS_STAT_ADD(g->sent_bytes, p->wire_bytes);
 	QOS_STAT_ADD(g->sent_pkts, 1);
 	QOS_STAT_SET(g->last_wait_ns, 0);

@@ -54,6 +54,8 @@ static void init_classes(struct qos_sched *s)
 
 		c->params.node.shares = 1;
 		c->inv_weight = inverse(1);
+		c->largest_bytes = FRAME_BYTES;
+		c->codel_ns = UINT32_MAX;
 		c->due = (struct list){ QOS_NONE, QOS_NONE };
 		qos_cal_init(&c->order);
 	}
@@ -163,7 +165,9 @@ static void set_pps(struct qos_rate *r, uint32_t pps, uint64_t now_ns)
 // What the packet path has to know of a VM's limits.
 static void set_gates(struct vm *v)
 {
-	v->limited = v->limit.inv != 0 || v->pps.inv != 0;
+	v->paced = v->pps.inv != 0;
+	v->limited = v->limit.inv != 0 || v->paced;
+	v->reserved = v->reservation.inv != 0;
 	for (uint32_t cls = 0; cls < QOS_SCHED_CLASSES; cls++) {
 		struct leaf *l = &v->leaves[cls];
 
@@ -197,6 +201,14 @@ int qos_sched_set_rate(struct qos_sched *s, uint64_t rate_bits_per_s, uint64_t n
 	return err;
 }
 
+// What both of CoDel's parts leave alone: below the target, and not above the step.
+static uint32_t codel_ns(const struct qos_codel_params *p)
+{
+	uint32_t target_ns = p->target_ns == 0 ? UINT32_MAX : p->target_ns;
+
+	return p->step_ns != 0 && p->step_ns < target_ns ? p->step_ns : target_ns;
+}
+
 int qos_sched_set_class(struct qos_sched *s, uint32_t cls, const struct qos_class_params *p,
 			uint64_t now_ns)
 {
@@ -223,6 +235,7 @@ int qos_sched_set_class(struct qos_sched *s, uint32_t cls, const struct qos_clas
 	c->params = *p;
 	if (c->params.codel.floor_bytes == 0)
 		c->params.codel.floor_bytes = FRAME_BYTES;
+	c->codel_ns = codel_ns(&p->codel);
 	c->inv_weight = inverse(p->node.shares);
 	set_node_rates(&c->reservation, &c->limit, &p->node, s->front.now_ns);
 	s->limiting = ((s->limiting & ~bit) | (c->limit.inv != 0 ? bit : 0));

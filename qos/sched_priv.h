@@ -37,6 +37,7 @@
 #define LOOKS 16
 // A leaf whose turn it is goes on until it has sent this, in one burst: two packets of 1518 bytes.
 #define TURN_BYTES 3000u
+#define TURN_PKTS (TURN_BYTES / 84 + 1) // of the least size
 // Packets beyond this are super-frames: they do not raise what a flow may send per turn.
 #define MAX_QUANTUM_BYTES 9240u
 #define FRAME_BYTES 1538u // 1500 + 14 + overhead
@@ -54,6 +55,7 @@ struct flow {
 	bool listed;
 	bool shared;	// with packets of other flows
 	uint8_t n_away; // flows that belong here and stand in another queue of the set
+	uint32_t since; // its first packet came not before this, in units of 1024 ns
 };
 static_assert(sizeof(struct flow) == 64, "one cache line");
 
@@ -108,7 +110,9 @@ struct vm {
 	uint8_t ready;	 // and is in the class's order
 	uint8_t shares;
 	bool present, used;
-	bool limited; // it has a limit in bit/s or packets/s
+	bool limited;  // it has a limit in bit/s or packets/s
+	bool paced;    // in packets/s
+	bool reserved; // it has a reservation of its own
 	bool parked;
 	bool tight; // its limit was used up, and it has not rested since
 	struct qos_cal_node wait;
@@ -138,7 +142,8 @@ struct class
 	struct list due;
 	uint64_t leaves_bits; // sum of its leaves' reservations
 	uint32_t n_ready;
-	uint32_t largest_bytes; // packet seen
+	uint32_t largest_bytes; // packet seen; not less than any of its leaves' quanta
+	uint32_t codel_ns;	// a packet that waited less is no concern of CoDel's
 	uint64_t sent_bytes, sent_pkts, max_wait_ns;
 	struct qos_cal order; // of its leaves, by virtual time
 };
@@ -155,7 +160,7 @@ struct qos_sched {
 	uint64_t vts[QOS_SCHED_CLASSES]; // each class's place among them
 	uint64_t rate_bits, reserved_bits;
 	uint64_t work_ns; // from when there has been something that might be sent
-	uint64_t sent_bytes, sent_pkts, lost_bytes;
+	uint64_t lost_bytes;
 	uint32_t late_ns;
 	struct list due_vms;
 	struct qos_pkt *dropped_head, *dropped_tail;
@@ -213,8 +218,8 @@ static inline void sched_set_now(struct qos_sched *s, uint64_t now_ns)
 // When both clocks of a VM's limits are due. One that is not set is due always.
 static inline uint64_t vm_due_ns(const struct vm *v)
 {
-	if (v->limit.inv == 0 || v->pps.inv == 0)
-		return v->limit.inv != 0 ? v->limit.ns : v->pps.ns;
+	if (!v->paced || v->limit.inv == 0)
+		return v->paced ? v->pps.ns : v->limit.ns;
 	return (int64_t)(v->limit.ns - v->pps.ns) > 0 ? v->limit.ns : v->pps.ns;
 }
 
