@@ -163,6 +163,8 @@ void qos_shard_divide(const struct qos_shard_policy *p, struct qos_shard_memory 
 	out->rate_bits_per_s = claims[m->self].rate + spare / p->n_shards;
 	// Whoever wakes before the next look has its reservations at once, and some room.
 	spare = p->rate_bits_per_s / (16 * p->n_shards);
+	if (spare < QOS_SCHED_MIN_BITS_PER_S)
+		spare = QOS_SCHED_MIN_BITS_PER_S;
 	if (out->rate_bits_per_s < spare)
 		out->rate_bits_per_s = spare;
 	if (out->rate_bits_per_s < states[m->self].reserved_bits_per_s)

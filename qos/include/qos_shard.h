@@ -55,7 +55,7 @@ struct qos_shard_memory {
 };
 
 struct qos_shard_share {
-	uint64_t rate_bits_per_s;		// of the link; never 0
+	uint64_t rate_bits_per_s;		// of the link; QOS_SCHED_MIN_BITS_PER_S at least
 	uint32_t class_part[QOS_SCHED_CLASSES]; // of a class's reservation and limit, in 2^-16
 };
 

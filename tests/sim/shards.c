@@ -280,7 +280,8 @@ static void a_share_is_never_below_what_is_reserved_nor_above_twice_the_link(voi
 	memset(&l, 0, sizeof(l));
 	l.rng = 341;
 	for (uint32_t i = 0; i < 20000; i++) {
-		struct qos_shard_policy p = { .rate_bits_per_s = 1 + link_random(&l) * 400,
+		struct qos_shard_policy p = { .rate_bits_per_s =
+						      1000 + link_random(&l) % 400 * SIM_G,
 					      .n_shards = 1 + (uint32_t)link_random(&l) % 8 };
 		struct qos_shard_state states[QOS_SHARDS_MAX] = { 0 };
 		struct qos_shard_memory m = { .looked_ns = link_random(&l) };
@@ -301,9 +302,11 @@ static void a_share_is_never_below_what_is_reserved_nor_above_twice_the_link(voi
 		for (uint32_t s = 0; s < p.n_shards; s++) {
 			struct qos_shard_memory own = m;
 
-			qos_shard_divide(&p, &own, states, s,
-					 m.looked_ns + link_random(&l) % 100000, &share);
+			own.self = s;
+			qos_shard_divide(&p, &own, states, m.looked_ns + link_random(&l) % 100000,
+					 &share);
 			assert_true(share.rate_bits_per_s >= states[s].reserved_bits_per_s);
+			assert_true(share.rate_bits_per_s >= QOS_SCHED_MIN_BITS_PER_S);
 			assert_true(share.rate_bits_per_s <= 2 * p.rate_bits_per_s);
 			for (uint32_t c = 0; c < QOS_SCHED_CLASSES; c++)
 				parts[c] += share.class_part[c];
