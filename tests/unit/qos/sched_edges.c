@@ -492,6 +492,33 @@ static void an_idle_pass_is_charged_to_every_limit(void **state)
 	}
 }
 
+// Whatever the wait, next_ns leads there in a few steps: both timers, and the gap between them.
+static void waits_of_any_length_end_in_a_few_steps(void **state)
+{
+	struct qos_node_params vm = { .shares = 1 };
+
+	(void)state;
+	for (uint64_t rate = 1000; rate < 2000000; rate += rate / 200) {
+		uint32_t n_idle = 0, n_out = 0;
+		uint64_t now = S;
+
+		begin(0, 8);
+		vm.limit_bits_per_s = rate;
+		assert_int_equal(qos_sched_set_vm(s, 0, &vm, S), 0);
+		for (uint32_t i = 0; i < 30; i++)
+			assert_int_equal(put(i, 0, 5, 0, S), 0);
+		while (n_out < 30) {
+			if (get(now) != UINT32_MAX) {
+				n_out++;
+				continue;
+			}
+			now = qos_sched_next_ns(s);
+			assert_true(++n_idle < 30 * 6);
+		}
+		end();
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -508,6 +535,7 @@ int main(void)
 		cmocka_unit_test(memory_is_touched_where_it_is_used),
 		cmocka_unit_test(statistics_say_how_long_packets_stood),
 		cmocka_unit_test(credit_is_lost_by_a_late_loop_and_not_by_an_idle_link),
+		cmocka_unit_test(waits_of_any_length_end_in_a_few_steps),
 		cmocka_unit_test(an_idle_pass_is_charged_to_every_limit),
 	};
 
