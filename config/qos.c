@@ -74,7 +74,8 @@ static int vlans_read(const struct lyd_node *from, uint32_t cls, struct cfg_qos 
 		}
 		snprintf(path, sizeof(path), "/weir-qos:qos/class[name='%s']/vlan",
 			 class_names[cls]);
-		return cfg_refuse(err, path, lyd_get_value(n), "class %s has this VLAN already",
+		return cfg_refuse(err, path, lyd_get_value(n),
+				  "/weir-qos:qos/class[name='%s'] has this VLAN already",
 				  class_names[*at - 1]);
 	}
 	return 0;

@@ -260,9 +260,11 @@ int cfg_qos_check(const struct cfg *c, struct cfg_error *err)
 		if (!who_is(c, i, &w))
 			continue;
 		if (i >= c->n_vms && c->ports[i - c->n_vms].vm[0] != '\0')
-			return cfg_refuse(err, w.path, "",
-					  "the interface serves VM %s, whose policy counts",
-					  c->ports[i - c->n_vms].vm);
+			return cfg_refuse(
+				err, w.path, "",
+				"the interface serves /weir-vm:vms/vm[name='%s'], whose policy "
+				"counts",
+				c->ports[i - c->n_vms].vm);
 		if (policy_check(&w, err) < 0)
 			return -EINVAL;
 		reserved_add(&r, &w);

@@ -241,22 +241,30 @@ static const struct cfg_policy *policy_of(const struct cfg *c, const struct cfg_
 	return p == NULL || cfg_policy_is_default(p) ? NULL : p;
 }
 
-static int vm_act(const struct cfg *running, const struct cfg *next, const struct cfg_action *a,
+static int vm_set(const struct cfg *running, const struct cfg *next, const struct cfg_action *a,
 		  struct dp_plan *plan)
 {
 	struct dp_act_vm_set s = { .h = { DP_ACT_VM_SET, sizeof(s) } };
-	struct dp_act_vm_del d = { .h = { DP_ACT_VM_DEL, sizeof(d) } };
-	const struct cfg_policy *before = policy_of(running, a, d.name);
+	const struct cfg_policy *before = policy_of(running, a, s.p.name);
 	const struct cfg_policy *after = policy_of(next, a, s.p.name);
 
-	if (after == NULL)
-		return before == NULL ? 0 : dp_plan_add(plan, &d.h);
-	if (before != NULL && memcmp(before, after, sizeof(*before)) == 0)
+	if (after == NULL || (before != NULL && memcmp(before, after, sizeof(*before)) == 0))
 		return 0;
 	vm_params(after, &s.p);
 	return dp_plan_add(plan, &s.h);
 }
 
+static int vm_del(const struct cfg *running, const struct cfg *next, const struct cfg_action *a,
+		  struct dp_plan *plan)
+{
+	struct dp_act_vm_del d = { .h = { DP_ACT_VM_DEL, sizeof(d) } };
+
+	if (policy_of(running, a, d.name) == NULL || policy_of(next, a, d.name) != NULL)
+		return 0;
+	return dp_plan_add(plan, &d.h);
+}
+
+// Policies are there before the ports that they are for, and go after them.
 int ctl_translate(const struct cfg *running, const struct cfg *next, const struct cfg_action *a,
 		  int n, struct dp_plan *plan)
 {
@@ -266,17 +274,18 @@ int ctl_translate(const struct cfg *running, const struct cfg *next, const struc
 	bool storage = false;
 	int rc = 0;
 
+	for (int i = 0; i < n && rc == 0; i++)
+		rc = a[i].object == CFG_OBJ_QOS ? qos_set(&next->qos, plan)
+						: vm_set(running, next, &a[i], plan);
 	for (int i = 0; i < n && rc == 0; i++) {
 		if (a[i].object == CFG_OBJ_PORT)
 			rc = port_act(next, &a[i], plan);
 		else if (a[i].object == CFG_OBJ_SYSTEM)
 			rc = dp_plan_add(plan, &l2.h);
-		else if (a[i].object == CFG_OBJ_QOS)
-			rc = qos_set(&next->qos, plan);
-		if (rc == 0)
-			rc = vm_act(running, next, &a[i], plan);
 		storage |= a[i].object == CFG_OBJ_STORAGE || a[i].object == CFG_OBJ_VM;
 	}
+	for (int i = 0; i < n && rc == 0; i++)
+		rc = vm_del(running, next, &a[i], plan);
 	return rc == 0 && storage ? storage_set(next, plan) : rc;
 }
 

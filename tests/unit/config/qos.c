@@ -209,7 +209,7 @@ static const struct {
 	// Two policies of one port.
 	{ "set port g type guest socket /g qos limit 1g\nset vm v nic 0 mac " M1 " interface g",
 	  "/ietf-interfaces:interfaces/interface[name='g']/weir-interfaces:port/weir-qos:qos", "",
-	  "serves VM v" },
+	  "serves /weir-vm:vms/vm[name='v']" },
 	// What the links can keep.
 	{ "set vm v qos reservation 1m", VMQ "/reservation", "1000000", "no uplink has a rate" },
 	{ "set vm v qos class boot reservation 1m", VMQ "/reservation", "1000000",

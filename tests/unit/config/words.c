@@ -257,6 +257,47 @@ static void a_script_is_all_or_nothing_and_names_the_line(void **state)
 	lyd_free_all(tree);
 }
 
+// Rates are shown as they are typed, where that is shorter and says the same.
+static void rates_are_shown_with_a_unit(void **state)
+{
+	static const struct {
+		const char *value, *shown;
+	} rows[] = {
+		{ "1000000000", "1g" },
+		{ "9800000000", "9.8g" },
+		{ "1234000000", "1.234g" },
+		{ "1234500000", "1234.5m" },
+		{ "1000", "1k" },
+		{ "1001", "1.001k" },
+		{ "1000001", "1000.001k" },
+		{ "1000000000000", "1t" },
+		{ "1010000000", "1.01g" },
+		{ "10000000", "10m" },
+		{ "100100100100", "100100100.1k" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char line[128], want[128], *shown, *again;
+		struct lyd_node *tree, *back;
+
+		snprintf(line, sizeof(line), "set vm v limit %s", rows[i].value);
+		tree = load(line);
+		shown = set_lines(tree);
+		snprintf(want, sizeof(want), "limit %s\n", rows[i].shown);
+		assert_non_null(strstr(shown, want));
+		back = load(shown);
+		again = set_lines(back);
+		assert_string_equal(shown, again);
+		assert_int_equal(lyd_compare_siblings(tree, back, LYD_COMPARE_FULL_RECURSION),
+				 LY_SUCCESS);
+		lyd_free_all(tree);
+		lyd_free_all(back);
+		free(shown);
+		free(again);
+	}
+}
+
 static void set_lines_make_the_same_again(void **state)
 {
 	struct lyd_node *tree = load(big), *again, *parsed = NULL;
@@ -497,6 +538,7 @@ int main(void)
 		cmocka_unit_test(lines_become_configuration),
 		cmocka_unit_test(refusals_point_at_the_word_and_say_what_was_expected),
 		cmocka_unit_test(a_script_is_all_or_nothing_and_names_the_line),
+		cmocka_unit_test(rates_are_shown_with_a_unit),
 		cmocka_unit_test(set_lines_make_the_same_again),
 		cmocka_unit_test(examples_of_the_readme_survive),
 		cmocka_unit_test(text_has_braces),

@@ -82,11 +82,15 @@ static void policies_become_actions(void **state)
 		{ "", "", "" },
 		{ "", "set class bulk shares 5", "qos-set" },
 		{ "set class bulk shares 5", "", "qos-set" },
+		{ NIC "\nset vm v qos shares 2",
+		  "set vm w nic 0 mac 52:54:00:00:00:01\nset vm w "
+		  "qos shares 2\nset class bulk shares 5",
+		  "qos-set, vm-set w, port-del v.0, port-set w.0, vm-del v" },
 		{ "", "set class bulk vlan 5", "qos-set" },
 		// Who has nothing of its own is told of by its ports alone.
 		{ "", NIC, "port-set v.0" },
 		{ "", NIC "\nset vm v qos", "port-set v.0" },
-		{ "", NIC "\nset vm v qos shares 2", "port-set v.0, vm-set v" },
+		{ "", NIC "\nset vm v qos shares 2", "vm-set v, port-set v.0" },
 		{ NIC, NIC "\nset vm v qos shares 2", "vm-set v" },
 		{ NIC "\nset vm v qos shares 2", NIC "\nset vm v qos shares 3", "vm-set v" },
 		{ NIC "\nset vm v qos shares 2", NIC, "vm-del v" },
@@ -98,8 +102,8 @@ static void policies_become_actions(void **state)
 		  "set template t shares 3\n" NIC "\nset vm v qos template t", "vm-set v" },
 		// A guest port without a VM.
 		{ "", GUEST, "port-set g" },
-		{ "", GUEST " qos limit 1g", "port-set g, vm-set port/g" },
-		{ GUEST " qos limit 1g", GUEST " qos limit 2g", "port-set g, vm-set port/g" },
+		{ "", GUEST " qos limit 1g", "vm-set port/g, port-set g" },
+		{ GUEST " qos limit 1g", GUEST " qos limit 2g", "vm-set port/g, port-set g" },
 		{ GUEST " qos limit 1g", GUEST, "port-set g, vm-del port/g" },
 		{ GUEST " qos limit 1g", "", "port-del g, vm-del port/g" },
 		{ GUEST " qos limit 1g", GUEST "\n" NIC " interface g",
