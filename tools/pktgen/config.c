@@ -419,8 +419,10 @@ static const struct key {
 	{ "l4", "udp | tcp | mix [udp]", set_l4, OWN, STREAM(l4), 0, 0 },
 	{ "rate", "max | N pps kpps mpps | N bps kbps mbps gbps, of each sending port [max]",
 	  set_rate, OWN, STREAM(rate_pps), 0, 0 },
-	{ "order", "sequential | random: the order of flows [sequential]", set_order, OWN,
-	  STREAM(random), 0, 0 },
+	{ "order",
+	  "sequential | random: the order of flows; iscsi: thinks between nothing and twice think "
+	  "[sequential]",
+	  set_order, OWN, STREAM(random), 0, 0 },
 	{ "verify", "on | off: compare every byte [off]", NULL, SWITCH, STREAM(verify), 0, 0 },
 	{ "op", "iscsi: read | write [read]", set_op, OWN, STREAM(write), 0, 0 },
 	{ "io-size", "iscsi: bytes of one command [4096]", NULL, NUMBER, STREAM(io_bytes), 512,
