@@ -7,6 +7,7 @@ CPU_REST, CPU_DATA = 0, 1  # generator and everything else; exactly one data-pla
 HUGE = "/proc/sys/vm/nr_hugepages"
 TICKS = os.sysconf("SC_CLK_TCK")
 PR_SET_PDEATHSIG = 1
+BUSY_MIN, GEN_IDLE_MIN = 0.98, 0.05  # a data-plane thread that has no more to give; a generator that has
 DATA_THREADS = ("rte-worker", "lcore-worker", "pmd-c")
 
 
@@ -42,6 +43,15 @@ def tsc_hz():
 
 def _die_with_parent():
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def thread_ticks(pid):
+    """Of CPU time that a process or kernel thread has used."""
+    try:
+        f = read("/proc/%d/stat" % pid).rsplit(")", 1)[1].split()
+    except FileNotFoundError:
+        return 0
+    return int(f[11]) + int(f[12])
 
 
 class Process:
@@ -87,11 +97,7 @@ class Process:
         self.child.stdin.close()
 
     def ticks(self):
-        try:
-            f = read("/proc/%d/stat" % self.pid).rsplit(")", 1)[1].split()
-        except FileNotFoundError:
-            return 0
-        return int(f[11]) + int(f[12])
+        return thread_ticks(self.pid)
 
     def threads(self):
         """(thread id, name, CPUs) of every thread."""
@@ -204,8 +210,8 @@ class Host:
 class Disturbance:
     """Between two looks: time stolen by the hypervisor, used by others, and waited for by the data-plane thread."""
 
-    def __init__(self, host, data_tid):
-        self.host, self.data_tid = host, data_tid
+    def __init__(self, host, data_tid, in_kernel=False):
+        self.host, self.data_tid, self.in_kernel = host, data_tid, in_kernel
         self.before = self._look()
 
     def _look(self):
@@ -216,8 +222,10 @@ class Disturbance:
         user, nice, system, _, _, irq, softirq, steal = (sum(c) for c in zip(*cpus.values()))
         t = os.times()
         ours = sum(p.ticks() for p in self.host.processes) + (t.user + t.system + t.children_user + t.children_system) * TICKS
+        if self.in_kernel:  # a switch in the kernel works in interrupts and in this thread
+            ours += irq + softirq + thread_ticks(self.data_tid)
         try:
-            waited = int(read("/proc/%d/schedstat" % self.data_tid).split()[1])
+            waited = 0 if self.in_kernel else int(read("/proc/%d/schedstat" % self.data_tid).split()[1])
         except (FileNotFoundError, ProcessLookupError):
             waited = 0
         return {"at": time.monotonic(), "steal": steal, "busy": user + nice + system + irq + softirq, "ours": ours, "waited": waited}

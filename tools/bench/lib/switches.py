@@ -1,8 +1,9 @@
-"""The switches: each starts with N vhost-user ports in client mode, and tells its busy cycles and packets."""
+"""The switches: each starts with N ports, vhost-user in client mode where it can, and tells its busy cycles and packets."""
 import json, os, re, subprocess, time
 
 import host
 from host import BUILD, CPU_DATA, CPU_REST, BenchError, NotPossible
+from policy import FRAMING, STORAGE_TCP_PORT, guest_network, portal_address
 
 MAC_TABLE = 65536
 TESTPMD = ["stdbuf", "-oL", "dpdk-testpmd"]  # its answers line by line, although it writes to a file
@@ -13,12 +14,17 @@ class Switch:
     name = "?"
     variants = ("",)
     max_ports = 1 << 20
+    in_kernel = False  # its work is the kernel's: softirqs are not others' then
 
     def __init__(self, machine, load, variant=""):
         self.host, self.load, self.variant, self.process, self.data_tid = machine, load, variant, None, 0
         self.mtu = max(1500, load.size - 14)  # sizes are frames as a guest hands them over, with their 14 bytes of Ethernet
         self.dir = machine.new_dir()
         self.others = []
+
+    def devices(self):
+        """Before the generator starts: its ports as weir-pktgen's settings say them, and what enters their network namespace; or None: vhost."""
+        return None
 
     def attached(self):
         """After the guests negotiated: bind the threads."""
@@ -69,7 +75,24 @@ class Weir(Switch):
         system = {"worker-cpu": [CPU_DATA], "mac-table-size": MAC_TABLE, "mac-ageing": 3600}
         if len(sockets) > 8:
             system["packet-buffers"] = 131072
-        return {"weir-system:system": system, "ietf-interfaces:interfaces": {"interface": ports}}
+        out = {"weir-system:system": system, "ietf-interfaces:interfaces": {"interface": ports}}
+        if self.load.uplink:
+            system["max-sleep"] = 0  # the others poll always, and latencies are compared
+            ports[-1] = {"name": "uplink0", "type": "weir-interfaces:uplink", "weir-interfaces:port": {
+                "device": "net_vhost0,iface=%s,client=1" % sockets[-1], "mtu": self.mtu, "vlan": 1}}
+        return self.told(out, ports) if self.load.policy else out
+
+    def told(self, out, ports):
+        """The policy in Weir's words."""
+        p = self.load.policy
+        if p.rate:
+            ports[-1]["weir-interfaces:port"]["rate"] = str(p.rate)
+        storage = {"name": "storage", "reservation": str(p.reservation), "shares": p.storage_shares()}
+        out["weir-qos:qos"] = {"class": [storage, {"name": "bulk", "shares": 100 - p.storage_shares()}]}
+        out["weir-qos:storage"] = {"portal": [{"address": portal_address(len(ports)), "protocol": "tcp", "port": STORAGE_TCP_PORT}]}
+        for guest, words in p.guests().items():
+            ports[guest]["weir-interfaces:port"]["weir-qos:qos"] = words
+        return out
 
     def start(self, sockets):
         self.socket = self.dir + "/weir.sock"
@@ -131,6 +154,29 @@ class Ovs(Switch):
             add += ["--", "add-port", "br", "g%d" % i, "--", "set", "interface", "g%d" % i, "type=dpdkvhostuserclient",
                     "options:vhost-server-path=" + s, "mtu_request=%d" % self.mtu]
         self.vsctl(*add)
+        if self.load.policy:
+            self.told(self.load.policy, len(sockets))
+
+    def told(self, p, ports):
+        """Its trtcm-policer at the uplink: a queue with a committed rate for storage and for each bulk guest, chosen by a flow.
+
+        A policer has no queue, so these are chances, not turns. It counts frames without Ethernet's 14 bytes, the link those and 24 more:
+        the rates are what full frames make of the link's. Excess of one queue is yellow; what the port may carry is all committed, so
+        that it is never more than the link: what one guest leaves unused, others do not get. The other way round they get it, and more.
+        """
+        full = (self.mtu) / (self.mtu + 14 + FRAMING)
+        queues = [(guest, p.bulk_floor(guest)) for guest in p.shares] + [("storage", p.reservation)]
+        words = lambda kind, cir, eir: ["other_config:%s=%d" % kv for kv in (
+            ("cir", cir * full / 8), ("cbs", max(65536, cir / 8000)), ("eir", eir * full / 8), ("ebs", max(65536, eir / 8000)))]
+        cmd = ["set", "port", "g%d" % (ports - 1), "qos=@qos", "--", "--id=@qos", "create", "qos", "type=trtcm-policer", *words("port", p.rate, 0)]
+        cmd += ["queues:%d=@q%d" % (n + 1, n + 1) for n in range(len(queues))]
+        for n, (_, cir) in enumerate(queues):
+            cmd += ["--", "--id=@q%d" % (n + 1), "create", "queue", *words("queue", cir, p.rate - cir)]
+        self.vsctl(*cmd)
+        flows = ["priority=20,tcp,tp_dst=%d,actions=set_queue:%d,normal" % (STORAGE_TCP_PORT, len(queues))]
+        flows += ["priority=10,in_port=g%d,actions=set_queue:%d,normal" % (guest, n + 1) for n, guest in enumerate(p.shares)]
+        for f in flows:
+            self.run(["ovs-ofctl", "--names", "add-flow", "unix:%s/br.mgmt" % self.dir, f], env=self.env)
 
     def pmd(self):
         text = self.appctl("dpif-netdev/pmd-stats-show")
@@ -197,4 +243,102 @@ def testpmd_counters(process):
             "dropped": number("TX-dropped")}
 
 
-SWITCHES = {c.name: c for c in (Weir, Ovs, Io)}
+class Kernel(Switch):
+    """The kernel's bridge with HTB at the uplink. Guests are veth pairs in a network namespace; the bridge's side of each works on CPU_DATA.
+
+    HTB's words are ours: rate is the reservation or floor, ceil the link. Leaves are plain FIFOs of 64 frames (this kernel has no other).
+    """
+    name = "kernel"
+    in_kernel = True
+
+    def ip(self, *words):
+        return self.run(self.enter + ["ip"] + list(words))
+
+    def devices(self):
+        # The namespace lives as long as its one process, so nothing is left when that dies with us.
+        self.process = self.host.start("namespace", ["unshare", "--net", "--mount", "sh", "-c", "mount -t sysfs none /sys && exec sleep infinity"],
+                                       self.dir, cpus=[CPU_REST])
+        self.enter = ["nsenter", "-t", str(self.process.pid), "--net", "--mount"]
+        host.wait_for("kernel: its network namespace", 10, lambda: self._ready(), self.process)
+        n = self.load.ports
+        try:
+            self.ip("link", "add", "name", "bridge0", "type", "bridge", "forward_delay", "0", "mcast_snooping", "0", "ageing_time", "360000")
+        except BenchError as e:
+            raise NotPossible("kernel: no bridge: %s" % e)
+        for i in range(n):
+            self.ip("link", "add", "name", "g%d" % i, "mtu", str(self.mtu), "type", "veth", "peer", "name", "b%d" % i, "mtu", str(self.mtu))
+            self.ip("link", "set", "dev", "b%d" % i, "master", "bridge0")
+        for d in ["bridge0"] + [e + str(i) for i in range(n) for e in "bg"]:
+            self.run(self.enter + ["sh", "-c", "echo 1 >/proc/sys/net/ipv6/conf/%s/disable_ipv6; ip link set dev %s up promisc on" % (d, d)])
+        for i in range(n):
+            self.run(self.enter + ["sh", "-c", "echo %x >/sys/class/net/b%d/queues/rx-0/rps_cpus" % (1 << CPU_DATA, i)])
+        if self.load.policy:
+            self.told(self.load.policy, "b%d" % (n - 1))
+        return ["eth:net_af_packet%d,iface=g%d" % (i, i) for i in range(n)], self.enter[:-1]
+
+    def _ready(self):
+        mine, its = os.readlink("/proc/self/ns/net"), os.readlink("/proc/%d/ns/net" % self.process.pid)
+        return mine != its and host.read("/proc/%d/comm" % self.process.pid).strip() == "sleep"
+
+    def told(self, p, uplink):
+        tc = lambda line: self.run(self.enter + ["tc"] + line.split())
+        wire = "overhead %d mpu %d burst 16k cburst 16k" % (FRAMING, 60 + FRAMING)
+        leaf = lambda n, rate, prio: tc("class add dev %s parent 1:1 classid 1:%d htb rate %d ceil %d prio %d quantum %d %s" % (
+            uplink, n, rate, p.rate, prio, max(1538, 6 * 1538 * rate // p.rate), wire))
+        tc("qdisc add dev %s root handle 1: htb default 10" % uplink)
+        tc("class add dev %s parent 1: classid 1:1 htb rate %d ceil %d %s" % (uplink, p.rate, p.rate, wire))
+        leaf(10, p.reservation, 0)
+        match = "filter add dev %s parent 1: protocol ip prio %d u32 match ip %s flowid 1:%d"
+        tc(match % (uplink, 1, "dport %d 0xffff" % STORAGE_TCP_PORT, 10))
+        for guest in p.shares:
+            leaf(11 + guest, p.bulk_floor(guest), 1)
+            tc(match % (uplink, 2, "src " + guest_network(guest), 11 + guest))
+        for n in [10] + [11 + guest for guest in p.shares]:
+            tc("qdisc add dev %s parent 1:%d pfifo limit 64" % (uplink, n))
+
+    def start(self, sockets):
+        pass  # it runs since devices()
+
+    def attached(self):
+        pids = [int(p) for p in os.listdir("/proc") if p.isdigit()]
+        name = "ksoftirqd/%d" % CPU_DATA
+        for pid in pids:
+            try:
+                if host.read("/proc/%d/comm" % pid).strip() == name:
+                    self.data_tid = pid
+            except FileNotFoundError:
+                pass  # it has ended meanwhile
+
+    def counters(self):
+        """Everything that CPU_DATA did is the bridge's; frames are those that came in on its side."""
+        cpu = [s for s in host.read("/proc/stat").splitlines() if s.startswith("cpu%d " % CPU_DATA)][0].split()
+        idle = (int(cpu[4]) + int(cpu[5]) + int(cpu[8])) / host.TICKS  # idle, waiting for disks, stolen
+        pkts = sum(int(s.split(":")[1].split()[1]) for s in host.read("/proc/%d/net/dev" % self.process.pid).splitlines() if re.match(r" *b\d", s))
+        at = time.monotonic()
+        return {"cycles": int((at - idle) * host.tsc_hz()), "idle": int(idle * host.tsc_hz()), "pkts": pkts}
+
+
+class RteSched(Switch):
+    """DPDK's rte_sched between vhost ports: tools/bench/rte_sched_peer.c, which says how its tree is built."""
+    name = "rte_sched"
+    max_ports = 32
+
+    def start(self, sockets):
+        p = self.load.policy
+        if not p:
+            raise NotPossible("rte_sched: it forwards from guests to an uplink only")
+        if len(sockets) > self.max_ports:
+            raise NotPossible("rte_sched: %d ports: Debian's DPDK is built with RTE_MAX_ETHPORTS %d" % (len(sockets), self.max_ports))
+        vdevs = [a for i, s in enumerate(sockets) for a in ("--vdev", "net_vhost%d,iface=%s,client=1" % (i, s))]
+        shares = [str(p.shares.get(i, 1)) for i in range(len(sockets) - 1)]
+        argv = [BUILD + "/tools/weir-bench-rte-sched", "--lcores", "0@%d,1@%d" % (CPU_REST, CPU_DATA), "--no-pci", "--in-memory", "--no-telemetry",
+                *vdevs, "--", str(p.rate), str(p.reservation), *shares]
+        self.process = self.host.start("rte_sched", argv, self.dir)
+        host.wait_for("rte_sched: its answer", 30, lambda: "ready" in host.read(self.process.log), self.process)
+
+    def counters(self):
+        got, _ = testpmd_answer(self.process, "stats", r"busy-cycles=(\d+) rx=(\d+)")
+        return {"cycles": int(got[-1][0]), "pkts": int(got[-1][1])}
+
+
+SWITCHES = {c.name: c for c in (Weir, Ovs, Io, Kernel, RteSched)}
