@@ -87,11 +87,17 @@ def flood(guest, uplink, rate, **more):
     return {"name": "bulk%d" % guest, "from": str(guest), "to": str(uplink), "size": BULK_BYTES, "flows": 8, "rate": "%dbps" % rate, **more}
 
 
+def hello(sender, to):
+    """Who never sends would never be learned, and all that is for him flooded."""
+    return {"name": "hello" + sender, "from": sender, "to": str(to), "size": 64, "rate": "100pps"}
+
+
 def bulk_cell(workload, name, policy, storage, offered, **more):
     """Storage (settings of its stream, or None) beside the policy's bulk guests, who offer OFFERED bit/s together; 0 = they rest."""
     bulk, uplink = sorted(policy.shares), len(policy.shares) + 1
     streams = [disk(0, uplink, **storage)] if storage is not None else []
     streams += [flood(g, uplink, offered // len(bulk)) for g in bulk] if offered else []
+    streams += [hello(str(uplink), 0)] if storage is None else []
     load = Load(ports=uplink + 1, size=BULK_BYTES, streams=streams, uplink=True, policy=policy)
     parts = {"bulk%d" % g: policy.bulk_floor(g) for g in bulk} if offered else {}
     if storage is not None and storage.get("think") == "0s":
@@ -147,8 +153,7 @@ def qoscost():
 def limit_cell(size, rate):
     """One guest limited to RATE offers half as much again to an uplink without a rate."""
     offered = min(1.5, 1.5 * size / (size + 24)) * rate
-    stream = flood(0, 1, int(offered), size=size)
-    load = Load(ports=2, size=size, streams=[stream], uplink=True, policy=Policy(rate=0, reservation=0, limits={0: rate}))
+    load = Load(ports=2, size=size, streams=[flood(0, 1, int(offered), size=size), hello("1", 0)], uplink=True, policy=Policy(rate=0, reservation=0, limits={0: rate}))
     said = "%g Mbit/s" % (rate / MBIT)
     return Cell("qosloop", "E4 limit %s, %d B" % (said, size), load, kind="loop", parts={"bulk0": rate},
                 measures=[Measure("limit", said, "limit_err", at_most=0.25), Measure("limit, worst 100 ms", said, "limit_err_window", at_most=1.0)])
@@ -156,7 +161,7 @@ def limit_cell(size, rate):
 
 def slow_cell(name, reads, **more):
     """Eight guests get 50 kpps each from the uplink; the first six always read."""
-    streams = [{"name": "to%d" % g, "from": "8", "to": str(g), "rate": "50kpps", "size": 512} for g in range(8)]
+    streams = [{"name": "to%d" % g, "from": "8", "to": str(g), "rate": "50kpps", "size": 512} for g in range(8)] + [hello("0-7", 8)]
     return Cell("qosloop", name, Load(ports=9, size=512, streams=streams, uplink=True, reads=reads), kind="loop", **more)
 
 
