@@ -417,6 +417,8 @@ static const struct key {
 	{ "macs", "MAC addresses of each port [1]", NULL, NUMBER, STREAM(macs), 1, PG_FLOWS_MAX },
 	{ "vlan", "tag; 0 = none [0]", NULL, NUMBER, STREAM(vlan), 0, 4094 },
 	{ "l4", "udp | tcp | mix [udp]", set_l4, OWN, STREAM(l4), 0, 0 },
+	{ "dport", "destination port of a flood [9: discard]", NULL, NUMBER, STREAM(dport), 1,
+	  65535 },
 	{ "rate", "max | N pps kpps mpps | N bps kbps mbps gbps, of each sending port [max]",
 	  set_rate, OWN, STREAM(rate_pps), 0, 0 },
 	{ "order",

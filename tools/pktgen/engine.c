@@ -376,6 +376,7 @@ static void lane_templates(const struct pg_engine *e, struct pg_lane *l)
 				.csum = e->cfg->csum && e->ports[l->src].eth == NULL,
 				.iscsi = l->cfg->kind == PG_ISCSI,
 				.from_target = l->is_target,
+				.service = l->cfg->dport,
 			});
 }
 

@@ -36,7 +36,7 @@ def uplink(r, got, load, seconds):
     p, port = load.policy, r["all_ports"][-1]
     bulk = {s: got[s] for s in got if s.startswith("bulk")}
     carried = 8 * (port["rx_bytes"] + FRAMING * port["rx_pkts"]) / seconds
-    got["storage"] = max(0.0, carried - sum(bulk.values()))
+    got.setdefault("storage", max(0.0, carried - sum(bulk.values())))
     r["bulk_bps"], r["uplink_bps"] = sum(bulk.values()), carried
     if not p or not p.rate:
         return
@@ -60,7 +60,7 @@ def figures(r, cell):
     """Add to the trial R of CELL what its kind reports."""
     load, seconds, streams = cell.load, r["measured_s"], r["streams"]
     got = {name: wire_bps(s, seconds) for name, s in streams.items() if s["kind"] == "flood"}
-    if "storage" in streams:
+    if streams.get("storage", {}).get("kind") == "iscsi":
         storage(r, streams["storage"])
     if cell.kind in ("qos", "loop"):
         uplink(r, got, load, seconds)
@@ -79,5 +79,4 @@ def figures(r, cell):
             r["limit_err"], r["limit_err_window"] = limit_error(got, cell.parts), max(limit_error(w, cell.parts) for w in per_s)
         else:
             r["share_err"] = share_error(got, cell.parts)
-            if "storage" not in cell.parts:
-                r["share_err_window"] = max(share_error(w, cell.parts) for w in windows)
+            r["share_err_window"] = max(share_error(w, cell.parts) for w in windows)

@@ -28,7 +28,6 @@ class Load:
 def pktgen_settings(load, ports):
     """Settings of weir-pktgen for LOAD. The only place that knows its words."""
     out = ["port=" + s + (",rx=" + load.reads[i] if i in load.reads else "") for i, s in enumerate(ports)]
-    out += ["hugepages=on"] if ports[0].startswith("eth:") else []
     out += ["interval=%dms" % WINDOW_MS] if load.uplink else []
     out += ["attach=%ds" % ATTACH_S, "warm-up=%gs" % load.warm_up, "duration=%gs" % load.seconds, "size=%d" % load.size, "macs=%d" % load.macs,
             "flows=%d" % load.macs, "rate=max"]
@@ -48,14 +47,15 @@ class Pktgen:
         self.program = program or os.environ.get("WEIR_PKTGEN", BUILD + "/tools/weir-pktgen")
         self.words, self.process = queue.Queue(), None
 
-    def start(self, load, devices=None):
-        """Listen. DEVICES: instead, take these ports, by way of this command. Returns the sockets."""
+    def start(self, load, uplink=None):
+        """Listen; returns the sockets. UPLINK: (port, command that enters its namespace) in place of the last one."""
         self.load, self.result, self.windows = load, self.dir + "/result.json", self.dir + "/windows.csv"
         sockets = ["%s/g%d.sock" % (self.dir, i) for i in range(load.ports)]
-        ports, enter = devices or (["vhost:" + s for s in sockets], [])
-        argv = enter + [self.program, "--cpu", str(CPU_REST), "--events", "--json", self.result, "--csv", self.windows]
+        ports = ["vhost:" + s for s in sockets]
+        if uplink:
+            ports[-1], enter = uplink
+        argv = (enter if uplink else []) + [self.program, "--cpu", str(CPU_REST), "--events", "--json", self.result, "--csv", self.windows]
         argv += pktgen_settings(load, ports)
-        self.in_memory = not devices
         self.process = self.host.start("weir-pktgen", argv, self.dir, cpus=[CPU_REST], stdout=subprocess.PIPE)
         threading.Thread(target=self._listen, daemon=True).start()
         self._wait("listening", 60)
@@ -102,7 +102,7 @@ class Pktgen:
 
     def _figures(self, j):
         first, seconds, g = j["streams"][0], j["seconds"], j["generator"]
-        if self.in_memory and not g["hugepages"]:
+        if not g["hugepages"]:
             raise BenchError("pktgen: ran without hugepages, the switch with them: too few are free")
         tx, rx = first["tx_pkts"] / seconds, first["rx_pkts"] / seconds
         blocked = first.get("tx_blocked", g["tx_blocked"])
@@ -146,7 +146,7 @@ class Testpmd:
         if load.streams != [{"name": "all"}] or load.reads or load.uplink:
             raise NotPossible("testpmd as generator: it cannot make this load")
 
-    def start(self, load, devices=None):
+    def start(self, load, uplink=None):
         self.refuse(load)
         self.load = load
         mac = lambda i: "52:54:00:77:00:%02x" % i

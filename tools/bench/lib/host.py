@@ -45,15 +45,6 @@ def _die_with_parent():
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def thread_ticks(pid):
-    """Of CPU time that a process or kernel thread has used."""
-    try:
-        f = read("/proc/%d/stat" % pid).rsplit(")", 1)[1].split()
-    except FileNotFoundError:
-        return 0
-    return int(f[11]) + int(f[12])
-
-
 class Process:
     """A program of ours: output in a log, its input open so that an interactive one waits for commands."""
 
@@ -97,7 +88,11 @@ class Process:
         self.child.stdin.close()
 
     def ticks(self):
-        return thread_ticks(self.pid)
+        try:
+            f = read("/proc/%d/stat" % self.pid).rsplit(")", 1)[1].split()
+        except FileNotFoundError:
+            return 0
+        return int(f[11]) + int(f[12])
 
     def threads(self):
         """(thread id, name, CPUs) of every thread."""
@@ -222,10 +217,10 @@ class Disturbance:
         user, nice, system, _, _, irq, softirq, steal = (sum(c) for c in zip(*cpus.values()))
         t = os.times()
         ours = sum(p.ticks() for p in self.host.processes) + (t.user + t.system + t.children_user + t.children_system) * TICKS
-        if self.in_kernel:  # a switch in the kernel works in interrupts and in this thread
-            ours += irq + softirq + thread_ticks(self.data_tid)
+        if self.in_kernel:  # such a switch works in interrupts too
+            ours += irq + softirq
         try:
-            waited = 0 if self.in_kernel else int(read("/proc/%d/schedstat" % self.data_tid).split()[1])
+            waited = int(read("/proc/%d/schedstat" % self.data_tid).split()[1])
         except (FileNotFoundError, ProcessLookupError):
             waited = 0
         return {"at": time.monotonic(), "steal": steal, "busy": user + nice + system + irq + softirq, "ours": ours, "waited": waited}

@@ -186,10 +186,10 @@ PLOT = """set style data histogram
 set style histogram errorbars gap 1 lw 1
 set style fill solid 0.6 border -1
 set datafile missing '?'
-set key top right
+set key outside top center horizontal
 set xtics rotate by -20
 set grid y
-set terminal {term} size 1100,{height}
+set terminal {term} noenhanced size 1100,{height}
 set output '{out}'
 set multiplot layout {n},1
 {panels}
@@ -222,10 +222,11 @@ def _plot_data(path, results, cells, switches, key, divisor):
 def _plot(base, results, kind):
     cells, panels = [c for c in results.cells if c.kind == kind], []
     switches = list(dict.fromkeys(s for c in cells for s in results.of(c)))
-    for n, (title, key, divisor, log) in enumerate(PANELS[kind]):
+    rows = [r for r in results.runner.rows if r["cell"] in {c.name for c in cells}]
+    for n, (title, key, divisor, log) in enumerate(p for p in PANELS[kind] if any(r.get(p[1]) for r in rows)):  # an empty panel is an error
         data = "%s-%d.dat" % (base, n)
         _plot_data(data, results, cells, switches, key, divisor)
-        lines = ", ".join("'%s' using %d:%d:%d:xtic(1) title '%s'" % (data, 2 + 3 * i, 3 + 3 * i, 4 + 3 * i, s.replace("_", "\\\\_"))
+        lines = ", ".join("'%s' using %d:%d:%d:xtic(1) title '%s'" % (data, 2 + 3 * i, 3 + 3 * i, 4 + 3 * i, s)
                           for i, s in enumerate(switches))
         scale = "set logscale y\nset yrange [*:*]" if log else "unset logscale y\nset yrange [0:*]"
         panels.append("%s\nset title '%s: median, min-max'\nplot %s" % (scale, title, lines))

@@ -22,8 +22,8 @@ class Switch:
         self.dir = machine.new_dir()
         self.others = []
 
-    def devices(self):
-        """Before the generator starts: its ports as weir-pktgen's settings say them, and what enters their network namespace; or None: vhost."""
+    def prepare(self):
+        """Before the generator starts: what it has to take as the uplink instead of a socket, and the command that enters its namespace; or None."""
         return None
 
     def attached(self):
@@ -244,41 +244,56 @@ def testpmd_counters(process):
 
 
 class Kernel(Switch):
-    """The kernel's bridge with HTB at the uplink. Guests are veth pairs in a network namespace; the bridge's side of each works on CPU_DATA.
+    """The kernel's bridge with HTB at the uplink. What vhost-net is to real guests is testpmd here: it carries frames between the guests' rings
+    and one end of a veth pair each, and the bridge works in its system calls, on its CPU. The generator itself is the uplink's far end.
 
-    HTB's words are ours: rate is the reservation or floor, ceil the link. Leaves are plain FIFOs of 64 frames (this kernel has no other).
+    HTB's words are ours: rate is the reservation or floor, ceil the link. Leaves are plain FIFOs (this kernel has no other): 64 frames for bulk,
+    512 for storage.
     """
     name = "kernel"
     in_kernel = True
+    max_ports = 16
+    af_packet = "net_af_packet%d,iface=g%d,qdisc_bypass=1"
 
     def ip(self, *words):
         return self.run(self.enter + ["ip"] + list(words))
 
-    def devices(self):
-        # The namespace lives as long as its one process, so nothing is left when that dies with us.
-        self.process = self.host.start("namespace", ["unshare", "--net", "--mount", "sh", "-c", "mount -t sysfs none /sys && exec sleep infinity"],
-                                       self.dir, cpus=[CPU_REST])
-        self.enter = ["nsenter", "-t", str(self.process.pid), "--net", "--mount"]
-        host.wait_for("kernel: its network namespace", 10, lambda: self._ready(), self.process)
+    def prepare(self):
         n = self.load.ports
+        if not self.load.uplink:
+            raise NotPossible("kernel: it is set up with an uplink only")
+        if n > self.max_ports:
+            raise NotPossible("kernel: %d ports: each is two for testpmd, and Debian's DPDK is built with RTE_MAX_ETHPORTS 32" % n)
+        # The namespace lives as long as its processes, so nothing is left when they die with us.
+        holder = self.host.start("namespace", ["unshare", "--net", "--mount", "sleep", "infinity"], self.dir, cpus=[CPU_REST])
+        self.others.append(holder)
+        self.enter = ["nsenter", "-t", str(holder.pid), "--net"]
+        host.wait_for("kernel: its network namespace", 10, lambda: host.read("/proc/%d/comm" % holder.pid).strip() == "sleep", holder)
+        self.wire(n)
+        if self.load.policy:
+            self.told(self.load.policy, "b%d" % (n - 1))
+        return "eth:" + self.af_packet % (0, n - 1), self.enter
+
+    def start(self, sockets):
+        vdevs = [a for i, s in enumerate(sockets[:-1]) for a in ("--vdev", "net_vhost%d,iface=%s,client=1" % (i, s),
+                                                                 "--vdev", self.af_packet % (i, i))]
+        argv = self.enter + TESTPMD + ["--lcores", "0@%d,1@%d" % (CPU_REST, CPU_DATA), "--no-pci", "--in-memory", "--no-telemetry", *vdevs, "--", "-i",
+                                       "--forward-mode=io", "--nb-cores=1", "--txd=1024", "--rxd=1024", "--record-core-cycles"]
+        self.process = self.host.start("testpmd-kernel", argv, self.dir)
+        host.wait_for("kernel: testpmd's prompt", 30, lambda: "testpmd>" in host.read(self.process.log), self.process)
+
+    def wire(self, n):
         try:
             self.ip("link", "add", "name", "bridge0", "type", "bridge", "forward_delay", "0", "mcast_snooping", "0", "ageing_time", "360000")
         except BenchError as e:
             raise NotPossible("kernel: no bridge: %s" % e)
+        # What is not asked for is not paid for: no netfilter on the bridge (nothing to switch off where that is not loaded).
+        self.run(self.enter + ["sh", "-c", "for f in /proc/sys/net/bridge/bridge-nf-call-*; do [ ! -e $f ] || echo 0 >$f; done"])
         for i in range(n):
             self.ip("link", "add", "name", "g%d" % i, "mtu", str(self.mtu), "type", "veth", "peer", "name", "b%d" % i, "mtu", str(self.mtu))
             self.ip("link", "set", "dev", "b%d" % i, "master", "bridge0")
         for d in ["bridge0"] + [e + str(i) for i in range(n) for e in "bg"]:
             self.run(self.enter + ["sh", "-c", "echo 1 >/proc/sys/net/ipv6/conf/%s/disable_ipv6; ip link set dev %s up promisc on" % (d, d)])
-        for i in range(n):
-            self.run(self.enter + ["sh", "-c", "echo %x >/sys/class/net/b%d/queues/rx-0/rps_cpus" % (1 << CPU_DATA, i)])
-        if self.load.policy:
-            self.told(self.load.policy, "b%d" % (n - 1))
-        return ["eth:net_af_packet%d,iface=g%d" % (i, i) for i in range(n)], self.enter[:-1]
-
-    def _ready(self):
-        mine, its = os.readlink("/proc/self/ns/net"), os.readlink("/proc/%d/ns/net" % self.process.pid)
-        return mine != its and host.read("/proc/%d/comm" % self.process.pid).strip() == "sleep"
 
     def told(self, p, uplink):
         tc = lambda line: self.run(self.enter + ["tc"] + line.split())
@@ -294,28 +309,15 @@ class Kernel(Switch):
             leaf(11 + guest, p.bulk_floor(guest), 1)
             tc(match % (uplink, 2, "src " + guest_network(guest), 11 + guest))
         for n in [10] + [11 + guest for guest in p.shares]:
-            tc("qdisc add dev %s parent 1:%d pfifo limit 64" % (uplink, n))
-
-    def start(self, sockets):
-        pass  # it runs since devices()
+            tc("qdisc add dev %s parent 1:%d pfifo limit %d" % (uplink, n, 512 if n == 10 else 64))
 
     def attached(self):
-        pids = [int(p) for p in os.listdir("/proc") if p.isdigit()]
-        name = "ksoftirqd/%d" % CPU_DATA
-        for pid in pids:
-            try:
-                if host.read("/proc/%d/comm" % pid).strip() == name:
-                    self.data_tid = pid
-            except FileNotFoundError:
-                pass  # it has ended meanwhile
+        super().attached()
+        self.process.tell("start")
 
     def counters(self):
-        """Everything that CPU_DATA did is the bridge's; frames are those that came in on its side."""
-        cpu = [s for s in host.read("/proc/stat").splitlines() if s.startswith("cpu%d " % CPU_DATA)][0].split()
-        idle = (int(cpu[4]) + int(cpu[5]) + int(cpu[8])) / host.TICKS  # idle, waiting for disks, stolen
-        pkts = sum(int(s.split(":")[1].split()[1]) for s in host.read("/proc/%d/net/dev" % self.process.pid).splitlines() if re.match(r" *b\d", s))
-        at = time.monotonic()
-        return {"cycles": int((at - idle) * host.tsc_hz()), "idle": int(idle * host.tsc_hz()), "pkts": pkts}
+        """As testpmd counts: frames of guests, and to them. A timer of HTB that fires in a turn without frames is not in it."""
+        return testpmd_counters(self.process)
 
 
 class RteSched(Switch):

@@ -35,7 +35,7 @@ def trial(host, switch_name, variant, load, generator_name):
     gen, switch, speed = GENERATORS[generator_name](host), None, host.speed()
     try:
         switch = SWITCHES[switch_name](host, load, variant)
-        sockets = gen.start(load, switch.devices())
+        sockets = gen.start(load, switch.prepare())
         switch.start(sockets)
         gen.attach()
         switch.attached()

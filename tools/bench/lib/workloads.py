@@ -2,7 +2,7 @@
 from dataclasses import dataclass, field
 
 from generators import Load
-from policy import GBIT, IO_BYTES, MBIT, Policy
+from policy import GBIT, IO_BYTES, MBIT, STORAGE_TCP_PORT, Policy
 
 
 @dataclass
@@ -87,20 +87,25 @@ def flood(guest, uplink, rate, **more):
     return {"name": "bulk%d" % guest, "from": str(guest), "to": str(uplink), "size": BULK_BYTES, "flows": 8, "rate": "%dbps" % rate, **more}
 
 
+def storage_flood(guest, uplink, rate):
+    """Storage that takes what it gets, without waiting for answers: what parts of the link come to is no matter of latency then."""
+    return flood(guest, uplink, rate, name="storage", l4="tcp", dport=STORAGE_TCP_PORT)
+
+
 def hello(sender, to):
     """Who never sends would never be learned, and all that is for him flooded."""
     return {"name": "hello" + sender, "from": sender, "to": str(to), "size": 64, "rate": "100pps"}
 
 
 def bulk_cell(workload, name, policy, storage, offered, **more):
-    """Storage (settings of its stream, or None) beside the policy's bulk guests, who offer OFFERED bit/s together; 0 = they rest."""
-    bulk, uplink = sorted(policy.shares), len(policy.shares) + 1
-    streams = [disk(0, uplink, **storage)] if storage is not None else []
+    """Storage (settings of a disk's stream; bit/s of a flood; or None) beside the policy's bulk guests, who offer OFFERED bit/s together."""
+    bulk, uplink, is_disk = sorted(policy.shares), len(policy.shares) + 1, isinstance(storage, dict)
+    streams = [disk(0, uplink, **storage)] if is_disk else [storage_flood(0, uplink, storage)] if storage else []
     streams += [flood(g, uplink, offered // len(bulk)) for g in bulk] if offered else []
-    streams += [hello(str(uplink), 0)] if storage is None else []
+    streams += [] if is_disk else [hello(str(uplink), 0)]
     load = Load(ports=uplink + 1, size=BULK_BYTES, streams=streams, uplink=True, policy=policy)
     parts = {"bulk%d" % g: policy.bulk_floor(g) for g in bulk} if offered else {}
-    if storage is not None and storage.get("think") == "0s":
+    if storage and not is_disk:
         parts["storage"] = policy.reservation
     return Cell(workload, name, load, kind=more.pop("kind", "qos"), parts=parts if len(parts) > 1 else {}, **more)
 
@@ -108,12 +113,12 @@ def bulk_cell(workload, name, policy, storage, offered, **more):
 def qos():
     """A disk behind the uplink while bulk guests offer twice what the uplink carries. Of 1 Gbit/s, storage has 400 Mbit/s for certain, the rest
     is shared 1:2."""
-    policy, twice, greedy = Policy(shares={1: 1, 2: 2}), 2 * GBIT, {"depth": 64, "think": "0s"}
+    policy, twice = Policy(shares={1: 1, 2: 2}), 2 * GBIT
     return [bulk_cell("qos", "writes, alone", policy, {}, 0),
             bulk_cell("qos", "writes, bulk at 2x", policy, {}, twice, baseline="writes, alone"),
             bulk_cell("qos", "reads, alone", policy, {"op": "read"}, 0),
             bulk_cell("qos", "reads, bulk at 2x", policy, {"op": "read"}, twice, baseline="reads, alone"),
-            bulk_cell("qos", "writes without end, bulk at 2x", policy, greedy, twice)]
+            bulk_cell("qos", "storage and bulk flood, 3x", policy, GBIT, twice)]
 
 
 def qos_long():
@@ -177,7 +182,7 @@ def qosloop():
         Measure("storage p50 added", "in its reservation", "p50_us", "us", 1.0, against="difference"),
         Measure("storage p99 added", "in its reservation", "p99_us", "us", 1.0, against="difference"),
         Measure("storage p99.9 added", "in its reservation", "p999_us", "us", 1.0, against="difference")])
-    e3 = bulk_cell("qosloop", "E3 storage without end, bulk at 2x", equal, {"depth": 64, "think": "0s"}, 2 * GBIT, kind="loop", measures=[
+    e3 = bulk_cell("qosloop", "E3 storage floods at 2x, bulk too", equal, 2 * GBIT, 2 * GBIT, kind="loop", measures=[
         Measure("bulk of its floor, worst 100 ms", "600 Mbit/s", "floor_worst", at_least=95.0),
         Measure("storage of its reservation", "400 Mbit/s", "storage_of_reservation", at_least=95.0)])
     e7 = [Measure("others' throughput", "6 x 50 kpps", "others_pps", "x", 1.0, at_least=0.99, against="ratio"),
