@@ -74,7 +74,7 @@ def figures(r, cell):
         r["others_pps"] = sum(s["rx_pps"] for s in others)
     if cell.parts:
         windows = [w for _, w in r["windows"]]
-        if load.policy.limits:
+        if load.policy.limits or load.policy.queued:
             per_s = [{s: v / t for s, v in w.items()} for t, w in r["windows"]]
             r["limit_err"], r["limit_err_window"] = limit_error(got, cell.parts), max(limit_error(w, cell.parts) for w in per_s)
         else:

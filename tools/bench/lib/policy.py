@@ -22,7 +22,8 @@ class Policy:
     rate: int = GBIT
     reservation: int = 400 * MBIT
     shares: dict = field(default_factory=dict)  # bulk guest -> shares
-    limits: dict = field(default_factory=dict)  # guest -> bit/s on the wire that it may send to the uplink in all
+    limits: dict = field(default_factory=dict)  # guest -> bit/s that it may send in all: its ring waits
+    queued: dict = field(default_factory=dict)  # guest -> bit/s of its bulk on the uplink: its queue there waits
     down: int = 0
 
     def guests(self):
@@ -32,6 +33,8 @@ class Policy:
             out.setdefault(guest, {})["shares"] = n
         for guest, rate in self.limits.items():
             out.setdefault(guest, {})["limit-from"] = str(rate)
+        for guest, rate in self.queued.items():
+            out.setdefault(guest, {})["class"] = [{"name": "bulk", "limit": str(rate)}]
         for guest in self.shares if self.down else []:
             out.setdefault(guest, {})["limit-to"] = str(self.down)
         return out
@@ -43,7 +46,7 @@ class Policy:
 
     def storage_shares(self):
         """Of 100, so that shares alone divide the link as the reservation does."""
-        return round(100 * self.reservation / self.rate) or 40
+        return round(100 * self.reservation / self.rate)
 
 
 def portal_address(ports):

@@ -87,8 +87,8 @@ class Weir(Switch):
         p = self.load.policy
         if p.rate:
             ports[-1]["weir-interfaces:port"]["rate"] = str(p.rate)
-        storage = {"name": "storage", "reservation": str(p.reservation), "shares": p.storage_shares()}
-        out["weir-qos:qos"] = {"class": [storage, {"name": "bulk", "shares": 100 - p.storage_shares()}]}
+            storage = {"name": "storage", "reservation": str(p.reservation), "shares": p.storage_shares()}
+            out["weir-qos:qos"] = {"class": [storage, {"name": "bulk", "shares": 100 - p.storage_shares()}]}
         out["weir-qos:storage"] = {"portal": [{"address": portal_address(len(ports)), "protocol": "tcp", "port": STORAGE_TCP_PORT}]}
         for guest, words in p.guests().items():
             ports[guest]["weir-interfaces:port"]["weir-qos:qos"] = words

@@ -155,12 +155,12 @@ def qoscost():
     return out
 
 
-def limit_cell(size, rate):
-    """One guest limited to RATE offers half as much again to an uplink without a rate."""
+def limit_cell(size, rate, where):
+    """One guest limited to RATE, at its own port or in its queue at the uplink, offers half as much again."""
     offered = min(1.5, 1.5 * size / (size + 24)) * rate
-    load = Load(ports=2, size=size, streams=[flood(0, 1, int(offered), size=size), hello("1", 0)], uplink=True, policy=Policy(rate=0, reservation=0, limits={0: rate}))
+    load = Load(ports=2, size=size, streams=[flood(0, 1, int(offered), size=size), hello("1", 0)], uplink=True, policy=Policy(rate=0, reservation=0, **{where: {0: rate}}))
     said = "%g Mbit/s" % (rate / MBIT)
-    return Cell("qosloop", "E4 limit %s, %d B" % (said, size), load, kind="loop", parts={"bulk0": rate},
+    return Cell("qosloop", "E4 limit %s %s, %d B" % (said, "of the guest" if where == "limits" else "in the queue", size), load, kind="loop", parts={"bulk0": rate},
                 measures=[Measure("limit", said, "limit_err", at_most=0.25), Measure("limit, worst 100 ms", said, "limit_err_window", at_most=1.0)])
 
 
@@ -188,7 +188,8 @@ def qosloop():
     e7 = [Measure("others' throughput", "6 x 50 kpps", "others_pps", "x", 1.0, at_least=0.99, against="ratio"),
           Measure("others' p99.9 added", "nothing", "others_p999_us", "us", 1.0, at_most=10.0, against="difference")]
     return [e1, bulk_cell("qosloop", "E2 storage, alone", equal, {}, 0, kind="loop"), e2, e3,
-            limit_cell(64, 100 * MBIT), limit_cell(1514, 100 * MBIT), limit_cell(1514, GBIT), limit_cell(1514, 10 * GBIT),
+            *[limit_cell(size, rate, where) for where in ("limits", "queued")
+              for size, rate in ((64, 100 * MBIT), (1514, 100 * MBIT), (1514, GBIT), (1514, 10 * GBIT))],
             slow_cell("E7 all read", {}),
             slow_cell("E7 one stopped, one at 10 %", {6: "off", 7: "5kpps"}, baseline="E7 all read", measures=e7)]
 
