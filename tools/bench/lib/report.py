@@ -200,12 +200,15 @@ PANELS = {"rate": [("Throughput, Mpps", "rx_pps", 1e6, False), ("Busy cycles per
 
 
 def plot(directory, results):
-    """compare.svg and .png; of further kinds compare-KIND.*. Returns an error as text, or None."""
+    """compare.svg and .png; of further kinds compare-KIND.*. Returns (names, None) or (names so far, an error as text)."""
+    names = []
     for n, kind in enumerate(k for k in results.kinds() if k in PANELS):
-        error = _plot(directory + "/compare" + ("-" + kind if n else ""), results, kind)
+        name = "compare" + ("-" + kind if n else "")
+        error = _plot(directory + "/" + name, results, kind)
         if error:
-            return error
-    return None
+            return names, error
+        names += [name + ".svg", name + ".png"]
+    return names, None
 
 
 def _plot_data(path, results, cells, switches, key, divisor):
