@@ -51,7 +51,7 @@ static void due_remove(struct qos_sched *s, struct list *l, uint32_t id)
 static void timer_start(struct qos_sched *s, uint32_t id, uint64_t at_ns, enum place why)
 {
 	if (qos_cal_empty(&s->timer))
-		s->timer.cur = s->now_ns >> TIMER_BITS;
+		s->timer.cur = s->front.now_ns >> TIMER_BITS;
 	// The tick after: never early.
 	qos_cal_insert(&s->timer, s->timers, id,
 		       (int64_t)((at_ns >> TIMER_BITS) + 1 - s->timer.cur));
@@ -72,7 +72,7 @@ static void place_by(struct qos_sched *s, const struct qos_rate *r, struct list 
 {
 	if (r->inv == 0)
 		return;
-	if (qos_rate_due(r, s->now_ns))
+	if (qos_rate_due(r, s->front.now_ns))
 		due_push(s, due, id);
 	else
 		timer_start(s, id, r->ns, PLACE_WAIT);
@@ -167,7 +167,7 @@ static void leaf_in(struct qos_sched *s, uint32_t li)
 	struct leaf *l = &s->leaves[li];
 	struct class *c = &s->classes[cls];
 
-	if (l->limit.inv != 0 && !qos_rate_due(&l->limit, s->now_ns)) {
+	if (l->limit.inv != 0 && !qos_rate_due(&l->limit, s->front.now_ns)) {
 		timer_start(s, li, l->limit.ns, PLACE_PARKED);
 		return;
 	}
@@ -196,6 +196,19 @@ static void leaf_out(struct qos_sched *s, uint32_t li)
 	leaf_place(s, li);
 }
 
+// When both clocks of a VM's limits are due. One that is not set is due always.
+static uint64_t vm_due_ns(const struct vm *v)
+{
+	if (v->limit.inv == 0 || v->pps.inv == 0)
+		return v->limit.inv != 0 ? v->limit.ns : v->pps.ns;
+	return (int64_t)(v->limit.ns - v->pps.ns) > 0 ? v->limit.ns : v->pps.ns;
+}
+
+static bool vm_due(const struct qos_sched *s, const struct vm *v)
+{
+	return (int64_t)(vm_due_ns(v) - s->front.now_ns) <= 0;
+}
+
 void qos_sched_vm_out(struct qos_sched *s, uint32_t vm_idx)
 {
 	for (uint32_t m = s->vms[vm_idx].backlog; m != 0; m &= m - 1)
@@ -207,10 +220,10 @@ void qos_sched_vm_in(struct qos_sched *s, uint32_t vm_idx)
 {
 	struct vm *v = &s->vms[vm_idx];
 
-	v->parked = v->limit.inv != 0 && !qos_rate_due(&v->limit, s->now_ns);
+	v->parked = v->limited && !vm_due(s, v);
 	if (v->parked) {
 		if (v->backlog != 0)
-			timer_start(s, vm_timer(s, vm_idx), v->limit.ns, PLACE_PARKED);
+			timer_start(s, vm_timer(s, vm_idx), vm_due_ns(v), PLACE_PARKED);
 		return;
 	}
 	for (uint32_t m = v->backlog; m != 0; m &= m - 1)
@@ -220,7 +233,7 @@ void qos_sched_vm_in(struct qos_sched *s, uint32_t vm_idx)
 
 static void release(struct qos_sched *s, uint32_t id)
 {
-	uint32_t n_leaves = s->n_vms * QOS_SCHED_CLASSES;
+	uint32_t n_leaves = s->front.n_vms * QOS_SCHED_CLASSES;
 	enum place was = s->timers[id].state;
 
 	s->timers[id].state = PLACE_OUT;
@@ -237,7 +250,7 @@ static void release(struct qos_sched *s, uint32_t id)
 static void run_timer(struct qos_sched *s)
 {
 	for (uint32_t i = 0; i < RELEASES && !qos_cal_empty(&s->timer); i++) {
-		int64_t within = (int64_t)((s->now_ns >> TIMER_BITS) - s->timer.cur);
+		int64_t within = (int64_t)((s->front.now_ns >> TIMER_BITS) - s->timer.cur);
 		uint32_t id = qos_cal_pop(&s->timer, s->timers, within);
 
 		if (id == QOS_NONE)
@@ -276,7 +289,7 @@ static struct qos_pkt *flow_pop(struct qos_sched *s, uint32_t li, struct flow *f
 	l->bytes -= p->wire_bytes;
 	l->n_pkts--;
 	s->vms[li / QOS_SCHED_CLASSES].n_pkts--;
-	s->n_pkts--;
+	s->front.n_pkts--;
 	p->next = NULL;
 	return p;
 }
@@ -328,20 +341,20 @@ static struct qos_pkt *leaf_pull(struct qos_sched *s, uint32_t li)
 
 		if ((params->target_ns | params->step_ns) != 0 && n_drops < DROPS)
 			verdict = qos_codel_next(
-				&f->codel, params, s->now_ns,
-				(struct qos_codel_pkt){ s->now_ns - p->in_ns, f->bytes,
+				&f->codel, params, s->front.now_ns,
+				(struct qos_codel_pkt){ s->front.now_ns - p->in_ns, f->bytes,
 							(p->flags & QOS_PKT_ECT) != 0 });
 		if (f->head == NULL)
 			qos_codel_empty(&f->codel);
 		if (verdict == QOS_CODEL_DROP && l->n_pkts != 0) {
 			n_drops++;
-			l->dropped++;
+			STAT_ADD(l->dropped, 1);
 			drop(s, p);
 			continue;
 		}
 		if (verdict == QOS_CODEL_MARK) {
 			p->flags |= QOS_PKT_CE;
-			l->marked++;
+			STAT_ADD(l->marked, 1);
 		}
 		f->deficit_bytes -= (int32_t)p->wire_bytes;
 		return p;
@@ -360,13 +373,13 @@ struct turn {
 // turns: it comes back at the present.
 static uint32_t servable(struct qos_sched *s)
 {
-	uint32_t can = s->ready;
+	uint32_t can = s->ready & ~(uint32_t)s->blocked;
 
 	for (uint32_t m = can & s->limiting; m != 0; m &= m - 1) {
 		uint32_t cls = (uint32_t)__builtin_ctz(m);
 		struct class *c = &s->classes[cls];
 
-		if (qos_rate_due(&c->limit, s->now_ns))
+		if (qos_rate_due(&c->limit, s->front.now_ns))
 			continue;
 		can &= ~bit_of(cls);
 		if ((int64_t)(c->vt - s->now_vt) < 0)
@@ -380,7 +393,7 @@ static uint32_t servable(struct qos_sched *s)
 static uint32_t turn_of_vm(struct qos_sched *s, uint32_t can)
 {
 	for (uint32_t looks = 0; looks < LOOKS && s->due_vms.head != QOS_NONE; looks++) {
-		uint32_t id = s->due_vms.head, vm_idx = id - s->n_vms * QOS_SCHED_CLASSES;
+		uint32_t id = s->due_vms.head, vm_idx = id - s->front.n_vms * QOS_SCHED_CLASSES;
 
 		for (uint32_t m = s->vms[vm_idx].backlog & can; m != 0; m &= m - 1) {
 			uint32_t li = leaf_idx(vm_idx, (uint32_t)__builtin_ctz(m));
@@ -402,7 +415,7 @@ static struct turn turn_in_band_a(struct qos_sched *s, uint32_t can)
 
 		if (c->due.head != QOS_NONE)
 			return (struct turn){ .leaf = c->due.head, .reserved = true };
-		if (c->reservation.inv != 0 && qos_rate_due(&c->reservation, s->now_ns))
+		if (c->reservation.inv != 0 && qos_rate_due(&c->reservation, s->front.now_ns))
 			return (struct turn){ .leaf = order_pop(s, c),
 					      .reserved = true,
 					      .popped = true };
@@ -448,7 +461,7 @@ static struct turn turn_by_shares(struct qos_sched *s, uint32_t can)
 	if ((int64_t)(best->vt - s->now_vt) > 0)
 		s->now_vt = best->vt;
 	first = order_pop(s, best);
-	if (s->vms[first / QOS_SCHED_CLASSES].limit.inv == 0)
+	if (!s->vms[first / QOS_SCHED_CLASSES].limited)
 		return (struct turn){ .leaf = first, .popped = true };
 	li = most_behind(s, first, can);
 	if (li != first)
@@ -472,35 +485,84 @@ static void charge_reservation(struct qos_rate *r, uint64_t now_ns, uint32_t byt
 		r->ns = most;
 }
 
+static void charge_limits(struct qos_sched *s, struct vm *v, uint32_t bytes)
+{
+	if (v->limit.inv != 0)
+		qos_rate_charge(&v->limit, s->front.now_ns, bytes);
+	if (v->pps.inv != 0)
+		qos_rate_charge(&v->pps, s->front.now_ns, 1);
+}
+
+// What the link could have carried since it was free and there was something to send, beyond what
+// it may catch up.
+static void charge_link(struct qos_sched *s, uint32_t bytes)
+{
+	struct qos_rate *r = &s->front.rate;
+	uint64_t from_ns = (int64_t)(r->ns - s->work_ns) > 0 ? r->ns : s->work_ns;
+	int64_t lost_ns = (int64_t)(s->front.now_ns - from_ns) - (int64_t)r->burst_ns;
+
+	if (lost_ns > 0 && s->work_ns <= s->front.now_ns)
+		STAT_ADD(s->lost_bytes,
+			 (uint64_t)(((unsigned __int128)(uint64_t)lost_ns << 32) / r->inv));
+	qos_rate_charge(r, s->front.now_ns, bytes);
+}
+
 static void charge(struct qos_sched *s, uint32_t li, uint32_t bytes, bool reserved)
 {
 	struct leaf *l = &s->leaves[li];
 	struct class *c = &s->classes[li % QOS_SCHED_CLASSES];
 	struct vm *v = &s->vms[li / QOS_SCHED_CLASSES];
 
-	if (s->rate.inv != 0)
-		qos_rate_charge(&s->rate, s->now_ns, bytes);
+	if (s->front.rate.inv != 0)
+		charge_link(s, bytes);
 	c->vt = vt_charge(c->vt, s->now_vt, vt_cost(bytes, c->inv_weight),
 			  vt_debt(c->largest_bytes, c->inv_weight));
 	l->vt = vt_charge(l->vt, c->now_vt, vt_cost(bytes, l->inv_weight),
 			  vt_debt(l->quantum_bytes, l->inv_weight));
 	if (c->limit.inv != 0)
-		qos_rate_charge(&c->limit, s->now_ns, bytes);
-	if (v->limit.inv != 0) {
-		qos_rate_charge(&v->limit, s->now_ns, bytes);
+		qos_rate_charge(&c->limit, s->front.now_ns, bytes);
+	if (v->limited) {
+		charge_limits(s, v, bytes);
 		l->vm_vt = vt_charge(l->vm_vt, v->now_vt, vt_cost(bytes, c->inv_weight),
 				     vt_debt(l->quantum_bytes, c->inv_weight));
 	}
 	if (l->limit.inv != 0)
-		qos_rate_charge(&l->limit, s->now_ns, bytes);
+		qos_rate_charge(&l->limit, s->front.now_ns, bytes);
 	if (reserved) {
-		charge_reservation(&c->reservation, s->now_ns, bytes);
-		charge_reservation(&v->reservation, s->now_ns, bytes);
-		charge_reservation(&l->reservation, s->now_ns, bytes);
-		l->reserved_bytes += bytes;
+		charge_reservation(&c->reservation, s->front.now_ns, bytes);
+		charge_reservation(&v->reservation, s->front.now_ns, bytes);
+		charge_reservation(&l->reservation, s->front.now_ns, bytes);
+		STAT_ADD(s->gates[li].reserved_bytes, bytes);
 	}
-	l->sent_bytes += bytes;
-	l->sent_pkts++;
+}
+
+// log4 of the wait in units of 4096 ns.
+static uint32_t wait_bucket(uint64_t wait_ns)
+{
+	uint64_t x = wait_ns >> 12;
+	uint32_t bucket = (64 - (uint32_t)__builtin_clzll(x | 1) + 1) / 2;
+
+	if (x == 0)
+		return 0;
+	return bucket < QOS_SCHED_WAITS ? bucket : QOS_SCHED_WAITS - 1;
+}
+
+static void count(struct qos_sched *s, uint32_t li, const struct qos_pkt *p)
+{
+	struct class *c = &s->classes[li % QOS_SCHED_CLASSES];
+	uint64_t wait_ns = s->front.now_ns - p->in_ns;
+	struct qos_gate_leaf *g = &s->gates[li];
+
+	STAT_ADD(g->sent_bytes, p->wire_bytes);
+	STAT_ADD(g->sent_pkts, 1);
+	STAT_SET(g->last_wait_ns, wait_ns < UINT32_MAX ? (uint32_t)wait_ns : UINT32_MAX);
+	STAT_ADD(g->waits[wait_bucket(wait_ns)], 1);
+	STAT_ADD(c->sent_bytes, p->wire_bytes);
+	STAT_ADD(c->sent_pkts, 1);
+	if (wait_ns > c->max_wait_ns)
+		STAT_SET(c->max_wait_ns, wait_ns);
+	STAT_ADD(s->sent_bytes, p->wire_bytes);
+	STAT_ADD(s->sent_pkts, 1);
 }
 
 // After its packet left: where do the leaf and its VM stand now?
@@ -513,9 +575,8 @@ static void settle(struct qos_sched *s, const struct turn *t)
 	if (l->n_pkts == 0) {
 		leaf_out(s, li);
 		v->backlog &= (uint8_t)~bit_of(li % QOS_SCHED_CLASSES);
-		if (v->backlog == 0 && v->draining)
-			v->draining = false;
-	} else if (l->limit.inv != 0 && !qos_rate_due(&l->limit, s->now_ns)) {
+	} else if (l->limit.inv != 0 && !qos_rate_due(&l->limit, s->front.now_ns)) {
+		STAT_ADD(l->parked, 1);
 		leaf_out(s, li);
 		timer_start(s, li, l->limit.ns, PLACE_PARKED);
 	} else {
@@ -524,7 +585,8 @@ static void settle(struct qos_sched *s, const struct turn *t)
 		if (t->reserved)
 			leaf_place(s, li);
 	}
-	if (v->limit.inv != 0 && !qos_rate_due(&v->limit, s->now_ns)) {
+	if (v->limited && !vm_due(s, v)) {
+		STAT_ADD(v->n_parked, 1);
 		qos_sched_vm_out(s, vm_idx);
 		qos_sched_vm_in(s, vm_idx);
 	} else if (t->reserved || v->backlog == 0) {
@@ -536,8 +598,8 @@ static void settle(struct qos_sched *s, const struct turn *t)
 
 static void set_now(struct qos_sched *s, uint64_t now_ns)
 {
-	if (now_ns > s->now_ns)
-		s->now_ns = now_ns;
+	if (now_ns > s->front.now_ns)
+		s->front.now_ns = now_ns;
 }
 
 struct qos_pkt *qos_sched_dequeue(struct qos_sched *s, uint64_t now_ns)
@@ -547,19 +609,59 @@ struct qos_pkt *qos_sched_dequeue(struct qos_sched *s, uint64_t now_ns)
 	uint32_t can;
 
 	set_now(s, now_ns);
-	if (s->n_pkts == 0 || (s->rate.inv != 0 && !qos_rate_due(&s->rate, s->now_ns)))
+	if (s->front.n_pkts == 0 ||
+	    (s->front.rate.inv != 0 && !qos_rate_due(&s->front.rate, s->front.now_ns)))
 		return NULL;
 	run_timer(s);
 	can = servable(s);
 	t = turn_in_band_a(s, can);
 	if (t.leaf == QOS_NONE)
 		t = turn_by_shares(s, can);
-	if (t.leaf == QOS_NONE)
+	if (t.leaf == QOS_NONE) {
+		s->work_ns = qos_sched_next_ns(s);
 		return NULL;
+	}
 	p = leaf_pull(s, t.leaf);
 	charge(s, t.leaf, p->wire_bytes, t.reserved);
+	count(s, t.leaf, p);
+	s->vms[t.leaf / QOS_SCHED_CLASSES].n_bufs -= p->n_bufs;
 	settle(s, &t);
+	if (s->front.n_pkts == 0)
+		s->work_ns = UINT64_MAX;
 	return p;
+}
+
+uint32_t qos_sched_dequeue_burst(struct qos_sched *s, struct qos_pkt **out, uint32_t n,
+				 uint64_t now_ns)
+{
+	uint32_t i;
+
+	for (i = 0; i < n; i++) {
+		out[i] = qos_sched_dequeue(s, now_ns);
+		if (out[i] == NULL)
+			break;
+	}
+	return i;
+}
+
+void qos_sched_block(struct qos_sched *s, uint32_t class_mask)
+{
+	// What comes back does not save up its turns.
+	for (uint32_t m = s->blocked & ~class_mask; m != 0; m &= m - 1) {
+		struct class *c = &s->classes[__builtin_ctz(m)];
+
+		if ((int64_t)(c->vt - s->now_vt) < 0)
+			c->vt = s->now_vt;
+	}
+	if ((s->ready & s->blocked & ~class_mask) != 0 && s->work_ns > s->front.now_ns)
+		s->work_ns = s->front.now_ns;
+	s->blocked = (uint8_t)class_mask;
+	s->front.closed = s->limiting | s->blocked;
+}
+
+void qos_sched_set_buf_quota(struct qos_sched *s, uint32_t n_bufs)
+{
+	s->buf_quota = n_bufs;
 }
 
 // May it join? Half of what room is left is the most that one flow may hold, so that a flow which
@@ -567,15 +669,26 @@ struct qos_pkt *qos_sched_dequeue(struct qos_sched *s, uint64_t now_ns)
 static int admit(struct qos_sched *s, struct leaf *l, const struct flow *f, const struct qos_pkt *p)
 {
 	const struct qos_class_params *c = &s->classes[p->cls].params;
+	const struct vm *v = &s->vms[p->vm_idx];
 	uint64_t bytes = (uint64_t)l->bytes + p->wire_bytes;
 
-	if (c->max_leaf_bytes != 0 && (bytes > c->max_leaf_bytes ||
-				       (f->head != NULL && f->bytes + bytes > c->max_leaf_bytes))) {
-		l->refused_bytes++;
+	if (s->buf_quota != 0 && (uint64_t)v->n_bufs + p->n_bufs > s->buf_quota) {
+		STAT_ADD(l->refused_quota, 1);
+		return -EDQUOT;
+	}
+	if ((p->flags & QOS_PKT_YELLOW) != 0 && l->bytes > c->max_leaf_bytes / 2 &&
+	    c->max_leaf_bytes != 0) {
+		STAT_ADD(l->refused_bytes, 1);
 		return -ENOBUFS;
 	}
-	if (c->max_wait_ns != 0 && f->head != NULL && s->now_ns - f->head->in_ns > c->max_wait_ns) {
-		l->refused_wait++;
+	if (c->max_leaf_bytes != 0 && (bytes > c->max_leaf_bytes ||
+				       (f->head != NULL && f->bytes + bytes > c->max_leaf_bytes))) {
+		STAT_ADD(l->refused_bytes, 1);
+		return -ENOBUFS;
+	}
+	if (c->max_wait_ns != 0 && f->head != NULL &&
+	    s->front.now_ns - f->head->in_ns > c->max_wait_ns) {
+		STAT_ADD(l->refused_wait, 1);
 		return -ETIME;
 	}
 	return 0;
@@ -583,7 +696,8 @@ static int admit(struct qos_sched *s, struct leaf *l, const struct flow *f, cons
 
 static int check(const struct qos_sched *s, const struct qos_pkt *p)
 {
-	if (p->vm_idx >= s->n_vms || p->cls >= QOS_SCHED_CLASSES || !s->vms[p->vm_idx].present)
+	if (p->vm_idx >= s->front.n_vms || p->cls >= QOS_SCHED_CLASSES ||
+	    !s->vms[p->vm_idx].present)
 		return -ENOENT;
 	return p->wire_bytes == 0 || p->wire_bytes > QOS_WIRE_MAX_BYTES ? -EMSGSIZE : 0;
 }
@@ -594,6 +708,8 @@ static void wake(struct qos_sched *s, uint32_t vm_idx, uint32_t cls)
 	struct leaf *l = &s->leaves[leaf_idx(vm_idx, cls)];
 	bool first = v->backlog == 0;
 
+	if (s->work_ns > s->front.now_ns)
+		s->work_ns = s->front.now_ns;
 	l->vm_vt = vt_resume(l->vm_vt, v->now_vt,
 			     vt_debt(l->quantum_bytes, s->classes[cls].inv_weight));
 	v->backlog |= (uint8_t)bit_of(cls);
@@ -621,7 +737,7 @@ int qos_sched_enqueue(struct qos_sched *s, struct qos_pkt *p, uint64_t now_ns)
 	if (err < 0)
 		return err;
 	p->next = NULL;
-	p->in_ns = s->now_ns;
+	p->in_ns = s->front.now_ns;
 	if (f->head == NULL)
 		f->head = p;
 	else
@@ -638,28 +754,40 @@ int qos_sched_enqueue(struct qos_sched *s, struct qos_pkt *p, uint64_t now_ns)
 		f->deficit_bytes = (int32_t)l->quantum_bytes;
 		flow_push(flow_at(s, li, 0), &l->fresh, (uint16_t)idx);
 	}
-	s->n_pkts++;
+	s->front.n_pkts++;
 	s->vms[p->vm_idx].n_pkts++;
+	s->vms[p->vm_idx].n_bufs += p->n_bufs;
 	if (l->n_pkts++ == 0)
 		wake(s, p->vm_idx, p->cls);
 	return 0;
 }
 
-bool qos_sched_idle_pass(struct qos_sched *s, const struct qos_pkt *p, uint64_t now_ns)
+// Every clock that applies must be due; then all are charged.
+bool qos_sched_idle_pass_clocks(struct qos_sched *s, const struct qos_pkt *p, uint64_t now_ns)
 {
-	struct leaf *l;
+	uint32_t li = leaf_idx(p->vm_idx, p->cls), bytes = p->wire_bytes;
+	struct leaf *l = &s->leaves[li];
+	struct class *c = &s->classes[p->cls];
+	struct vm *v = &s->vms[p->vm_idx];
 
-	if (s->n_pkts != 0 || check(s, p) < 0 ||
-	    (s->rate.inv != 0 && !qos_rate_due(&s->rate, now_ns)))
-		return false;
-	l = &s->leaves[leaf_idx(p->vm_idx, p->cls)];
-	if ((l->limit.inv | s->vms[p->vm_idx].limit.inv | s->classes[p->cls].limit.inv) != 0)
-		return false;
 	set_now(s, now_ns);
-	if (s->rate.inv != 0)
-		qos_rate_charge(&s->rate, s->now_ns, p->wire_bytes);
-	l->sent_bytes += p->wire_bytes;
-	l->sent_pkts++;
+	now_ns = s->front.now_ns;
+	if (!v->present || (s->blocked & bit_of(p->cls)) != 0)
+		return false;
+	if ((l->limit.inv != 0 && !qos_rate_due(&l->limit, now_ns)) ||
+	    (c->limit.inv != 0 && !qos_rate_due(&c->limit, now_ns)) ||
+	    (v->limited && !vm_due(s, v)))
+		return false;
+	if (s->front.rate.inv != 0)
+		qos_rate_charge(&s->front.rate, now_ns, bytes);
+	if (l->limit.inv != 0)
+		qos_rate_charge(&l->limit, now_ns, bytes);
+	if (c->limit.inv != 0)
+		qos_rate_charge(&c->limit, now_ns, bytes);
+	charge_limits(s, v, bytes);
+	STAT_ADD(s->gates[li].sent_bytes, bytes);
+	STAT_ADD(s->gates[li].sent_pkts, 1);
+	STAT_SET(s->gates[li].last_wait_ns, 0);
 	return true;
 }
 
@@ -670,6 +798,7 @@ struct qos_pkt *qos_sched_take_dropped(struct qos_sched *s)
 	if (p != NULL) {
 		s->dropped_head = p->next;
 		p->next = NULL;
+		s->vms[p->vm_idx].n_bufs -= p->n_bufs;
 	}
 	return p;
 }
@@ -679,22 +808,23 @@ uint64_t qos_sched_next_ns(const struct qos_sched *s)
 	uint64_t at = UINT64_MAX;
 	int64_t ticks = qos_cal_next(&s->timer);
 
-	if (s->n_pkts == 0)
+	if (s->front.n_pkts == 0)
 		return UINT64_MAX;
 	if (ticks != INT64_MAX)
 		at = (s->timer.cur + (uint64_t)ticks) << TIMER_BITS;
-	for (uint32_t m = s->ready; m != 0; m &= m - 1) {
+	for (uint32_t m = s->ready & ~(uint32_t)s->blocked; m != 0; m &= m - 1) {
 		const struct class *c = &s->classes[__builtin_ctz(m)];
-		uint64_t due_ns = qos_rate_due(&c->limit, s->now_ns) ? s->now_ns : c->limit.ns;
+		uint64_t due_ns =
+			qos_rate_due(&c->limit, s->front.now_ns) ? s->front.now_ns : c->limit.ns;
 
 		at = due_ns < at ? due_ns : at;
 	}
-	if (!qos_rate_due(&s->rate, s->now_ns) && at < s->rate.ns)
-		at = s->rate.ns;
-	return at < s->now_ns ? s->now_ns : at;
+	if (!qos_rate_due(&s->front.rate, s->front.now_ns) && at < s->front.rate.ns)
+		at = s->front.rate.ns;
+	return at < s->front.now_ns ? s->front.now_ns : at;
 }
 
 uint32_t qos_sched_queued(const struct qos_sched *s)
 {
-	return s->n_pkts;
+	return s->front.n_pkts;
 }

@@ -5,8 +5,8 @@
 #include <assert.h>
 
 #include "calendar_priv.h"
+#include "qos_rate.h"
 #include "qos_sched.h"
-#include "rate_priv.h"
 
 // Virtual time: bytes per weight, 16 fractional bits. Weight is at most 100 * 100. It may wrap:
 // only differences are compared. One calendar tick is 2^18 of it, 4 bytes per weight: within a tick
@@ -62,8 +62,7 @@ struct leaf {
 	uint32_t bytes, n_pkts;	     // standing
 	struct flow_list fresh, old; // flows that have packets, or had a moment ago
 	uint64_t reservation_bits;   // admitted
-	uint64_t sent_bytes, sent_pkts, reserved_bytes;
-	uint64_t refused_bytes, refused_wait, dropped, marked;
+	uint32_t refused_bytes, refused_wait, refused_quota, dropped, marked, parked;
 	uint8_t shares;
 	bool ready; // in its class's order
 };
@@ -74,13 +73,13 @@ static_assert(sizeof(struct flow) + (sizeof(struct leaf) + 2 * sizeof(struct qos
 	      "80 bytes per idle queue");
 
 struct vm {
-	struct qos_rate reservation, limit;
+	struct qos_rate reservation, limit, pps;
 	uint64_t reservation_bits, leaves_bits; // admitted: own, sum of its leaves
 	uint64_t now_vt;			// the time among its leaves
-	uint32_t n_pkts;
+	uint32_t n_pkts, n_bufs, n_parked;
 	uint8_t shares;
-	uint8_t backlog; // bit c: its leaf in class c has packets
-	bool present, draining, parked;
+	uint8_t backlog;	       // bit c: its leaf in class c has packets
+	bool present, limited, parked; // limited: it has a limit in bit/s or packets/s
 };
 
 struct class
@@ -94,14 +93,19 @@ struct class
 	struct qos_cal order; // of its leaves, by virtual time
 	uint32_t n_ready;
 	uint32_t largest_bytes; // packet seen
+	uint64_t sent_bytes, sent_pkts, max_wait_ns;
 };
 
 struct qos_sched {
-	struct qos_rate rate;
-	uint64_t now_ns, now_vt;
+	struct qos_sched_front front;
+	uint64_t now_vt;
 	uint64_t rate_bits, reserved_bits;
-	uint32_t n_pkts, n_vms, n_flows, flow_shift, late_ns;
-	uint8_t ready, due, reserving, limiting; // bit per class
+	uint64_t work_ns; // from when there has been something that might be sent
+	uint64_t sent_bytes, sent_pkts, lost_bytes;
+	uint32_t n_flows, flow_shift, late_ns, buf_quota;
+	uint8_t ready, due, reserving, limiting, blocked; // bit per class
+	bool unchecked;					  // admission is off
+	struct qos_gate_leaf *gates;			  // [n_vms * classes]
 	struct list due_vms;
 	struct qos_pkt *dropped_head, *dropped_tail;
 	struct leaf *leaves;	     // [n_vms * classes]
@@ -118,9 +122,14 @@ static inline uint32_t leaf_idx(uint32_t vm_idx, uint32_t cls)
 	return vm_idx * QOS_SCHED_CLASSES + cls;
 }
 
+// Counters that other threads read.
+#define STAT_SET(x, to) __atomic_store_n(&(x), (to), __ATOMIC_RELAXED)
+#define STAT_ADD(x, n) STAT_SET(x, (x) + (n))
+#define STAT_GET(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
+
 static inline uint32_t vm_timer(const struct qos_sched *s, uint32_t vm_idx)
 {
-	return s->n_vms * QOS_SCHED_CLASSES + vm_idx;
+	return s->front.n_vms * QOS_SCHED_CLASSES + vm_idx;
 }
 
 // Take a VM's leaves out of every order, and put back those that may be served.

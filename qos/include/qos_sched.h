@@ -18,14 +18,22 @@
 // belongs to the scheduler from a successful enqueue until dequeue or take_dropped hands it back.
 // The state is the caller's memory too: qos_sched_size, then qos_sched_init; nothing is allocated.
 //
+// The memory must be zeroed, and is touched where it is used: the head by qos_sched_init, a VM's
+// part by qos_sched_add_vm and what follows. So a link for thousands of VMs costs address space.
+//
 // Work per packet is bounded by constants, not by the number of VMs: see calendar_priv.h and
 // sched.c. Classes are 8 and flow queues per leaf at most 256 (visited only while they are active).
 //
-// thread: one owner per scheduler, configuration included. Time is passed in; a step back is
-// treated as no step.
+// A flow has a queue of its own while it has packets: it takes another one of a set of eight when
+// its own is taken, and shares only when all eight are.
+//
+// thread: one owner per scheduler, configuration included. The functions named *_stats, and they
+// only, may run in any thread: every field is read whole, but fields may be of different moments.
+// Time is passed in; a step back is treated as no step.
 //
 // usage: if (qos_sched_idle_pass(s, &p->q, now)) send(p); else if (qos_sched_enqueue(s, &p->q,
-//        now) < 0) drop(p);  ...  while ((q = qos_sched_dequeue(s, now)) != NULL) send(...);
+//        now) < 0) drop(p);  ...  n = qos_sched_dequeue_burst(s, out, 32, now);
+//        while ((q = qos_sched_take_dropped(s)) != NULL) drop(q);
 #ifndef QOS_SCHED_H
 #define QOS_SCHED_H
 
@@ -35,6 +43,7 @@
 #include <stdint.h>
 
 #include "qos_codel.h"
+#include "qos_rate.h"
 
 #define QOS_SCHED_CLASSES 8
 #define QOS_SCHED_MAX_VMS 65536u
@@ -93,6 +102,7 @@ struct qos_node_params {
 	uint64_t limit_bits_per_s; // at least the reservation
 	uint32_t shares;	   // 1..QOS_SCHED_MAX_SHARES
 	uint32_t burst_bytes;	   // that a rest may earn, of reservation and limit; 0 = 8 frames
+	uint32_t limit_pps;	   // of a VM only: packets/s, a super-frame is one; 0 = none
 };
 
 struct qos_class_params {
@@ -102,11 +112,68 @@ struct qos_class_params {
 	uint64_t max_wait_ns;	 // refuse while the flow's first packet stands longer; 0 = none
 };
 
+#define QOS_SCHED_WAITS 8
+
+// Counters only grow. Those of 32 bits may wrap: take differences.
 struct qos_leaf_stats {
 	uint64_t sent_bytes, sent_pkts, reserved_bytes; // reserved: sent in band A
 	uint64_t refused_bytes_pkts, refused_wait_pkts; // tail, by which bound
+	uint64_t refused_quota_pkts;			// of buffers
 	uint64_t dropped_pkts, marked_pkts;		// CoDel
+	uint64_t parked;				// times its own limit held it back
 	uint32_t queued_bytes_now, queued_pkts_now;
+	uint32_t last_wait_ns; // of the last packet sent; 0 when it passed without a queue
+	// Packets sent from a queue that waited less than 4, 16, 64, 256 us, 1, 4, 16 ms, or more
+	// (in truth 4096 ns and its fourfolds). What passed without a queue is in none.
+	uint32_t waits[QOS_SCHED_WAITS];
+};
+
+struct qos_vm_stats {
+	uint64_t queued_bytes_now;
+	uint32_t queued_pkts_now, queued_bufs_now;
+	bool parked_now; // by its limit in bit/s or packets/s
+	uint64_t parked; // times
+};
+
+// Of what passed through queues.
+struct qos_class_stats {
+	uint64_t sent_bytes, sent_pkts;
+	uint64_t max_wait_ns;
+	uint32_t ready_now; // VMs that have packets in it and may send them
+};
+
+struct qos_link_stats {
+	uint64_t sent_bytes, sent_pkts; // through queues
+	uint32_t queued_pkts_now;
+	// What the link could have carried while something stood that could be sent, and never
+	// will: the loop came later than late_ns. An idle link loses nothing.
+	uint64_t lost_credit_bytes;
+};
+
+// A leaf as the idle path and the readers of statistics see it: one cache line.
+enum qos_gate {
+	QOS_GATE_SHUT,	 // there is no such VM
+	QOS_GATE_OPEN,	 // neither leaf nor VM has a limit
+	QOS_GATE_CLOCKS, // they have
+};
+struct qos_gate_leaf {
+	_Alignas(64) uint64_t sent_bytes; // owner: w, any: r, relaxed; so are the others
+	uint64_t sent_pkts, reserved_bytes;
+	uint32_t last_wait_ns;
+	uint8_t gate; // enum qos_gate
+	uint8_t reserved[3];
+	uint32_t waits[QOS_SCHED_WAITS];
+};
+static_assert(sizeof(struct qos_gate_leaf) == 64, "one cache line");
+
+// What begins a struct qos_sched: for qos_sched_idle_pass and nobody else.
+struct qos_sched_front {
+	_Alignas(64) struct qos_rate rate; // of the link
+	uint64_t now_ns;
+	uint32_t n_pkts, n_vms;
+	uint8_t closed;	    // bit per class: it has a limit, or may not be served now
+	size_t gates_at;    // of VM 0's first leaf, in bytes from here
+	size_t gate_stride; // from one VM's to the next one's
 };
 
 struct qos_sched;
@@ -116,7 +183,8 @@ size_t qos_sched_size(const struct qos_sched_params *p);
 
 // Lay out a scheduler in mem. All classes have 1 share and no rates, CoDel off; there is no VM.
 //
-// mem      qos_sched_size(p) bytes, aligned to 64; the caller's, before and after
+// mem      qos_sched_size(p) bytes, aligned to 64, all 0; the caller's, before and after. Only the
+//          head, whose size does not depend on p, is touched here
 // returns  0; -EINVAL when p is out of bounds or mem not aligned
 int qos_sched_init(void *mem, const struct qos_sched_params *p, uint64_t now_ns,
 		   struct qos_sched **out);
@@ -127,7 +195,8 @@ int qos_sched_set_rate(struct qos_sched *s, uint64_t rate_bits_per_s, uint64_t n
 // Change a class, a VM or a leaf; with packets queued or not. Nothing is lost, reordered, or sent
 // in a burst: what a node owes or has saved stays the same number of bytes.
 //
-// returns  0; -EINVAL for shares out of bounds or a limit below the reservation; -ERANGE for a
+// returns  0; -EINVAL for shares out of bounds, a limit below the reservation, or a limit_pps of
+//          a class or leaf; -ERANGE for a
 //          rate out of bounds; -ENOSPC when reservations would exceed 75 % of the link; -ENOENT
 //          for a VM or class that is not there. On failure nothing has changed.
 int qos_sched_set_class(struct qos_sched *s, uint32_t cls, const struct qos_class_params *p,
@@ -145,28 +214,88 @@ int qos_sched_add_vm(struct qos_sched *s, uint32_t vm_idx, uint64_t now_ns);
 // served under its limits. returns 0; -ENOENT
 int qos_sched_remove_vm(struct qos_sched *s, uint32_t vm_idx, uint64_t now_ns);
 
+// Where a VM's state lies, so that memory can be had before a worker needs it.
+// returns  how many of spans are filled; 0 when there is no such index
+#define QOS_SCHED_SPANS 6
+struct qos_span {
+	void *at;
+	size_t size;
+};
+uint32_t qos_sched_vm_memory(const struct qos_sched *s, uint32_t vm_idx,
+			     struct qos_span spans[QOS_SCHED_SPANS]);
+
+// May reservations be refused for want of room? On at first. Off: sums are kept, nothing is
+// refused, so that a whole policy can be replaced step by step.
+void qos_sched_set_admission(struct qos_sched *s, bool on);
+
+// How many buffers (struct qos_pkt.n_bufs) a VM may hold in its queues; 0 = any number. A packet
+// that CoDel dropped is held until take_dropped hands it back. One store: may be called each turn.
+void qos_sched_set_buf_quota(struct qos_sched *s, uint32_t n_bufs);
+
+// Classes (bit per class) that may not be served until further notice: 802.1Qbb.
+void qos_sched_block(struct qos_sched *s, uint32_t class_mask);
+
+// The idle path where clocks have to be asked. Call qos_sched_idle_pass.
+bool qos_sched_idle_pass_clocks(struct qos_sched *s, const struct qos_pkt *p, uint64_t now_ns);
+
 // May this packet pass without a queue? Yes when nothing is queued, the link is free, and no limit
-// applies; it is then paid for and the caller sends it now.
-bool qos_sched_idle_pass(struct qos_sched *s, const struct qos_pkt *p, uint64_t now_ns);
+// is used up; it is then paid for and the caller sends it now.
+static inline bool qos_sched_idle_pass(struct qos_sched *s, const struct qos_pkt *p,
+				       uint64_t now_ns)
+{
+	struct qos_sched_front *f = (struct qos_sched_front *)s;
+	struct qos_gate_leaf *l;
+
+	if (f->n_pkts != 0 || p->vm_idx >= f->n_vms || p->cls >= QOS_SCHED_CLASSES ||
+	    p->wire_bytes - 1 >= QOS_WIRE_MAX_BYTES || !qos_rate_due(&f->rate, now_ns))
+		return false;
+	l = (struct qos_gate_leaf *)((char *)s + f->gates_at + p->vm_idx * f->gate_stride) + p->cls;
+	if (__builtin_expect(l->gate != QOS_GATE_OPEN || (f->closed >> p->cls & 1) != 0, 0))
+		return qos_sched_idle_pass_clocks(s, p, now_ns);
+	if (now_ns < f->now_ns)
+		now_ns = f->now_ns;
+	f->now_ns = now_ns;
+	qos_rate_charge(&f->rate, now_ns, p->wire_bytes);
+	__atomic_store_n(&l->sent_bytes, l->sent_bytes + p->wire_bytes, __ATOMIC_RELAXED);
+	__atomic_store_n(&l->sent_pkts, l->sent_pkts + 1, __ATOMIC_RELAXED);
+	__atomic_store_n(&l->last_wait_ns, 0, __ATOMIC_RELAXED);
+	return true;
+}
 
 // Queue a packet.
 // returns  0; the packet stays the caller's with -ENOENT (no such VM or class), -EMSGSIZE (length
-//          out of bounds), -ENOBUFS (bound in bytes) or -ETIME (bound in time)
+//          out of bounds), -ENOBUFS (bound in bytes; half of it for yellow), -ETIME (bound in
+//          time) or -EDQUOT (its VM holds too many buffers)
 int qos_sched_enqueue(struct qos_sched *s, struct qos_pkt *p, uint64_t now_ns);
 
 // The next packet to send, or NULL: nothing queued, nothing due, or the link's rate used up.
 struct qos_pkt *qos_sched_dequeue(struct qos_sched *s, uint64_t now_ns);
 
+// The next n packets, as that many dequeues at this time, for less: a leaf whose turn it is may
+// send a second packet before the next one's turn comes. returns how many
+uint32_t qos_sched_dequeue_burst(struct qos_sched *s, struct qos_pkt **out, uint32_t n,
+				 uint64_t now_ns);
+
 // A packet that CoDel dropped, or NULL. Call until NULL after dequeues.
 struct qos_pkt *qos_sched_take_dropped(struct qos_sched *s);
 
-// When dequeue may next yield a packet: not later than it would; UINT64_MAX when nothing is queued.
+// When dequeue may next yield a packet: not later than it would; UINT64_MAX when nothing is queued
+// that time alone can release (nothing at all, or blocked classes only).
 uint64_t qos_sched_next_ns(const struct qos_sched *s);
+
+// All packets that are queued become dropped ones: call qos_sched_take_dropped until NULL. They are
+// in no statistics of drops: the link ended them, not the scheduler. Visits every VM up to the last
+// that has packets.
+void qos_sched_flush(struct qos_sched *s);
 
 uint32_t qos_sched_queued(const struct qos_sched *s);
 
 // returns 0; -ENOENT with *out unchanged
 int qos_sched_leaf_stats(const struct qos_sched *s, uint32_t vm_idx, uint32_t cls,
 			 struct qos_leaf_stats *out);
+int qos_sched_vm_stats(const struct qos_sched *s, uint32_t vm_idx, struct qos_vm_stats *out);
+// cls out of bounds: all 0
+void qos_sched_class_stats(const struct qos_sched *s, uint32_t cls, struct qos_class_stats *out);
+void qos_sched_link_stats(const struct qos_sched *s, struct qos_link_stats *out);
 
 #endif

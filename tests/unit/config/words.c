@@ -52,6 +52,23 @@ static void lines_become_configuration(void **state)
 		  "\\\"b\\\"\"}]}}" },
 		{ "", "", "set file k path /a\\ b",
 		  "{\"weir-vm:boot-files\":{\"file\":[{\"name\":\"k\",\"path\":\"/a b\"}]}}" },
+		// A policy in one line, by the names of the module or by those of others.
+		{ "", "", "set vm a qos max 1g min 200m priority storage",
+		  "{\"weir-vm:vms\":{\"vm\":[{\"name\":\"a\",\"weir-qos:qos\":{\"reservation\":"
+		  "\"200000000\",\"limit\":\"1000000000\",\"priority\":\"storage\"}}]}}" },
+		{ "", "", "set vm a max 1.5g min 200m priority storage nic 0 vlan 20",
+		  "{\"weir-vm:vms\":{\"vm\":[{\"name\":\"a\",\"nic\":[{\"id\":0,\"vlan\":20}],"
+		  "\"weir-qos:qos\":{\"reservation\":\"200000000\",\"limit\":\"1500000000\","
+		  "\"priority\":\"storage\"}}]}}" },
+		{ "set template t limit 1g", "", "set port g qos template t",
+		  "{\"ietf-interfaces:interfaces\":{\"interface\":[{\"name\":\"g\",\"weir-"
+		  "interfaces:port\":{\"weir-qos:qos\":{\"template\":\"t\"}}}]},\"weir-qos:qos\":{"
+		  "\"template\":[{\"name\":\"t\",\"limit\":\"1000000000\"}]}}" },
+		{ "set vm a limit 1g", "vms vm a", "delete max",
+		  "{\"weir-vm:vms\":{\"vm\":[{\"name\":\"a\",\"weir-qos:qos\":{}}]}}" },
+		{ "", "", "set class storage max 9g max-wait 5000 vlan [ 7 8 ]",
+		  "{\"weir-qos:qos\":{\"class\":[{\"name\":\"storage\",\"limit\":\"9000000000\","
+		  "\"vlan\":[7,8],\"max-wait\":5000}]}}" },
 		// delete
 		{ "set vm a nic 0 vlan 5 mtu 1500", "", "delete vm a nic 0 mtu",
 		  "{\"weir-vm:vms\":{\"vm\":[{\"name\":\"a\",\"nic\":[{\"id\":0,\"vlan\":5}]}]}}" },

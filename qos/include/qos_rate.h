@@ -5,18 +5,23 @@
 //
 // Arithmetic: cost = bytes * ns_per_byte, with 32 fractional bits, the remainder carried. From
 // 1 kbit/s to 1 Tbit/s ns_per_byte is 8e6 .. 0.008, so inv is 2^55 .. 2^25: it fits, and its
-// truncation is at most 3e-8 of the rate. The product is taken in 128 bits.
-#ifndef QOS_RATE_PRIV_H
-#define QOS_RATE_PRIV_H
+// truncation is at most 3e-8 of the rate. The product is taken in 128 bits. A rate in packets is
+// the same clock with a packet for a byte: from 1 packet/s inv is 2^62.
+#ifndef QOS_RATE_H
+#define QOS_RATE_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #define QOS_NS_PER_S 1000000000ull
+#define QOS_RATE_FRAME_BYTES 1538u // 1500 + 14 + overhead
+// The least a rest may earn: what keeps a rate exact when the loop is a little late.
+#define QOS_RATE_BURST_FRAMES 8u
+#define QOS_RATE_BURST_US 20u
 
 struct qos_rate {
 	uint64_t ns;	   // paid up to here
-	uint64_t inv;	   // ns per byte, 32 fractional bits; 0 = no rate
+	uint64_t inv;	   // ns per byte, 32 fractional bits; 0 = no rate: always due
 	uint32_t frac;	   // of ns, 2^-32
 	uint32_t burst_ns; // how far back a rest may earn
 };
@@ -31,7 +36,7 @@ static inline void qos_rate_charge(struct qos_rate *r, uint64_t now_ns, uint32_t
 {
 	unsigned __int128 cost;
 
-	if ((int64_t)(now_ns - r->ns) > (int64_t)r->burst_ns) {
+	if (__builtin_expect((int64_t)(now_ns - r->ns) > (int64_t)r->burst_ns, 0)) {
 		r->ns = now_ns - r->burst_ns;
 		r->frac = 0;
 	}
@@ -64,6 +69,17 @@ static inline void qos_rate_set(struct qos_rate *r, uint64_t bits_per_s, uint32_
 	if (ahead < -(int64_t)r->burst_ns)
 		ahead = -(int64_t)r->burst_ns;
 	r->ns = now_ns + (uint64_t)ahead;
+}
+
+// The burst of a rate: what was asked for (0 = eight frames), and no less than the rate carries in
+// 20 us.
+static inline uint32_t qos_rate_burst(uint64_t bits_per_s, uint32_t burst_bytes)
+{
+	uint64_t least = bits_per_s / 8 * QOS_RATE_BURST_US / 1000000;
+
+	if (burst_bytes == 0)
+		burst_bytes = QOS_RATE_BURST_FRAMES * QOS_RATE_FRAME_BYTES;
+	return burst_bytes > least ? burst_bytes : (uint32_t)least;
 }
 
 #endif
