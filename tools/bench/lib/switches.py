@@ -150,15 +150,14 @@ class Ovs(Switch):
         host.wait_for("ovs: its control socket", 20, lambda: os.path.exists(d + "/vswitchd.ctl"), self.process, db)
         add = ["add-br", "br", "--", "set", "bridge", "br", "datapath_type=netdev", "other_config:mac-table-size=%d" % MAC_TABLE,
                "other_config:mac-aging-time=3600"]
-        for i, s in enumerate(sockets):
-            add += ["--", "add-port", "br", "g%d" % i, "--", "set", "interface", "g%d" % i, "type=dpdkvhostuserclient",
-                    "options:vhost-server-path=" + s, "mtu_request=%d" % self.mtu]
-        self.vsctl(*add)
-        if self.load.policy:
-            self.told(self.load.policy, len(sockets))
+        ports = [["--", "add-port", "br", "g%d" % i, "--", "set", "interface", "g%d" % i, "type=dpdkvhostuserclient",
+                  "options:vhost-server-path=" + s, "mtu_request=%d" % self.mtu] for i, s in enumerate(sockets)]
+        self.vsctl(*add, *[word for p in ports[:-1] for word in p])
+        # The generator begins when it has its last port: everything is told before, and with it.
+        self.vsctl(*ports[-1][1:], *(self.told(self.load.policy, len(sockets)) if self.load.policy else []))
 
     def told(self, p, ports):
-        """Its trtcm-policer at the uplink: a queue with a committed rate for storage and for each bulk guest, chosen by a flow.
+        """The flows; and the words that make the uplink's trtcm-policer: a queue with a committed rate for storage and for each bulk guest, chosen by a flow.
 
         A policer has no queue, so these are chances, not turns. It counts frames without Ethernet's 14 bytes, the link those and 24 more:
         the rates are what full frames make of the link's. Excess of one queue is yellow; what the port may carry is all committed, so
@@ -168,15 +167,15 @@ class Ovs(Switch):
         queues = [(guest, p.bulk_floor(guest)) for guest in p.shares] + [("storage", p.reservation)]
         words = lambda kind, cir, eir: ["other_config:%s=%d" % kv for kv in (
             ("cir", cir * full / 8), ("cbs", max(65536, cir / 8000)), ("eir", eir * full / 8), ("ebs", max(65536, eir / 8000)))]
-        cmd = ["set", "port", "g%d" % (ports - 1), "qos=@qos", "--", "--id=@qos", "create", "qos", "type=trtcm-policer", *words("port", p.rate, 0)]
+        cmd = ["--", "set", "port", "g%d" % (ports - 1), "qos=@qos", "--", "--id=@qos", "create", "qos", "type=trtcm-policer", *words("port", p.rate, 0)]
         cmd += ["queues:%d=@q%d" % (n + 1, n + 1) for n in range(len(queues))]
         for n, (_, cir) in enumerate(queues):
             cmd += ["--", "--id=@q%d" % (n + 1), "create", "queue", *words("queue", cir, p.rate - cir)]
-        self.vsctl(*cmd)
         flows = ["priority=20,tcp,tp_dst=%d,actions=set_queue:%d,normal" % (STORAGE_TCP_PORT, len(queues))]
         flows += ["priority=10,in_port=g%d,actions=set_queue:%d,normal" % (guest, n + 1) for n, guest in enumerate(p.shares)]
         for f in flows:
             self.run(["ovs-ofctl", "--names", "add-flow", "unix:%s/br.mgmt" % self.dir, f], env=self.env)
+        return cmd
 
     def pmd(self):
         text = self.appctl("dpif-netdev/pmd-stats-show")
