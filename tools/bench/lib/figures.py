@@ -1,6 +1,6 @@
 """What a trial of `qos`, `qoscost` or `qosloop` comes to, from the generator's streams and windows. Rates are bits on the wire."""
 from host import BUSY_MIN, GEN_IDLE_MIN
-from policy import FRAMING, IO_BYTES
+from policy import FRAMING, IO_BYTES, wire_bytes
 
 LINK_FULL = 0.97
 
@@ -56,9 +56,9 @@ def limit_from(r):
     return "switch" if r["busy"] >= BUSY_MIN else "nothing"
 
 
-def figures(r, cell):
-    """Add to the trial R of CELL what its kind reports."""
-    load, seconds, streams = cell.load, r["measured_s"], r["streams"]
+def figures(r, cell, load):
+    """Add to the trial R of CELL with LOAD what its kind reports."""
+    seconds, streams = r["measured_s"], r["streams"]
     got = {name: wire_bps(s, seconds) for name, s in streams.items() if s["kind"] == "flood"}
     if streams.get("storage", {}).get("kind") == "iscsi":
         storage(r, streams["storage"])
@@ -67,6 +67,8 @@ def figures(r, cell):
         r["bound"] = limit_from(r)
     if cell.kind == "cost":
         latency(r, list(streams.values()))
+        if load.policy and cell.part_of:
+            r["of_rate"] = r["rx_pps"] * 8 * wire_bytes(load.size) / (2 * load.policy.rate)  # two links
         r["sent_cycles"] = r["cycles"] * r["switch_pps"] / r["rx_pps"]  # per frame that arrived: those dropped are paid by the others
     others = [s for name, s in streams.items() if name.startswith("to") and int(name[2:]) < 6]
     if others:
