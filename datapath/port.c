@@ -172,7 +172,7 @@ static int memory_create(struct dp_switch *sw, struct dp_port *p, uint8_t role)
 	uint32_t n_vms = role == DP_ROLE_GUEST ? 1 : DP_MAX_VMS;
 
 	p->pw = rte_zmalloc("port_pw", sw->n_workers * sizeof(*p->pw), RTE_CACHE_LINE_SIZE);
-	return p->pw == NULL ? -ENOMEM : dp_queue_create(p, n_vms, p->created_ns);
+	return p->pw == NULL ? -ENOMEM : dp_queue_create(p, n_vms);
 }
 
 static void memory_free(struct dp_port *p)

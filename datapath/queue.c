@@ -24,8 +24,9 @@ static size_t page_up(size_t n)
 	return (n + 4095) & ~(size_t)4095;
 }
 
-// Pages of an uplink's scheduler are taken VM by VM, so they are not the pool's.
-int dp_queue_create(struct dp_port *p, uint32_t n_vms, uint64_t now_ns)
+// Pages of an uplink's scheduler are taken VM by VM, so they are not the pool's. Its time begins
+// with the worker's first, whose clock may be any.
+int dp_queue_create(struct dp_port *p, uint32_t n_vms)
 {
 	const struct qos_sched_params params = { .n_vms = n_vms,
 						 .n_flows = n_vms == 1 ? GUEST_FLOWS : VM_FLOWS,
@@ -43,12 +44,12 @@ int dp_queue_create(struct dp_port *p, uint32_t n_vms, uint64_t now_ns)
 	p->n_vms = n_vms;
 	p->pull = DP_BURST;
 	p->vm_seen = rte_zmalloc("vm_seen", n_vms * sizeof(p->vm_seen[0]), 0);
-	if (p->vm_seen == NULL || qos_sched_init(p->sched_mem, &params, now_ns, &p->sched) < 0)
+	if (p->vm_seen == NULL || qos_sched_init(p->sched_mem, &params, 0, &p->sched) < 0)
 		return -ENOMEM;
 	// Control has admitted the whole of the policy; here it comes in pieces.
 	qos_sched_set_admission(p->sched, false);
 	dp_queue_populate(p, 0);
-	return qos_sched_add_vm(p->sched, 0, now_ns);
+	return qos_sched_add_vm(p->sched, 0, 0);
 }
 
 void dp_queue_destroy(struct dp_port *p)

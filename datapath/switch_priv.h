@@ -394,11 +394,11 @@ enum { DP_ECN_NOT_ECT, DP_ECN_ECT1, DP_ECN_ECT0, DP_ECN_CE };
 static inline uint8_t dp_ecn(const struct rte_mbuf *m)
 {
 	const struct dp_meta *meta = dp_meta_const(m);
-	uint8_t low = dp_data(m)[meta->p.l3_off + 1];
+	const uint8_t *l3 = dp_data(m) + meta->p.l3_off;
 
 	if ((meta->p.flags & DP_PF_IP4) != 0)
-		return low & 3;
-	return (meta->p.flags & DP_PF_IP6) != 0 ? low >> 4 & 3 : DP_ECN_NOT_ECT;
+		return l3[1] & 3;
+	return (meta->p.flags & DP_PF_IP6) != 0 ? l3[1] >> 4 & 3 : DP_ECN_NOT_ECT;
 }
 
 // Say that the packet met congestion.
@@ -525,7 +525,7 @@ int dp_qos_check(const struct dp_act_qos_set *a, struct weir_err *err);
 // --- the scheduler of a port (queue.c)
 
 // Make it; nobody sees the port yet. returns 0 or -ENOMEM
-int dp_queue_create(struct dp_port *p, uint32_t n_vms, uint64_t now_ns);
+int dp_queue_create(struct dp_port *p, uint32_t n_vms);
 void dp_queue_destroy(struct dp_port *p);
 // Let the kernel find the memory that a VM's queues will use, so that no worker waits for it. main,
 // while the owner runs.

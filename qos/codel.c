@@ -17,12 +17,6 @@ uint64_t qos_codel_step_ns(uint32_t interval_ns, uint32_t count)
 	return ((uint64_t)interval_ns << 16) / root((uint64_t)(count == 0 ? 1 : count) << 32);
 }
 
-void qos_codel_empty(struct qos_codel *c)
-{
-	c->first_above_ns = 0;
-	c->dropping = 0;
-}
-
 // RFC 8289 section 4.4, dodequeue: has the queue stood above target for an interval?
 static bool above(struct qos_codel *c, const struct qos_codel_params *p, uint64_t now_ns,
 		  uint64_t waited_ns, uint32_t left_bytes)

@@ -1,13 +1,16 @@
 // Taking everything out of a scheduler at once: its link is down, or it ends.
 #include "sched_priv.h"
 
-static void leaf_flush(struct qos_sched *s, uint32_t li)
+static void leaf_flush(struct qos_sched *s, struct leaf *l)
 {
-	struct flow *flows = &s->flows[(size_t)li << s->flow_shift];
+	struct flow *flows = flows_of(s, l);
 
-	for (uint32_t i = 0; i < s->n_flows; i++) {
+	for (uint32_t i = 0; i <= s->flow_mask; i++) {
 		struct flow *f = &flows[i];
 
+		f->n_away = 0;
+		f->shared = false;
+		f->bytes = 0;
 		if (f->head == NULL)
 			continue;
 		if (s->dropped_head == NULL)
@@ -16,24 +19,23 @@ static void leaf_flush(struct qos_sched *s, uint32_t li)
 			s->dropped_tail->next = f->head;
 		s->dropped_tail = f->tail;
 		f->head = f->tail = NULL;
-		f->bytes = 0;
 		qos_codel_empty(&f->codel);
 	}
-	s->leaves[li].bytes = s->leaves[li].n_pkts = 0;
+	s->front.n_pkts -= l->n_pkts;
+	QOS_STAT_SET(l->bytes, 0);
+	QOS_STAT_SET(l->n_pkts, 0);
 }
 
 void qos_sched_flush(struct qos_sched *s)
 {
 	for (uint32_t i = 0; i < s->front.n_vms && s->front.n_pkts != 0; i++) {
-		struct vm *v = &s->vms[i];
+		struct vm *v = vm_at(s, i);
 
-		if (v->n_pkts == 0)
+		if (v->backlog == 0)
 			continue;
-		qos_sched_vm_out(s, i);
+		qos_sched_vm_out(s, v);
 		for (uint32_t m = v->backlog; m != 0; m &= m - 1)
-			leaf_flush(s, i * QOS_SCHED_CLASSES + (uint32_t)__builtin_ctz(m));
-		s->front.n_pkts -= v->n_pkts;
-		v->n_pkts = 0;
+			leaf_flush(s, &v->leaves[__builtin_ctz(m)]);
 		v->backlog = 0;
 	}
 }

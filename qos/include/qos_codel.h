@@ -51,8 +51,18 @@ struct qos_codel_pkt {
 enum qos_codel_verdict qos_codel_next(struct qos_codel *c, const struct qos_codel_params *p,
 				      uint64_t now_ns, struct qos_codel_pkt pkt);
 
+// A packet that waited less than target and step passes: what a verdict on it would do.
+static inline void qos_codel_below(struct qos_codel *c)
+{
+	c->first_above_ns = 0;
+	c->dropping = 0;
+}
+
 // The queue ran empty. RFC 8289, dequeue: "queue is empty - we can't be above target".
-void qos_codel_empty(struct qos_codel *c);
+static inline void qos_codel_empty(struct qos_codel *c)
+{
+	qos_codel_below(c);
+}
 
 // interval / sqrt(count), rounded down. RFC 8289 section 3.3, the control law.
 uint64_t qos_codel_step_ns(uint32_t interval_ns, uint32_t count);

@@ -45,6 +45,17 @@
 #include "qos_codel.h"
 #include "qos_rate.h"
 
+// Words that their one writer changes and other threads read. Stores are volatile and not atomic
+// because compilers let an atomic one, relaxed though it be, end what they know of all memory; an
+// aligned word is stored whole either way.
+#if defined(__SANITIZE_THREAD__)
+#define QOS_STAT_SET(x, to) __atomic_store_n(&(x), (to), __ATOMIC_RELAXED)
+#else
+#define QOS_STAT_SET(x, to) (*(volatile __typeof__(x) *)&(x) = (to))
+#endif
+#define QOS_STAT_ADD(x, n) QOS_STAT_SET(x, (x) + (n))
+#define QOS_STAT_GET(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
+
 #define QOS_SCHED_CLASSES 8
 #define QOS_SCHED_MAX_VMS 65536u
 #define QOS_SCHED_MAX_FLOWS 256u
@@ -256,11 +267,15 @@ static inline bool qos_sched_idle_pass(struct qos_sched *s, const struct qos_pkt
 		now_ns = f->now_ns;
 	f->now_ns = now_ns;
 	qos_rate_charge(&f->rate, now_ns, p->wire_bytes);
-	__atomic_store_n(&l->sent_bytes, l->sent_bytes + p->wire_bytes, __ATOMIC_RELAXED);
-	__atomic_store_n(&l->sent_pkts, l->sent_pkts + 1, __ATOMIC_RELAXED);
-	__atomic_store_n(&l->last_wait_ns, 0, __ATOMIC_RELAXED);
+	QOS_STAT_ADD(l->sent_bytes, p->wire_bytes);
+	QOS_STAT_ADD(l->sent_pkts, 1);
+	QOS_STAT_SET(l->last_wait_ns, 0);
 	return true;
 }
+
+// A packet will be queued soon: call what that needs into the cache. For all of a batch before the
+// first of it is queued. It reads no more than the packet; what stands in there need not be valid.
+void qos_sched_prefetch(const struct qos_sched *s, const struct qos_pkt *p);
 
 // Queue a packet.
 // returns  0; the packet stays the caller's with -ENOENT (no such VM or class), -EMSGSIZE (length

@@ -91,6 +91,7 @@ static bool send_some(struct host *h, struct guest *g)
 {
 	uint32_t n;
 
+	g->sim.burst = STAGE - g->n_stage;
 	while (g->n_stage < STAGE && (g->stage[g->n_stage] = sim_take(&g->sim)) != NULL)
 		g->n_stage++;
 	if (g->n_stage == 0)
@@ -124,6 +125,7 @@ static void turn(struct host *h)
 		for (uint32_t r = 0; r < ROUNDS && g->retry_ns <= h->now_ns; r++)
 			if (!send_some(h, g))
 				break;
+		assert_int_equal(g->sim.stage_at, g->sim.n_stage);
 		held = g->sim.n_out + g->n_stage;
 		g->most_held = held > g->most_held ? held : g->most_held;
 	}

@@ -5,8 +5,10 @@
 
 enum { STORAGE = 2, BULK = 5 };
 
-// E6: a reservation that slept has its rate within a millisecond, against 255 rivals.
-static void e6_a_reservation_wakes_within_a_millisecond(void **state)
+enum level { OF_CLASS, OF_VM, OF_LEAF };
+
+// E6: a reservation that slept has its rate within a millisecond, against 255 rivals in its class.
+static void wakes(enum level at, uint64_t seed)
 {
 	struct qos_sched_params params = { .rate_bits_per_s = 10 * SIM_G,
 					   .n_vms = 256,
@@ -14,24 +16,40 @@ static void e6_a_reservation_wakes_within_a_millisecond(void **state)
 	struct qos_node_params reserved = sim_node(1, 2 * SIM_G, 0);
 	struct sim sim;
 
-	(void)state;
-	sim_init(&sim, &params, 256, 13);
-	assert_int_equal(qos_sched_set_leaf(sim.s, 0, BULK, &reserved, sim.now_ns), 0);
+	sim_init(&sim, &params, 256, seed);
+	if (at == OF_CLASS)
+		sim_class(&sim, STORAGE, reserved);
+	else if (at == OF_VM)
+		assert_int_equal(qos_sched_set_vm(sim.s, 0, &reserved, sim.now_ns), 0);
+	else
+		assert_int_equal(qos_sched_set_leaf(sim.s, 0, BULK, &reserved, sim.now_ns), 0);
 	for (uint32_t i = 0; i < 256; i++)
 		sim.srcs[i] = (struct sim_src){ .vm_idx = (uint16_t)i,
-						.cls = BULK,
+						.cls = i == 0 && at == OF_CLASS ? STORAGE : BULK,
 						.min_bytes = 1514,
 						.max_bytes = 1514,
 						.depth = i == 0 ? 0 : 64 };
+	sim_class(&sim, BULK, sim_node(100, 0, 0));
 	sim_fill(&sim);
-	sim_run(&sim, sim.now_ns + 20 * SIM_MS);
-	sim.srcs[0].depth = 1;
-	for (uint32_t i = 0; i < 64; i++)
-		sim_offer(&sim, 0);
-	sim_windows_reset(&sim);
-	sim_run(&sim, sim.now_ns + SIM_MS);
-	assert_true((double)sim.srcs[0].window_bytes * 8 >= 0.99 * 2e9 / 1000);
+	for (uint32_t round = 0; round < 10; round++) {
+		sim.srcs[0].depth = 0;
+		sim_run(&sim, sim.now_ns + 10 * SIM_MS + sim_random(&sim) % SIM_MS);
+		sim.srcs[0].depth = 1;
+		for (uint32_t i = 0; i < 64; i++)
+			sim_offer(&sim, 0);
+		sim_windows_reset(&sim);
+		sim_run(&sim, sim.now_ns + SIM_MS);
+		assert_true((double)sim.srcs[0].window_bytes * 8 >= 0.99 * 2e9 / 1000);
+	}
 	sim_fini(&sim);
+}
+
+static void e6_a_reservation_wakes_within_a_millisecond(void **state)
+{
+	(void)state;
+	for (enum level at = OF_CLASS; at <= OF_LEAF; at++)
+		for (uint64_t seed = 13; seed < 16; seed++)
+			wakes(at, seed);
 }
 
 // Priority lasts as long as the reservation: storage that offers more than its own is served by

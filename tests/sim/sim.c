@@ -47,7 +47,7 @@ static void give_back(struct sim *sim, struct sim_pkt *p)
 // In = out + dropped + queued, in bytes; and no packet is anywhere else.
 static void check_conserved(struct sim *sim)
 {
-	uint64_t in = 0, out = 0, queued = 0, standing = 0;
+	uint64_t in = 0, out = 0, queued = 0, standing = 0, staged = 0;
 	bool all_there = true;
 
 	for (uint32_t i = 0; i < sim->n_srcs; i++) {
@@ -66,7 +66,9 @@ static void check_conserved(struct sim *sim)
 		}
 	for (uint32_t i = 0; !all_there && i < sim->n_pool; i++)
 		standing += sim->pool[i].standing ? sim->pool[i].q.wire_bytes : 0;
-	assert_true(in == out + (all_there ? queued : standing));
+	for (uint32_t i = sim->stage_at; i < sim->n_stage; i++)
+		staged += sim->stage[i]->wire_bytes;
+	assert_true(in == out + (all_there ? queued + staged : standing));
 	assert_int_equal(qos_sched_queued(sim->s), sim->n_out);
 }
 
@@ -74,6 +76,10 @@ static void drain(struct sim *sim)
 {
 	struct qos_pkt *q;
 
+	for (; sim->stage_at < sim->n_stage; sim->stage_at++) {
+		sim->n_out++;
+		give_back(sim, (struct sim_pkt *)sim->stage[sim->stage_at]);
+	}
 	while ((q = qos_sched_dequeue(sim->s, sim->now_ns += SIM_S)) != NULL)
 		give_back(sim, (struct sim_pkt *)q);
 	while ((q = qos_sched_take_dropped(sim->s)) != NULL)
@@ -105,7 +111,7 @@ void sim_offer(struct sim *sim, uint32_t src)
 			? (uint32_t)(sim_random(sim) % (r->max_bytes - r->min_bytes + 1))
 			: 0);
 	p->q = (struct qos_pkt){ .wire_bytes = qos_wire_bytes(size, 1, 0),
-				 .flow_hash = flow,
+				 .flow_hash = r->flow_hash + flow,
 				 .vm_idx = r->vm_idx,
 				 .cls = r->cls,
 				 .n_bufs = 1,
@@ -166,19 +172,39 @@ static void transmit(struct sim *sim, struct sim_pkt *p)
 	p->out_ns = (uint64_t)n->empty_ns;
 }
 
-// May one more packet be given to the card? Its length is not known before.
-static bool nic_has_room(const struct sim *sim)
+// May n more packets be given to the card? Their length is not known before.
+static bool nic_has_room(const struct sim *sim, uint32_t n_pkts)
 {
 	double ns = sim->nic.empty_ns - (double)sim->now_ns;
 
 	if (sim->nic.rate_bits_per_s == 0 || ns <= 0)
 		return true;
-	return ns * (double)sim->nic.rate_bits_per_s / 8e9 + 1538 <= sim->nic.max_bytes;
+	return ns * (double)sim->nic.rate_bits_per_s / 8e9 + n_pkts * 1538 <= sim->nic.max_bytes;
+}
+
+// One packet, or the next of a burst; while the card has room for all of them.
+static struct sim_pkt *dequeue(struct sim *sim)
+{
+	uint32_t n = sim->burst;
+
+	if (n == 0)
+		return (struct sim_pkt *)qos_sched_dequeue(sim->s, sim->now_ns);
+	if (sim->stage_at == sim->n_stage) {
+		sim->stage_at = 0;
+		while (n > 1 && !nic_has_room(sim, n))
+			n--;
+		sim->n_stage = qos_sched_dequeue_burst(sim->s, sim->stage, n, sim->now_ns);
+		sim->n_out -= sim->n_stage;
+	}
+	if (sim->stage_at == sim->n_stage)
+		return NULL;
+	sim->n_out++;
+	return (struct sim_pkt *)sim->stage[sim->stage_at++];
 }
 
 struct sim_pkt *sim_take(struct sim *sim)
 {
-	struct sim_pkt *p = (struct sim_pkt *)qos_sched_dequeue(sim->s, sim->now_ns), *d;
+	struct sim_pkt *p = dequeue(sim), *d;
 
 	while ((d = (struct sim_pkt *)qos_sched_take_dropped(sim->s)) != NULL) {
 		sim->srcs[d->src].dropped_bytes += d->q.wire_bytes;
@@ -210,7 +236,7 @@ void sim_left(struct sim *sim, struct sim_pkt *p)
 
 static bool serve(struct sim *sim)
 {
-	struct sim_pkt *p = nic_has_room(sim) ? sim_take(sim) : NULL;
+	struct sim_pkt *p = nic_has_room(sim, 1) ? sim_take(sim) : NULL;
 
 	if (p == NULL)
 		return false;

@@ -12,11 +12,13 @@
 #define SIM_US 1000ull
 #define SIM_G 1000000000ull
 #define SIM_FLOWS 16u
+#define SIM_BURST 32u
 
 struct sim_src {
 	uint16_t vm_idx;
 	uint8_t cls;
-	uint8_t n_flows; // 0 = 1
+	uint8_t n_flows;    // 0 = 1
+	uint32_t flow_hash; // of the first, the others follow
 	bool ect;
 	uint32_t min_bytes, max_bytes; // frame sizes, without FCS
 	uint32_t depth;		       // saturating: so many packets always stand; 0 = timed
@@ -55,6 +57,9 @@ struct sim {
 	uint64_t now_ns, rng;
 	uint32_t turn_ns, turn_jitter_ns; // of the owner's loop; 0 = it is always there
 	struct sim_nic nic;
+	uint32_t burst; // take so many at a time (qos_sched_dequeue_burst); 0 = one by one
+	struct qos_pkt *stage[SIM_BURST];
+	uint32_t n_stage, stage_at;
 	struct sim_src *srcs;
 	uint32_t n_srcs;
 	struct sim_pkt *pool, *free;

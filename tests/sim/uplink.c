@@ -47,6 +47,7 @@ static void uplink(struct sim *sim, uint32_t n_vms, uint64_t rate_bits, uint64_t
 					 .max_leaf_bytes = 131072 };
 
 	sim_init(sim, &params, n_vms, seed);
+	sim->burst = 8;
 	sim->turn_ns = 1000;
 	sim->turn_jitter_ns = 3000;
 	sim->nic = (struct sim_nic){ .rate_bits_per_s = LINK_BITS, .max_bytes = RING_BYTES };

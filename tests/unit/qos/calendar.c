@@ -6,6 +6,10 @@
 static struct qos_cal_node nodes[N];
 static struct qos_cal cal;
 
+// A node's distance from the first one, in units of 4 bytes.
+#define ID(i) ((uint32_t)((i) * sizeof(struct qos_cal_node) / 4))
+#define INDEX(id) ((id) / ID(1))
+
 static uint64_t rng = 88172645463325252ull;
 
 static uint64_t any(void)
@@ -18,10 +22,11 @@ static uint64_t any(void)
 
 static void reset(uint64_t cur)
 {
+	memset(&cal, 0, sizeof(cal));
 	qos_cal_init(&cal);
 	cal.cur = cur;
 	for (uint32_t i = 0; i < N; i++)
-		nodes[i].slot = QOS_CAL_OUT;
+		nodes[i].at = QOS_CAL_OUT;
 }
 
 // With few nodes per slot the order is exact, on all levels, and across the wrap of ticks.
@@ -38,10 +43,10 @@ static void nodes_come_out_in_order_and_never_early(void **state)
 
 		reset(starts[s]);
 		for (uint32_t i = 0; i < left; i++) {
-			uint64_t delta = any() >> (35 + any() % 28);
+			uint64_t delta = (any() >> (50 + any() % 14)) % QOS_CAL_RANGE_TICKS;
 
 			due[i] = starts[s] + delta;
-			qos_cal_insert(&cal, nodes, i, (int64_t)delta);
+			qos_cal_insert(&cal, nodes, ID(i), (int64_t)delta);
 		}
 		while (left != 0) {
 			int64_t next = qos_cal_next(&cal);
@@ -55,6 +60,7 @@ static void nodes_come_out_in_order_and_never_early(void **state)
 				now = cal.cur + (uint64_t)next;
 				continue;
 			}
+			id = INDEX(id);
 			assert_true(due[id] <= now);
 			assert_true(due[id] >= last);
 			last = due[id];
@@ -70,9 +76,9 @@ static void equal_ticks_are_first_in_first_out(void **state)
 	(void)state;
 	reset(1000);
 	for (uint32_t i = 0; i < 10; i++)
-		qos_cal_insert(&cal, nodes, i, 70000);
+		qos_cal_insert(&cal, nodes, ID(i), 7000);
 	for (uint32_t i = 0; i < 10; i++)
-		assert_int_equal(qos_cal_pop(&cal, nodes, INT64_MAX), i);
+		assert_int_equal(qos_cal_pop(&cal, nodes, INT64_MAX), ID(i));
 }
 
 static void what_is_removed_does_not_come_out(void **state)
@@ -82,12 +88,12 @@ static void what_is_removed_does_not_come_out(void **state)
 	(void)state;
 	reset(77);
 	for (uint32_t i = 0; i < N; i++)
-		qos_cal_insert(&cal, nodes, i, (int64_t)(any() % 100000));
+		qos_cal_insert(&cal, nodes, ID(i), (int64_t)(any() % 16000));
 	for (uint32_t i = 0; i < N; i += 2)
-		qos_cal_remove(&cal, nodes, i);
-	qos_cal_remove(&cal, nodes, 0);
+		qos_cal_remove(&cal, nodes, ID(i));
+	qos_cal_remove(&cal, nodes, ID(0));
 	while ((id = qos_cal_pop(&cal, nodes, INT64_MAX)) != QOS_NONE) {
-		assert_int_equal(id % 2, 1);
+		assert_int_equal(INDEX(id) % 2, 1);
 		n++;
 	}
 	assert_int_equal(n, N / 2);
@@ -103,19 +109,19 @@ static void a_crowded_slot_is_moved_piece_by_piece(void **state)
 	(void)state;
 	reset(0);
 	for (uint32_t i = 0; i < N - 1; i++)
-		qos_cal_insert(&cal, nodes, i, 64 * 64 * 3 + (int64_t)(any() % 4096));
-	qos_cal_insert(&cal, nodes, N - 1, 64 * 64 * 5);
+		qos_cal_insert(&cal, nodes, ID(i), 256 * 3 + (int64_t)(any() % 256));
+	qos_cal_insert(&cal, nodes, ID(N - 1), 256 * 5);
 	assert_true(qos_cal_pop(&cal, nodes, INT64_MAX) != QOS_NONE);
 	for (uint32_t i = 0; i < N; i++)
-		moved += nodes[i].slot != QOS_CAL_OUT && nodes[i].slot < 2 * 64;
+		moved += (nodes[i].at & (QOS_CAL_OUT | QOS_CAL_AT_FAR)) == 0;
 	assert_in_range(moved, 0, 3 * QOS_CAL_MOVES);
 	for (uint32_t i = 1; i < N; i++) {
 		uint32_t id = qos_cal_pop(&cal, nodes, INT64_MAX);
 
 		assert_true(id != QOS_NONE);
-		assert_false(seen[id]);
-		seen[id] = true;
-		assert_int_equal(id == N - 1, i == N - 1);
+		assert_false(seen[INDEX(id)]);
+		seen[INDEX(id)] = true;
+		assert_int_equal(INDEX(id) == N - 1, i == N - 1);
 	}
 	assert_true(qos_cal_empty(&cal));
 }
@@ -124,11 +130,11 @@ static void the_past_is_due_at_once_and_the_far_future_is_clamped(void **state)
 {
 	(void)state;
 	reset(5000);
-	qos_cal_insert(&cal, nodes, 0, -400);
-	qos_cal_insert(&cal, nodes, 1, INT64_MAX);
+	qos_cal_insert(&cal, nodes, ID(0), -400);
+	qos_cal_insert(&cal, nodes, ID(1), INT64_MAX);
 	assert_int_equal(qos_cal_pop(&cal, nodes, 0), 0);
-	assert_int_equal(qos_cal_pop(&cal, nodes, 1000000), QOS_NONE);
-	assert_int_equal(qos_cal_pop(&cal, nodes, QOS_CAL_RANGE_TICKS), 1);
+	assert_int_equal(qos_cal_pop(&cal, nodes, QOS_CAL_RANGE_TICKS - 1), QOS_NONE);
+	assert_int_equal(qos_cal_pop(&cal, nodes, QOS_CAL_RANGE_TICKS), ID(1));
 }
 
 int main(void)
