@@ -532,8 +532,8 @@ void dp_queue_destroy(struct dp_port *p);
 void dp_queue_populate(const struct dp_port *p, uint16_t vm_idx);
 // Bring the scheduler up to this turn's snapshot: what costs little now, VMs step by step.
 void dp_queue_follow(struct dp_worker *w, struct dp_port *p);
-// Join the scheduler, or pass it where no queue stands. m is consumed.
-void dp_queue_push(struct dp_worker *w, struct dp_port *p, struct rte_mbuf *m);
+// Join the scheduler, or pass it where no queue stands. Consumes pkts[n].
+void dp_queue_push(struct dp_worker *w, struct dp_port *p, struct rte_mbuf **pkts, uint32_t n);
 // Frames that are due move to ready[].
 void dp_queue_pull(struct dp_worker *w, struct dp_port *p);
 // Frames that passed it by, and that the link did not take, join the scheduler after all.

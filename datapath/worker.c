@@ -182,6 +182,25 @@ static const struct dp_view *view_of(const struct dp_worker *w, const struct dp_
 	return v != NULL && v->port->gen == meta->out_gen ? v : NULL;
 }
 
+// The first of pkts[n], as many as are for one port, join its scheduler. returns how many
+static uint32_t hand_on(struct dp_worker *w, struct rte_mbuf **pkts, uint32_t n)
+{
+	const struct dp_view *v = view_of(w, dp_meta(pkts[0]));
+	uint32_t k = 1;
+
+	if (v == NULL) {
+		// Counted at the worker: the port that could count it is gone.
+		atomic_store_explicit(&w->gone_pkts, w->gone_pkts + 1, memory_order_relaxed);
+		rte_pktmbuf_free(pkts[0]);
+		return 1;
+	}
+	while (k < n && dp_meta(pkts[k])->out_port == v->port->idx &&
+	       dp_meta(pkts[k])->out_gen == v->port->gen)
+		k++;
+	dp_enqueue(w, v->port, pkts, k);
+	return k;
+}
+
 // Frames that other workers received for links of ours.
 static uint32_t take_handover(struct dp_worker *w)
 {
@@ -196,20 +215,8 @@ static uint32_t take_handover(struct dp_worker *w)
 				continue;
 			n = rte_ring_sc_dequeue_burst(w->in[from][urgency], (void **)pkts,
 						      HANDOVER_BURST, NULL);
-			for (uint32_t i = 0; i < n; i++) {
-				struct dp_meta *meta = dp_meta(pkts[i]);
-				const struct dp_view *v = view_of(w, meta);
-
-				if (v == NULL) {
-					// Counted at the worker: the port that could count it is
-					// gone.
-					atomic_store_explicit(&w->gone_pkts, w->gone_pkts + 1,
-							      memory_order_relaxed);
-					rte_pktmbuf_free(pkts[i]);
-				} else {
-					dp_enqueue(w, v->port, &pkts[i], 1);
-				}
-			}
+			for (uint32_t i = 0, k; i < n; i += k)
+				k = hand_on(w, pkts + i, n - i);
 			n_all += n;
 		}
 	}
