@@ -5,7 +5,6 @@
 
 #include "sched_priv.h"
 
-
 static size_t head_size(void)
 {
 	return sizeof(struct qos_sched);
