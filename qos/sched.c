@@ -31,16 +31,19 @@ static inline struct turn turn_for(struct leaf *l, const struct qos_rate *by, bo
 	};
 }
 
-// The leaves that come next in a class: the state of each is called into the cache in three steps,
+// The leaves that come next in a class: the state of each is called into the cache in four steps,
 // each a turn of the class after the other, so that no step waits for the one before. First what
-// lies at a known distance from the leaf, then the flow that it names, then the packet and the flow
-// after that. Always inline: gcc takes a function that only prefetches for one without effect.
+// lies at a known distance from the leaf, then the flow that it names, then that one's packet and
+// the flow after it, then the packet of this one. Always inline: gcc takes a function that only
+// prefetches for one without effect.
 static inline __attribute__((always_inline)) void look_ahead(struct qos_sched *s, struct class *c,
 							     uint32_t cls)
 {
-	uint32_t slot = c->order.cur % QOS_CAL_NEAR, first = cls << s->flow_shift;
-	struct leaf *next, *second, *third;
-	struct flow *f;
+	uint32_t slot = c->order.cur % QOS_CAL_NEAR;
+	size_t flows =
+		offsetof(struct vm, flows) + ((size_t)cls << s->flow_shift) * sizeof(struct flow);
+	struct leaf *next, *second, *third, *fourth;
+	struct flow *of_next, *of_second;
 	struct vm *v;
 
 	if ((c->order.near_map[slot / 64] >> slot % 64 & 1) == 0)
@@ -48,16 +51,20 @@ static inline __attribute__((always_inline)) void look_ahead(struct qos_sched *s
 	next = leaf_by_order(s, c->order.near[slot]);
 	second = leaf_by_order(s, next->order.next);
 	third = leaf_by_order(s, second->order.next);
-	v = vm_of_class(third, cls);
-	__builtin_prefetch(third, 1);
+	fourth = leaf_by_order(s, third->order.next);
+	v = vm_of_class(fourth, cls);
+	__builtin_prefetch(fourth, 1);
 	__builtin_prefetch(v, 1);
 	__builtin_prefetch(&v->gates[cls], 1);
-	__builtin_prefetch(flow_first(second, vm_of_class(second, cls)->flows + first), 1);
-	if (second->limited || second->reservation_kbits != 0)
-		__builtin_prefetch(&second->reservation, 1);
-	f = flow_first(next, vm_of_class(next, cls)->flows + first);
-	__builtin_prefetch(f->head, 1);
-	__builtin_prefetch(vm_of_class(next, cls)->flows + first + f->next, 1);
+	if (third->limited || third->reservation_kbits != 0)
+		__builtin_prefetch(&third->reservation, 1);
+	__builtin_prefetch(
+		flow_first(third, (struct flow *)((char *)vm_of_class(third, cls) + flows)), 1);
+	of_second = (struct flow *)((char *)vm_of_class(second, cls) + flows);
+	__builtin_prefetch(flow_first(second, of_second)->head, 1);
+	__builtin_prefetch(&of_second[flow_first(second, of_second)->next], 1);
+	of_next = (struct flow *)((char *)vm_of_class(next, cls) + flows);
+	__builtin_prefetch(of_next[flow_first(next, of_next)->next & s->flow_mask].head, 1);
 }
 
 // What the clocks of classes say. One that its limit holds back does not save up its turns: it
@@ -412,8 +419,6 @@ static inline uint32_t serve(struct qos_sched *s, const struct turn *t, struct q
 	uint32_t most = turn_bytes(s, t), bytes = 0, i = 0, n_bufs = 0;
 	uint64_t wait_ns;
 
-	// Of the flow after the first one, which look_ahead called.
-	__builtin_prefetch(flows[flow_first(l, flows)->next & s->flow_mask].head, 1);
 	do {
 		struct qos_pkt *p = leaf_pull(s, t, flows);
 

@@ -15,7 +15,7 @@
 #include <rte_mbuf.h>
 
 #include "qos_sched.h"
-#include "sched.h"
+#include "sched_bench.h"
 
 #define S 1000000000ull
 #define STANDING 4u // packets per flow

@@ -12,7 +12,7 @@
 #include <rte_sched.h>
 
 #include "qos_sched.h"
-#include "sched.h"
+#include "sched_bench.h"
 
 #define BATCHES 2000u
 #define RUNS 8u		      // of each side

@@ -103,6 +103,37 @@ static void a_burst_is_that_many_dequeues(void **state)
 	end();
 }
 
+// E1 in bursts: after each of them every VM is within four packets of its share of what was sent.
+static void bursts_keep_the_shares(void **state)
+{
+	uint64_t sent[4] = { 0 }, sum = 0, rng = 88172645463325252ull;
+	struct qos_pkt *out[32];
+
+	(void)state;
+	begin(0, 8);
+	for (uint32_t i = 0; i < 4; i++)
+		assert_int_equal(
+			qos_sched_set_vm(s, i, &(struct qos_node_params){ .shares = 1 + 3 * i }, S),
+			0);
+	for (uint32_t i = 0; i < 1024; i++)
+		assert_int_equal(put(i, i % 4, 5, i / 4, S), 0);
+	for (uint32_t round = 0; round < 5000; round++) {
+		uint32_t got = qos_sched_dequeue_burst(s, out, 1 + (uint32_t)(rng % 32), S);
+
+		for (uint32_t i = 0; i < got; i++) {
+			sent[out[i]->vm_idx] += out[i]->wire_bytes;
+			sum += out[i]->wire_bytes;
+			rng ^= rng << 13, rng ^= rng >> 7, rng ^= rng << 17;
+			out[i]->wire_bytes = 84 + (uint32_t)(rng % (WIRE - 83));
+			assert_int_equal(qos_sched_enqueue(s, out[i], S), 0);
+		}
+		for (uint64_t i = 0; i < 4; i++)
+			assert_in_range(sent[i] + 4ull * WIRE, sum * (1 + 3 * i) / 22,
+					sum * (1 + 3 * i) / 22 + 8ull * WIRE);
+	}
+	end();
+}
+
 static void a_vm_holds_no_more_buffers_than_its_quota(void **state)
 {
 	struct qos_class_params c = { .node = { .shares = 1 },
@@ -523,6 +554,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_burst_is_that_many_dequeues),
+		cmocka_unit_test(bursts_keep_the_shares),
 		cmocka_unit_test(a_vm_holds_no_more_buffers_than_its_quota),
 		cmocka_unit_test(yellow_packets_leave_half_the_room_to_others),
 		cmocka_unit_test(a_limit_in_packets_is_exact_and_counts_super_frames_once),
