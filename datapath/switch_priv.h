@@ -209,7 +209,7 @@ struct dp_worker {
 	uint32_t n_dirty, idle_turns;
 	uint64_t next_sweep_ns; // when silent queues are looked at again, at the latest
 	uint64_t release_ns;	// when the first of those held back in this turn may be polled
-	bool punted;		// in this turn
+	bool punted, sent;	// in this turn
 	uint32_t buf_quota;	// buffers that one VM may hold on one link
 	uint64_t next_quota_ns; // when it is looked at again
 	struct dp_dirty dirty[DP_MAX_PORTS];

@@ -315,6 +315,7 @@ uint32_t dp_worker_turn(struct dp_worker *w, uint64_t now_ns, uint32_t now_s)
 	}
 	if (now_ns >= w->next_quota_ns)
 		quota_set(w);
+	w->sent = false;
 	n_other = take_injects(w);
 	if (w->sw->n_workers > 1)
 		n_other += take_handover(w);
@@ -327,7 +328,7 @@ uint32_t dp_worker_turn(struct dp_worker *w, uint64_t now_ns, uint32_t now_s)
 	}
 	w->snap = NULL;
 	atomic_store_explicit(&w->turns, w->turns + 1, memory_order_relaxed);
-	if (n_rx > 0) {
+	if (n_rx > 0 || w->sent) {
 		atomic_store_explicit(&w->busy_turns, w->busy_turns + 1, memory_order_relaxed);
 		atomic_store_explicit(&w->rx_pkts, w->rx_pkts + n_rx, memory_order_relaxed);
 	}
@@ -380,7 +381,7 @@ int dp_worker_main(void *arg)
 
 		weir_rcu_report(w->sw->rcu, w->id);
 		if (n > 0) {
-			if (w->rx_pkts != rx_before) {
+			if (w->rx_pkts != rx_before || w->sent) {
 				busy = w->busy_cycles + rte_rdtsc() - start;
 				atomic_store_explicit(&w->busy_cycles, busy, memory_order_relaxed);
 			}

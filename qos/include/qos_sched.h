@@ -273,15 +273,18 @@ static inline bool qos_sched_idle_pass(struct qos_sched *s, const struct qos_pkt
 	return true;
 }
 
-// A packet will be queued soon: call what that needs into the cache. For all of a batch before the
-// first of it is queued. It reads no more than the packet; what stands in there need not be valid.
-void qos_sched_prefetch(const struct qos_sched *s, const struct qos_pkt *p);
-
 // Queue a packet.
 // returns  0; the packet stays the caller's with -ENOENT (no such VM or class), -EMSGSIZE (length
 //          out of bounds), -ENOBUFS (bound in bytes; half of it for yellow), -ETIME (bound in
 //          time) or -EDQUOT (its VM holds too many buffers)
 int qos_sched_enqueue(struct qos_sched *s, struct qos_pkt *p, uint64_t now_ns);
+
+// Queue many, for less: what they need is called into the cache ahead.
+//
+// errs     [n], out: what qos_sched_enqueue says of each; those with an error stay the caller's
+// returns  how many were queued
+uint32_t qos_sched_enqueue_burst(struct qos_sched *s, struct qos_pkt *const *pkts, uint32_t n,
+				 uint64_t now_ns, int *errs);
 
 // The next packet to send, or NULL: nothing queued, nothing due, or the link's rate used up.
 struct qos_pkt *qos_sched_dequeue(struct qos_sched *s, uint64_t now_ns);
