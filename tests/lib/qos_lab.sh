@@ -120,3 +120,9 @@ qos_shape() { # NAMESPACE DEVICE RATE: its storage (the portals of qos_lab) leav
 		done
 	done
 }
+
+qos_measure() { # SCRIPT ARGUMENT...: a measurement of tests/lib in this lab; its exit code
+	LAB_T=$LAB_T LAB_ID=$LAB_ID LAB_SERVER=$LAB_SERVER LAB_SRV=$LAB_SRV WEIR=$weir /usr/bin/python3 -B "$lab_top/tests/lib/$1" "${@:2}" &
+	LAB_PIDS+=($!)
+	wait $! # beside it, so that a signal to this script ends both
+}

@@ -15,6 +15,5 @@ qos_discard "$LAB_SERVER"
 qos_discard "weirs$LAB_ID"
 head -c 100000000 /dev/urandom >"$LAB_T/big"
 cp "$LAB_T/big" "$QOS_EXPORT/big"
-export LAB_T LAB_ID LAB_SERVER LAB_SRV WEIR=$weir
-/usr/bin/python3 -B "$lab_top/tests/lib/qos_share.py" $rate $reservation "${QOS_ROUNDS:-5}" "${QOS_SECONDS:-6}"
+qos_measure qos_share.py $rate $reservation "${QOS_ROUNDS:-5}" "${QOS_SECONDS:-6}"
 lab_conserved
