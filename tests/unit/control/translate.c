@@ -288,6 +288,8 @@ static void the_scheduler_takes_what_was_admitted(void **state)
 		struct dp_plan plan;
 		int rc;
 
+		assert_non_null(mem);
+		memset(mem, 0, size);
 		assert_int_equal(cfg_empty(&none), 0);
 		translate(none, c, &plan);
 		memset(mem, 0, size);
