@@ -12,8 +12,10 @@
 // The tree: storage (TCP to or from port 3260) in traffic class 0, all else in the best-effort
 // class. The four weighted queues of that class exist within a pipe only, and so does priority. So
 // as many guests as there are such queues share one pipe, where shares can be kept and storage goes
-// before everybody's bulk; more than that have a pipe each, and are equal. A class's rate is a cap:
-// storage's is its reservation, or it would starve the others.
+// before everybody's bulk; more than that have a pipe each. The library stays with a pipe until it
+// has no credit, so there each is capped at its part of the link, by shares; the first one, whose
+// storage must get through, is not. A class's rate is a cap too: storage's is its reservation, or
+// it would starve the others.
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -47,6 +49,7 @@ enum {
 struct guest {
 	struct rte_ether_addr mac; // the source of what it sent last
 	uint32_t pipe, queue;	   // of its best-effort traffic
+	uint32_t shares;
 };
 
 struct peer {
@@ -187,6 +190,7 @@ static int tree_plan(struct peer *p, char **shares)
 
 		if (v < 1 || v > UINT8_MAX)
 			return -1;
+		p->guests[i].shares = (uint32_t)v;
 		p->guests[i].pipe = one_pipe ? 0 : i;
 		p->guests[i].queue = one_pipe ? i : 0;
 		if (one_pipe)
@@ -195,17 +199,37 @@ static int tree_plan(struct peer *p, char **shares)
 	return 0;
 }
 
+// One profile for each pipe; guest 0's, or all of them in one pipe, may have the whole link.
+static void pipes_plan(const struct peer *p, struct rte_sched_pipe_params *pipes)
+{
+	uint32_t shares = 0;
+
+	for (uint16_t i = 1; i < p->n_guests; i++)
+		shares += p->guests[i].shares;
+	for (uint32_t i = 0; i < p->n_pipes; i++) {
+		uint32_t mine = i > 0 && i < p->n_guests ? p->guests[i].shares : shares;
+
+		pipes[i] = (struct rte_sched_pipe_params){
+			.tb_rate = i == 0 ? p->rate : p->rate * mine / shares,
+			.tb_size = (uint64_t)BUCKET_PKTS * FRAME_BYTES,
+			.tc_period = PERIOD_MS,
+			.tc_ov_weight = 1,
+		};
+		for (uint32_t c = 0; c < RTE_SCHED_TRAFFIC_CLASSES_PER_PIPE; c++)
+			pipes[i].tc_rate[c] =
+				RTE_MIN(c == 0 ? p->reservation : p->rate, pipes[i].tb_rate);
+		memcpy(pipes[i].wrr_weights, p->wrr, sizeof(p->wrr));
+	}
+}
+
 static int tree_create(struct peer *p)
 {
+	static struct rte_sched_pipe_params pipes[2 * RTE_MAX_ETHPORTS];
 	struct rte_sched_subport_profile_params subport_profile = {
 		.tb_rate = p->rate,
 		.tb_size = (uint64_t)BUCKET_PKTS * FRAME_BYTES,
 		.tc_period = PERIOD_MS,
 	};
-	struct rte_sched_pipe_params pipe = { .tb_rate = p->rate,
-					      .tb_size = subport_profile.tb_size,
-					      .tc_period = PERIOD_MS,
-					      .tc_ov_weight = 1 };
 	struct rte_sched_port_params port = {
 		.name = "uplink",
 		.socket = (int)rte_socket_id(),
@@ -219,20 +243,20 @@ static int tree_create(struct peer *p)
 		.n_pipes_per_subport = p->n_pipes,
 	};
 	struct rte_sched_subport_params subport = { .n_pipes_per_subport_enabled = p->n_pipes,
-						    .pipe_profiles = &pipe,
-						    .n_pipe_profiles = 1,
-						    .n_max_pipe_profiles = 1 };
+						    .pipe_profiles = pipes,
+						    .n_pipe_profiles = p->n_pipes,
+						    .n_max_pipe_profiles = p->n_pipes };
 	int rc;
 
 	for (uint32_t i = 0; i < RTE_SCHED_TRAFFIC_CLASSES_PER_PIPE; i++) {
-		subport_profile.tc_rate[i] = pipe.tc_rate[i] = i == 0 ? p->reservation : p->rate;
+		subport_profile.tc_rate[i] = i == 0 ? p->reservation : p->rate;
 		subport.qsize[i] = QUEUE_PKTS;
 	}
-	memcpy(pipe.wrr_weights, p->wrr, sizeof(pipe.wrr_weights));
+	pipes_plan(p, pipes);
 	p->sched = rte_sched_port_config(&port);
 	rc = p->sched == NULL ? -1 : rte_sched_subport_config(p->sched, 0, &subport, 0);
 	for (uint32_t i = 0; rc == 0 && i < p->n_pipes; i++)
-		rc = rte_sched_pipe_config(p->sched, 0, i, 0);
+		rc = rte_sched_pipe_config(p->sched, 0, i, (int32_t)i);
 	return rc;
 }
 

@@ -140,7 +140,7 @@ class Host:
         if not {CPU_REST, CPU_DATA} <= os.sched_getaffinity(0):
             raise BenchError("CPUs %d and %d are needed, this process may use %s" % (CPU_REST, CPU_DATA, sorted(os.sched_getaffinity(0))))
         self.dir = tempfile.mkdtemp(prefix="weir-bench.")
-        self.processes, self.pages, self.n_dirs = [], 0, 0
+        self.processes, self.pages, self.n_dirs, self.before = [], 0, 0, {}
         self.fastest_s = {}
         os.sched_setaffinity(0, {CPU_REST})
 
@@ -172,6 +172,16 @@ class Host:
         if free < mib // 2:
             say("hugepages: %d MiB wanted, %d MiB free: some programs may run in ordinary memory or not start" % (mib, free * 2))
 
+    def setting(self, path, value):
+        """Set a parameter of the kernel until close()."""
+        try:
+            before = read(path)
+            with open(path, "w") as f:
+                f.write(value)
+            self.before.setdefault(path, before)
+        except OSError as e:
+            say("%s: %s: as it is, then" % (path, e.strerror))
+
     def speed(self):
         """How fast CPU_DATA computes and copies now, as shares of this run's best: what the host's other guests take shows nowhere else."""
         small, large, copy = bytes(1 << 20), bytes(16 << 20), bytearray(16 << 20)
@@ -194,6 +204,10 @@ class Host:
         for p in reversed(self.processes):
             p.stop(2.0)
         self.processes = []
+        for path, value in self.before.items():
+            with open(path, "w") as f:
+                f.write(value)
+        self.before = {}
         shutil.rmtree(self.dir, ignore_errors=True)
         if self.pages:  # our share only: somebody else may have taken pages meanwhile
             pages, self.pages = self.pages, 0

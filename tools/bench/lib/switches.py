@@ -295,6 +295,7 @@ class Kernel(Switch):
             self.run(self.enter + ["sh", "-c", "echo 1 >/proc/sys/net/ipv6/conf/%s/disable_ipv6; ip link set dev %s up promisc on" % (d, d)])
 
     def told(self, p, uplink):
+        self.host.setting("/sys/module/sch_htb/parameters/htb_hysteresis", "1")  # fewer timers, and those are what it cannot afford here
         tc = lambda line: self.run(self.enter + ["tc"] + line.split())
         wire = "overhead %d mpu %d burst 16k cburst 16k" % (FRAMING, 60 + FRAMING)
         leaf = lambda n, rate, prio: tc("class add dev %s parent 1:1 classid 1:%d htb rate %d ceil %d prio %d quantum %d %s" % (
