@@ -54,6 +54,7 @@ static uint32_t wanted_parts(const struct lyd_node *filter)
 		{ "mac-table", CFG_STATE_MACS },
 		{ "vms-state", CFG_STATE_VMS },
 		{ "system-state", CFG_STATE_SYSTEM },
+		{ "qos-state", CFG_STATE_QOS },
 	};
 	uint32_t all = 0;
 

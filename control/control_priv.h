@@ -182,6 +182,13 @@ void ctl_answer(struct ctl *c, const struct cfg_request *r, struct cfg_json *j);
 void ctl_answer_error(struct cfg_json *j, const char *path, const char *value, const char *reason);
 void ctl_show(struct ctl *c, const struct cfg_request *r, struct cfg_json *j);
 
+// --- show_qos.c
+
+// vm       "" = all links and VMs
+void ctl_show_qos(struct ctl *c, const char *vm, struct cfg_json *j);
+// Members of an open answer: whose frame it is, and where it would queue.
+void ctl_explain_qos(struct ctl *c, const struct dp_verdict *v, struct cfg_json *j);
+
 // --- clear.c: counters as they are shown, since they were cleared
 
 // port     NULL = all ports, workers, the responder and the forwarding table

@@ -68,6 +68,7 @@ static void explain(struct ctl *c, const struct cfg_request *r, struct cfg_json 
 				cfg_json_str(j, NULL, info.cfg.name);
 		}
 		cfg_json_close(j, ']');
+		ctl_explain_qos(c, &v, j);
 	}
 	cfg_json_close(j, '}');
 	cfg_json_close(j, '}');

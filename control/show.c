@@ -302,6 +302,8 @@ void ctl_show(struct ctl *c, const struct cfg_request *r, struct cfg_json *j)
 		show_macs(c, j);
 	else if (strcmp(r->part, "vms") == 0)
 		show_vms(c, r->name, j);
+	else if (strcmp(r->part, "qos") == 0)
+		ctl_show_qos(c, r->name, j);
 	else
 		show_system(c, j);
 }

@@ -66,6 +66,11 @@ static inline uint32_t tci_of(const struct dp_meta *meta, const struct wanted *w
 	       (uint32_t)((meta->flags & DP_MF_YELLOW) != 0) << 12 | meta->vid;
 }
 
+static inline uint16_t tpid_of(const struct dp_meta *meta, const struct wanted *wanted)
+{
+	return meta->vid == wanted->native_vid ? wanted->native_tpid : wanted->tpid;
+}
+
 static bool push_tag(struct rte_mbuf *m, struct dp_meta *meta, uint16_t tpid, uint32_t tci)
 {
 	uint8_t *p = (uint8_t *)rte_pktmbuf_prepend(m, 4);
@@ -85,7 +90,7 @@ static bool push_tag(struct rte_mbuf *m, struct dp_meta *meta, uint16_t tpid, ui
 static inline bool retag(struct rte_mbuf *m, const struct wanted *wanted)
 {
 	struct dp_meta *meta = dp_meta(m);
-	uint16_t tpid = meta->vid == wanted->native_vid ? wanted->native_tpid : wanted->tpid;
+	uint16_t tpid = tpid_of(meta, wanted);
 
 	if ((meta->flags & DP_MF_TAGGED) == 0)
 		return tpid == 0 || push_tag(m, meta, tpid, tci_of(meta, wanted));
@@ -107,6 +112,16 @@ static inline void mark_dscp(struct rte_mbuf *m, const struct wanted *wanted)
 
 	if (unlikely(dscp != DP_DSCP_KEEP))
 		dp_mark_dscp(m, dscp);
+}
+
+void dp_act_marks(const struct dp_view *out, const struct dp_qos_view *qos,
+		  const struct dp_meta *meta, struct dp_marks *marks)
+{
+	const struct wanted wanted = wanted_by(&out->cfg, qos);
+
+	marks->tpid = tpid_of(meta, &wanted);
+	marks->tci = (uint16_t)tci_of(meta, &wanted);
+	marks->dscp = wanted.marks == NULL ? DP_DSCP_KEEP : wanted.marks[meta->cls].dscp;
 }
 
 static void mirror(struct dp_worker *w, const struct rte_mbuf *m, const struct dp_view *out)

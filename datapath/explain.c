@@ -69,6 +69,8 @@ int dp_switch_explain(const struct dp_switch *sw, uint16_t in_port, const uint8_
 	out->parse = meta.p;
 	err = dp_admit_frame(&in->cfg, frame, size, &meta);
 	out->vid = meta.vid;
+	out->pcp = meta.pcp;
+	out->vm_idx = in->vm == NULL ? 0 : in->vm->idx;
 	if (err != DP_DROP_none)
 		return drop(out, err, DP_STAGE_admit);
 	err = source_check(sw, in, frame, meta.vid);

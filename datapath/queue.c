@@ -61,6 +61,11 @@ void dp_queue_destroy(struct dp_port *p)
 	rte_free(p->vm_seen);
 }
 
+uint16_t dp_queue_flows(const struct dp_port *p)
+{
+	return p->n_vms == 1 ? GUEST_FLOWS : VM_FLOWS;
+}
+
 void dp_queue_populate(const struct dp_port *p, uint16_t vm_idx)
 {
 	struct qos_span spans[QOS_SCHED_SPANS];
@@ -88,7 +93,7 @@ static void vm_apply(struct dp_port *p, uint32_t idx, const struct dp_vm_view *v
 	(void)qos_sched_set_vm(p->sched, idx, &total, now_ns);
 	for (uint32_t c = 0; c < QOS_SCHED_CLASSES; c++)
 		(void)qos_sched_set_leaf(p->sched, idx, c, &vm->p.leaf[c], now_ns);
-	p->vm_seen[idx] = vm->serial;
+	QOS_STAT_SET(p->vm_seen[idx], vm->serial);
 }
 
 // returns the index under which a VM's frames queue: its own once the scheduler knows it

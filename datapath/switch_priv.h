@@ -95,7 +95,7 @@ struct dp_port {
 	// The policy that the scheduler has.
 	uint64_t followed_gen; // of the snapshot that was looked at last
 	uint64_t qos_seen;     // serials
-	uint64_t *vm_seen;     // [n_vms]
+	uint64_t *vm_seen;     // [n_vms]; owner: w, main: r, relaxed; 0 = never queued here
 	uint64_t rate_bits_per_s;
 	uint32_t vm_walk; // VMs before it have been looked at since followed_gen
 };
@@ -366,6 +366,13 @@ void dp_mark_punt(const struct dp_port_params *cfg, const uint8_t *data, size_t 
 enum qos_class dp_classify(const struct dp_snapshot *s, const struct dp_port_params *cfg,
 			   const uint8_t *data, const struct dp_meta *meta, enum qos_why *why);
 enum dp_drop dp_may_forward(const struct dp_view *in, const struct dp_view *out);
+// What act would write: the tag (tpid 0 = none), and the DSCP or DP_DSCP_KEEP.
+struct dp_marks {
+	uint16_t tpid, tci;
+	uint8_t dscp;
+};
+void dp_act_marks(const struct dp_view *out, const struct dp_qos_view *qos,
+		  const struct dp_meta *meta, struct dp_marks *marks);
 
 // --- taps (tap.c); called only while one is set
 
@@ -508,6 +515,8 @@ void dp_totals_add(struct dp_port_totals *sum, const struct dp_port_totals *t);
 
 // --- VMs (vms.c); main
 
+// Index of that name, which no VM of the snapshot in force may have, or -ENOENT.
+int dp_vms_find(const struct dp_switch *sw, const char *name);
 int dp_vms_set(struct dp_switch *sw, struct dp_prepared *pr, const struct dp_vm_params *p,
 	       struct weir_err *err);
 // The VM has no policy any more; its ports keep it.
@@ -527,6 +536,8 @@ int dp_qos_check(const struct dp_act_qos_set *a, struct weir_err *err);
 // Make it; nobody sees the port yet. returns 0 or -ENOMEM
 int dp_queue_create(struct dp_port *p, uint32_t n_vms);
 void dp_queue_destroy(struct dp_port *p);
+// Flow queues per VM and class.
+uint16_t dp_queue_flows(const struct dp_port *p);
 // Let the kernel find the memory that a VM's queues will use, so that no worker waits for it. main,
 // while the owner runs.
 void dp_queue_populate(const struct dp_port *p, uint16_t vm_idx);

@@ -17,7 +17,7 @@ static uint32_t chain_of(const char *name)
 	return dp_name_hash(name) & (DP_NAME_CHAINS - 1);
 }
 
-static int vm_find(const struct dp_switch *sw, const char *name)
+int dp_vms_find(const struct dp_switch *sw, const char *name)
 {
 	for (uint32_t at = sw->vm_first[chain_of(name)]; at != 0; at = sw->vm_next[at]) {
 		if (strcmp(sw->vm_of[at]->name, name) == 0)
@@ -59,7 +59,7 @@ static int idx_free(struct dp_switch *sw, const struct dp_prepared *pr)
 static int vm_enter(struct dp_switch *sw, const struct dp_prepared *pr, const char *name)
 {
 	uint16_t *first = &sw->vm_first[chain_of(name)];
-	int idx = vm_find(sw, name);
+	int idx = dp_vms_find(sw, name);
 	struct dp_vm *vm;
 
 	if (idx >= 0)
@@ -199,7 +199,7 @@ int dp_vms_set(struct dp_switch *sw, struct dp_prepared *pr, const struct dp_vm_
 
 int dp_vms_del(struct dp_switch *sw, struct dp_prepared *pr, const char *name, struct weir_err *err)
 {
-	int idx = vm_find(sw, name), rc;
+	int idx = dp_vms_find(sw, name), rc;
 	struct dp_vm_params p;
 
 	if (idx < 0 || pr->next.vms[idx] == NULL)

@@ -57,6 +57,7 @@ enum cfg_state {
 	CFG_STATE_MACS = 1 << 1,
 	CFG_STATE_VMS = 1 << 2,
 	CFG_STATE_SYSTEM = 1 << 3,
+	CFG_STATE_QOS = 1 << 4,
 };
 
 struct cfg_host {

@@ -132,7 +132,9 @@ struct dp_verdict {
 	uint8_t drop;	  // enum dp_drop
 	uint8_t cls, why; // enum qos_class, qos_why
 	uint8_t stage;	  // enum dp_stage in which a drop happened
+	uint8_t pcp;	  // that came in, where it counts
 	uint16_t vid;
+	uint16_t vm_idx; // of the sender, 0 = no VM
 	uint16_t n_out;
 	uint16_t out[DP_MAX_PORTS];
 	struct dp_parse parse;

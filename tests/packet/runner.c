@@ -259,12 +259,12 @@ static void run(struct ctl *c)
 
 static void state_print(struct ctl *c, struct cfg_schema *schema)
 {
-	static const char *const parts[] = { "ports", "macs", "vms", "system" };
+	static const char *const parts[] = { "ports", "macs", "vms", "system", "qos" };
 	struct cfg_error err;
 	struct cfg_json j;
 
 	printf("{");
-	for (uint32_t i = 0; i < 4; i++) {
+	for (uint32_t i = 0; i < RTE_DIM(parts); i++) {
 		struct cfg_request r = { .op = CFG_OP_GET_STATE };
 
 		snprintf(r.part, sizeof(r.part), "%s", parts[i]);

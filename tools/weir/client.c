@@ -429,3 +429,11 @@ const char *answer_text(const json_t *data, const char *name)
 
 	return s == NULL ? "" : s;
 }
+
+unsigned long long answer_number(const json_t *data, const char *name)
+{
+	const json_t *v = json_object_get(data, name);
+
+	return json_is_string(v) ? strtoull(json_string_value(v), NULL, 10)
+				 : (unsigned long long)json_integer_value(v);
+}

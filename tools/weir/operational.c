@@ -8,15 +8,11 @@ static const struct {
 	const char *what, *part;
 	void (*print)(FILE *f, const json_t *data);
 } shows[] = {
-	{ "ports", "ports", show_ports },
-	{ "port", "ports", show_port },
-	{ "macs", "macs", show_macs },
-	{ "vms", "vms", show_vms },
-	{ "vm", "vms", show_vms },
-	{ "classes", "ports", show_classes },
-	{ "drops", "ports", show_drops },
-	{ "system", "system", show_system },
-	{ "responder", "system", show_responder },
+	{ "ports", "ports", show_ports },    { "port", "ports", show_port },
+	{ "macs", "macs", show_macs },	     { "vms", "vms", show_vms },
+	{ "vm", "vms", show_vms },	     { "classes", "ports", show_classes },
+	{ "drops", "ports", show_drops },    { "qos", "qos", show_qos },
+	{ "system", "system", show_system }, { "responder", "system", show_responder },
 };
 
 int run_show(struct cli *c, const struct command *cmd)

@@ -1,95 +1,16 @@
-// Tables. Columns are as wide as their widest cell; numbers stand right.
-#include <ctype.h>
-#include <stdarg.h>
+// What the switch shows of itself, as text.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "table.h"
 #include "weir_priv.h"
-
-enum { COLS = 12 };
-
-struct table {
-	size_t n_cols, n_cells, cap;
-	char **cells; // row by row, the header first
-};
-
-static void cell(struct table *t, const char *fmt, ...)
-{
-	char text[256];
-	va_list ap;
-
-	if (t->n_cells == t->cap) {
-		t->cap = t->cap == 0 ? 256 : 2 * t->cap;
-		t->cells = realloc(t->cells, t->cap * sizeof(*t->cells));
-		if (t->cells == NULL)
-			abort(); // a client without memory has nothing to say
-	}
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	t->cells[t->n_cells++] = strdup(text);
-}
-
-static void header(struct table *t, size_t n_cols, const char *const *names)
-{
-	memset(t, 0, sizeof(*t));
-	t->n_cols = n_cols;
-	for (size_t i = 0; i < n_cols; i++)
-		cell(t, "%s", names[i]);
-}
-
-static bool numeric(const struct table *t, size_t col)
-{
-	for (size_t i = t->n_cols + col; i < t->n_cells; i += t->n_cols) {
-		if (t->cells[i][0] != '\0' && !isdigit((unsigned char)t->cells[i][0]) &&
-		    t->cells[i][0] != '-')
-			return false;
-		if (strchr(t->cells[i], ':') != NULL || strchr(t->cells[i], '.') != NULL)
-			return false;
-	}
-	return t->n_cells > t->n_cols;
-}
-
-static void table_print(FILE *f, struct table *t)
-{
-	size_t width[COLS] = { 0 };
-	bool right[COLS];
-
-	for (size_t i = 0; i < t->n_cells; i++) {
-		size_t len = strlen(t->cells[i]);
-
-		width[i % t->n_cols] = len > width[i % t->n_cols] ? len : width[i % t->n_cols];
-	}
-	for (size_t c = 0; c < t->n_cols; c++)
-		right[c] = numeric(t, c);
-	for (size_t i = 0; i < t->n_cells; i++) {
-		size_t c = i % t->n_cols;
-		bool last = c == t->n_cols - 1;
-
-		if (right[c])
-			fprintf(f, "%*s%s", (int)width[c], t->cells[i], last ? "\n" : "  ");
-		else
-			fprintf(f, "%-*s%s", last ? 0 : (int)width[c], t->cells[i],
-				last ? "\n" : "  ");
-		free(t->cells[i]);
-	}
-	free(t->cells);
-}
 
 static const char *text(const json_t *o, const char *key)
 {
 	const char *s = json_string_value(json_object_get(o, key));
 
 	return s == NULL ? "" : s;
-}
-
-static unsigned long long number(const json_t *o, const char *key)
-{
-	const json_t *v = json_object_get(o, key);
-
-	return json_is_string(v) ? strtoull(json_string_value(v), NULL, 10)
-				 : (unsigned long long)json_integer_value(v);
 }
 
 static const json_t *interfaces(const json_t *data)
@@ -110,7 +31,7 @@ static unsigned long long counter(const json_t *port, const char *name)
 	json_array_foreach((json_t *)(uintptr_t)list, i, c)
 	{
 		if (strcmp(text(c, "name"), name) == 0)
-			return number(c, "value");
+			return answer_number(c, "value");
 	}
 	return 0;
 }
@@ -123,7 +44,7 @@ static unsigned long long drops(const json_t *port)
 
 	json_array_foreach((json_t *)(uintptr_t)list, i, d)
 	{
-		n += number(d, "in") + number(d, "out");
+		n += answer_number(d, "in") + answer_number(d, "out");
 	}
 	return n;
 }
@@ -143,19 +64,19 @@ void show_ports(FILE *f, const json_t *data)
 	struct table t;
 	size_t i;
 
-	header(&t, 10, names);
+	table_begin(&t, 10, names);
 	json_array_foreach((json_t *)(uintptr_t)interfaces(data), i, p)
 	{
-		cell(&t, "%s", text(p, "name"));
-		cell(&t, "%s", kind(p));
-		cell(&t, "%s", text(p, "oper-status"));
-		cell(&t, "%llu", counter(p, "rx_pkts"));
-		cell(&t, "%llu", counter(p, "tx_pkts"));
-		cell(&t, "%llu", drops(p));
-		cell(&t, "%llu", number(state(p), "queued"));
-		cell(&t, "%llu", number(state(p), "mac-addresses"));
-		cell(&t, "%s", text(state(p), "vm"));
-		cell(&t, "%s", text(state(p), "detail"));
+		table_cell(&t, "%s", text(p, "name"));
+		table_cell(&t, "%s", kind(p));
+		table_cell(&t, "%s", text(p, "oper-status"));
+		table_cell(&t, "%llu", counter(p, "rx_pkts"));
+		table_cell(&t, "%llu", counter(p, "tx_pkts"));
+		table_cell(&t, "%llu", drops(p));
+		table_cell(&t, "%llu", answer_number(state(p), "queued"));
+		table_cell(&t, "%llu", answer_number(state(p), "mac-addresses"));
+		table_cell(&t, "%s", text(state(p), "vm"));
+		table_cell(&t, "%s", text(state(p), "detail"));
 	}
 	table_print(f, &t);
 }
@@ -173,12 +94,12 @@ void show_port(FILE *f, const json_t *data)
 	}
 	show_ports(f, data);
 	fprintf(f, "\n");
-	header(&t, 3, names);
+	table_begin(&t, 3, names);
 	json_array_foreach(json_object_get(state(p), "counter"), i, c)
 	{
-		cell(&t, "%s", text(c, "name"));
-		cell(&t, "%llu", number(c, "value"));
-		cell(&t, "%s", text(c, "help"));
+		table_cell(&t, "%s", text(c, "name"));
+		table_cell(&t, "%llu", answer_number(c, "value"));
+		table_cell(&t, "%s", text(c, "help"));
 	}
 	table_print(f, &t);
 	fprintf(f, "\n");
@@ -195,22 +116,22 @@ void show_classes(FILE *f, const json_t *data)
 	struct table t;
 	size_t i, k;
 
-	header(&t, 7, names);
+	table_begin(&t, 7, names);
 	json_array_foreach((json_t *)(uintptr_t)interfaces(data), i, p)
 	{
 		json_array_foreach(json_object_get(state(p), "class"), k, c)
 		{
-			if (number(c, "rx-pkts") + number(c, "tx-pkts") +
-				    number(c, "queue-drops") ==
+			if (answer_number(c, "rx-pkts") + answer_number(c, "tx-pkts") +
+				    answer_number(c, "queue-drops") ==
 			    0)
 				continue;
-			cell(&t, "%s", text(p, "name"));
-			cell(&t, "%s", text(c, "name"));
-			cell(&t, "%llu", number(c, "rx-pkts"));
-			cell(&t, "%llu", number(c, "rx-bytes"));
-			cell(&t, "%llu", number(c, "tx-pkts"));
-			cell(&t, "%llu", number(c, "tx-bytes"));
-			cell(&t, "%llu", number(c, "queue-drops"));
+			table_cell(&t, "%s", text(p, "name"));
+			table_cell(&t, "%s", text(c, "name"));
+			table_cell(&t, "%llu", answer_number(c, "rx-pkts"));
+			table_cell(&t, "%llu", answer_number(c, "rx-bytes"));
+			table_cell(&t, "%llu", answer_number(c, "tx-pkts"));
+			table_cell(&t, "%llu", answer_number(c, "tx-bytes"));
+			table_cell(&t, "%llu", answer_number(c, "queue-drops"));
 		}
 	}
 	table_print(f, &t);
@@ -223,16 +144,16 @@ void show_drops(FILE *f, const json_t *data)
 	struct table t;
 	size_t i, k;
 
-	header(&t, 5, names);
+	table_begin(&t, 5, names);
 	json_array_foreach((json_t *)(uintptr_t)interfaces(data), i, p)
 	{
 		json_array_foreach(json_object_get(state(p), "drop"), k, d)
 		{
-			cell(&t, "%s", text(p, "name"));
-			cell(&t, "%s", text(d, "reason"));
-			cell(&t, "%llu", number(d, "in"));
-			cell(&t, "%llu", number(d, "out"));
-			cell(&t, "%s", text(d, "help"));
+			table_cell(&t, "%s", text(p, "name"));
+			table_cell(&t, "%s", text(d, "reason"));
+			table_cell(&t, "%llu", answer_number(d, "in"));
+			table_cell(&t, "%llu", answer_number(d, "out"));
+			table_cell(&t, "%s", text(d, "help"));
 		}
 	}
 	table_print(f, &t);
@@ -245,18 +166,19 @@ void show_macs(FILE *f, const json_t *data)
 	struct table t;
 	size_t i;
 
-	header(&t, 5, names);
+	table_begin(&t, 5, names);
 	json_array_foreach(json_object_get(m, "mac"), i, e)
 	{
-		cell(&t, "%llu", number(e, "vlan"));
-		cell(&t, "%s", text(e, "address"));
-		cell(&t, "%s", text(e, "port"));
-		cell(&t, "%s", json_is_true(json_object_get(e, "static")) ? "static" : "learned");
-		cell(&t, "%llu s", number(e, "age"));
+		table_cell(&t, "%llu", answer_number(e, "vlan"));
+		table_cell(&t, "%s", text(e, "address"));
+		table_cell(&t, "%s", text(e, "port"));
+		table_cell(&t, "%s",
+			   json_is_true(json_object_get(e, "static")) ? "static" : "learned");
+		table_cell(&t, "%llu s", answer_number(e, "age"));
 	}
 	table_print(f, &t);
-	fprintf(f, "%llu entries, %llu moves, %llu evictions\n", number(m, "entries"),
-		number(m, "moves"), number(m, "evictions"));
+	fprintf(f, "%llu entries, %llu moves, %llu evictions\n", answer_number(m, "entries"),
+		answer_number(m, "moves"), answer_number(m, "evictions"));
 }
 
 static void timeline(FILE *f, const json_t *vm)
@@ -266,7 +188,7 @@ static void timeline(FILE *f, const json_t *vm)
 
 	json_array_foreach(json_object_get(vm, "boot-event"), i, e)
 	{
-		unsigned long long ms = number(e, "milliseconds");
+		unsigned long long ms = answer_number(e, "milliseconds");
 
 		fprintf(f, "  %6llu.%03llu s  %s\n", ms / 1000, ms % 1000, text(e, "event"));
 	}
@@ -281,20 +203,21 @@ void show_vms(FILE *f, const json_t *data)
 	struct table t;
 	size_t i, k;
 
-	header(&t, 8, names);
+	table_begin(&t, 8, names);
 	json_array_foreach((json_t *)(uintptr_t)vms, i, v)
 	{
 		json_array_foreach(json_object_get(v, "nic"), k, n)
 		{
-			cell(&t, "%s", text(v, "name"));
-			cell(&t, "%s", text(v, "boot-method"));
-			cell(&t, "%llu", number(n, "id"));
-			cell(&t, "%s", text(n, "port"));
-			cell(&t, "%s", text(n, "mac"));
-			cell(&t, "%s", text(n, "ipv4-address"));
-			cell(&t, "%llu", number(n, "vlan"));
-			cell(&t, "%s",
-			     json_is_true(json_object_get(n, "connected")) ? "connected" : "away");
+			table_cell(&t, "%s", text(v, "name"));
+			table_cell(&t, "%s", text(v, "boot-method"));
+			table_cell(&t, "%llu", answer_number(n, "id"));
+			table_cell(&t, "%s", text(n, "port"));
+			table_cell(&t, "%s", text(n, "mac"));
+			table_cell(&t, "%s", text(n, "ipv4-address"));
+			table_cell(&t, "%llu", answer_number(n, "vlan"));
+			table_cell(&t, "%s",
+				   json_is_true(json_object_get(n, "connected")) ? "connected"
+										 : "away");
 		}
 	}
 	table_print(f, &t);
@@ -317,23 +240,23 @@ void show_system(FILE *f, const json_t *data)
 	size_t i;
 
 	fprintf(f, "weir %s, up %llu s, snapshot %llu, %s, buffers in use %llu of %llu, %s\n",
-		text(s, "version"), number(s, "uptime"), number(s, "generation"),
+		text(s, "version"), answer_number(s, "uptime"), answer_number(s, "generation"),
 		json_is_true(json_object_get(s, "hugepages")) ? "hugepages" : "ordinary memory",
-		number(s, "buffers-in-use"), number(s, "buffers"),
+		answer_number(s, "buffers-in-use"), answer_number(s, "buffers"),
 		json_is_true(json_object_get(s, "conserved")) ? "every frame accounted for"
 							      : "frames in motion");
-	header(&t, 9, names);
+	table_begin(&t, 9, names);
 	json_array_foreach(json_object_get(s, "worker"), i, w)
 	{
-		cell(&t, "%llu", number(w, "id"));
-		cell(&t, "%llu", number(w, "cpu"));
-		cell(&t, "%llu", number(w, "queues"));
-		cell(&t, "%llu", number(w, "rx-pkts"));
-		cell(&t, "%llu", number(w, "cycles-per-packet"));
-		cell(&t, "%llu", number(w, "busy-turns"));
-		cell(&t, "%llu", number(w, "turns"));
-		cell(&t, "%llu", number(w, "naps"));
-		cell(&t, "%llu", number(w, "learn-events-lost"));
+		table_cell(&t, "%llu", answer_number(w, "id"));
+		table_cell(&t, "%llu", answer_number(w, "cpu"));
+		table_cell(&t, "%llu", answer_number(w, "queues"));
+		table_cell(&t, "%llu", answer_number(w, "rx-pkts"));
+		table_cell(&t, "%llu", answer_number(w, "cycles-per-packet"));
+		table_cell(&t, "%llu", answer_number(w, "busy-turns"));
+		table_cell(&t, "%llu", answer_number(w, "turns"));
+		table_cell(&t, "%llu", answer_number(w, "naps"));
+		table_cell(&t, "%llu", answer_number(w, "learn-events-lost"));
 	}
 	table_print(f, &t);
 }
@@ -345,14 +268,14 @@ void show_responder(FILE *f, const json_t *data)
 	struct table t;
 	size_t i;
 
-	header(&t, 3, names);
+	table_begin(&t, 3, names);
 	json_array_foreach(
 		json_object_get(json_object_get(data, "weir-system:system-state"), "responder"), i,
 		c)
 	{
-		cell(&t, "%s", text(c, "name"));
-		cell(&t, "%llu", number(c, "value"));
-		cell(&t, "%s", text(c, "help"));
+		table_cell(&t, "%s", text(c, "name"));
+		table_cell(&t, "%llu", answer_number(c, "value"));
+		table_cell(&t, "%s", text(c, "help"));
 	}
 	table_print(f, &t);
 }
@@ -368,7 +291,9 @@ bool show_is_empty(const json_t *data)
 {
 	return json_array_size(interfaces(data)) == 0 &&
 	       json_array_size(json_object_get(json_object_get(data, "weir-vm:vms-state"), "vm")) ==
-		       0;
+		       0 &&
+	       json_array_size(
+		       json_object_get(json_object_get(data, "weir-qos:qos-state"), "vm")) == 0;
 }
 
 void show_explain(FILE *f, const json_t *data)
@@ -378,15 +303,15 @@ void show_explain(FILE *f, const json_t *data)
 	size_t i;
 
 	fprintf(f, "frame    ethertype %s, %llu tag%s", text(frame, "ethertype"),
-		number(frame, "tags"), number(frame, "tags") == 1 ? "" : "s");
+		answer_number(frame, "tags"), answer_number(frame, "tags") == 1 ? "" : "s");
 	if (json_object_get(frame, "ip-protocol") != NULL)
-		fprintf(f, ", IP protocol %llu", number(frame, "ip-protocol"));
+		fprintf(f, ", IP protocol %llu", answer_number(frame, "ip-protocol"));
 	if (json_object_get(frame, "source-port") != NULL)
-		fprintf(f, ", ports %llu > %llu", number(frame, "source-port"),
-			number(frame, "destination-port"));
+		fprintf(f, ", ports %llu > %llu", answer_number(frame, "source-port"),
+			answer_number(frame, "destination-port"));
 	fprintf(f, "\n");
 	if (json_object_get(data, "vlan") != NULL)
-		fprintf(f, "vlan     %llu\n", number(data, "vlan"));
+		fprintf(f, "vlan     %llu\n", answer_number(data, "vlan"));
 	if (strcmp(verdict, "drop") == 0) {
 		fprintf(f, "verdict  dropped at %s: %s\n         %s\n", text(data, "stage"),
 			text(data, "reason"), text(data, "help"));
@@ -400,6 +325,7 @@ void show_explain(FILE *f, const json_t *data)
 		fprintf(f, "%s%s", i == 0 ? " to " : ", ", json_string_value(out));
 	}
 	fprintf(f, "\n");
+	show_explain_qos(f, data);
 }
 
 static unsigned byte_at(const char *hex, size_t i)
@@ -445,10 +371,11 @@ void show_trace_line(FILE *f, const json_t *r)
 {
 	const char *drop = text(r, "drop");
 
-	fprintf(f, "%6llu  %-9s %-16s vlan %-4llu %-11s %5llu bytes%s%s\n", number(r, "packet"),
-		text(r, "stage"), text(r, "port"), number(r, "vlan"),
-		strcmp(text(r, "stage"), "rx") == 0 ? "-" : text(r, "class"), number(r, "size"),
-		drop[0] ? "  dropped: " : "", drop);
+	fprintf(f, "%6llu  %-9s %-16s vlan %-4llu %-11s %5llu bytes%s%s\n",
+		answer_number(r, "packet"), text(r, "stage"), text(r, "port"),
+		answer_number(r, "vlan"),
+		strcmp(text(r, "stage"), "rx") == 0 ? "-" : text(r, "class"),
+		answer_number(r, "size"), drop[0] ? "  dropped: " : "", drop);
 	if (strcmp(text(r, "stage"), "rx") == 0)
 		show_frame(f, text(r, "bytes"));
 }
@@ -462,17 +389,17 @@ void show_sessions(FILE *f, const json_t *list)
 	struct table t;
 	size_t i;
 
-	header(&t, 6, names);
+	table_begin(&t, 6, names);
 	json_array_foreach((json_t *)(uintptr_t)list, i, e)
 	{
 		const char *transport = text(e, "transport"), *colon = strchr(transport, ':');
 
-		cell(&t, "%llu", number(e, "session-id"));
-		cell(&t, "%s", text(e, "username"));
-		cell(&t, "%s", colon == NULL ? transport : colon + 1);
-		cell(&t, "%s", text(e, "login-time"));
-		cell(&t, "%llu", number(e, "in-rpcs"));
-		cell(&t, "%llu", number(e, "in-bad-rpcs"));
+		table_cell(&t, "%llu", answer_number(e, "session-id"));
+		table_cell(&t, "%s", text(e, "username"));
+		table_cell(&t, "%s", colon == NULL ? transport : colon + 1);
+		table_cell(&t, "%s", text(e, "login-time"));
+		table_cell(&t, "%llu", answer_number(e, "in-rpcs"));
+		table_cell(&t, "%llu", answer_number(e, "in-bad-rpcs"));
 	}
 	table_print(f, &t);
 }
@@ -484,15 +411,15 @@ void show_history(FILE *f, const json_t *list)
 	struct table t;
 	size_t i;
 
-	header(&t, 6, names);
+	table_begin(&t, 6, names);
 	json_array_foreach((json_t *)(uintptr_t)list, i, e)
 	{
-		cell(&t, "%llu", number(e, "number"));
-		cell(&t, "%llu", number(e, "id"));
-		cell(&t, "%s", text(e, "time"));
-		cell(&t, "%s", text(e, "user"));
-		cell(&t, "%s", text(e, "client"));
-		cell(&t, "%s", text(e, "comment"));
+		table_cell(&t, "%llu", answer_number(e, "number"));
+		table_cell(&t, "%llu", answer_number(e, "id"));
+		table_cell(&t, "%s", text(e, "time"));
+		table_cell(&t, "%s", text(e, "user"));
+		table_cell(&t, "%s", text(e, "client"));
+		table_cell(&t, "%s", text(e, "comment"));
 	}
 	table_print(f, &t);
 }

@@ -241,6 +241,8 @@ int cli_stream(struct cli *c, const char *op, json_t *args, struct conn *out);
 // A member of our answers, with or without its module's name.
 json_t *answer_get(const json_t *data, const char *name);
 const char *answer_text(const json_t *data, const char *name); // "" when missing
+// Of either form that RFC 7951 has for numbers; 0 when missing.
+unsigned long long answer_number(const json_t *data, const char *name);
 
 // Print a problem: where it is, what, and the line with marks below line[at..at+size).
 int cli_problem(struct cli *c, int code, const char *fmt, ...)
@@ -335,6 +337,8 @@ void show_system(FILE *f, const json_t *data);
 void show_responder(FILE *f, const json_t *data);
 void show_sessions(FILE *f, const json_t *data);
 void show_history(FILE *f, const json_t *data);
+void show_qos(FILE *f, const json_t *data);
+void show_explain_qos(FILE *f, const json_t *data);
 // true when neither a port nor a VM is in it
 bool show_is_empty(const json_t *data);
 // MAC address of the one port in data, or ""
