@@ -25,6 +25,8 @@ struct world {
 	uint32_t seq[N_PKTS], n_out, n_seq;
 	uint32_t last[N_VMS][QOS_SCHED_CLASSES][2 * N_FLOWS];
 	uint64_t now_ns, began_ns, bytes_sent, bytes_out, rate_bits, min_bits;
+	uint32_t min_pps; // 0 = no such limit was set
+	uint32_t blocked, quota, bufs[N_VMS];
 	bool limited;
 	const uint8_t *data;
 	size_t left;
@@ -41,34 +43,48 @@ static uint32_t byte(struct world *w)
 static void came_back(struct world *w, const struct qos_pkt *p)
 {
 	size_t i = (size_t)(p - w->pkts);
-	uint32_t *last;
 
 	assert(i < N_PKTS && w->out[i]);
-	last = &w->last[p->vm_idx][p->cls][p->flow_hash];
-	assert(w->seq[i] > *last);
-	*last = w->seq[i];
 	w->out[i] = false;
+	w->bufs[p->vm_idx] -= p->n_bufs;
 	w->n_out--;
 	w->bytes_out -= p->wire_bytes;
 }
 
-static bool serve(struct world *w)
+static void sent(struct world *w, const struct qos_pkt *p)
 {
-	struct qos_pkt *p = qos_sched_dequeue(w->s, w->now_ns), *d;
+	uint32_t *last = &w->last[p->vm_idx][p->cls][p->flow_hash], seq = w->seq[p - w->pkts];
 
+	assert(seq > *last);
+	*last = seq;
+	w->bytes_sent += p->wire_bytes;
+	came_back(w, p);
+}
+
+static bool serve_burst(struct world *w, uint32_t n)
+{
+	struct qos_pkt *out[8], *d;
+	uint32_t got = qos_sched_dequeue_burst(w->s, out, n, w->now_ns);
+
+	assert(got <= n);
 	while ((d = qos_sched_take_dropped(w->s)) != NULL)
 		came_back(w, d);
-	if (p != NULL) {
-		w->bytes_sent += p->wire_bytes;
-		came_back(w, p);
+	for (uint32_t i = 0; i < got; i++) {
+		assert((w->blocked >> out[i]->cls & 1) == 0);
+		sent(w, out[i]);
 	}
 	assert(qos_sched_queued(w->s) == w->n_out);
-	if (p == NULL && !w->limited && w->n_out != 0) {
+	if (got == 0 && !w->limited && w->blocked == 0 && w->n_out != 0) {
 		// Only the link itself may have said no.
 		assert(w->rate_bits != 0);
 		assert(qos_sched_next_ns(w->s) > w->now_ns);
 	}
-	return p != NULL;
+	return got != 0;
+}
+
+static bool serve(struct world *w)
+{
+	return serve_burst(w, 1);
 }
 
 static void offer(struct world *w)
@@ -83,13 +99,17 @@ static void offer(struct world *w)
 				       .flow_hash = a >> 5,
 				       .vm_idx = (uint16_t)(a % N_VMS),
 				       .cls = (uint8_t)(a / N_VMS % QOS_SCHED_CLASSES),
-				       .flags = b % 2 == 0 ? QOS_PKT_ECT : 0 };
+				       .flags = (b % 2 == 0 ? QOS_PKT_ECT : 0) |
+						(b % 3 == 0 ? QOS_PKT_YELLOW : 0),
+				       .n_bufs = (uint16_t)(1 + b % 3) };
 	w->seq[i] = ++w->n_seq;
 	if (qos_sched_idle_pass(w->s, &w->pkts[i], w->now_ns)) {
-		assert(w->n_out == 0);
+		assert(w->n_out == 0 && (w->blocked >> w->pkts[i].cls & 1) == 0);
 		w->bytes_sent += w->pkts[i].wire_bytes;
 	} else if (qos_sched_enqueue(w->s, &w->pkts[i], w->now_ns) == 0) {
 		w->out[i] = true;
+		w->bufs[w->pkts[i].vm_idx] += w->pkts[i].n_bufs;
+		assert(w->quota == 0 || w->bufs[w->pkts[i].vm_idx] <= w->quota);
 		w->n_out++;
 		w->bytes_out += w->pkts[i].wire_bytes;
 	}
@@ -135,6 +155,10 @@ static void change(struct world *w, uint32_t what)
 		break;
 	case 1:
 		n = node(w);
+		n.limit_pps = a / 8 % 4 == 0 ? 1 + a * 10 : 0;
+		if (n.limit_pps != 0 && (w->min_pps == 0 || n.limit_pps < w->min_pps))
+			w->min_pps = n.limit_pps;
+		w->limited |= n.limit_pps != 0;
 		limit_is(w, n.limit_bits_per_s, qos_sched_set_vm(w->s, a % 5, &n, w->now_ns));
 		break;
 	case 2:
@@ -144,6 +168,15 @@ static void change(struct world *w, uint32_t what)
 		break;
 	case 3:
 		(void)qos_sched_remove_vm(w->s, a % N_VMS, w->now_ns);
+		break;
+	case 4:
+		w->blocked = a % 4 == 0 ? byte(w) : 0;
+		qos_sched_block(w->s, w->blocked);
+		break;
+	case 5:
+		// Who holds more keeps it.
+		w->quota = a % 2 == 0 ? 0 : 50 + a;
+		qos_sched_set_buf_quota(w->s, w->quota);
 		break;
 	default:
 		(void)qos_sched_add_vm(w->s, a % N_VMS, w->now_ns);
@@ -159,6 +192,10 @@ static void drain(struct world *w)
 	uint64_t by_ns = w->now_ns + (uint64_t)(bits * S / least) + S;
 	uint32_t idle = 0;
 
+	if (w->min_pps != 0)
+		by_ns += (uint64_t)w->n_out * S / w->min_pps;
+	w->blocked = 0;
+	qos_sched_block(w->s, 0);
 	while (w->n_out != 0) {
 		uint64_t next_ns;
 
@@ -183,13 +220,13 @@ static void play(struct world *w)
 		if (op < 120)
 			offer(w);
 		else if (op < 180)
-			(void)serve(w);
+			(void)serve_burst(w, 1 + op % 8);
 		else if (op < 230)
 			w->now_ns += (uint64_t)byte(w) << (op - 180) / 2;
 		else if (op < 232)
 			w->now_ns -= byte(w); // a clock that steps back
 		else
-			change(w, (op - 232) % 5);
+			change(w, (op - 232) % 8);
 	}
 	// The link never carried more than its rate, one packet and what a late loop may catch up.
 	if (w->rate_bits != 0) {
