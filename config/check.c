@@ -189,5 +189,5 @@ int cfg_check(const struct cfg *c, struct cfg_error *err)
 	free(claims.slots);
 	for (uint32_t i = 0; i < c->n_vms && rc == 0; i++)
 		rc = vm_check(c, &c->vms[i], err);
-	return rc;
+	return rc == 0 ? cfg_qos_check(c, err) : rc;
 }

@@ -38,6 +38,7 @@ const struct lyd_node *cfg_top(const struct lyd_node *tree, const char *name);
 // Value of a leaf child, or NULL.
 const char *cfg_value(const struct lyd_node *parent, const char *name);
 uint32_t cfg_number(const struct lyd_node *parent, const char *name, uint32_t otherwise);
+uint64_t cfg_number64(const struct lyd_node *parent, const char *name, uint64_t otherwise);
 bool cfg_flag(const struct lyd_node *parent, const char *name, bool otherwise);
 void cfg_text(const struct lyd_node *parent, const char *name, char *out, size_t size);
 uint32_t cfg_count(const struct lyd_node *parent, const char *name);
@@ -45,6 +46,16 @@ uint32_t cfg_count(const struct lyd_node *parent, const char *name);
 // A validated tree, with its defaults, as typed structs. returns 0 and *out; -EINVAL with err
 // filled; -ENOMEM
 int cfg_from_tree(const struct lyd_node *tree, struct cfg **out, struct cfg_error *err);
+
+// Traffic classes, with their defaults. qos NULL = nothing is set.
+// returns  0; -EINVAL with err filled: a VLAN in two classes
+int cfg_qos_read(const struct lyd_node *qos, struct cfg_qos *out, struct cfg_error *err);
+// A policy: own leaves (NULL = none), else those of the template that it names in qos, else
+// defaults.
+void cfg_policy_read(const struct lyd_node *own, const struct lyd_node *qos,
+		     struct cfg_policy *out);
+// Do classes, policies and links fit together?
+int cfg_qos_check(const struct cfg *c, struct cfg_error *err);
 
 // Checks across lists that YANG leaves open.
 int cfg_check(const struct cfg *c, struct cfg_error *err);

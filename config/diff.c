@@ -32,6 +32,8 @@ static const struct field port_fields[] = {
 	F(cfg_port, isolated, "isolated"),
 	F(cfg_port, mirror_destination, "mirror-destination"),
 	F(cfg_port, trust_dscp, "trust-dscp"),
+	F(cfg_port, trust_pcp, "trust-pcp"),
+	F(cfg_port, rate, "rate"),
 	F(cfg_port, admit, "admit/enabled"),
 	F(cfg_port, dhcp_guard, "dhcp-guard"),
 	F(cfg_port, ra_guard, "ra-guard"),
@@ -49,6 +51,16 @@ static const struct field port_fields[] = {
 	F(cfg_port, n_ip6, "ipv6-address"),
 	F(cfg_port, ip6, "ipv6-address"),
 	F(cfg_port, service_ip4, "boot-service"),
+	F(cfg_port, policy.shares, "qos/shares"),
+	F(cfg_port, policy.reservation, "qos/reservation"),
+	F(cfg_port, policy.limit_from, "qos/limit"),
+	F(cfg_port, policy.limit_to, "qos/limit"),
+	F(cfg_port, policy.packets_from, "qos/packet-limit"),
+	F(cfg_port, policy.packets_to, "qos/packet-limit"),
+	F(cfg_port, policy.priority, "qos/priority"),
+	F(cfg_port, policy.cls, "qos/class"),
+	F(cfg_port, policy.meter, "qos/meter"),
+	F(cfg_port, has_policy, "qos"),
 };
 
 static const struct field vm_fields[] = {
@@ -65,6 +77,28 @@ static const struct field vm_fields[] = {
 	F(cfg_vm, cmdline, "boot/cmdline"),
 	F(cfg_vm, n_nics, "nic"),
 	F(cfg_vm, nics, "nic"),
+	F(cfg_vm, policy.shares, "qos/shares"),
+	F(cfg_vm, policy.reservation, "qos/reservation"),
+	F(cfg_vm, policy.limit_from, "qos/limit"),
+	F(cfg_vm, policy.limit_to, "qos/limit"),
+	F(cfg_vm, policy.packets_from, "qos/packet-limit"),
+	F(cfg_vm, policy.packets_to, "qos/packet-limit"),
+	F(cfg_vm, policy.priority, "qos/priority"),
+	F(cfg_vm, policy.cls, "qos/class"),
+	F(cfg_vm, policy.meter, "qos/meter"),
+};
+
+static const struct field class_fields[] = {
+	F(cfg_class, node.shares, "shares"),
+	F(cfg_class, node.reservation, "reservation"),
+	F(cfg_class, node.limit, "limit"),
+	F(cfg_class, pcp, "pcp"),
+	F(cfg_class, dscp, "dscp"),
+	F(cfg_class, target_us, "target"),
+	F(cfg_class, interval_us, "interval"),
+	F(cfg_class, ecn_us, "ecn-threshold"),
+	F(cfg_class, max_wait_us, "max-wait"),
+	F(cfg_class, max_bytes, "max-bytes"),
 };
 
 static const struct field system_fields[] = {
@@ -132,6 +166,17 @@ static const char *leaf_of(const struct field *f, const void *y)
 	return strcmp(f->name, LINK) == 0 ? links[((const struct cfg_port *)y)->link] : f->name;
 }
 
+// Append to the names of what differs. returns false when there is no place for more
+static bool detail_add(struct cfg_action *act, const char *within, const char *name)
+{
+	size_t len = strlen(act->detail), need = strlen(within) + strlen(name);
+	bool fits = len + need + sizeof(", /, ...") <= sizeof(act->detail);
+
+	snprintf(act->detail + len, sizeof(act->detail) - len, "%s%s%s%s", len > 0 ? ", " : "",
+		 fits ? within : "", fits && within[0] ? "/" : "", fits ? name : "...");
+	return fits;
+}
+
 // Names of the fields in which two elements differ; each name once.
 static void fields_name(const struct kind *k, const void *x, const void *y, struct cfg_action *act)
 {
@@ -139,18 +184,13 @@ static void fields_name(const struct kind *k, const void *x, const void *y, stru
 
 	for (size_t i = 0; i < k->n_fields; i++) {
 		const struct field *f = &k->fields[i];
-		size_t len = strlen(act->detail);
 
 		if (memcmp((const char *)x + f->at, (const char *)y + f->at, f->size) == 0 ||
 		    strcmp(last, leaf_of(f, y)) == 0)
 			continue;
 		last = leaf_of(f, y);
-		if (len + strlen(last) + sizeof(", , ...") > sizeof(act->detail)) {
-			snprintf(act->detail + len, sizeof(act->detail) - len, ", ...");
+		if (!detail_add(act, "", last))
 			return;
-		}
-		snprintf(act->detail + len, sizeof(act->detail) - len, "%s%s", len > 0 ? ", " : "",
-			 last);
 	}
 }
 
@@ -224,6 +264,43 @@ static void diff_storage(struct list *l, const struct cfg *from, const struct cf
 	}
 }
 
+static bool vlans_differ(const struct cfg_qos *x, const struct cfg_qos *y, uint8_t cls)
+{
+	for (uint32_t v = 0; v < CFG_VIDS; v++) {
+		if ((x->vlan_class[v] == cls) != (y->vlan_class[v] == cls))
+			return true;
+	}
+	return false;
+}
+
+// Names of the leaves in which one class differs. returns false when there is no place for more
+static bool class_name(struct cfg_action *a, const struct cfg_qos *from, const struct cfg_qos *to,
+		       uint32_t cls)
+{
+	const char *x = (const char *)&from->cls[cls], *y = (const char *)&to->cls[cls];
+
+	for (size_t i = 0; i < sizeof(class_fields) / sizeof(class_fields[0]); i++) {
+		const struct field *f = &class_fields[i];
+
+		if (memcmp(x + f->at, y + f->at, f->size) != 0 &&
+		    !detail_add(a, cfg_class_name(cls), f->name))
+			return false;
+	}
+	return !vlans_differ(from, to, (uint8_t)(cls + 1)) ||
+	       detail_add(a, cfg_class_name(cls), "vlan");
+}
+
+static void diff_qos(struct list *l, const struct cfg_qos *from, const struct cfg_qos *to)
+{
+	struct cfg_action *a;
+
+	if (memcmp(from, to, sizeof(*from)) == 0)
+		return;
+	a = add(l, CFG_SET_CHANGED, CFG_OBJ_QOS, "");
+	for (uint32_t i = 0; i < CFG_CLASSES && class_name(a, from, to, i); i++)
+		;
+}
+
 // Removals first, then changes, then additions; among those the order stays.
 static int sort(struct list *l)
 {
@@ -267,6 +344,7 @@ int cfg_diff(const struct cfg *from, const struct cfg *to, struct cfg_action **o
 	if (memcmp(&from->management, &to->management, sizeof(from->management)) != 0)
 		fields_name(&managements, &from->management, &to->management,
 			    add(&l, CFG_SET_CHANGED, CFG_OBJ_MANAGEMENT, ""));
+	diff_qos(&l, &from->qos, &to->qos);
 	diff_storage(&l, from, to);
 	diff_named(&l, &files, (struct span){ from->files, from->n_files },
 		   (struct span){ to->files, to->n_files });
@@ -285,8 +363,8 @@ int cfg_diff(const struct cfg *from, const struct cfg *to, struct cfg_action **o
 
 const char *cfg_action_text(const struct cfg_action *a, char *buf, size_t size)
 {
-	static const char *const objects[] = { "system",       "port",	    "vm",	 "storage",
-					       "boot-service", "boot-file", "management" };
+	static const char *const objects[] = { "system",       "port",	    "vm",	  "storage",
+					       "boot-service", "boot-file", "management", "qos" };
 	static const char *const changes[] = { "remove", "change", "add" };
 
 	snprintf(buf, size, "%s%s%s: %s%s%s", objects[a->object], a->name[0] ? " " : "", a->name,

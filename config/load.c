@@ -97,6 +97,7 @@ static void policy_read(const struct lyd_node *from, struct cfg_port *p)
 	p->queues = (uint16_t)cfg_number(from, "queues", 1);
 	p->isolated = cfg_flag(from, "isolated", false);
 	p->trust_dscp = cfg_flag(from, "trust-dscp", false);
+	p->trust_pcp = cfg_flag(from, "trust-pcp", false);
 	cfg_text(from, "mirror-to", p->mirror_to, sizeof(p->mirror_to));
 	snprintf(p->default_class, sizeof(p->default_class), "bulk");
 	cfg_text(from, "default-class", p->default_class, sizeof(p->default_class));
@@ -111,7 +112,8 @@ static void policy_read(const struct lyd_node *from, struct cfg_port *p)
 	p->control_limit = cfg_number(admit, "control-limit", 200);
 }
 
-static void interface_read(const struct lyd_node *iface, struct cfg_port *p)
+static void interface_read(const struct lyd_node *iface, const struct lyd_node *qos,
+			   struct cfg_port *p)
 {
 	// In the order of enum cfg_link and of enum cfg_port_type.
 	static const char *const links[] = { "socket", "af-packet", "tap", "device" };
@@ -131,6 +133,9 @@ static void interface_read(const struct lyd_node *iface, struct cfg_port *p)
 		cfg_text(port, links[i], p->link_arg, sizeof(p->link_arg));
 	}
 	p->mirror_destination = cfg_flag(port, "mirror-destination", false);
+	p->rate = cfg_number64(port, "rate", 0);
+	p->has_policy = cfg_child(port, "qos") != NULL;
+	cfg_policy_read(cfg_child(port, "qos"), qos, &p->policy);
 	policy_read(port, p);
 	vlan_read(port, p);
 }
@@ -150,6 +155,7 @@ static void addresses_read(const struct lyd_node *nic, struct cfg_port *p)
 // The first n_ifaces ports are the interfaces, sorted by name.
 struct source {
 	struct cfg *c;
+	const struct lyd_node *qos; // where templates are
 	uint32_t n_ifaces;
 	struct cfg_error *err;
 };
@@ -186,6 +192,7 @@ static struct cfg_port *nic_own(const struct source *s, const char *path,
 	p->link = CFG_LINK_SOCKET;
 	snprintf(p->link_arg, sizeof(p->link_arg), "/run/weir/guests/%s.sock", p->name);
 	cfg_text(nic, "socket", p->link_arg, sizeof(p->link_arg));
+	cfg_policy_read(NULL, NULL, &p->policy);
 	policy_read(nic, p);
 	vlan_read(nic, p);
 	return p;
@@ -244,6 +251,7 @@ static int vm_read(const struct source *s, const struct lyd_node *node, struct c
 	cfg_text(node, "hostname", vm->hostname, sizeof(vm->hostname));
 	cfg_text(node, "uuid", vm->uuid, sizeof(vm->uuid));
 	boot_read(cfg_child(node, "boot"), vm);
+	cfg_policy_read(cfg_child(node, "qos"), s->qos, &vm->policy);
 	LY_LIST_FOR (lyd_child(node), n) {
 		int rc;
 
@@ -264,7 +272,7 @@ static void system_read(const struct lyd_node *sys, struct cfg_system *s)
 
 	s->max_sleep_us = cfg_number(sys, "max-sleep", 250);
 	s->packet_buffers = cfg_number(sys, "packet-buffers", 16384);
-	s->queue_len = cfg_number(sys, "queue-length", 512);
+	s->queue_len = cfg_number(sys, "queue-length", 2048);
 	s->mac_table_size = cfg_number(sys, "mac-table-size", 65536);
 	s->mac_ageing_s = cfg_number(sys, "mac-ageing", 300);
 	if (sys == NULL)
@@ -387,8 +395,10 @@ static int not_a_port(const struct lyd_node *n, struct cfg_error *err)
 			  "a port of the switch needs a link: socket, af-packet, tap or device");
 }
 
-static int interfaces_read(const struct lyd_node *interfaces, struct cfg *c, struct cfg_error *err)
+static int interfaces_read(const struct lyd_node *tree, struct cfg *c, struct cfg_error *err)
 {
+	const struct lyd_node *interfaces = cfg_top(tree, "interfaces"),
+			      *qos = cfg_top(tree, "qos");
 	const struct lyd_node *n;
 
 	if (interfaces == NULL)
@@ -398,7 +408,7 @@ static int interfaces_read(const struct lyd_node *interfaces, struct cfg *c, str
 		if (!cfg_flag(n, "enabled", true))
 			continue;
 		if (cfg_child(n, "port") != NULL)
-			interface_read(n, &c->ports[c->n_ports++]);
+			interface_read(n, qos, &c->ports[c->n_ports++]);
 		else if (not_a_port(n, err) < 0)
 			return -EINVAL;
 	}
@@ -424,14 +434,14 @@ static void services_join(struct cfg *c)
 static int tree_read(struct cfg *c, const struct lyd_node *tree, struct cfg_error *err)
 {
 	const struct lyd_node *vms = cfg_top(tree, "vms"), *n;
-	struct source s = { .c = c, .err = err };
+	struct source s = { .c = c, .qos = cfg_top(tree, "qos"), .err = err };
 
 	system_read(cfg_top(tree, "system"), &c->system);
 	management_read(cfg_top(tree, "management"), &c->management);
 	storage_read(cfg_top(tree, "storage"), c);
 	services_read(cfg_top(tree, "boot-services"), c);
 	files_read(cfg_top(tree, "boot-files"), c);
-	if (interfaces_read(cfg_top(tree, "interfaces"), c, err) < 0)
+	if (cfg_qos_read(s.qos, &c->qos, err) < 0 || interfaces_read(tree, c, err) < 0)
 		return -EINVAL;
 	s.n_ifaces = c->n_ports;
 	LY_LIST_FOR (vms == NULL ? NULL : lyd_child(vms), n) {
@@ -512,6 +522,7 @@ int cfg_empty(struct cfg **out)
 		return -ENOMEM;
 	system_read(NULL, &c->system);
 	management_read(NULL, &c->management);
+	(void)cfg_qos_read(NULL, &c->qos, NULL);
 	if (lists_alloc(c, NULL) < 0) {
 		cfg_free(c);
 		*out = NULL;

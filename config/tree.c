@@ -142,6 +142,13 @@ uint32_t cfg_number(const struct lyd_node *parent, const char *name, uint32_t ot
 	return v == NULL ? otherwise : (uint32_t)strtoul(v, NULL, 10);
 }
 
+uint64_t cfg_number64(const struct lyd_node *parent, const char *name, uint64_t otherwise)
+{
+	const char *v = cfg_value(parent, name);
+
+	return v == NULL ? otherwise : strtoull(v, NULL, 10);
+}
+
 bool cfg_flag(const struct lyd_node *parent, const char *name, bool otherwise)
 {
 	const char *v = cfg_value(parent, name);

@@ -13,7 +13,8 @@
 // a colon may stand before them. At the top, the name of a list inside a top-level container stands
 // for both (vm web1 = vms vm web1), as does the name of a presence container inside that list
 // (port uplink0 = interfaces interface uplink0). Inside a list entry, the children of its presence
-// containers can be named directly. An exact name wins over a short form, that over an
+// containers can be named directly. A module may give a node a second name (also-called in
+// weir-configuration). An exact name wins over a short form, that over an
 // abbreviation.
 //
 //	cfg_words_split(text, size, &line, &e); line.first = 1;	// after the verb

@@ -462,7 +462,7 @@ static bool same_identity(const struct lyd_node *leaf, const char *typed, const 
 	return same;
 }
 
-void cfg_words_put_value(struct cfg_words_text *t, const struct lyd_node *leaf)
+static void put_value(struct cfg_words_text *t, const struct lyd_node *leaf)
 {
 	const struct lyd_node_term *term = (const void *)leaf;
 	const char *value = lyd_get_value(leaf), *name = strchr(value, ':');
@@ -471,4 +471,35 @@ void cfg_words_put_value(struct cfg_words_text *t, const struct lyd_node *leaf)
 	    same_identity(leaf, name + 1, value))
 		value = name + 1;
 	cfg_words_put_word(t, value);
+}
+
+// A rate as people write it, 9.8g, where three decimals are enough. Reading it gives the number.
+static bool put_rate(struct cfg_words_text *t, const struct lyd_node *leaf)
+{
+	static const char letters[] = "tgmk";
+	uint64_t size = 1000000000000, n;
+
+	if (cfg_words_type(leaf->schema)->basetype != LY_TYPE_UINT64 ||
+	    strncmp(units(leaf->schema), "bit", 3) != 0)
+		return false;
+	n = ((const struct lyd_node_term *)(const void *)leaf)->value.uint64;
+	for (const char *l = letters; *l != '\0'; l++, size /= 1000) {
+		char fraction[8];
+
+		if (n < size || n % (size / 1000) != 0)
+			continue;
+		snprintf(fraction, sizeof(fraction), ".%03u", (unsigned)(n % size / (size / 1000)));
+		for (size_t end = 4; end > 0 && strchr(".0", fraction[end - 1]) != NULL; end--)
+			fraction[end - 1] = '\0';
+		cfg_words_printf(t, "%" PRIu64 "%s%c", n / size, fraction, *l);
+		return true;
+	}
+	return false;
+}
+
+void cfg_words_put_value(struct cfg_words_text *t, const struct lyd_node *leaf)
+{
+	if (cfg_words_is(leaf, LYS_LEAF) && put_rate(t, leaf))
+		return;
+	put_value(t, leaf);
 }

@@ -136,14 +136,34 @@ static int reach_lists(const struct ly_ctx *ctx, const struct lysc_node *top, st
 	return rc;
 }
 
+// Names that the module gives a node besides its own.
+static int reach_called(const struct lysc_node *n, const struct lysc_node *via,
+			struct cfg_reaches *r)
+{
+	LY_ARRAY_COUNT_TYPE i;
+	int rc = 0;
+
+	LY_ARRAY_FOR (n->exts, i) {
+		const struct lysc_ext *def = n->exts[i].def;
+
+		if (rc == 0 && strcmp(def->name, "also-called") == 0 &&
+		    strcmp(def->module->name, "weir-configuration") == 0)
+			rc = reach_add(r, n->exts[i].argument, n, via);
+	}
+	return rc;
+}
+
 static int reach_inside(const struct ly_ctx *ctx, const struct lysc_node *box,
 			struct cfg_reaches *r)
 {
 	const struct lysc_node *n = NULL;
 	int rc = 0;
 
-	while (rc == 0 && (n = cfg_words_child(ctx, box, n)) != NULL)
+	while (rc == 0 && (n = cfg_words_child(ctx, box, n)) != NULL) {
 		rc = reach_add(r, n->name, n, box);
+		if (rc == 0)
+			rc = reach_called(n, box, r);
+	}
 	return rc;
 }
 
@@ -152,12 +172,12 @@ int cfg_reach_short(const struct ly_ctx *ctx, const struct lysc_node *level, str
 	const struct lysc_node *n = NULL;
 	int rc = 0;
 
-	if (level != NULL && level->nodetype != LYS_LIST)
-		return 0;
 	while (rc == 0 && (n = cfg_words_child(ctx, level, n)) != NULL) {
 		if (level == NULL && n->nodetype == LYS_CONTAINER)
 			rc = reach_lists(ctx, n, r);
-		else if (level != NULL && is_presence(n))
+		else if (level != NULL)
+			rc = reach_called(n, NULL, r);
+		if (rc == 0 && level != NULL && level->nodetype == LYS_LIST && is_presence(n))
 			rc = reach_inside(ctx, n, r);
 	}
 	return rc;

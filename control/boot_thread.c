@@ -135,7 +135,7 @@ static void on_events(struct ev_loop *loop, struct ev_io *io, int revents)
 	for (int i = 0;
 	     i < EVENTS_AT_ONCE && recv(io->fd, &e, sizeof(e), MSG_DONTWAIT) == sizeof(e); i++) {
 		if (dp_switch_port_info(c->sw, (uint16_t)e.port, &info) < 0 || info.gen != e.gen ||
-		    info.cfg.vm[0] == '\0')
+		    !ctl_has_vm(&info.cfg))
 			continue;
 		ctl_vm_event(c, info.cfg.vm, e.ns, "%s%s%s", boot_event_name(e.kind),
 			     e.detail[0] ? ": " : "", e.detail);

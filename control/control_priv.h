@@ -100,6 +100,10 @@ int ctl_text_read(const char *path, char **text, struct cfg_error *err);
 
 int ctl_translate(const struct cfg *running, const struct cfg *next, const struct cfg_action *a,
 		  int n, struct dp_plan *plan);
+// Does a VM own the port? A guest port without one has a name made up for its policy.
+bool ctl_has_vm(const struct dp_port_params *p);
+// What a switch without any configuration has to be told: the classes.
+int ctl_translate_first(const struct cfg *empty, struct dp_plan *plan);
 // A boot table of `cfg` as the ports stand now; files are read. returns 0, or negative with err
 // filled
 int ctl_boot_table(struct ctl *c, const struct cfg *cfg, struct boot_table **out,

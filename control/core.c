@@ -14,6 +14,27 @@
 static const struct dp_link_driver *const real_drivers[] = { &dp_ethdev_driver, &dp_tap_link_driver,
 							     &vh_driver, NULL };
 
+// The classes as they are without a configuration; changes of them come with configurations.
+static int classes_set(struct ctl *c, struct cfg_error *err)
+{
+	struct dp_prepared *prep;
+	struct dp_plan plan;
+	struct weir_err werr = { .text = "out of memory" };
+	int rc = cfg_empty(&c->running);
+
+	dp_plan_init(&plan);
+	if (rc == 0)
+		rc = ctl_translate_first(c->running, &plan);
+	if (rc == 0)
+		rc = dp_switch_prepare(c->sw, &plan, &prep, &werr);
+	if (rc == 0)
+		dp_switch_commit(c->sw, prep);
+	else
+		snprintf(err->reason, sizeof(err->reason), "%s", werr.text);
+	dp_plan_fini(&plan);
+	return rc;
+}
+
 int ctl_switch_create(struct ctl *c, const struct cfg_system *s, const struct ctl_eal *e,
 		      struct cfg_error *err)
 {
@@ -43,5 +64,5 @@ int ctl_switch_create(struct ctl *c, const struct cfg_system *s, const struct ct
 	for (const struct dp_link_driver *const *d = c->drivers != NULL ? c->drivers : real_drivers;
 	     *d != NULL; d++)
 		dp_switch_add_driver(c->sw, *d);
-	return cfg_empty(&c->running);
+	return classes_set(c, err);
 }

@@ -12,7 +12,7 @@
 #include "control_priv.h"
 #include "weir_log.h"
 
-enum { LARGE_BUFFERS = 1024, BASE_MIB = 160, PORT_EXTRA_BYTES = 12 << 10 };
+enum { LARGE_BUFFERS = 1024, BASE_MIB = 160, PORT_BYTES = 56ul << 10 };
 
 static uint32_t memory_mib(const struct cfg_system *s)
 {
@@ -24,11 +24,9 @@ static uint32_t memory_mib(const struct cfg_system *s)
 
 // Queues and counters of as many ports as there can be. Ordinary memory is only reserved, and taken
 // where it is touched; hugepages are taken as ports come.
-static uint32_t ports_mib(const struct cfg_system *s)
+static uint32_t ports_mib(void)
 {
-	uint64_t port = PORT_EXTRA_BYTES + QOS_N_CLASSES * s->queue_len * sizeof(void *);
-
-	return (uint32_t)(DP_MAX_PORTS * port >> 20);
+	return (uint32_t)(DP_MAX_PORTS * PORT_BYTES >> 20);
 }
 
 static uint64_t hugepages_free_mib(void)
@@ -118,7 +116,7 @@ int ctl_eal_init(const struct cfg_system *s, struct ctl_eal *e, struct cfg_error
 			 "hugepages: %lu MiB free, %u MiB wanted: running in ordinary memory, "
 			 "which is slower",
 			 (unsigned long)hugepages_free_mib(), memory_mib(s));
-	snprintf(mib, sizeof(mib), "%u", memory_mib(s) + (e->hugepages ? 0 : ports_mib(s)));
+	snprintf(mib, sizeof(mib), "%u", memory_mib(s) + (e->hugepages ? 0 : ports_mib()));
 	argv[argc++] = "weir-switchd";
 	argv[argc++] = "--lcores";
 	argv[argc++] = lcores;

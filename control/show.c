@@ -105,7 +105,7 @@ static void port(const struct ctl *c, struct cfg_json *j, const struct dp_port_i
 	cfg_json_u32(j, "index", p->idx);
 	cfg_json_u32(j, "worker", p->owner);
 	cfg_json_u32(j, "mac-addresses", p->n_macs);
-	if (p->cfg.vm[0] != '\0')
+	if (ctl_has_vm(&p->cfg))
 		cfg_json_str(j, "vm", p->cfg.vm);
 	counters(j, &t);
 	cfg_json_u64(j, "queued", t.queued_now);

@@ -1,12 +1,15 @@
 // The only place where configuration becomes parameters of datapath, qos and responder, units
 // included.
 #include <arpa/inet.h>
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "control_priv.h"
+
+#define ETHERNET_FRAME_BYTES (1514u + QOS_WIRE_OVERHEAD_BYTES)
 
 static const char *driver_of(const struct cfg_port *p)
 {
@@ -43,12 +46,27 @@ static void port_flags(const struct cfg_port *p, struct dp_port_params *o)
 		{ p->admit && p->n_ip4 > 0, DP_PF_IP4_FIXED },
 		{ p->admit && p->n_ip6 > 0, DP_PF_IP6_FIXED },
 		{ p->trust_dscp, DP_PF_TRUST_DSCP },
+		{ p->trust_pcp, DP_PF_TRUST_PCP },
 		{ p->mirror_destination, DP_PF_MIRROR_DST },
 		{ memcmp(p->service_ip4, none, 4) != 0, DP_PF_RESPONDER },
 	};
 
 	for (size_t i = 0; i < sizeof(f) / sizeof(f[0]); i++)
 		o->flags |= f[i].on ? f[i].flag : 0;
+}
+
+// The VM of a guest port. Without one it gets a name that no VM can have: theirs have no slash.
+static void port_vm(const struct cfg_port *p, char out[DP_VM_NAME])
+{
+	if (p->vm[0] == '\0' && p->type == CFG_PORT_GUEST)
+		snprintf(out, DP_VM_NAME, "port/%s", p->name);
+	else
+		snprintf(out, DP_VM_NAME, "%s", p->vm);
+}
+
+bool ctl_has_vm(const struct dp_port_params *p)
+{
+	return p->vm[0] != '\0' && strchr(p->vm, '/') == NULL;
 }
 
 static void port_params(const struct cfg_port *p, struct dp_port_params *o)
@@ -61,12 +79,13 @@ static void port_params(const struct cfg_port *p, struct dp_port_params *o)
 
 	memset(o, 0, sizeof(*o));
 	snprintf(o->name, sizeof(o->name), "%s", p->name);
-	snprintf(o->vm, sizeof(o->vm), "%s", p->vm);
+	port_vm(p, o->vm);
 	snprintf(o->mirror_to, sizeof(o->mirror_to), "%s", p->mirror_to);
 	snprintf(o->driver, sizeof(o->driver), "%s", driver_of(p));
 	device_args(p, o->args, sizeof(o->args));
 	qos_class_find(p->default_class, &cls);
 	o->default_class = (uint8_t)cls;
+	o->rate_bits_per_s = p->rate;
 	o->mtu = p->mtu;
 	o->n_queues = p->queues;
 	o->role = roles[p->type];
@@ -137,6 +156,115 @@ static int port_act(const struct cfg *next, const struct cfg_action *a, struct d
 	return dp_plan_add(plan, &s.h);
 }
 
+// --- Quality of service
+
+static void node_params(const struct cfg_node *n, struct qos_node_params *o)
+{
+	o->reservation_bits_per_s = n->reservation;
+	o->limit_bits_per_s = n->limit;
+	o->shares = n->shares;
+}
+
+static void class_params(const struct cfg_class *c, struct dp_qos_class *o)
+{
+	node_params(&c->node, &o->sched.node);
+	o->sched.codel.target_ns = c->target_us * 1000;
+	o->sched.codel.interval_ns = c->interval_us * 1000;
+	o->sched.codel.step_ns = c->ecn_us * 1000;
+	// RFC 8289 section 3: a queue of less than one frame is no standing queue.
+	o->sched.codel.floor_bytes = ETHERNET_FRAME_BYTES;
+	o->sched.max_leaf_bytes = c->max_bytes;
+	o->sched.max_wait_ns = c->max_wait_us * 1000ull;
+	o->pcp = c->pcp;
+	o->dscp = c->dscp == CFG_DSCP_KEEP ? DP_DSCP_KEEP : c->dscp;
+}
+
+static int qos_set(const struct cfg_qos *q, struct dp_plan *plan)
+{
+	struct dp_act_qos_set s = { .h = { DP_ACT_QOS_SET, sizeof(s) } };
+
+	static_assert(QOS_N_CLASSES == CFG_CLASSES && DP_VIDS == CFG_VIDS, "the same classes");
+	static_assert(QOS_SCHED_RESERVABLE_PERCENT == CFG_RESERVABLE_PERCENT, "the same bound");
+	for (uint32_t i = 0; i < QOS_N_CLASSES; i++)
+		class_params(&q->cls[i], &s.classes[i]);
+	memcpy(s.vlan_class, q->vlan_class, sizeof(s.vlan_class));
+	return dp_plan_add(plan, &s.h);
+}
+
+static void meter_params(const struct cfg_meter *m, struct qos_meter_params *o)
+{
+	static const uint8_t modes[] = { QOS_METER_NONE, QOS_METER_RFC4115, QOS_METER_RFC2698 };
+
+	o->mode = modes[m->kind];
+	o->colour_aware = m->colour_aware;
+	o->committed_bits_per_s = m->committed;
+	o->second_bits_per_s = m->second;
+	o->committed_burst_bytes = m->committed_burst;
+	o->second_burst_bytes = m->second_burst;
+}
+
+static void vm_params(const struct cfg_policy *p, struct dp_vm_params *o)
+{
+	// A VM's limit is charged where its frames enter and leave, once, and not on each link.
+	o->total.reservation_bits_per_s = p->reservation;
+	o->total.shares = p->shares;
+	for (uint32_t i = 0; i < QOS_SCHED_CLASSES; i++) {
+		if (i < CFG_CLASSES)
+			node_params(&p->cls[i], &o->leaf[i]);
+		else
+			o->leaf[i].shares = 1;
+	}
+	o->from_bits_per_s = p->limit_from;
+	o->to_bits_per_s = p->limit_to;
+	o->from_pps = p->packets_from;
+	o->to_pps = p->packets_to;
+	meter_params(&p->meter, &o->meter);
+}
+
+// The policy that the element of an action has in a configuration, if it is not the default.
+static const struct cfg_policy *policy_of(const struct cfg *c, const struct cfg_action *a,
+					  char name[DP_VM_NAME])
+{
+	const struct cfg_policy *p = NULL;
+
+	if (a->object == CFG_OBJ_VM) {
+		const struct cfg_vm *vm = cfg_vm_get(c, a->name);
+
+		snprintf(name, DP_VM_NAME, "%.31s", a->name);
+		p = vm == NULL ? NULL : &vm->policy;
+	} else if (a->object == CFG_OBJ_PORT) {
+		const struct cfg_port *port = cfg_port_get(c, a->name);
+
+		snprintf(name, DP_VM_NAME, "port/%.31s", a->name);
+		p = port == NULL || !port->has_policy ? NULL : &port->policy;
+	}
+	return p == NULL || cfg_policy_is_default(p) ? NULL : p;
+}
+
+static int vm_set(const struct cfg *running, const struct cfg *next, const struct cfg_action *a,
+		  struct dp_plan *plan)
+{
+	struct dp_act_vm_set s = { .h = { DP_ACT_VM_SET, sizeof(s) } };
+	const struct cfg_policy *before = policy_of(running, a, s.p.name);
+	const struct cfg_policy *after = policy_of(next, a, s.p.name);
+
+	if (after == NULL || (before != NULL && memcmp(before, after, sizeof(*before)) == 0))
+		return 0;
+	vm_params(after, &s.p);
+	return dp_plan_add(plan, &s.h);
+}
+
+static int vm_del(const struct cfg *running, const struct cfg *next, const struct cfg_action *a,
+		  struct dp_plan *plan)
+{
+	struct dp_act_vm_del d = { .h = { DP_ACT_VM_DEL, sizeof(d) } };
+
+	if (policy_of(running, a, d.name) == NULL || policy_of(next, a, d.name) != NULL)
+		return 0;
+	return dp_plan_add(plan, &d.h);
+}
+
+// Policies are there before the ports that they are for, and go after them.
 int ctl_translate(const struct cfg *running, const struct cfg *next, const struct cfg_action *a,
 		  int n, struct dp_plan *plan)
 {
@@ -146,7 +274,9 @@ int ctl_translate(const struct cfg *running, const struct cfg *next, const struc
 	bool storage = false;
 	int rc = 0;
 
-	(void)running;
+	for (int i = 0; i < n && rc == 0; i++)
+		rc = a[i].object == CFG_OBJ_QOS ? qos_set(&next->qos, plan)
+						: vm_set(running, next, &a[i], plan);
 	for (int i = 0; i < n && rc == 0; i++) {
 		if (a[i].object == CFG_OBJ_PORT)
 			rc = port_act(next, &a[i], plan);
@@ -154,7 +284,14 @@ int ctl_translate(const struct cfg *running, const struct cfg *next, const struc
 			rc = dp_plan_add(plan, &l2.h);
 		storage |= a[i].object == CFG_OBJ_STORAGE || a[i].object == CFG_OBJ_VM;
 	}
+	for (int i = 0; i < n && rc == 0; i++)
+		rc = vm_del(running, next, &a[i], plan);
 	return rc == 0 && storage ? storage_set(next, plan) : rc;
+}
+
+int ctl_translate_first(const struct cfg *empty, struct dp_plan *plan)
+{
+	return qos_set(&empty->qos, plan);
 }
 
 static int file_idx(const struct cfg *cfg, const char *name)

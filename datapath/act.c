@@ -1,5 +1,10 @@
 // The act hop: the frame takes the shape that the port it leaves by wants: tag pushed, popped or
-// rewritten.
+// rewritten, and on uplinks the marks of its class.
+//
+// What leaves by an uplink carries the switch's word: the class's PCP, DEI where it is yellow, the
+// class's DSCP where it has one. What the sender wrote there has had its say, where it is trusted,
+// when the class was chosen. Tags towards guests and the host keep the priority that came in. A
+// customer's inner tag is payload.
 #include <string.h>
 
 #include "switch_priv.h"
@@ -8,20 +13,23 @@
 struct wanted {
 	uint16_t native_vid, native_tpid; // for frames of this VLAN
 	uint16_t tpid;			  // for the others
+	const struct dp_qos_class *marks; // by class, NULL = not marked
 };
 
-static struct wanted wanted_by(const struct dp_port_params *cfg)
+static struct wanted wanted_by(const struct dp_port_params *cfg, const struct dp_qos_view *qos)
 {
+	const struct dp_qos_class *marks = cfg->role == DP_ROLE_UPLINK ? qos->classes : NULL;
+
 	switch (cfg->vlan_mode) {
 	case DP_VLAN_TRUNK:
 	case DP_VLAN_NATIVE_TAGGED:
-		return (struct wanted){ cfg->vid, DP_ETH_VLAN, DP_ETH_VLAN };
+		return (struct wanted){ cfg->vid, DP_ETH_VLAN, DP_ETH_VLAN, marks };
 	case DP_VLAN_NATIVE_UNTAGGED:
-		return (struct wanted){ cfg->vid, 0, DP_ETH_VLAN };
+		return (struct wanted){ cfg->vid, 0, DP_ETH_VLAN, marks };
 	case DP_VLAN_QINQ_PROVIDER:
-		return (struct wanted){ cfg->vid, DP_ETH_QINQ, DP_ETH_QINQ };
+		return (struct wanted){ cfg->vid, DP_ETH_QINQ, DP_ETH_QINQ, marks };
 	default:
-		return (struct wanted){ cfg->vid, 0, 0 };
+		return (struct wanted){ cfg->vid, 0, 0, marks };
 	}
 }
 
@@ -43,18 +51,30 @@ static void pop_tag(struct rte_mbuf *m, struct dp_meta *meta)
 	meta->flags &= (uint8_t)~DP_MF_TAGGED;
 }
 
-static bool push_tag(struct rte_mbuf *m, struct dp_meta *meta, uint16_t tpid)
+static inline void put16(uint8_t *p, uint32_t v)
 {
-	uint16_t tci = (uint16_t)(meta->pcp << 13 | meta->vid);
+	p[0] = (uint8_t)(v >> 8);
+	p[1] = (uint8_t)v;
+}
+
+// The tag's control information: priority, drop eligibility, VLAN.
+static inline uint32_t tci_of(const struct dp_meta *meta, const struct wanted *wanted)
+{
+	if (wanted->marks == NULL)
+		return (uint32_t)meta->pcp << 13 | meta->vid;
+	return (uint32_t)wanted->marks[meta->cls].pcp << 13 |
+	       (uint32_t)((meta->flags & DP_MF_YELLOW) != 0) << 12 | meta->vid;
+}
+
+static bool push_tag(struct rte_mbuf *m, struct dp_meta *meta, uint16_t tpid, uint32_t tci)
+{
 	uint8_t *p = (uint8_t *)rte_pktmbuf_prepend(m, 4);
 
 	if (p == NULL)
 		return false;
 	memmove(p, p + 4, 12);
-	p[12] = (uint8_t)(tpid >> 8);
-	p[13] = (uint8_t)tpid;
-	p[14] = (uint8_t)(tci >> 8);
-	p[15] = (uint8_t)tci;
+	put16(p + 12, tpid);
+	put16(p + 14, tci);
 	shift_offsets(meta, 4);
 	meta->p.n_tags++;
 	meta->flags |= DP_MF_TAGGED;
@@ -68,16 +88,25 @@ static inline bool retag(struct rte_mbuf *m, const struct wanted *wanted)
 	uint16_t tpid = meta->vid == wanted->native_vid ? wanted->native_tpid : wanted->tpid;
 
 	if ((meta->flags & DP_MF_TAGGED) == 0)
-		return tpid == 0 || push_tag(m, meta, tpid);
+		return tpid == 0 || push_tag(m, meta, tpid, tci_of(meta, wanted));
 	if (tpid == 0) {
 		pop_tag(m, meta);
 	} else {
 		uint8_t *p = rte_pktmbuf_mtod(m, uint8_t *);
 
-		p[12] = (uint8_t)(tpid >> 8);
-		p[13] = (uint8_t)tpid;
+		put16(p + 12, tpid);
+		if (wanted->marks != NULL)
+			put16(p + 14, tci_of(meta, wanted));
 	}
 	return true;
+}
+
+static inline void mark_dscp(struct rte_mbuf *m, const struct wanted *wanted)
+{
+	uint8_t dscp = wanted->marks[dp_meta(m)->cls].dscp;
+
+	if (unlikely(dscp != DP_DSCP_KEEP))
+		dp_mark_dscp(m, dscp);
 }
 
 static void mirror(struct dp_worker *w, const struct rte_mbuf *m, const struct dp_view *out)
@@ -101,7 +130,7 @@ static void mirror(struct dp_worker *w, const struct rte_mbuf *m, const struct d
 
 void dp_output(struct dp_worker *w, struct rte_mbuf **pkts, uint32_t n, const struct dp_view *out)
 {
-	const struct wanted wanted = wanted_by(&out->cfg);
+	const struct wanted wanted = wanted_by(&out->cfg, w->snap->qos);
 	uint32_t n_ok = 0;
 
 	for (uint32_t i = 0; i < n; i++) {
@@ -112,6 +141,8 @@ void dp_output(struct dp_worker *w, struct rte_mbuf **pkts, uint32_t n, const st
 		dp_pw(w, out->port)->c[DP_PC_handed_pkts]++;
 		dp_drop_out(w, out->port, pkts[i], DP_DROP_no_mbuf, DP_STAGE_act);
 	}
+	for (uint32_t i = 0; wanted.marks != NULL && i < n_ok; i++)
+		mark_dscp(pkts[i], &wanted);
 	for (uint32_t i = 0; unlikely(out->mirror_idx != DP_PORT_NONE) && i < n_ok; i++)
 		mirror(w, pkts[i], out);
 	dp_schedule(w, pkts, n_ok, out);

@@ -3,6 +3,8 @@
 
 #include "switch_priv.h"
 
+enum { TCI_DEI = 1 << 12 };
+
 static enum dp_drop admit_untagged(const struct dp_port_params *cfg, struct dp_meta *meta)
 {
 	if (cfg->vlan_mode == DP_VLAN_TRUNK || cfg->vlan_mode == DP_VLAN_QINQ_PROVIDER)
@@ -11,8 +13,18 @@ static enum dp_drop admit_untagged(const struct dp_port_params *cfg, struct dp_m
 	return DP_DROP_none;
 }
 
-// Which VLAN the frame belongs to. Sets meta->vid, pcp and DP_MF_TAGGED; *strip_priority asks for
-// the removal of a priority tag (VID 0, IEEE 802.1Q 9.6), which is not a VLAN membership.
+// What a tag says beside its VLAN. The priority is kept for the tag of ports that copy it; its word
+// on class and colour counts where it is trusted.
+static void take_priority(const struct dp_port_params *cfg, struct dp_meta *meta)
+{
+	meta->pcp = (uint8_t)(meta->p.tci[0] >> 13);
+	if ((cfg->flags & DP_PF_TRUST_PCP) != 0 && (meta->p.tci[0] & TCI_DEI) != 0)
+		meta->flags |= DP_MF_YELLOW;
+}
+
+// Which VLAN the frame belongs to. Sets meta->vid, pcp, DP_MF_TAGGED and, by a trusted drop
+// eligibility (DEI, IEEE 802.1Q 9.6), DP_MF_YELLOW; *strip_priority asks for the removal of a
+// priority tag (VID 0, IEEE 802.1Q 9.6), which is not a VLAN membership.
 enum dp_drop dp_admit_vlan(const struct dp_port_params *cfg, struct dp_meta *meta,
 			   bool *strip_priority)
 {
@@ -31,6 +43,9 @@ enum dp_drop dp_admit_vlan(const struct dp_port_params *cfg, struct dp_meta *met
 			return DP_DROP_vlan_double_tag;
 		if (meta->p.n_tags == 1 && meta->p.tpid[0] != DP_ETH_VLAN)
 			return DP_DROP_vlan_tpid;
+		// The customer's priority is its own business, unless the operator believes it.
+		if (meta->p.n_tags == 1 && (cfg->flags & DP_PF_TRUST_PCP) != 0)
+			take_priority(cfg, meta);
 		meta->vid = cfg->vid;
 		return DP_DROP_none;
 	}
@@ -40,7 +55,7 @@ enum dp_drop dp_admit_vlan(const struct dp_port_params *cfg, struct dp_meta *met
 		return DP_DROP_vlan_tpid;
 	if (meta->p.n_tags == 2 && guest)
 		return DP_DROP_vlan_double_tag;
-	meta->pcp = (uint8_t)(meta->p.tci[0] >> 13);
+	take_priority(cfg, meta);
 	vid = meta->p.tci[0] & 0xfff;
 	if (vid == 0) {
 		*strip_priority = true;
@@ -159,4 +174,6 @@ void dp_admit_burst(struct dp_worker *w, struct dp_batch *b)
 			b->runs[n_ok++] = b->runs[i];
 	}
 	b->n_runs = n_ok;
+	if (unlikely(dp_pw(w, b->v->port)->metered))
+		dp_meter_burst(w, b);
 }

@@ -9,15 +9,6 @@
 #include "switch_priv.h"
 #include "weir_log.h"
 
-struct dp_prepared {
-	struct dp_view *views[DP_MAX_PORTS];
-	bool fresh_view[DP_MAX_PORTS]; // made by this plan
-	bool fresh_port[DP_MAX_PORTS];
-	struct qos_portals *portals; // new table, or NULL = unchanged
-	struct dp_snapshot *snap;
-	uint32_t ageing_s, mac_limit; // 0 = unchanged
-};
-
 static int view_make(struct dp_switch *sw, struct dp_port *port, const struct dp_port_params *p,
 		     struct dp_view **out)
 {
@@ -33,6 +24,22 @@ static int view_make(struct dp_switch *sw, struct dp_port *port, const struct dp
 	return 0;
 }
 
+struct dp_view *dp_view_renew(struct dp_switch *sw, struct dp_prepared *pr, uint32_t idx)
+{
+	const struct dp_view *old = pr->next.views[idx];
+	struct dp_view *v;
+
+	if (pr->fresh_view[idx])
+		return pr->next.views[idx];
+	if (view_make(sw, old->port, &old->cfg, &v) < 0)
+		return NULL;
+	v->mirror_idx = old->mirror_idx;
+	v->vm = old->vm;
+	pr->next.views[idx] = v;
+	pr->fresh_view[idx] = true;
+	return v;
+}
+
 static int port_new(struct dp_switch *sw, struct dp_prepared *pr, const struct dp_port_params *p,
 		    struct weir_err *err)
 {
@@ -44,7 +51,7 @@ static int port_new(struct dp_switch *sw, struct dp_prepared *pr, const struct d
 	port = dp_port_create(sw, p, err, &rc);
 	if (port == NULL)
 		return rc;
-	if (view_make(sw, port, p, &pr->views[port->idx]) < 0) {
+	if (view_make(sw, port, p, &pr->next.views[port->idx]) < 0) {
 		dp_port_destroy(sw, port);
 		return weir_err_set(err, -ENOMEM, "port %s: out of memory", p->name);
 	}
@@ -82,20 +89,20 @@ static int port_replace(struct dp_switch *sw, struct dp_prepared *pr, int idx,
 				     : port_new(sw, pr, p, err);
 
 	if (rc == 0)
-		pr->views[idx] = NULL;
+		pr->next.views[idx] = NULL;
 	return rc;
 }
 
 static int port_set(struct dp_switch *sw, struct dp_prepared *pr, const struct dp_port_params *p,
 		    struct weir_err *err)
 {
-	int idx = dp_port_find(sw, pr->views, p->name);
+	int idx = dp_port_find(sw, pr->next.views, p->name);
 	const struct dp_view *old;
 	struct dp_view *v;
 
 	if (idx < 0)
 		return port_new(sw, pr, p, err);
-	old = pr->views[idx];
+	old = pr->next.views[idx];
 	if (!same_link(&old->cfg, p)) {
 		if (!same_device(&old->cfg, p))
 			return port_replace(sw, pr, idx, p, err);
@@ -108,8 +115,8 @@ static int port_set(struct dp_switch *sw, struct dp_prepared *pr, const struct d
 	if (view_make(sw, old->port, p, &v) < 0)
 		return weir_err_set(err, -ENOMEM, "port %s: out of memory", p->name);
 	if (pr->fresh_view[idx])
-		rte_free(pr->views[idx]);
-	pr->views[idx] = v;
+		rte_free(pr->next.views[idx]);
+	pr->next.views[idx] = v;
 	pr->fresh_view[idx] = true;
 	return 0;
 }
@@ -117,17 +124,17 @@ static int port_set(struct dp_switch *sw, struct dp_prepared *pr, const struct d
 static int port_del(struct dp_switch *sw, struct dp_prepared *pr, const char *name,
 		    struct weir_err *err)
 {
-	int idx = dp_port_find(sw, pr->views, name);
+	int idx = dp_port_find(sw, pr->next.views, name);
 
 	if (idx < 0)
 		return weir_err_set(err, -ENOENT, "port %s: no such port", name);
 	if (pr->fresh_port[idx])
 		return weir_err_set(err, -EINVAL, "port %s: added and removed in one change", name);
 	if (pr->fresh_view[idx]) {
-		rte_free(pr->views[idx]);
+		rte_free(pr->next.views[idx]);
 		pr->fresh_view[idx] = false;
 	}
-	pr->views[idx] = NULL;
+	pr->next.views[idx] = NULL;
 	return 0;
 }
 
@@ -148,6 +155,23 @@ static int portal_act(struct dp_prepared *pr, const struct dp_act *a, struct wei
 	return rc == -EEXIST ? 0 : rc; // declared twice is declared
 }
 
+static int qos_act(struct dp_switch *sw, struct dp_prepared *pr, const struct dp_act_qos_set *a,
+		   struct weir_err *err)
+{
+	int rc = dp_qos_check(a, err);
+
+	if (rc < 0)
+		return rc;
+	if (pr->qos == NULL)
+		pr->qos = rte_zmalloc("qos", sizeof(*pr->qos), 0);
+	if (pr->qos == NULL)
+		return weir_err_set(err, -ENOMEM, "classes: out of memory");
+	pr->qos->serial = sw->next_serial++;
+	memcpy(pr->qos->classes, a->classes, sizeof(pr->qos->classes));
+	memcpy(pr->qos->vlan_class, a->vlan_class, sizeof(pr->qos->vlan_class));
+	return 0;
+}
+
 static int act_prepare(struct dp_switch *sw, struct dp_prepared *pr, const struct dp_act *a,
 		       struct weir_err *err)
 {
@@ -161,6 +185,13 @@ static int act_prepare(struct dp_switch *sw, struct dp_prepared *pr, const struc
 	case DP_ACT_PORTAL_ADD:
 	case DP_ACT_SERVER_ADD:
 		return portal_act(pr, a, err);
+	case DP_ACT_QOS_SET:
+		return qos_act(sw, pr, (const void *)a, err);
+	case DP_ACT_VM_SET:
+		return dp_vms_set(sw, pr, &((const struct dp_act_vm_set *)(const void *)a)->p, err);
+	case DP_ACT_VM_DEL:
+		return dp_vms_del(sw, pr, ((const struct dp_act_vm_del *)(const void *)a)->name,
+				  err);
 	case DP_ACT_L2_SET:
 		pr->ageing_s = ((const struct dp_act_l2 *)(const void *)a)->ageing_s;
 		pr->mac_limit = ((const struct dp_act_l2 *)(const void *)a)->mac_limit;
@@ -174,13 +205,13 @@ static int act_prepare(struct dp_switch *sw, struct dp_prepared *pr, const struc
 static int mirrors_resolve(struct dp_switch *sw, struct dp_prepared *pr, struct weir_err *err)
 {
 	for (int i = 0; i < DP_MAX_PORTS; i++) {
-		struct dp_view *v = pr->views[i];
+		struct dp_view *v = pr->next.views[i];
 		int to = DP_PORT_NONE;
 
 		if (v == NULL)
 			continue;
 		if (v->cfg.mirror_to[0] != '\0') {
-			to = dp_port_find(sw, pr->views, v->cfg.mirror_to);
+			to = dp_port_find(sw, pr->next.views, v->cfg.mirror_to);
 			if (to < 0)
 				return weir_err_set(err, -ENOENT,
 						    "port %s: mirror-to %s: no such port",
@@ -188,13 +219,10 @@ static int mirrors_resolve(struct dp_switch *sw, struct dp_prepared *pr, struct 
 		}
 		if (v->mirror_idx == (uint16_t)to)
 			continue;
-		if (!pr->fresh_view[i]) {
-			if (view_make(sw, v->port, &v->cfg, &v) < 0)
-				return weir_err_set(err, -ENOMEM, "port %s: out of memory",
-						    v->cfg.name);
-			pr->views[i] = v;
-			pr->fresh_view[i] = true;
-		}
+		v = dp_view_renew(sw, pr, (uint32_t)i);
+		if (v == NULL)
+			return weir_err_set(err, -ENOMEM, "port %s: out of memory",
+					    pr->next.views[i]->cfg.name);
 		v->mirror_idx = (uint16_t)to;
 	}
 	return 0;
@@ -217,7 +245,7 @@ static int pins_check(const struct dp_prepared *pr, struct weir_err *err)
 	uint16_t seen[2 * DP_MAX_PORTS] = { 0 }; // index + 1
 
 	for (uint32_t i = 0; i < DP_MAX_PORTS; i++) {
-		const struct dp_view *a = pr->views[i];
+		const struct dp_view *a = pr->next.views[i];
 		uint64_t key;
 		uint32_t at;
 
@@ -226,7 +254,7 @@ static int pins_check(const struct dp_prepared *pr, struct weir_err *err)
 		key = dp_fdb_key(a->cfg.vid, a->cfg.mac);
 		at = (uint32_t)(key * 0x9e3779b97f4a7c15u >> 40) % RTE_DIM(seen);
 		for (; seen[at] != 0; at = (at + 1) % RTE_DIM(seen)) {
-			const struct dp_view *b = pr->views[seen[at] - 1];
+			const struct dp_view *b = pr->next.views[seen[at] - 1];
 
 			if (dp_fdb_key(b->cfg.vid, b->cfg.mac) == key)
 				return pin_refuse(a, b, err);
@@ -234,6 +262,24 @@ static int pins_check(const struct dp_prepared *pr, struct weir_err *err)
 		seen[at] = (uint16_t)(i + 1);
 	}
 	return 0;
+}
+
+// Memory of what is new, before a worker needs it: of new VMs on all shared links, and of all VMs
+// on new ones.
+static void queues_populate(const struct dp_switch *sw, const struct dp_prepared *pr)
+{
+	const struct dp_snapshot *now = dp_root(sw);
+
+	for (uint32_t i = 0; i < DP_MAX_PORTS; i++) {
+		const struct dp_view *v = pr->next.views[i];
+
+		if (v == NULL || v->port->n_vms == 1)
+			continue;
+		for (uint16_t k = 1; k < DP_MAX_VMS; k++) {
+			if (pr->next.vms[k] != NULL && (now->vms[k] == NULL || pr->fresh_port[i]))
+				dp_queue_populate(v->port, k);
+		}
+	}
 }
 
 static int prepare(struct dp_switch *sw, const struct dp_plan *plan, struct dp_prepared **out,
@@ -245,17 +291,21 @@ static int prepare(struct dp_switch *sw, const struct dp_plan *plan, struct dp_p
 	*out = NULL;
 	if (pr == NULL)
 		return weir_err_set(err, -ENOMEM, "plan: out of memory");
-	memcpy(pr->views, dp_root(sw)->views, sizeof(pr->views));
+	memcpy(pr->next.views, dp_root(sw)->views, sizeof(pr->next.views));
+	memcpy(pr->next.vms, dp_root(sw)->vms, sizeof(pr->next.vms));
 	for (const struct dp_act *a = dp_plan_next(plan, NULL); a != NULL && rc == 0;
 	     a = dp_plan_next(plan, a))
 		rc = act_prepare(sw, pr, a, err);
 	if (rc == 0)
 		rc = mirrors_resolve(sw, pr, err);
 	if (rc == 0)
+		rc = dp_vms_resolve(sw, pr, err);
+	if (rc == 0)
 		rc = pins_check(pr, err);
 	if (rc == 0) {
-		rc = dp_snapshot_build(sw, pr->views,
-				       pr->portals != NULL ? pr->portals : sw->portals, &pr->snap);
+		pr->next.portals = pr->portals != NULL ? pr->portals : sw->portals;
+		pr->next.qos = pr->qos != NULL ? pr->qos : sw->qos;
+		rc = dp_snapshot_build(sw, &pr->next, &pr->snap);
 		if (rc < 0)
 			weir_err_set(err, rc, "snapshot: out of memory");
 	}
@@ -263,6 +313,8 @@ static int prepare(struct dp_switch *sw, const struct dp_plan *plan, struct dp_p
 		dp_switch_abort(sw, pr);
 		return rc;
 	}
+	if (!sw->rehearses)
+		queues_populate(sw, pr);
 	*out = pr;
 	return 0;
 }
@@ -313,14 +365,16 @@ void dp_switch_abort(struct dp_switch *sw, struct dp_prepared *pr)
 		if (pr->fresh_port[i])
 			dp_port_destroy(sw, sw->ports[i]);
 		if (pr->fresh_view[i])
-			rte_free(pr->views[i]);
+			rte_free(pr->next.views[i]);
 	}
+	dp_vms_abort(pr);
 	qos_portals_destroy(pr->portals);
+	rte_free(pr->qos);
 	dp_snapshot_free(pr->snap);
 	free(pr);
 }
 
-static void free_view(struct dp_switch *sw, void *obj)
+static void free_object(struct dp_switch *sw, void *obj)
 {
 	(void)sw;
 	rte_free(obj);
@@ -355,32 +409,40 @@ static bool same_l2(const struct dp_port_params *a, const struct dp_port_params 
 void dp_switch_commit(struct dp_switch *sw, struct dp_prepared *pr)
 {
 	struct dp_view *old[DP_MAX_PORTS];
+	struct dp_vm_view *old_vms[DP_MAX_VMS];
 
 	memcpy(old, dp_root(sw)->views, sizeof(old));
+	memcpy(old_vms, dp_root(sw)->vms, sizeof(old_vms));
 	pr->snap->tap = dp_root(sw)->tap; // it may have come or gone since prepare
 	dp_publish(sw, pr->snap);
 	// What is gone leaves the table before what is new enters it: a MAC may move between ports.
 	for (int i = 0; i < DP_MAX_PORTS; i++) {
-		if (old[i] == NULL || old[i] == pr->views[i])
+		if (old[i] == NULL || old[i] == pr->next.views[i])
 			continue;
-		if (pr->views[i] == NULL || !same_l2(&old[i]->cfg, &pr->views[i]->cfg))
+		if (pr->next.views[i] == NULL || !same_l2(&old[i]->cfg, &pr->next.views[i]->cfg))
 			dp_fdb_flush_port(sw->fdb, (uint16_t)i, true);
 	}
 	for (int i = 0; i < DP_MAX_PORTS; i++) {
 		if (pr->fresh_view[i])
-			pin(sw, pr->views[i]);
-		if (old[i] != pr->views[i])
-			sw->mac_limits[i] = pr->views[i] == NULL ? 0 : pr->views[i]->cfg.mac_limit;
-		if (old[i] == NULL || old[i] == pr->views[i])
+			pin(sw, pr->next.views[i]);
+		if (old[i] != pr->next.views[i])
+			sw->mac_limits[i] =
+				pr->next.views[i] == NULL ? 0 : pr->next.views[i]->cfg.mac_limit;
+		if (old[i] == NULL || old[i] == pr->next.views[i])
 			continue;
-		if (pr->views[i] == NULL)
+		if (pr->next.views[i] == NULL)
 			dp_retire(sw, free_port, old[i]->port);
-		dp_retire(sw, free_view, old[i]);
+		dp_retire(sw, free_object, old[i]);
 	}
 	if (pr->portals != NULL) {
 		dp_retire(sw, free_portals, sw->portals);
 		sw->portals = pr->portals;
 	}
+	if (pr->qos != NULL) {
+		dp_retire(sw, free_object, sw->qos);
+		sw->qos = pr->qos;
+	}
+	dp_vms_commit(sw, pr, old_vms);
 	if (pr->ageing_s != 0)
 		sw->ageing_s = pr->ageing_s;
 	if (pr->mac_limit != 0)

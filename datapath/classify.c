@@ -17,8 +17,8 @@ static void addrs_fill(struct qos_key *k, const uint8_t *data, const struct dp_m
 	}
 }
 
-static inline void key_fill(struct qos_key *k, const struct dp_port_params *cfg,
-			    const struct dp_meta *m)
+static inline void key_fill(struct qos_key *k, const struct dp_snapshot *s,
+			    const struct dp_port_params *cfg, const struct dp_meta *m)
 {
 	k->eth_type = m->p.eth_type;
 	k->sport = m->p.sport;
@@ -27,7 +27,10 @@ static inline void key_fill(struct qos_key *k, const struct dp_port_params *cfg,
 	k->dscp = m->p.dscp;
 	k->l4_known = (m->p.flags & DP_PF_L4) != 0;
 	k->is_ip = (m->p.flags & (DP_PF_IP4 | DP_PF_IP6)) != 0;
+	k->pcp = m->pcp;
 	k->trust_dscp = (cfg->flags & DP_PF_TRUST_DSCP) != 0;
+	k->trust_pcp = (cfg->flags & DP_PF_TRUST_PCP) != 0;
+	k->vlan_class = s->qos->vlan_class[m->vid];
 	k->default_class = cfg->default_class;
 }
 
@@ -76,7 +79,7 @@ by_key(const struct dp_snapshot *s, const struct dp_port_params *cfg, const uint
 		*why = QOS_WHY_BOOT_PROTOCOL;
 		return QOS_CLASS_BOOT;
 	}
-	key_fill(&k, cfg, meta);
+	key_fill(&k, s, cfg, meta);
 	if (s->portals != NULL && k.is_ip && k.l4_known &&
 	    qos_portals_may(s->portals, k.sport, k.dport))
 		addrs_fill(&k, data, meta);
@@ -84,20 +87,27 @@ by_key(const struct dp_snapshot *s, const struct dp_port_params *cfg, const uint
 }
 
 // Most frames need no key.
-static inline bool is_plain(const struct dp_snapshot *s, const struct dp_meta *m)
+static inline bool is_plain(const struct dp_snapshot *s, const struct dp_port_params *cfg,
+			    const struct dp_meta *m)
 {
 	return m->p.plain && (m->flags & DP_MF_PUNT) == 0 &&
+	       (m->pcp == 0 || (cfg->flags & DP_PF_TRUST_PCP) == 0) &&
 	       qos_is_plain(s->portals, m->p.dscp, m->p.sport, m->p.dport);
+}
+
+static inline enum qos_class classify(const struct dp_snapshot *s, const struct dp_port_params *cfg,
+				      const uint8_t *data, const struct dp_meta *meta,
+				      enum qos_why *why)
+{
+	if (likely(is_plain(s, cfg, meta)))
+		return qos_class_unknown(s->qos->vlan_class[meta->vid], cfg->default_class, why);
+	return by_key(s, cfg, data, meta, why);
 }
 
 enum qos_class dp_classify(const struct dp_snapshot *s, const struct dp_port_params *cfg,
 			   const uint8_t *data, const struct dp_meta *meta, enum qos_why *why)
 {
-	if (is_plain(s, meta)) {
-		*why = QOS_WHY_DEFAULT;
-		return (enum qos_class)cfg->default_class;
-	}
-	return by_key(s, cfg, data, meta, why);
+	return classify(s, cfg, data, meta, why);
 }
 
 // These go first everywhere, so a guest may not have as much of them as it likes.
@@ -115,13 +125,11 @@ static void rate(struct dp_worker *w, const struct dp_view *v, struct dp_meta *m
 static inline void classify_head(const struct dp_worker *w, const struct dp_view *v,
 				 const struct rte_mbuf *head, struct dp_meta *m)
 {
-	enum qos_why why = QOS_WHY_DEFAULT;
+	enum qos_why why;
 
 	if ((v->cfg.flags & DP_PF_RESPONDER) != 0 && !(m->p.plain && m->p.ip_proto == 6))
 		dp_mark_punt(&v->cfg, dp_data(head), rte_pktmbuf_data_len(head), m);
-	m->cls = v->cfg.default_class;
-	if (unlikely(!is_plain(w->snap, m)))
-		m->cls = (uint8_t)by_key(w->snap, &v->cfg, dp_data(head), m, &why);
+	m->cls = (uint8_t)classify(w->snap, &v->cfg, dp_data(head), m, &why);
 	m->why = (uint8_t)why;
 }
 

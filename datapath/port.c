@@ -50,13 +50,18 @@ static uint8_t owner_choose(const struct dp_switch *sw)
 	return best;
 }
 
-static uint32_t chain_of(const char *name)
+uint32_t dp_name_hash(const char *name)
 {
 	uint32_t h = 2166136261u; // FNV-1a
 
 	for (; *name != '\0'; name++)
 		h = (h ^ (uint8_t)*name) * 16777619u;
-	return (h ^ h >> 16) & (DP_NAME_CHAINS - 1);
+	return h ^ h >> 16;
+}
+
+static uint32_t chain_of(const char *name)
+{
+	return dp_name_hash(name) & (DP_NAME_CHAINS - 1);
 }
 
 // Two ports of a name may stand in a chain: one on its way out, and its successor. The views tell.
@@ -161,25 +166,18 @@ static int link_create(struct dp_switch *sw, struct dp_port *p, const struct dp_
 	return p->drv->create(&lp, &p->link, err);
 }
 
-static int memory_create(struct dp_switch *sw, struct dp_port *p)
+// Towards a guest there is one VM, the guest; other links are shared by all.
+static int memory_create(struct dp_switch *sw, struct dp_port *p, uint8_t role)
 {
-	size_t slots_size = sw->params.queue_len * sizeof(struct rte_mbuf *);
+	uint32_t n_vms = role == DP_ROLE_GUEST ? 1 : DP_MAX_VMS;
 
 	p->pw = rte_zmalloc("port_pw", sw->n_workers * sizeof(*p->pw), RTE_CACHE_LINE_SIZE);
-	if (p->pw == NULL)
-		return -ENOMEM;
-	for (uint32_t c = 0; c < QOS_N_CLASSES; c++) {
-		p->q[c].slots = rte_zmalloc("queue", slots_size, RTE_CACHE_LINE_SIZE);
-		if (p->q[c].slots == NULL)
-			return -ENOMEM;
-	}
-	return 0;
+	return p->pw == NULL ? -ENOMEM : dp_queue_create(p, n_vms);
 }
 
 static void memory_free(struct dp_port *p)
 {
-	for (uint32_t c = 0; c < QOS_N_CLASSES; c++)
-		rte_free(p->q[c].slots);
+	dp_queue_destroy(p);
 	rte_free(p->pw);
 	rte_free(p);
 }
@@ -213,9 +211,8 @@ struct dp_port *dp_port_create(struct dp_switch *sw, const struct dp_port_params
 	p->gen = sw->next_gen++;
 	p->created_ns = dp_switch_now_ns();
 	p->owner = owner_choose(sw);
-	p->queue_len = sw->params.queue_len;
 	memcpy(p->name, cfg->name, sizeof(p->name));
-	*rc = memory_create(sw, p);
+	*rc = memory_create(sw, p, cfg->role);
 	if (*rc < 0)
 		weir_err_set(err, *rc, "port %s: out of memory for its queues", cfg->name);
 	else
@@ -234,14 +231,7 @@ void dp_port_destroy(struct dp_switch *sw, struct dp_port *p)
 	struct dp_port_totals t;
 
 	// Still queued frames end here; no worker sees the port any more.
-	for (uint32_t c = 0; c < QOS_N_CLASSES; c++) {
-		for (; p->q[c].n > 0; p->q[c].n--) {
-			rte_pktmbuf_free(p->q[c].slots[p->q[c].head]);
-			p->q[c].head = (p->q[c].head + 1) & (p->queue_len - 1);
-			p->pw[0].drop_out[DP_DROP_port_gone]++;
-		}
-	}
-	atomic_store(&p->queued, 0);
+	p->pw[0].drop_out[DP_DROP_port_gone] += dp_queue_free_all(p);
 	memset(&t, 0, sizeof(t));
 	dp_port_sum(sw, p, &t);
 	dp_totals_add(&sw->gone, &t);

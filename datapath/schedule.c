@@ -1,6 +1,5 @@
-// The schedule hop: the frame joins its class's queue at the port it leaves by, whole and finished
-// as far as the far side needs it. Queues are served in strict class order here; the hierarchical
-// scheduler takes this place.
+// The schedule hop: the frame joins the scheduler of the port it leaves by, whole and finished as
+// far as the far side needs it.
 //
 // Scheduling comes before the copy into a guest or a NIC, so what is dropped has cost no copy.
 #include "switch_priv.h"
@@ -19,44 +18,27 @@ static void mark_dirty(struct dp_worker *w, struct dp_port *p)
 	}
 }
 
-// The first of pkts[n], as many as are of one class, join its queue. returns how many those were
-static uint32_t enqueue_class(struct dp_worker *w, struct dp_port *p, struct rte_mbuf **pkts,
-			      uint32_t n)
+// Nothing stands, nothing is limited: they are the driver's next.
+static void pass(struct dp_port *p, struct rte_mbuf **pkts, uint32_t n)
 {
-	uint8_t cls = dp_meta(pkts[0])->cls;
-	struct dp_queue *q = &p->q[cls];
-	uint32_t at = q->head + q->n, first = at, n_bufs = q->n_bufs, i;
-	uint64_t n_bytes = 0;
-
-	for (i = 0; i < n && dp_meta(pkts[i])->cls == cls; i++) {
-		struct rte_mbuf *m = pkts[i];
-
-		// Counted in buffers, so that super-frames for a guest that does not read cannot
-		// hold the pool.
-		if (unlikely(n_bufs + m->nb_segs > p->queue_len)) {
-			dp_pw(w, p)->cls[cls].drop_pkts++;
-			dp_drop_out(w, p, m, DP_DROP_queue_full, DP_STAGE_schedule);
-			continue;
-		}
-		q->slots[at++ & (p->queue_len - 1)] = m;
-		n_bufs += m->nb_segs;
-		n_bytes += rte_pktmbuf_pkt_len(m);
-	}
-	q->n += at - first;
-	q->n_bufs = n_bufs;
-	q->n_bytes += n_bytes;
-	p->classes |= (uint32_t)(at != first) << cls;
-	atomic_store_explicit(&p->queued, p->queued + (at - first), memory_order_relaxed);
-	return i;
+	for (uint32_t i = 0; i < n; i++)
+		dp_ready_add(p, pkts[i], dp_meta(pkts[i])->cls, rte_pktmbuf_pkt_len(pkts[i]));
 }
 
 // Owner worker only. Consumes pkts[n].
 void dp_enqueue(struct dp_worker *w, struct dp_port *p, struct rte_mbuf **pkts, uint32_t n)
 {
-	for (uint32_t i = 0; i < n;)
-		i += enqueue_class(w, p, pkts + i, n - i);
-	if (p->classes != 0)
-		mark_dirty(w, p);
+	if (unlikely(p->followed_gen != w->snap->gen))
+		dp_queue_follow(w, p);
+	if (likely(p->plain && n <= DP_READY - (uint32_t)p->n_ready && p->retry_ns <= w->now_ns) &&
+	    qos_sched_queued(p->sched) == 0) {
+		pass(p, pkts, n);
+	} else {
+		for (uint32_t i = 0; i < n; i++)
+			dp_queue_push(w, p, pkts[i]);
+	}
+	dp_queue_count(p);
+	mark_dirty(w, p);
 }
 
 // To the owner's queue, or over the ring to the worker that owns the link.
@@ -120,6 +102,14 @@ static enum dp_drop offload_check(const struct rte_mbuf *m, const struct dp_view
 									 : DP_DROP_none;
 }
 
+// Would a super-frame keep a rated link to itself for longer than others can bear?
+static bool too_long(const struct rte_mbuf *m, const struct dp_view *out)
+{
+	uint64_t rate = out->cfg.rate_bits_per_s;
+
+	return rate != 0 && rte_pktmbuf_pkt_len(m) * 8ull > rate / 1000 * DP_SUPER_NS / 1000000;
+}
+
 // Leave to the driver what the far side can take; finish the rest here.
 // returns false when m was consumed (cut, or dropped)
 static bool resolve(struct dp_worker *w, struct rte_mbuf *m, const struct dp_view *out)
@@ -137,7 +127,7 @@ static bool resolve(struct dp_worker *w, struct rte_mbuf *m, const struct dp_vie
 	if ((meta->flags & DP_MF_TSO) != 0) {
 		uint32_t need = (meta->p.flags & DP_PF_IP4) != 0 ? DP_CAP_TSO4 : DP_CAP_TSO6;
 
-		if ((caps & need) != 0)
+		if ((caps & need) != 0 && !too_long(m, out))
 			return true;
 		cut_and_queue(w, m, p);
 		return false;

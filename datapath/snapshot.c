@@ -132,15 +132,14 @@ static int rxq_lists(const struct dp_switch *sw, struct dp_snapshot *s)
 			s->rxqs[id][s->n_rxqs[id]++] = (struct dp_rxq){
 				.view = s->views[i],
 				.q = q,
-				.n_share = (uint16_t)RTE_MIN(n_rxq[i], sw->n_workers),
+				.n_share = (uint8_t)RTE_MIN(n_rxq[i], sw->n_workers),
 			};
 		}
 	}
 	return 0;
 }
 
-int dp_snapshot_build(struct dp_switch *sw, struct dp_view *const views[DP_MAX_PORTS],
-		      const struct qos_portals *portals, struct dp_snapshot **out)
+int dp_snapshot_build(struct dp_switch *sw, const struct dp_parts *parts, struct dp_snapshot **out)
 {
 	const struct dp_snapshot *old = dp_root(sw);
 	struct dp_snapshot *s = rte_zmalloc("snapshot", sizeof(*s), 64);
@@ -150,8 +149,10 @@ int dp_snapshot_build(struct dp_switch *sw, struct dp_view *const views[DP_MAX_P
 	if (s == NULL)
 		return -ENOMEM;
 	s->tap = old == NULL ? NULL : old->tap;
-	s->portals = portals;
-	memcpy(s->views, views, sizeof(s->views));
+	s->portals = parts->portals;
+	s->qos = parts->qos;
+	memcpy(s->views, parts->views, sizeof(s->views));
+	memcpy(s->vms, parts->vms, sizeof(s->vms));
 	for (uint32_t i = 0; i < DP_MAX_PORTS; i++)
 		s->n_ports += s->views[i] != NULL;
 	rc = flood_lists(s);
@@ -161,8 +162,19 @@ int dp_snapshot_build(struct dp_switch *sw, struct dp_view *const views[DP_MAX_P
 		dp_snapshot_free(s);
 		return rc;
 	}
+	dp_limit_share(s, sw->n_workers);
 	*out = s;
 	return 0;
+}
+
+int dp_snapshot_again(struct dp_switch *sw, struct dp_snapshot **out)
+{
+	const struct dp_snapshot *now = dp_root(sw);
+	struct dp_parts parts = { .portals = now->portals, .qos = now->qos };
+
+	memcpy(parts.views, now->views, sizeof(parts.views));
+	memcpy(parts.vms, now->vms, sizeof(parts.vms));
+	return dp_snapshot_build(sw, &parts, out);
 }
 
 void dp_snapshot_free(struct dp_snapshot *s)

@@ -12,6 +12,7 @@
 #include <rte_launch.h>
 #include <rte_lcore.h>
 #include <rte_malloc.h>
+#include <rte_mbuf_dyn.h>
 
 #include "switch_priv.h"
 #include "weir_log.h"
@@ -111,9 +112,38 @@ static int workers_create(struct dp_switch *sw, struct weir_err *err)
 	return 0;
 }
 
+// A switch without ports, with the default classes.
+static int first_snapshot(struct dp_switch *sw, struct dp_snapshot **out, struct weir_err *err)
+{
+	struct dp_parts *parts = calloc(1, sizeof(*parts));
+	int rc = -ENOMEM;
+
+	sw->qos = rte_zmalloc("qos", sizeof(*sw->qos), 0);
+	if (parts != NULL && sw->qos != NULL) {
+		sw->qos->serial = sw->next_serial++;
+		dp_qos_defaults(sw->qos->classes);
+		parts->qos = sw->qos;
+		rc = dp_snapshot_build(sw, parts, out);
+	}
+	free(parts);
+	return rc < 0 ? weir_err_set(err, rc, "snapshot: out of memory") : 0;
+}
+
+// The scheduler's part of each packet.
+static int qos_field_reserve(struct weir_err *err)
+{
+	const struct rte_mbuf_dynfield field = { .name = "weir_qos_pkt",
+						 .size = sizeof(struct qos_pkt),
+						 .align = 8 };
+
+	if (rte_mbuf_dynfield_register_offset(&field, DP_QOS_PKT_OFFSET) == DP_QOS_PKT_OFFSET)
+		return 0;
+	return weir_err_set(err, -EBUSY, "packet buffers: the field of the scheduler is taken: %s",
+			    rte_strerror(rte_errno));
+}
+
 int dp_switch_create(const struct dp_switch_params *p, struct dp_switch **out, struct weir_err *err)
 {
-	struct dp_view *none[DP_MAX_PORTS] = { NULL };
 	struct dp_snapshot *first;
 	struct dp_switch *sw;
 	int rc;
@@ -139,14 +169,16 @@ int dp_switch_create(const struct dp_switch_params *p, struct dp_switch **out, s
 	if (rc < 0)
 		weir_err_set(err, rc, "switch: out of memory");
 	if (rc == 0)
+		rc = qos_field_reserve(err);
+	if (rc == 0)
 		rc = pools_create(sw, err);
 	if (rc == 0 && dp_fdb_create(p->mac_limit, sw->rcu, &sw->fdb) < 0)
 		rc = weir_err_set(err, -ENOMEM, "forwarding table of %u entries: out of memory",
 				  p->mac_limit);
 	if (rc == 0)
 		rc = workers_create(sw, err);
-	if (rc == 0 && (rc = dp_snapshot_build(sw, none, NULL, &first)) < 0)
-		weir_err_set(err, rc, "snapshot: out of memory");
+	if (rc == 0)
+		rc = first_snapshot(sw, &first, err);
 	if (rc < 0) {
 		dp_switch_destroy(sw);
 		return rc;
@@ -189,12 +221,14 @@ void dp_switch_destroy(struct dp_switch *sw)
 		if (sw->ports[i] != NULL)
 			dp_port_destroy(sw, sw->ports[i]);
 	}
+	dp_vms_destroy(sw);
 	dp_snapshot_free((struct dp_snapshot *)(uintptr_t)dp_root(sw));
 	for (uint32_t i = 0; sw->workers != NULL && i < sw->n_workers; i++)
 		worker_fini(&sw->workers[i]);
 	rte_free(sw->workers);
 	dp_fdb_destroy(sw->fdb);
 	qos_portals_destroy(sw->portals);
+	rte_free(sw->qos);
 	rte_mempool_free(sw->pool);
 	rte_mempool_free(sw->pool_large);
 	rte_free(sw->rcu_mem);
@@ -286,7 +320,7 @@ static void links_follow(struct dp_switch *sw)
 	}
 	if (changed == sw->links_seen)
 		return;
-	if (dp_snapshot_build(sw, (struct dp_view *const *)root->views, sw->portals, &s) < 0) {
+	if (dp_snapshot_again(sw, &s) < 0) {
 		weir_log(WEIR_ERROR,
 			 "snapshot: out of memory; changed guest queues are not polled yet");
 		return;

@@ -13,7 +13,9 @@
 #include "dp_pkt.h"
 #include "dp_switch.h"
 #include "dp_tap.h"
+#include "dp_plan.h"
 #include "qos_bucket.h"
+#include "qos_rate.h"
 
 #define DP_EVENTS 4096	 // learn events per worker
 #define DP_PUNTS 256	 // frames per worker towards the responder, and back
@@ -22,24 +24,42 @@
 #define DP_STUCK_NS 1000000000u // a link that takes nothing for so long loses its first frame
 #define DP_NAME_CHAINS 4096	// a power of two
 #define DP_RETRY_NS 20000	// a link that took too little is tried again after this time
+#define DP_READY 64		// frames a port may have for its driver; a FIFO, so kept short
+#define DP_MAX_VMS (DP_MAX_PORTS + 1)
+// A super-frame that would occupy a rated link for longer is cut into frames: 16 KiB at 10 Gbit/s.
+#define DP_SUPER_NS 13107
 
-struct dp_queue {
-	struct rte_mbuf **slots; // slots[len], ring
-	uint32_t head, n;
-	// Sums over the queue: what leaves whole is accounted for without a look at its frames.
-	uint32_t n_bufs;
+// Frames that wait for the driver, by class: what leaves whole is accounted for without a look at
+// its frames, which are the driver's by then.
+struct dp_sum {
+	uint32_t n_pkts;
 	uint64_t n_bytes;
+};
+
+// What a VM may still send by the queues of one worker, over all its ports (limit.c).
+struct dp_limit {
+	uint64_t hold_ns; // not polled before
+	struct qos_rate bits, pkts;
+	uint64_t serial;   // of the VM's policy that the rates are made of; 0 = none yet
+	uint64_t whose;	   // VM, by its name
+	uint32_t share;	   // of how many workers
+	uint32_t pkts_max; // asked for at once
 };
 
 // State of a port that one worker owns alone.
 struct dp_port_pw {
+	struct dp_limit *limit; // NULL = the VM may send as much as it can
+	uint64_t held_ns;	// since when it is held back; 0 = it is not
+	bool metered;		// `meter` has a mode
 	uint64_t c[DP_N_PC];
 	uint64_t drop_in[DP_N_DROPS];
 	uint64_t drop_out[DP_N_DROPS];
 	struct dp_class_count cls[QOS_N_CLASSES];
 	uint64_t rated_for;   // serial of the view whose rates the buckets have
-	uint32_t rated_share; // and for how many workers
+	uint64_t rated_vm;    // serial of its VM's policy, 0 = none
+	uint32_t rated_share; // and for how many workers, of the port and of the VM
 	struct qos_bucket broadcast, unknown, control, punt, transfer;
+	struct qos_meter meter;
 } __rte_cache_aligned;
 
 // A port's life from create to destroy; snapshots come and go around it.
@@ -50,24 +70,40 @@ struct dp_port {
 	char name[DP_NAME_MAX];
 	uint32_t gen;
 	uint16_t idx;
-	uint8_t owner;	// worker of the tx side
-	uint32_t flags; // enum dp_driver_flag of the link
-	uint32_t queue_len;
+	uint8_t owner;		 // worker of the tx side
+	uint32_t flags;		 // enum dp_driver_flag of the link
+	uint32_t n_vms;		 // in its scheduler; 1 towards a guest, which is its own VM there
+	struct qos_sched *sched; // owner worker; statistics: any thread
+	void *sched_mem;
+	size_t sched_bytes;
 	struct dp_port_pw *pw; // pw[n_workers]
 	// main: w, worker: r, relaxed
 	_Atomic uint32_t macs_full; // learned MACs have reached the limit
 	uint64_t created_ns;	    // constant too; only looked at
 	// Owner worker only.
-	struct dp_queue q[QOS_N_CLASSES] __rte_cache_aligned;
-	_Atomic uint32_t queued; // owner: w, main: r, relaxed
-	uint32_t classes;	 // bit per class with frames
+	_Atomic uint32_t queued __rte_cache_aligned; // owner: w, main: r, relaxed
 	bool dirty;
-	uint64_t retry_ns, stuck_ns;
+	bool plain; // no rate, no limit: what finds no queue passes unseen by the scheduler
+	uint16_t ready_at, n_ready;
+	uint16_t pull;		     // frames to take from the scheduler at once, 1..DP_BURST
+	uint32_t ready_classes;	     // bit per class with frames in ready[]
+	uint64_t retry_ns, stuck_ns; // of the link: it took too little
+	uint64_t wait_ns;	     // of the scheduler: nothing is due before
+	// Frames that passed the scheduler and are the driver's next: ready[ready_at, n_ready).
+	struct rte_mbuf *ready[DP_READY];
+	struct dp_sum ready_sum[QOS_N_CLASSES];
+	// The policy that the scheduler has.
+	uint64_t followed_gen; // of the snapshot that was looked at last
+	uint64_t qos_seen;     // serials
+	uint64_t *vm_seen;     // [n_vms]
+	uint64_t rate_bits_per_s;
+	uint32_t vm_walk; // VMs before it have been looked at since followed_gen
 };
 
 // A VM's policy in a snapshot. Immutable; shared by snapshots until it changes.
 struct dp_vm_view {
 	uint16_t idx;	 // in the schedulers of uplinks and host ports; 0 = everybody else
+	bool configured; // has a policy; else it is there for its ports
 	uint64_t serial; // never used twice
 	struct dp_vm_params p;
 };
@@ -92,7 +128,8 @@ struct dp_view {
 struct dp_rxq {
 	const struct dp_view *view;
 	uint16_t q;
-	uint16_t n_share; // workers that poll queues of this port; rates are split among them
+	uint8_t n_share;  // workers that poll queues of this port; rates are split among them
+	uint8_t vm_share; // workers that poll queues of its VM (dp_limit_share); 0 as 1
 	// Worker only, kept here so that the loop over many silent queues touches nothing else:
 	uint32_t heard_us; // when it last had a frame
 };
@@ -110,7 +147,8 @@ struct dp_snapshot {
 	struct dp_rxq *rxqs[DP_MAX_WORKERS];
 	const struct qos_portals *portals;
 	const struct dp_qos_view *qos; // never NULL
-	struct dp_tap *tap;	       // NULL = nobody looks
+	struct dp_vm_view *vms[DP_MAX_VMS];
+	struct dp_tap *tap; // NULL = nobody looks
 	struct dp_view *views[DP_MAX_PORTS];
 	struct dp_flood flood[DP_VIDS];
 	uint16_t *arena; // port lists of flood[]
@@ -145,6 +183,7 @@ struct dp_batch {
 	struct rte_mbuf *pkts[DP_BURST];
 	struct dp_run runs[DP_BURST];
 	uint32_t n_runs;
+	uint32_t n_gone, gone_bytes; // received, and not in runs[]; bytes on the wire
 };
 
 struct dp_worker {
@@ -169,14 +208,19 @@ struct dp_worker {
 	uint64_t seen_gen; // of the snapshot of the last turn
 	uint32_t n_dirty, idle_turns;
 	uint64_t next_sweep_ns; // when silent queues are looked at again, at the latest
-	bool punted;		// in this turn
+	uint64_t release_ns;	// when the first of those held back in this turn may be polled
+	bool punted, sent;	// in this turn
+	uint32_t buf_quota;	// buffers that one VM may hold on one link
+	uint64_t next_quota_ns; // when it is looked at again
 	struct dp_dirty dirty[DP_MAX_PORTS];
 	uint64_t learn_sent[DP_LEARN_CACHE]; // keys told to main in this second
 	uint32_t learn_sent_s;
 	struct dp_punt scratch;
+	struct dp_limit limits[DP_MAX_VMS]; // by VM
 } __rte_cache_aligned;
 
 struct dp_retired; // reclaim.c
+struct dp_vm;	   // vms.c
 
 struct dp_switch {
 	_Atomic(const struct dp_snapshot *) root; // main: w, worker: r, release/acquire
@@ -195,6 +239,11 @@ struct dp_switch {
 	uint32_t n_workers, n_drivers, next_gen, links_seen;
 	uint64_t next_serial, refreshed_ns;
 	struct qos_portals *portals;
+	struct dp_qos_view *qos;
+	struct dp_vm *vm_of[DP_MAX_VMS]; // names; index 0 is nobody's
+	uint16_t vm_first[DP_NAME_CHAINS];
+	uint16_t vm_next[DP_MAX_VMS];
+	uint32_t n_vms_named; // indexes that ever had a name
 	const struct dp_link_driver *drivers[8];
 	struct dp_port *ports[DP_MAX_PORTS]; // also those that wait for workers to forget them
 	uint16_t name_first[DP_NAME_CHAINS]; // index + 1 of a port; 0 = end of the chain
@@ -211,6 +260,23 @@ struct dp_switch {
 	bool running;
 	bool rehearses; // new ports get no link
 };
+
+// What the scheduler keeps with a packet stands in the mbuf's second line, which whoever frees the
+// packet needs anyway. dp_switch_create reserves it as a dynamic field.
+#define DP_QOS_PKT_OFFSET 96
+_Static_assert(offsetof(struct rte_mbuf, dynfield1) <= DP_QOS_PKT_OFFSET &&
+		       DP_QOS_PKT_OFFSET + sizeof(struct qos_pkt) <= sizeof(struct rte_mbuf),
+	       "room among the dynamic fields");
+
+static inline struct qos_pkt *dp_qos_pkt(struct rte_mbuf *m)
+{
+	return (struct qos_pkt *)(void *)((char *)m + DP_QOS_PKT_OFFSET);
+}
+
+static inline struct rte_mbuf *dp_mbuf_of(struct qos_pkt *q)
+{
+	return (struct rte_mbuf *)(void *)((char *)q - DP_QOS_PKT_OFFSET);
+}
 
 static inline uint32_t dp_urgency(uint8_t cls)
 {
@@ -319,6 +385,72 @@ int dp_tso_cut(struct rte_mbuf *m, struct rte_mempool *pool, struct rte_mbuf **s
 #define DP_TSO_MIN                                                                                 \
 	64 // smallest segment; TCP's smallest sensible MSS is 88 (64 KiB make 745 of those)
 
+// --- marks in the IP header (mark.c)
+
+// RFC 3168 section 5.
+enum { DP_ECN_NOT_ECT, DP_ECN_ECT1, DP_ECN_ECT0, DP_ECN_CE };
+
+// The ECN field of the outermost IP header; DP_ECN_NOT_ECT of what is not IP.
+static inline uint8_t dp_ecn(const struct rte_mbuf *m)
+{
+	const struct dp_meta *meta = dp_meta_const(m);
+	const uint8_t *l3 = dp_data(m) + meta->p.l3_off;
+
+	if ((meta->p.flags & DP_PF_IP4) != 0)
+		return l3[1] & 3;
+	return (meta->p.flags & DP_PF_IP6) != 0 ? l3[1] >> 4 & 3 : DP_ECN_NOT_ECT;
+}
+
+// Say that the packet met congestion.
+//
+// m        a frame of ours whose metadata describes it as it is now (tags pushed or not)
+// returns  true when it says so now; false when its sender does not understand ECN, m unchanged
+bool dp_mark_ce(struct rte_mbuf *m);
+// Give an IP packet this DSCP, 0..63; ECN stays. What is not IP stays as it is.
+void dp_mark_dscp(struct rte_mbuf *m, uint8_t dscp);
+
+// --- what a VM may send (limit.c)
+
+// How many workers poll queues of each VM: fills in vm_share of s's queues. main
+void dp_limit_share(struct dp_snapshot *s, uint32_t n_workers);
+// Buckets, meter and limit of the port at this worker follow the queue's view; what was earned or
+// is owed stays.
+void dp_rates_follow(struct dp_worker *w, const struct dp_rxq *rxq);
+// A queue of a limited VM. returns true when it must not be polled now
+bool dp_limit_holds(struct dp_worker *w, const struct dp_rxq *rxq);
+// The VM pays for what was received.
+void dp_limit_charge(struct dp_worker *w, const struct dp_batch *b);
+// The port's meter looks at each frame of the batch: red ones are dropped, yellow ones flagged.
+void dp_meter_burst(struct dp_worker *w, struct dp_batch *b);
+uint32_t dp_super_wire_bytes(const struct rte_mbuf *m);
+
+static inline uint64_t dp_vm_serial(const struct dp_view *v)
+{
+	return v->vm == NULL ? 0 : v->vm->serial;
+}
+
+static inline uint32_t dp_shares(const struct dp_rxq *rxq)
+{
+	return rxq->n_share | (uint32_t)rxq->vm_share << 8;
+}
+
+// Has the configuration changed since this worker's rates of the port were set?
+static inline bool dp_rates_are_stale(struct dp_worker *w, const struct dp_rxq *rxq)
+{
+	const struct dp_port_pw *pw = dp_pw(w, rxq->view->port);
+
+	return pw->rated_for != rxq->view->serial || pw->rated_share != dp_shares(rxq) ||
+	       pw->rated_vm != dp_vm_serial(rxq->view);
+}
+
+// What a frame that was received, and is admitted or not, will occupy on the wire.
+static inline uint32_t dp_rx_wire_bytes(const struct rte_mbuf *m)
+{
+	if (likely((dp_meta_const(m)->flags & DP_MF_TSO) == 0))
+		return qos_wire_bytes(rte_pktmbuf_pkt_len(m), 1, 0);
+	return dp_super_wire_bytes(m);
+}
+
 // --- drops: the only functions that free for a reason
 
 void dp_drop_in(struct dp_worker *w, struct rte_mbuf *m, enum dp_drop reason, enum dp_stage stage);
@@ -329,8 +461,32 @@ void dp_drop_out(struct dp_worker *w, struct dp_port *p, struct rte_mbuf *m, enu
 
 // --- snapshot and reclaim
 
-int dp_snapshot_build(struct dp_switch *sw, struct dp_view *const views[DP_MAX_PORTS],
-		      const struct qos_portals *portals, struct dp_snapshot **out);
+// Of what a snapshot is made.
+struct dp_parts {
+	struct dp_view *views[DP_MAX_PORTS];
+	struct dp_vm_view *vms[DP_MAX_VMS];
+	const struct qos_portals *portals;
+	const struct dp_qos_view *qos;
+};
+
+// A change on its way: what the next snapshot will have, and which of it this change made.
+struct dp_prepared {
+	struct dp_parts next;
+	bool fresh_view[DP_MAX_PORTS];
+	bool fresh_port[DP_MAX_PORTS];
+	bool fresh_vm[DP_MAX_VMS];
+	struct qos_portals *portals; // new table, or NULL = unchanged
+	struct dp_qos_view *qos;     // the same
+	struct dp_snapshot *snap;
+	uint32_t ageing_s, mac_limit; // 0 = unchanged
+};
+
+// The view of a port as this change may alter it. returns NULL when there is no memory
+struct dp_view *dp_view_renew(struct dp_switch *sw, struct dp_prepared *pr, uint32_t idx);
+
+int dp_snapshot_build(struct dp_switch *sw, const struct dp_parts *parts, struct dp_snapshot **out);
+// The one in force anew: links or the tap have changed.
+int dp_snapshot_again(struct dp_switch *sw, struct dp_snapshot **out);
 void dp_snapshot_free(struct dp_snapshot *s);
 // Free obj with fn after a grace period.
 void dp_retire(struct dp_switch *sw, void (*fn)(struct dp_switch *sw, void *obj), void *obj);
@@ -344,10 +500,54 @@ struct dp_port *dp_port_create(struct dp_switch *sw, const struct dp_port_params
 			       struct weir_err *err, int *rc);
 void dp_port_destroy(struct dp_switch *sw, struct dp_port *p);
 // Index of the port of that name among views, or -ENOENT.
+uint32_t dp_name_hash(const char *name);
 int dp_port_find(const struct dp_switch *sw, struct dp_view *const views[DP_MAX_PORTS],
 		 const char *name);
 void dp_port_sum(const struct dp_switch *sw, const struct dp_port *p, struct dp_port_totals *t);
 void dp_totals_add(struct dp_port_totals *sum, const struct dp_port_totals *t);
+
+// --- VMs (vms.c); main
+
+int dp_vms_set(struct dp_switch *sw, struct dp_prepared *pr, const struct dp_vm_params *p,
+	       struct weir_err *err);
+// The VM has no policy any more; its ports keep it.
+int dp_vms_del(struct dp_switch *sw, struct dp_prepared *pr, const char *name,
+	       struct weir_err *err);
+// Ports find their VMs; a VM without port and policy goes.
+int dp_vms_resolve(struct dp_switch *sw, struct dp_prepared *pr, struct weir_err *err);
+void dp_vms_abort(struct dp_prepared *pr);
+void dp_vms_commit(struct dp_switch *sw, struct dp_prepared *pr,
+		   struct dp_vm_view *const old[DP_MAX_VMS]);
+void dp_vms_destroy(struct dp_switch *sw);
+void dp_qos_defaults(struct dp_qos_class classes[QOS_N_CLASSES]);
+int dp_qos_check(const struct dp_act_qos_set *a, struct weir_err *err);
+
+// --- the scheduler of a port (queue.c)
+
+// Make it; nobody sees the port yet. returns 0 or -ENOMEM
+int dp_queue_create(struct dp_port *p, uint32_t n_vms);
+void dp_queue_destroy(struct dp_port *p);
+// Let the kernel find the memory that a VM's queues will use, so that no worker waits for it. main,
+// while the owner runs.
+void dp_queue_populate(const struct dp_port *p, uint16_t vm_idx);
+// Bring the scheduler up to this turn's snapshot: what costs little now, VMs step by step.
+void dp_queue_follow(struct dp_worker *w, struct dp_port *p);
+// Join the scheduler, or pass it where no queue stands. m is consumed.
+void dp_queue_push(struct dp_worker *w, struct dp_port *p, struct rte_mbuf *m);
+// Frames that are due move to ready[].
+void dp_queue_pull(struct dp_worker *w, struct dp_port *p);
+// Frames that passed it by, and that the link did not take, join the scheduler after all.
+void dp_queue_back(struct dp_worker *w, struct dp_port *p);
+// Free everything queued. main, when no worker sees p. returns how many frames
+uint32_t dp_queue_free_all(struct dp_port *p);
+// Everything queued is dropped for that reason.
+void dp_queue_drop_all(struct dp_worker *w, struct dp_port *p, enum dp_drop reason);
+static inline void dp_queue_count(struct dp_port *p)
+{
+	atomic_store_explicit(&p->queued, qos_sched_queued(p->sched) + p->n_ready - p->ready_at,
+			      memory_order_relaxed);
+}
+void dp_ready_add(struct dp_port *p, struct rte_mbuf *m, uint32_t cls, uint32_t size);
 
 uint32_t dp_worker_turn(struct dp_worker *w, uint64_t now_ns, uint32_t now_s);
 int dp_worker_main(void *arg);

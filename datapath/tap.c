@@ -52,8 +52,7 @@ static int filter_load(struct dp_tap *t, const struct bpf_program *filter, struc
 static int root_with(struct dp_switch *sw, struct dp_tap *t)
 {
 	struct dp_snapshot *s;
-	int rc =
-		dp_snapshot_build(sw, (struct dp_view *const *)dp_root(sw)->views, sw->portals, &s);
+	int rc = dp_snapshot_again(sw, &s);
 
 	if (rc < 0)
 		return rc;

@@ -16,11 +16,8 @@ enum {
 	IDLE_TURNS = 2000, // empty turns before the first nap
 	FIRST_NAP_US = 5,
 	HANDOVER_BURST = 64,
-	PUNT_PPS = 50, // boot requests per port: DHCP and ARP for the service address
-	PUNT_BURST = 100,
-	TRANSFER_PPS = 100000, // TFTP acknowledgements per port: iPXE alone sends 40,000/s
-	TRANSFER_BURST =
-		64, // a quarter of the ring to the responder, so one guest does not fill it
+	QUOTA_NS = 1000000,
+	QUOTA_PART = 4, // of the free buffers
 };
 
 void dp_drop_in(struct dp_worker *w, struct rte_mbuf *m, enum dp_drop reason, enum dp_stage stage)
@@ -94,13 +91,17 @@ static uint16_t receive(struct dp_worker *w, const struct dp_rxq *rxq, struct dp
 {
 	const struct dp_port *p = rxq->view->port;
 	struct dp_port_pw *pw = dp_pw(w, rxq->view->port);
-	uint16_t n = p->drv->rx_burst(p->link, rxq->q, b->pkts, DP_BURST);
+	uint16_t max = unlikely(pw->limit != NULL) ? (uint16_t)pw->limit->pkts_max : DP_BURST;
+	uint16_t n = p->drv->rx_burst(p->link, rxq->q, b->pkts, max);
 	const struct rte_mbuf *head = NULL; // of a run that may grow
+	uint16_t vm_idx = rxq->view->vm == NULL ? 0 : rxq->view->vm->idx;
 	bool tapped = w->snap->tap != NULL;
 	uint64_t n_bytes = 0;
 
 	b->v = rxq->view;
 	b->n_runs = 0;
+	b->n_gone = 0;
+	b->gone_bytes = 0;
 	for (uint16_t i = 0; i < n; i++)
 		rte_prefetch0(dp_data(b->pkts[i]));
 	for (uint16_t i = 0; i < n; i++) {
@@ -115,12 +116,15 @@ static uint16_t receive(struct dp_worker *w, const struct dp_rxq *rxq, struct dp
 		}
 		meta->in_port = p->idx;
 		meta->in_queue = rxq->q;
+		meta->vm_idx = vm_idx;
 		meta->vid = 0;
 		meta->pcp = 0;
 		dp_parse(dp_data(m), rte_pktmbuf_data_len(m), size, &meta->p);
 		head = NULL;
 		if (unlikely(size > DP_FRAME_MAX) &&
 		    (size > DP_SUPER_FRAME_MAX || (meta->flags & DP_MF_TSO) == 0)) {
+			b->n_gone++;
+			b->gone_bytes += qos_wire_bytes(size, 1, 0);
 			dp_drop_in(w, m, DP_DROP_l2_oversize, DP_STAGE_rx);
 			continue;
 		}
@@ -136,33 +140,6 @@ static uint16_t receive(struct dp_worker *w, const struct dp_rxq *rxq, struct dp
 	return n;
 }
 
-// Buckets follow the configuration here, at their one owner; tokens are kept.
-static void rates_follow(struct dp_worker *w, const struct dp_rxq *rxq)
-{
-	const struct dp_port_params *cfg = &rxq->view->cfg;
-	struct dp_port_pw *pw = dp_pw(w, rxq->view->port);
-	void (*set)(struct qos_bucket *, uint64_t, uint32_t, uint64_t) =
-		pw->rated_for == 0 ? qos_bucket_init : qos_bucket_set_rate;
-	uint32_t share = rxq->n_share == 0 ? 1 : rxq->n_share;
-	const struct {
-		struct qos_bucket *b;
-		uint32_t pps;
-	} limits[] = { { &pw->broadcast, cfg->broadcast_pps },
-		       { &pw->unknown, cfg->unknown_pps },
-		       { &pw->control, cfg->control_pps } };
-
-	for (uint32_t i = 0; i < RTE_DIM(limits); i++) {
-		// 0 is "no limit", so a share of a limit is never 0.
-		uint32_t pps = limits[i].pps == 0 ? 0 : RTE_MAX(limits[i].pps / share, 1u);
-
-		set(limits[i].b, pps, pps / 4 + 16, w->now_ns);
-	}
-	set(&pw->punt, PUNT_PPS, PUNT_BURST, w->now_ns);
-	set(&pw->transfer, TRANSFER_PPS, TRANSFER_BURST, w->now_ns);
-	pw->rated_for = rxq->view->serial;
-	pw->rated_share = rxq->n_share;
-}
-
 // While somebody looks, each frame is a run of its own.
 static void trace_stage(struct dp_worker *w, struct dp_batch *b, enum dp_stage stage)
 {
@@ -175,15 +152,17 @@ static void trace_stage(struct dp_worker *w, struct dp_batch *b, enum dp_stage s
 static uint32_t walk(struct dp_worker *w, const struct dp_rxq *rxq)
 {
 	const struct dp_view *v = rxq->view;
+	struct dp_port_pw *pw = dp_pw(w, v->port);
 	struct dp_batch b;
 	uint16_t n_rx;
 
 	n_rx = receive(w, rxq, &b);
 	if (n_rx == 0)
 		return 0;
-	if (unlikely(dp_pw(w, v->port)->rated_for != v->serial ||
-		     dp_pw(w, v->port)->rated_share != rxq->n_share))
-		rates_follow(w, rxq);
+	if (unlikely(dp_rates_are_stale(w, rxq)))
+		dp_rates_follow(w, rxq);
+	if (unlikely(pw->limit != NULL))
+		dp_limit_charge(w, &b);
 	dp_admit_burst(w, &b);
 	dp_learn_burst(w, &b);
 	dp_classify_burst(w, &b);
@@ -271,7 +250,8 @@ static uint32_t take_injects(struct dp_worker *w)
 }
 
 // Queues that talk are polled in each turn. Silent ones cost the others time, so a busy worker
-// looks at them every SWEEP_NS, and one that found nothing to do last time always.
+// looks at them every SWEEP_NS, and one that found nothing to do last time always. A VM that has
+// used up what it may send is not polled: its frames wait in its own queue, and none is lost.
 static uint32_t poll_queues(struct dp_worker *w)
 {
 	struct dp_rxq *rxqs = w->snap->rxqs[w->id];
@@ -280,6 +260,7 @@ static uint32_t poll_queues(struct dp_worker *w)
 	// Ports before this one have been tried in this turn, or wait from earlier ones.
 	uint32_t untried = w->n_dirty, n_held = 0;
 
+	w->release_ns = UINT64_MAX;
 	if (sweep)
 		w->next_sweep_ns = w->now_ns + SWEEP_NS;
 	for (uint32_t i = 0; i < n; i++) {
@@ -287,6 +268,11 @@ static uint32_t poll_queues(struct dp_worker *w)
 
 		if (!sweep && now_us - rxqs[i].heard_us > SILENT_US)
 			continue;
+		if (unlikely(dp_pw(w, rxqs[i].view->port)->limit != NULL) &&
+		    dp_limit_holds(w, &rxqs[i])) {
+			rxqs[i].heard_us = now_us; // nobody knows whether it is silent
+			continue;
+		}
 		got = walk(w, &rxqs[i]);
 		if (got == 0)
 			continue;
@@ -303,6 +289,18 @@ static uint32_t poll_queues(struct dp_worker *w)
 	return n_rx;
 }
 
+// One VM's frames may hold on one link a part of what buffers are free, so that the last ones are
+// never one VM's.
+static void quota_set(struct dp_worker *w)
+{
+	// Without those in caches: to count them would take a look into every thread's.
+	uint32_t n_free = rte_mempool_get_ops(w->pool->ops_index)->get_count(w->pool);
+	uint32_t most = w->sw->params.queue_len;
+
+	w->buf_quota = RTE_MAX(RTE_MIN(n_free / QUOTA_PART, most), (uint32_t)DP_BURST);
+	w->next_quota_ns = w->now_ns + QUOTA_NS;
+}
+
 uint32_t dp_worker_turn(struct dp_worker *w, uint64_t now_ns, uint32_t now_s)
 {
 	uint32_t n_rx, n_other;
@@ -315,6 +313,9 @@ uint32_t dp_worker_turn(struct dp_worker *w, uint64_t now_ns, uint32_t now_s)
 		w->seen_gen = w->snap->gen;
 		w->next_sweep_ns = 0; // its queues have not been heard yet
 	}
+	if (now_ns >= w->next_quota_ns)
+		quota_set(w);
+	w->sent = false;
 	n_other = take_injects(w);
 	if (w->sw->n_workers > 1)
 		n_other += take_handover(w);
@@ -327,7 +328,7 @@ uint32_t dp_worker_turn(struct dp_worker *w, uint64_t now_ns, uint32_t now_s)
 	}
 	w->snap = NULL;
 	atomic_store_explicit(&w->turns, w->turns + 1, memory_order_relaxed);
-	if (n_rx > 0) {
+	if (n_rx > 0 || w->sent) {
 		atomic_store_explicit(&w->busy_turns, w->busy_turns + 1, memory_order_relaxed);
 		atomic_store_explicit(&w->rx_pkts, w->rx_pkts + n_rx, memory_order_relaxed);
 	}
@@ -349,11 +350,15 @@ uint64_t dp_switch_now_ns(void)
 	return dp_tsc_to_ns(rte_rdtsc());
 }
 
-// An idle worker naps, longer and longer, offline for RCU; any work ends it.
+// An idle worker naps, longer and longer, offline for RCU; any work ends it. Not beyond the time at
+// which a VM that is held back may send again.
 static void nap(struct dp_worker *w, uint32_t *us)
 {
-	struct timespec ts = { .tv_nsec = (long)*us * 1000 };
+	uint64_t left_ns = w->release_ns - w->now_ns;
+	struct timespec ts = { .tv_nsec = (long)RTE_MIN(*us * 1000ull, left_ns) };
 
+	if (left_ns < FIRST_NAP_US * 1000)
+		return;
 	atomic_store_explicit(&w->naps, w->naps + 1, memory_order_relaxed);
 	weir_rcu_offline(w->sw->rcu, w->id);
 	nanosleep(&ts, NULL);
@@ -376,7 +381,7 @@ int dp_worker_main(void *arg)
 
 		weir_rcu_report(w->sw->rcu, w->id);
 		if (n > 0) {
-			if (w->rx_pkts != rx_before) {
+			if (w->rx_pkts != rx_before || w->sent) {
 				busy = w->busy_cycles + rte_rdtsc() - start;
 				atomic_store_explicit(&w->busy_cycles, busy, memory_order_relaxed);
 			}

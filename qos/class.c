@@ -37,6 +37,8 @@ static const char *const why_texts[QOS_N_WHYS] = {
 	[QOS_WHY_STORAGE_SERVER] = "a storage port of a declared storage server",
 	[QOS_WHY_DSCP] = "its DSCP",
 	[QOS_WHY_CONTROL_RATE] = "control or boot traffic over the port's control rate",
+	[QOS_WHY_PCP] = "the priority (PCP) of its tag",
+	[QOS_WHY_VLAN] = "its VLAN's class",
 };
 
 const char *qos_class_name(enum qos_class c)
@@ -129,6 +131,21 @@ static bool by_dscp(const struct qos_key *k, enum qos_class *c)
 	}
 }
 
+// As marked on uplinks, backwards; of the two classes that go out as 4, storage.
+static bool by_pcp(const struct qos_key *k, enum qos_class *c)
+{
+	static const uint8_t classes[8] = {
+		[1] = QOS_CLASS_SCAVENGER, [2] = QOS_CLASS_INTERACTIVE, [3] = QOS_CLASS_INTERACTIVE,
+		[4] = QOS_CLASS_STORAGE,   [5] = QOS_CLASS_LATENCY,	[6] = QOS_CLASS_CONTROL,
+		[7] = QOS_CLASS_CONTROL,
+	};
+
+	if (!k->trust_pcp || (k->pcp & 7) == 0)
+		return false;
+	*c = (enum qos_class)classes[k->pcp & 7];
+	return true;
+}
+
 static bool by_portal(const struct qos_key *k, const struct qos_portals *p, enum qos_why *why)
 {
 	if (p == NULL || !k->l4_known || !qos_portals_may(p, k->sport, k->dport))
@@ -171,6 +188,9 @@ enum qos_class qos_classify(const struct qos_key *k, const struct qos_portals *p
 		*why = QOS_WHY_STORAGE_ETHERTYPE;
 		return QOS_CLASS_STORAGE;
 	}
-	*why = QOS_WHY_DEFAULT;
-	return (enum qos_class)k->default_class;
+	if (by_pcp(k, &c)) {
+		*why = QOS_WHY_PCP;
+		return c;
+	}
+	return qos_class_unknown(k->vlan_class, k->default_class, why);
 }

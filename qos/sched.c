@@ -42,29 +42,28 @@ static inline __attribute__((always_inline)) void look_ahead(struct qos_sched *s
 	uint32_t slot = c->order.cur % QOS_CAL_NEAR;
 	size_t flows =
 		offsetof(struct vm, flows) + ((size_t)cls << s->flow_shift) * sizeof(struct flow);
-	struct leaf *next, *second, *third, *fourth;
-	struct flow *of_next, *of_second;
+	struct leaf *ahead[5];
+	struct flow *f;
 	struct vm *v;
 
 	if ((c->order.near_map[slot / 64] >> slot % 64 & 1) == 0)
 		return;
-	next = leaf_by_order(s, c->order.near[slot]);
-	second = leaf_by_order(s, next->order.next);
-	third = leaf_by_order(s, second->order.next);
-	fourth = leaf_by_order(s, third->order.next);
-	v = vm_of_class(fourth, cls);
-	__builtin_prefetch(fourth, 1);
+	ahead[0] = leaf_by_order(s, c->order.near[slot]);
+	for (uint32_t i = 1; i < 5; i++)
+		ahead[i] = leaf_by_order(s, ahead[i - 1]->order.next);
+	v = vm_of_class(ahead[4], cls);
+	__builtin_prefetch(ahead[4], 1);
 	__builtin_prefetch(v, 1);
 	__builtin_prefetch(&v->gates[cls], 1);
-	if (third->limited || third->reservation_kbits != 0)
-		__builtin_prefetch(&third->reservation, 1);
-	__builtin_prefetch(
-		flow_first(third, (struct flow *)((char *)vm_of_class(third, cls) + flows)), 1);
-	of_second = (struct flow *)((char *)vm_of_class(second, cls) + flows);
-	__builtin_prefetch(flow_first(second, of_second)->head, 1);
-	__builtin_prefetch(&of_second[flow_first(second, of_second)->next], 1);
-	of_next = (struct flow *)((char *)vm_of_class(next, cls) + flows);
-	__builtin_prefetch(of_next[flow_first(next, of_next)->next & s->flow_mask].head, 1);
+	if (ahead[3]->limited || ahead[3]->reservation_kbits != 0)
+		__builtin_prefetch(&ahead[3]->reservation, 1);
+	f = (struct flow *)((char *)vm_of_class(ahead[3], cls) + flows);
+	__builtin_prefetch(flow_first(ahead[3], f), 1);
+	f = (struct flow *)((char *)vm_of_class(ahead[2], cls) + flows);
+	__builtin_prefetch(flow_first(ahead[2], f)->head, 1);
+	__builtin_prefetch(&f[flow_first(ahead[2], f)->next], 1);
+	f = (struct flow *)((char *)vm_of_class(ahead[1], cls) + flows);
+	__builtin_prefetch(f[flow_first(ahead[1], f)->next & s->flow_mask].head, 1);
 }
 
 // What the clocks of classes say. One that its limit holds back does not save up its turns: it
@@ -584,7 +583,7 @@ int qos_sched_enqueue(struct qos_sched *s, struct qos_pkt *p, uint64_t now_ns)
 }
 
 // Three steps over so many packets, each reading what the one before called into the cache.
-#define CHUNK 16u
+#define CHUNK 32u
 
 static uint32_t enqueue_chunk(struct qos_sched *s, struct qos_pkt *const *pkts, uint32_t n,
 			      int *errs)

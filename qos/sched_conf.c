@@ -5,10 +5,6 @@
 
 #include "sched_priv.h"
 
-// The least a rest may earn: what keeps a rate exact when the loop is a little late.
-#define BURST_FRAMES 8
-#define BURST_US 20
-
 static size_t head_size(void)
 {
 	return sizeof(struct qos_sched);
@@ -138,11 +134,7 @@ static int check_node(const struct qos_node_params *p)
 static void set_node_rate(struct qos_rate *r, uint64_t bits_per_s, uint32_t burst_bytes,
 			  uint64_t now_ns)
 {
-	uint64_t least = bits_per_s / 8 * BURST_US / 1000000;
-
-	if (burst_bytes == 0)
-		burst_bytes = BURST_FRAMES * FRAME_BYTES;
-	qos_rate_set(r, bits_per_s, (uint32_t)max64(burst_bytes, least), now_ns);
+	qos_rate_set(r, bits_per_s, qos_rate_burst(bits_per_s, burst_bytes), now_ns);
 }
 
 static void set_node_rates(struct qos_rate *reservation, struct qos_rate *limit,
@@ -155,9 +147,9 @@ static void set_node_rates(struct qos_rate *reservation, struct qos_rate *limit,
 // A packet is the clock's byte.
 static void set_pps(struct qos_rate *r, uint32_t pps, uint64_t now_ns)
 {
-	uint64_t least = (uint64_t)pps * BURST_US / 1000000;
+	uint64_t least = (uint64_t)pps * QOS_RATE_BURST_US / 1000000;
 
-	qos_rate_set(r, (uint64_t)pps * 8, (uint32_t)max64(BURST_FRAMES, least), now_ns);
+	qos_rate_set(r, (uint64_t)pps * 8, (uint32_t)max64(QOS_RATE_BURST_FRAMES, least), now_ns);
 }
 
 // --- changes

@@ -9,8 +9,8 @@
 #include <assert.h>
 
 #include "calendar_priv.h"
+#include "qos_rate.h"
 #include "qos_sched.h"
-#include "rate_priv.h"
 
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)

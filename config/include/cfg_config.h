@@ -20,6 +20,11 @@
 #define CFG_FILE_MAX (8u << 20) // largest configuration accepted, bytes
 #define CFG_ADDRS 4
 #define CFG_NICS 8
+#define CFG_CLASSES 7 // in the order of the YANG enumeration traffic-class
+#define CFG_CLASS_NAME 16
+#define CFG_VIDS 4096
+#define CFG_DSCP_KEEP 0xff
+#define CFG_RESERVABLE_PERCENT 75u // of the slowest rated link
 
 struct cfg_error {
 	char path[256];	 // data path, "/weir-vm:vms/vm[name='web1']/nic[id='0']/mac"; empty = the
@@ -43,6 +48,46 @@ enum cfg_vlan_mode {
 enum cfg_boot_method { CFG_BOOT_NONE, CFG_BOOT_ISCSI, CFG_BOOT_KERNEL };
 
 // All structs are compared byte by byte, so they are zeroed before they are filled.
+
+// Rates in bit/s on the wire; 0 = none.
+struct cfg_node {
+	uint64_t reservation, limit;
+	uint32_t shares;
+};
+
+enum cfg_meter_kind { CFG_METER_NONE, CFG_METER_RFC4115, CFG_METER_RFC2698 };
+
+struct cfg_meter {
+	uint8_t kind; // enum cfg_meter_kind
+	bool colour_aware;
+	uint64_t committed, second; // bit/s; second: excess or peak
+	uint32_t committed_burst, second_burst;
+};
+
+// Policy of a VM, or of a guest port without one; its template is resolved already.
+struct cfg_policy {
+	struct cfg_node cls[CFG_CLASSES];
+	uint64_t reservation;
+	uint64_t limit_from, limit_to;	   // 0 = none
+	uint32_t packets_from, packets_to; // frames/s; 0 = no limit
+	uint32_t shares;
+	uint8_t priority; // class of the reservation + 1; 0 = none. cls[] has it too
+	struct cfg_meter meter;
+};
+
+struct cfg_class {
+	struct cfg_node node;
+	uint32_t target_us, interval_us, ecn_us; // 0 = off
+	uint32_t max_wait_us, max_bytes;
+	uint8_t pcp;
+	uint8_t dscp; // or CFG_DSCP_KEEP
+};
+
+struct cfg_qos {
+	struct cfg_class cls[CFG_CLASSES];
+	uint8_t vlan_class[CFG_VIDS]; // class + 1; 0 = none
+};
+
 struct cfg_port {
 	char name[CFG_PORT_NAME];
 	uint8_t type; // enum cfg_port_type
@@ -52,9 +97,12 @@ struct cfg_port {
 	uint16_t vlan;	    // 0 = trunk without native VLAN
 	uint8_t trunk[512]; // bit per VLAN
 	uint16_t mtu, queues, mac_limit;
-	bool isolated, mirror_destination, trust_dscp, admit, dhcp_guard, ra_guard;
+	bool isolated, mirror_destination, trust_dscp, trust_pcp, admit, dhcp_guard, ra_guard;
+	bool has_policy; // one of its own, and no VM's
 	char mirror_to[CFG_PORT_NAME];
-	char default_class[16];
+	char default_class[CFG_CLASS_NAME];
+	uint64_t rate;						// of the link, bit/s; 0 = none
+	struct cfg_policy policy;				// of a guest without a VM
 	uint32_t broadcast_limit, unknown_limit, control_limit; // frames/s
 	// From the VM's network card, when the port is one.
 	char vm[32];
@@ -84,6 +132,7 @@ struct cfg_vm {
 	char kernel[64], initrd[64], cmdline[401];
 	uint8_t n_nics;
 	struct cfg_nic nics[CFG_NICS];
+	struct cfg_policy policy;
 };
 
 struct cfg_portal {
@@ -124,6 +173,7 @@ struct cfg_management {
 struct cfg {
 	struct cfg_system system;
 	struct cfg_management management;
+	struct cfg_qos qos;
 	struct cfg_port *ports; // ports[n_ports]: interfaces and network cards
 	struct cfg_vm *vms;
 	struct cfg_portal *portals;
@@ -153,6 +203,10 @@ const struct cfg_port *cfg_port_get(const struct cfg *c, const char *name);
 const struct cfg_vm *cfg_vm_get(const struct cfg *c, const char *name);
 const struct cfg_file *cfg_file_get(const struct cfg *c, const char *name);
 const struct cfg_service *cfg_service_get(const struct cfg *c, uint16_t vlan);
+// Name of a traffic class, 0..CFG_CLASSES - 1.
+const char *cfg_class_name(uint32_t cls);
+// Is it what a VM has that says nothing?
+bool cfg_policy_is_default(const struct cfg_policy *p);
 // The same while it is being read, one by one.
 const struct cfg_port *cfg_port_find(const struct cfg *c, const char *name);
 const struct cfg_vm *cfg_vm_find(const struct cfg *c, const char *name);
@@ -166,14 +220,15 @@ enum cfg_object {
 	CFG_OBJ_STORAGE,
 	CFG_OBJ_SERVICE,
 	CFG_OBJ_FILE,
-	CFG_OBJ_MANAGEMENT
+	CFG_OBJ_MANAGEMENT,
+	CFG_OBJ_QOS,
 };
 enum cfg_change { CFG_DEL, CFG_SET_CHANGED, CFG_ADD };
 
 struct cfg_action {
 	uint8_t change;	  // enum cfg_change
 	uint8_t object;	  // enum cfg_object
-	char name[64];	  // port, VM, VLAN or file; empty for system, storage and management
+	char name[64];	  // port, VM, VLAN or file; empty for system, storage, management and qos
 	char detail[160]; // the fields that change, for people
 };
 

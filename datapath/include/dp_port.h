@@ -110,6 +110,8 @@ static inline bool dp_vid_in(const uint8_t trunk[DP_VIDS / 8], uint16_t vid)
 #define DP_PORT_COUNTERS(X)                                                                        \
 	X(rx_pkts, "frames received from the link")                                                \
 	X(rx_bytes, "bytes of those, without FCS")                                                 \
+	X(rx_held_ns, "ns in which the port was not polled, because its VM had used up what it "   \
+		      "may send")                                                                  \
 	X(generated_pkts, "frames made by Weir itself for this port")                              \
 	X(copied_in_pkts, "further frames of a flood or mirror")                                   \
 	X(consumed_pkts, "frames handed to the responder")                                         \
@@ -118,6 +120,7 @@ static inline bool dp_vid_in(const uint8_t trunk[DP_VIDS / 8], uint16_t vid)
 	X(copied_out_pkts, "further frames of a TSO super-frame that was segmented")               \
 	X(tx_pkts, "frames accepted by the link")                                                  \
 	X(tx_bytes, "bytes of those, without FCS")                                                 \
+	X(marked_pkts, "frames sent with ECN's congestion mark, set here")                         \
 	X(csum_pkts, "checksums finished in software")                                             \
 	X(tso_pkts, "super-frames segmented in software")
 

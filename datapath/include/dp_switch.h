@@ -31,7 +31,7 @@ struct dp_switch_params {
 	uint32_t n_mbufs;			// buffers of DP_MBUF_ROOM
 	uint32_t n_mbufs_large; // buffers of DP_MBUF_ROOM_LARGE, made with the first jumbo port
 	uint32_t mac_limit;	// forwarding entries
-	uint32_t queue_len;	// frames per class queue of a port, a power of two
+	uint32_t queue_len;	// buffers that one VM may hold on one link, a power of two
 	uint32_t max_sleep_us;	// longest nap of an idle worker; 0 = always poll
 };
 

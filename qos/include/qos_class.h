@@ -11,9 +11,14 @@
 //   4. a declared portal (address, protocol, port)       -> storage
 //   5. a well-known storage port of a declared server    -> storage
 //   6. DSCP: CS1 and LE always lower; EF, AF2x, CS6/7 only where the port trusts DSCP
-//   7. the port's default class
+//   7. PCP of the frame's tag, only where the port trusts PCP: 6, 7 -> control; 5 -> latency;
+//      4 -> storage; 3, 2 -> interactive; 1 -> scavenger. 0 says nothing, like a missing tag.
+//   8. the class of the frame's VLAN
+//   9. the port's default class
 // A well-known port alone never buys priority: rules 4 and 5 need an address that the operator
-// named.
+// named. Where DSCP and PCP are both trusted, DSCP speaks first: it is the sender's word, PCP that
+// of the last switch, whose table may know fewer classes. A DSCP that no rule knows says nothing.
+// A PCP that is not trusted is not looked at, not even to lower.
 //
 // thread: every function here is pure over its arguments; the portal table is read-only on workers.
 #ifndef QOS_CLASS_H
@@ -45,6 +50,8 @@ enum qos_why {
 	QOS_WHY_STORAGE_SERVER,
 	QOS_WHY_DSCP,
 	QOS_WHY_CONTROL_RATE,
+	QOS_WHY_PCP,
+	QOS_WHY_VLAN,
 	QOS_N_WHYS,
 };
 
@@ -62,7 +69,9 @@ struct qos_key {
 	uint16_t sport, dport;	  // host order; ICMP: type in sport
 	uint8_t ip_proto;
 	uint8_t dscp;
-	bool is_ip, l4_known, trust_dscp;
+	uint8_t pcp; // 0..7; 0 without a tag
+	bool is_ip, l4_known, trust_dscp, trust_pcp;
+	uint8_t vlan_class;    // enum qos_class + 1; 0 = the VLAN has none
 	uint8_t default_class; // enum qos_class
 };
 
@@ -78,6 +87,18 @@ int qos_class_find(const char *name, enum qos_class *c);
 // Make a qos_addr of 4 or 16 bytes in network order.
 void qos_addr_set4(struct qos_addr *a, const uint8_t ip4[4]);
 void qos_addr_set6(struct qos_addr *a, const uint8_t ip6[16]);
+
+// Class of a frame that no rule knows: rules 8 and 9.
+static inline enum qos_class qos_class_unknown(uint8_t vlan_class, uint8_t default_class,
+					       enum qos_why *why)
+{
+	if (vlan_class == 0) {
+		*why = QOS_WHY_DEFAULT;
+		return (enum qos_class)default_class;
+	}
+	*why = QOS_WHY_VLAN;
+	return (enum qos_class)(vlan_class - 1);
+}
 
 struct qos_portals; // qos_portal.h
 

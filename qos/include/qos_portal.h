@@ -30,8 +30,8 @@ int qos_portals_add_server(struct qos_portals *p, const struct qos_addr *a, uint
 // false when no address can make a frame of these ports storage: then none need be looked up.
 bool qos_portals_may(const struct qos_portals *p, uint16_t sport, uint16_t dport);
 
-// true when a TCP or UDP frame over IPv4 is of its port's default class, whatever its addresses:
-// most frames, at a fraction of qos_classify's price.
+// true when no rule knows a TCP or UDP frame over IPv4, whatever its addresses, unless its PCP says
+// something: most frames, at a fraction of qos_classify's price.
 //
 // p        as for qos_classify
 // thread   any; reads only

@@ -301,6 +301,11 @@ struct qos_pkt *qos_sched_take_dropped(struct qos_sched *s);
 // that time alone can release (nothing at all, or blocked classes only).
 uint64_t qos_sched_next_ns(const struct qos_sched *s);
 
+// All packets that are queued become dropped ones: call qos_sched_take_dropped until NULL. They are
+// in no statistics of drops: the link ended them, not the scheduler. Visits every VM up to the last
+// that has packets.
+void qos_sched_flush(struct qos_sched *s);
+
 uint32_t qos_sched_queued(const struct qos_sched *s);
 
 // returns 0; -ENOENT with *out unchanged

@@ -118,7 +118,8 @@ lines = ["set vms vm web1 nic 0 mac 52:54:00:00:00:01 vlan 20 mtu 9k", "set port
          "set portal 10.0.0.2 udp 4420", "set storage server 10.0.0.0/8", "set system worker-cpu 5 worker-cpu 4", "set weir-system:system max-sleep 1", "delete vms vm *", "delete vm web1 nic 0 vlan",
          "delete system worker-cpu 1", "delete interface u0 trunk", "delete interfaces", "rename vm web1 to vm to", "rename portal 10.0.0.1 tcp 3260 to 10.0.0.1 udp 3260", "copy vm web1 to web3",
          "insert system worker-cpu 2 first", "insert system worker-cpu 3 after 1", "insert system worker-cpu 9 before worker-cpu 3", 'annotate vm web1 "line\\none */"', "annotate vm web1 nic 0 mac x",
-         'annotate vms "y"', 'annotate vm web1 nic 0 vlan ""', "annotate interface u0 trunk 1 z", 'set interface u0 description "\t\u00e9 [ ] * #"', "delete", "set vms vm", "up"]
+         'annotate vms "y"', 'annotate vm web1 nic 0 vlan ""', "annotate interface u0 trunk 1 z", 'set interface u0 description "\t\u00e9 [ ] * #"', "delete", "set vms vm", "up",
+         "set vm web1 max 1g min 200m priority storage nic 0 mtu 9k", "set class bulk vlan [ 1 2 ] max 1.5t", "set template t meter committed-rate 1g peak-rate 2g", "delete vm web1 max"]
 for i, l in enumerate(lines):
     put("words", "one%02d" % i, b"\0" + l.encode())
 put("words", "all", b"\0" + "\n".join(lines).encode())

@@ -6,6 +6,7 @@
 //   "test[,csum][,tso4][,tso6]"  what the far side takes unfinished
 //   ",rx-csum" ",rx-tso=SEGSZ"   what its frames leave to be done
 //   ",room=N"                    takes N frames in all, then none
+//   ",pace=N"                    takes at most N frames at once
 //   ",down"                      nobody is there
 #include <errno.h>
 #include <stdio.h>
@@ -23,7 +24,7 @@ struct link {
 	struct rte_mempool *pool;
 	uint32_t caps, rx_flags;
 	uint16_t rx_segsz;
-	uint64_t room, sent;
+	uint64_t room, sent, pace;
 	bool down;
 	pcap_t *in;
 	pcap_dumper_t *out;
@@ -74,6 +75,8 @@ static int test_create(const struct dp_link_params *p, void **out, struct weir_e
 	l->rx_segsz = at == NULL ? 0 : (uint16_t)strtoul(at + 8, NULL, 10);
 	at = strstr(p->args, ",room=");
 	l->room = at == NULL ? UINT64_MAX : strtoul(at + 6, NULL, 10);
+	at = strstr(p->args, ",pace=");
+	l->pace = at == NULL ? UINT64_MAX : strtoul(at + 6, NULL, 10);
 	l->down = strstr(p->args, ",down") != NULL;
 	snprintf(path, sizeof(path), "%s/%s.in.pcap", dir, p->name);
 	l->in = pcap_open_offline(path, errbuf);
@@ -156,7 +159,7 @@ static uint16_t test_tx(void *link, struct rte_mbuf **pkts, uint16_t n)
 	struct link *l = link;
 	uint16_t i;
 
-	for (i = 0; i < n && l->sent < l->room; i++, l->sent++) {
+	for (i = 0; i < n && i < l->pace && l->sent < l->room; i++, l->sent++) {
 		static u_char buf[1 << 17];
 		struct pcap_pkthdr h = { .caplen = rte_pktmbuf_pkt_len(pkts[i]),
 					 .len = rte_pktmbuf_pkt_len(pkts[i]) };

@@ -34,6 +34,7 @@
 	X(guard_ra, "router advertisement or redirect from a guest")                               \
 	X(dhcp_not_own,                                                                            \
 	  "DHCP request whose client address is not the guest's MAC, or that claims a relay")      \
+	X(meter_red, "over the committed and the second rate of the port's meter")                 \
 	X(mac_limit, "source MAC beyond the port's limit")                                         \
 	X(storm_broadcast, "broadcast or multicast over the port's rate")                          \
 	X(storm_unknown, "unknown unicast over the port's rate")                                   \
@@ -46,7 +47,10 @@
 	X(mtu_exceeded, "longer than the destination port's MTU and not to be segmented")          \
 	X(offload_invalid, "offload request that does not fit the packet")                         \
 	X(no_mbuf, "no packet buffer free")                                                        \
-	X(queue_full, "the class queue of the destination port is full")                           \
+	X(queue_full, "its class queue at the destination port holds as many bytes as it may")     \
+	X(queue_late, "its flow's frames wait longer at the destination port than its class may")  \
+	X(vm_quota, "its VM holds as many packet buffers in queues as it may")                     \
+	X(codel, "its flow's queue at the destination port stands and does not shrink (CoDel)")    \
 	X(handover_full, "the ring to the worker that owns the destination link is full")          \
 	X(port_gone, "the destination port was removed meanwhile")                                 \
 	X(link_down, "the destination link is down, or its guest is not connected")                \

@@ -25,6 +25,8 @@ enum dp_meta_flag {
 	DP_MF_PUNT = 1 << 4,	// for the boot responder
 	DP_MF_LIMITED = 1 << 5, // with DP_MF_PUNT: counts against the port's request rate
 	DP_MF_TAPPED = 1 << 6,	// a capture or trace has seen it on its way out
+	DP_MF_YELLOW = 1 << 7,	// over its port's committed rate, or said so by a trusted tag: goes
+				// first where a queue is full, and leaves by uplinks with DEI set
 };
 
 struct dp_meta {
@@ -39,6 +41,7 @@ struct dp_meta {
 	uint8_t why;	    // enum qos_why
 	uint8_t pcp;	    // priority to put into a tag that is pushed
 	uint16_t in_queue;
+	uint16_t vm_idx;   // of the VM that sent it, in the schedulers of uplinks; 0 = nobody's
 	uint32_t trace_id; // with DP_MF_TRACE
 	uint8_t reserved[8];
 };

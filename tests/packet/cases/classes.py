@@ -72,3 +72,34 @@ def a_boot_port_number_buys_no_more_than_control_does():
     res = run(c, [(i // 4, "g", Ether(src=G, dst=U) / IP(src=GIP, dst=SRV) / UDP(sport=1, dport=69)) for i in range(400)])
     n = res.classes("g")
     assert 41 <= n["boot"] <= 55 and n["boot"] + n["bulk"] == 400, n
+
+
+@case
+def a_guest_does_not_raise_itself_by_pcp_dei_or_dscp():
+    """Each PCP, with and without DEI, behind each DSCP that could raise: in a priority tag, in a VLAN tag, in a customer's tag."""
+    tos = [0, 0xb8, 0x48, 0xc0, 0xe0, 0x28]
+    tags = [(p, d, t) for p in range(8) for d in (0, 1) for t in tos]
+    for vlan, leaves in ((0, {"vlan": 20}), (20, {"vlan_mode": "trunk", "trunk": ["20"]}), (5, {"vlan_mode": "dot1q-tunnel", "vlan": 20})):
+        qinq = vlan == 5
+        c = config([port("g", **leaves), port("u", "uplink", vlan_mode="provider" if qinq else "trunk")])
+        load = lambda t: IP(src=GIP, dst=SRV, tos=t) / TCP(sport=1, dport=3260) / (b"x" * 20)
+        res = run(c, [(i // 8, "g", Ether(src=G, dst="ff:ff:ff:ff:ff:ff") / Dot1Q(prio=p, id=d, vlan=vlan) / load(t)) for i, (p, d, t) in enumerate(tags)])
+        same(res.classes("g"), {"bulk": len(tags)}, leaves)
+        want = []
+        for p, d, t in tags:
+            inner = Dot1Q(prio=p, id=d, vlan=5) / load(t) if qinq else load(t)
+            e = Ether(src=G, dst="ff:ff:ff:ff:ff:ff", type=0x88a8 if qinq else 0x8100)
+            want.append(e / Dot1Q(prio=0, id=0, vlan=20) / inner)
+        frames_are(res.out["u"], want, leaves)
+
+
+@case
+def an_uplink_tag_has_the_priority_of_the_class():
+    c = config([port("g", vlan=20, trust_dscp=True), port("u", "uplink", vlan_mode="trunk")], storage={"server": [SRV + "/32"]})
+    def l3(tos=0, p=7):
+        return IP(src=GIP, dst=SRV, tos=tos) / TCP(sport=1, dport=p)
+    e = Ether(src=G, dst="ff:ff:ff:ff:ff:ff")
+    frames = [(e / ARP(hwsrc=G, psrc=GIP, pdst=SRV), 6), (e / IP(src=GIP, dst=SRV) / UDP(sport=1, dport=69), 4), (e / l3(p=3260), 4),
+              (e / l3(0xb8), 5), (e / l3(0x48), 2), (e / l3(), 0), (e / l3(0x20), 1)]
+    res = run(c, [(i, "g", f) for i, (f, _) in enumerate(frames)])
+    same([Ether(f)[Dot1Q].prio for f in res.out["u"]], [p for _, p in frames])

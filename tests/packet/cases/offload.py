@@ -149,4 +149,4 @@ def super_frames_to_groups_are_refused():
 def a_small_mss_is_cut_too():
     res, load, _ = cut(False, 60000, 88)
     assert b"".join(bytes(Ether(f)[TCP].payload) for f in res.out["b"]) + b"" == load[:88 * len(res.out["b"])], "in order"
-    same(len(res.out["b"]) + res.drops("b").get("queue_full", 0), 682)
+    same(len(res.out["b"]) + res.drops("b").get("vm_quota", 0), 682)

@@ -23,6 +23,14 @@
 #define AT_SERVICE "{\"weir-vm:boot-services\":{\"service\":[{\"vlan\":7,%s}]}}"
 #define AT_FILE "{\"weir-vm:boot-files\":{\"file\":[{\"name\":\"k\",%s}]}}"
 #define AT_STORAGE "{\"weir-qos:storage\":{%s}}"
+// An uplink with a rate, so that there may be reservations.
+#define AT_CLASS                                                                                   \
+	"{\"ietf-interfaces:interfaces\":{\"interface\":[{\"name\":\"u\",\"type\":"                \
+	"\"weir-interfaces:uplink\",\"weir-interfaces:port\":{\"tap\":\"u\",\"rate\":"             \
+	"\"10000000000\"}}]},\"weir-qos:qos\":{\"class\":[{\"name\":\"storage\"%s}]}}"
+#define AT_LINK                                                                                    \
+	"{\"ietf-interfaces:interfaces\":{\"interface\":[{\"name\":\"u\",\"type\":"                \
+	"\"weir-interfaces:uplink\",\"weir-interfaces:port\":{\"tap\":\"u\"%s}}]}}"
 #define AT_NETCONF "{\"weir-management:management\":{\"netconf\":{%s}}}"
 #define AT_SYSTEM "{\"weir-system:system\":{%s}}"
 #define AT_TWO                                                                                     \
@@ -34,6 +42,7 @@
 
 #define IF "/ietf-interfaces:interfaces/interface/weir-interfaces:port/"
 #define VM "/weir-vm:vms/vm/"
+#define CLASS "/weir-qos:qos/class/"
 #define ISCSI                                                                                      \
 	",\"boot\":{\"method\":\"iscsi\",\"iscsi\":{\"server\":\"10.0.0.9\",\"target\":\"iqn.x\""
 #define KERNEL ",\"boot\":{\"method\":\"kernel\",\"kernel\":\"k\""
@@ -116,6 +125,28 @@ static const struct row rows[] = {
 	{ NULL, AT_STORAGE, "\"server\":[\"10.0.0.0/29\"]",
 	  "\"portal\":[{\"address\":\"10.0.0.9\",\"protocol\":\"udp\",\"port\":4420}]",
 	  "storage: change portal, server" },
+	{ IF "rate", AT_LINK, "", ",\"rate\":\"1000000000\"", "port u: change rate" },
+	{ CLASS "shares", AT_CLASS, "", ",\"shares\":17", "qos: change storage/shares" },
+	{ CLASS "reservation", AT_CLASS, "", ",\"reservation\":\"1000000000\"",
+	  "qos: change storage/reservation" },
+	{ CLASS "limit", AT_CLASS, "", ",\"limit\":\"1000000000\"", "qos: change storage/limit" },
+	{ CLASS "vlan", AT_CLASS, ",\"vlan\":[7]", ",\"vlan\":[8]", "qos: change storage/vlan" },
+	{ CLASS "pcp", AT_CLASS, "", ",\"pcp\":3", "qos: change storage/pcp" },
+	{ CLASS "dscp", AT_CLASS, "", ",\"dscp\":0", "qos: change storage/dscp" },
+	// The interval is 20 targets unless it is set.
+	{ CLASS "target", AT_CLASS, "", ",\"target\":1000",
+	  "qos: change storage/target, storage/interval" },
+	{ CLASS "interval", AT_CLASS, "", ",\"interval\":10000", "qos: change storage/interval" },
+	{ CLASS "ecn-threshold", AT_CLASS, "", ",\"ecn-threshold\":0",
+	  "qos: change storage/ecn-threshold" },
+	{ CLASS "max-wait", AT_CLASS, "", ",\"max-wait\":0", "qos: change storage/max-wait" },
+	{ CLASS "max-bytes", AT_CLASS, "", ",\"max-bytes\":65536",
+	  "qos: change storage/max-bytes" },
+	{ NULL, AT_CLASS, "",
+	  ",\"shares\":17,\"vlan\":[7],\"pcp\":3,\"dscp\":0,\"target\":9,\"interval\":1234,"
+	  "\"ecn-threshold\":0,\"max-wait\":0,\"max-bytes\":65536,\"limit\":\"1000\"",
+	  "qos: change storage/shares, storage/limit, storage/pcp, storage/dscp, storage/target, "
+	  "storage/interval, storage/ecn-threshold, storage/max-wait, storage/max-bytes, ..." },
 	{ "/weir-management:management/netconf/max-sessions", AT_NETCONF, "", "\"max-sessions\":5",
 	  "management: change netconf/max-sessions" },
 	{ "/weir-management:management/netconf/idle-timeout", AT_NETCONF, "", "\"idle-timeout\":5",
@@ -147,6 +178,7 @@ static const struct row shared[] = {
 	{ "isolated", NULL, "", ",\"isolated\":true", "isolated" },
 	{ "default-class", NULL, "", ",\"default-class\":\"scavenger\"", "default-class" },
 	{ "trust-dscp", NULL, "", ",\"trust-dscp\":true", "trust-dscp" },
+	{ "trust-pcp", NULL, "", ",\"trust-pcp\":true", "trust-pcp" },
 	{ "admit/enabled", NULL, "", ",\"admit\":{\"enabled\":false}", "admit/enabled" },
 	{ "admit/mac-limit", NULL, "", ",\"admit\":{\"mac-limit\":2}", "mac-limit" },
 	{ "admit/broadcast-limit", NULL, "", ",\"admit\":{\"broadcast-limit\":2}",
@@ -156,6 +188,39 @@ static const struct row shared[] = {
 	{ "admit/control-limit", NULL, "", ",\"admit\":{\"control-limit\":2}", "control-limit" },
 	{ "admit/dhcp-guard", NULL, "", ",\"admit\":{\"dhcp-guard\":false}", "dhcp-guard" },
 	{ "admit/ra-guard", NULL, "", ",\"admit\":{\"ra-guard\":false}", "ra-guard" },
+};
+
+// What VMs, guest ports without one and templates have in common.
+#define METER "\"committed-rate\":\"5000000\""
+static const struct row policies[] = {
+	{ "shares", NULL, "", "\"shares\":2", "qos/shares" },
+	{ "reservation", NULL, "", "\"reservation\":\"5000\"", "qos/reservation" },
+	{ "limit", NULL, "", "\"limit\":\"5000\"", "qos/limit" },
+	{ "limit-from", NULL, "", "\"limit-from\":\"5000\"", "qos/limit" },
+	{ "limit-to", NULL, "", "\"limit-to\":\"5000\"", "qos/limit" },
+	{ "packet-limit", NULL, "", "\"packet-limit\":500", "qos/packet-limit" },
+	{ "packet-limit-from", NULL, "", "\"packet-limit-from\":500", "qos/packet-limit" },
+	{ "packet-limit-to", NULL, "", "\"packet-limit-to\":500", "qos/packet-limit" },
+	{ "priority", NULL, "\"reservation\":\"5000\"",
+	  "\"reservation\":\"5000\",\"priority\":\"boot\"", "qos/priority, qos/class" },
+	{ "class/shares", NULL, "", "\"class\":[{\"name\":\"boot\",\"shares\":2}]", "qos/class" },
+	{ "class/reservation", NULL, "", "\"class\":[{\"name\":\"boot\",\"reservation\":\"5000\"}]",
+	  "qos/class" },
+	{ "class/limit", NULL, "", "\"class\":[{\"name\":\"boot\",\"limit\":\"5000\"}]",
+	  "qos/class" },
+	{ "meter/committed-rate", NULL, "", "\"meter\":{" METER "}", "qos/meter" },
+	{ "meter/committed-burst", NULL, "\"meter\":{" METER "}",
+	  "\"meter\":{" METER ",\"committed-burst\":70000}", "qos/meter" },
+	{ "meter/excess-rate", NULL, "\"meter\":{" METER "}",
+	  "\"meter\":{" METER ",\"excess-rate\":\"5000\"}", "qos/meter" },
+	{ "meter/excess-burst", NULL, "\"meter\":{" METER ",\"excess-rate\":\"5000\"}",
+	  "\"meter\":{" METER ",\"excess-rate\":\"5000\",\"excess-burst\":70000}", "qos/meter" },
+	{ "meter/peak-rate", NULL, "\"meter\":{" METER "}",
+	  "\"meter\":{" METER ",\"peak-rate\":\"5000000\"}", "qos/meter" },
+	{ "meter/peak-burst", NULL, "\"meter\":{" METER ",\"peak-rate\":\"5000000\"}",
+	  "\"meter\":{" METER ",\"peak-rate\":\"5000000\",\"peak-burst\":170000}", "qos/meter" },
+	{ "meter/colour-aware", NULL, "\"meter\":{" METER "}",
+	  "\"meter\":{" METER ",\"colour-aware\":true}", "qos/meter" },
 };
 
 static struct cfg_schema *schema;
@@ -243,9 +308,66 @@ static void a_mirror_is_named(void **state)
 		expect_named(&at[i], at[i].want);
 }
 
+// A policy stands in three places; what a template says is named where it counts.
+#define PLACES                                                                                     \
+	"{\"ietf-interfaces:interfaces\":{\"interface\":[{\"name\":\"u\",\"type\":"                \
+	"\"weir-interfaces:uplink\",\"weir-interfaces:port\":{\"tap\":\"u\",\"rate\":"             \
+	"\"10000000000\"}},{\"name\":\"a\",\"type\":\"weir-interfaces:guest\","                    \
+	"\"weir-interfaces:port\":{\"socket\":\"/s\""
+#define PLACES_VM "}}]},\"weir-vm:vms\":{\"vm\":[{\"name\":\"v\""
+
+static void policy_is_named_wherever_it_stands(void **state)
+{
+	static const char *const places[] = {
+		PLACES ",\"weir-qos:qos\":{%s}" PLACES_VM "}]}}",
+		PLACES PLACES_VM ",\"weir-qos:qos\":{%s}}]}}",
+		PLACES ",\"weir-qos:qos\":{\"template\":\"t\"}" PLACES_VM
+		       "}]},\"weir-qos:qos\":{\"template\":[{\"name\":\"t\"%s}]}}",
+		PLACES PLACES_VM
+		",\"weir-qos:qos\":{\"template\":\"t\"}}]},\"weir-qos:qos\":{\"template\":"
+		"[{\"name\":\"t\"%s}]}}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY(policies) * ARRAY(places); i++) {
+		const struct row *p = &policies[i / ARRAY(places)];
+		size_t place = i % ARRAY(places);
+		char from[256], to[256], want[256];
+		struct row r = { .around = places[place], .from = from, .to = to };
+
+		// In a template it stands behind the name.
+		snprintf(from, sizeof(from), "%s%s", place > 1 && p->from[0] ? "," : "", p->from);
+		snprintf(to, sizeof(to), "%s%s", place > 1 ? "," : "", p->to);
+		snprintf(want, sizeof(want),
+			 place % 2 == 0 ? "port a: change %s" : "vm v: change %s", p->want);
+		expect_named(&r, want);
+	}
+}
+
+static bool has_policy_row(const char *leaf)
+{
+	static const char *const places[] = { IF "weir-qos:qos/", VM "weir-qos:qos/",
+					      "/weir-qos:qos/template/" };
+
+	for (size_t i = 0; i < ARRAY(places); i++) {
+		if (strncmp(leaf, places[i], strlen(places[i])) != 0)
+			continue;
+		leaf += strlen(places[i]);
+		for (size_t k = 0; k < ARRAY(policies); k++) {
+			if (strcmp(policies[k].leaf, leaf) == 0)
+				return true;
+		}
+		return strcmp(leaf, "template") == 0; // policy_is_named_wherever_it_stands
+	}
+	return false;
+}
+
 static bool has_row(const char *leaf)
 {
 	const char *tail = NULL;
+
+	if (has_policy_row(leaf))
+		return true;
 
 	if (strncmp(leaf, IF, strlen(IF)) == 0)
 		tail = leaf + strlen(IF);
@@ -302,6 +424,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_change_is_named),
 		cmocka_unit_test(policy_is_named_on_interfaces_and_on_cards),
+		cmocka_unit_test(policy_is_named_wherever_it_stands),
 		cmocka_unit_test(a_mirror_is_named),
 		cmocka_unit_test(no_leaf_is_forgotten),
 	};

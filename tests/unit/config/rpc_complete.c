@@ -66,7 +66,7 @@ static void the_other_instance_of_a_line_is_completed(void **state)
 		{ "insert nacm rule-list r1 first ", "" },
 		{ "copy to to to to to ", "" },
 		{ "copy nonsense x to ", "" },
-		{ "set port a t", "type tap trunk trust-dscp" },
+		{ "set port a t", "type tap trunk trust-dscp trust-pcp" },
 	};
 	struct cfg_session *s;
 	struct rig r;

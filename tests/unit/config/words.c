@@ -52,6 +52,23 @@ static void lines_become_configuration(void **state)
 		  "\\\"b\\\"\"}]}}" },
 		{ "", "", "set file k path /a\\ b",
 		  "{\"weir-vm:boot-files\":{\"file\":[{\"name\":\"k\",\"path\":\"/a b\"}]}}" },
+		// A policy in one line, by the names of the module or by those of others.
+		{ "", "", "set vm a qos max 1g min 200m priority storage",
+		  "{\"weir-vm:vms\":{\"vm\":[{\"name\":\"a\",\"weir-qos:qos\":{\"reservation\":"
+		  "\"200000000\",\"limit\":\"1000000000\",\"priority\":\"storage\"}}]}}" },
+		{ "", "", "set vm a max 1.5g min 200m priority storage nic 0 vlan 20",
+		  "{\"weir-vm:vms\":{\"vm\":[{\"name\":\"a\",\"nic\":[{\"id\":0,\"vlan\":20}],"
+		  "\"weir-qos:qos\":{\"reservation\":\"200000000\",\"limit\":\"1500000000\","
+		  "\"priority\":\"storage\"}}]}}" },
+		{ "set template t limit 1g", "", "set port g qos template t",
+		  "{\"ietf-interfaces:interfaces\":{\"interface\":[{\"name\":\"g\",\"weir-"
+		  "interfaces:port\":{\"weir-qos:qos\":{\"template\":\"t\"}}}]},\"weir-qos:qos\":{"
+		  "\"template\":[{\"name\":\"t\",\"limit\":\"1000000000\"}]}}" },
+		{ "set vm a limit 1g", "vms vm a", "delete max",
+		  "{\"weir-vm:vms\":{\"vm\":[{\"name\":\"a\",\"weir-qos:qos\":{}}]}}" },
+		{ "", "", "set class storage max 9g max-wait 5000 vlan [ 7 8 ]",
+		  "{\"weir-qos:qos\":{\"class\":[{\"name\":\"storage\",\"limit\":\"9000000000\","
+		  "\"vlan\":[7,8],\"max-wait\":5000}]}}" },
 		// delete
 		{ "set vm a nic 0 vlan 5 mtu 1500", "", "delete vm a nic 0 mtu",
 		  "{\"weir-vm:vms\":{\"vm\":[{\"name\":\"a\",\"nic\":[{\"id\":0,\"vlan\":5}]}]}}" },
@@ -238,6 +255,47 @@ static void a_script_is_all_or_nothing_and_names_the_line(void **state)
 	assert_string_equal(text, "{\"weir-vm:vms\":{\"vm\":[{\"name\":\"z\"}]}}");
 	free(text);
 	lyd_free_all(tree);
+}
+
+// Rates are shown as they are typed, where that is shorter and says the same.
+static void rates_are_shown_with_a_unit(void **state)
+{
+	static const struct {
+		const char *value, *shown;
+	} rows[] = {
+		{ "1000000000", "1g" },
+		{ "9800000000", "9.8g" },
+		{ "1234000000", "1.234g" },
+		{ "1234500000", "1234.5m" },
+		{ "1000", "1k" },
+		{ "1001", "1.001k" },
+		{ "1000001", "1000.001k" },
+		{ "1000000000000", "1t" },
+		{ "1010000000", "1.01g" },
+		{ "10000000", "10m" },
+		{ "100100100100", "100100100.1k" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char line[128], want[128], *shown, *again;
+		struct lyd_node *tree, *back;
+
+		snprintf(line, sizeof(line), "set vm v limit %s", rows[i].value);
+		tree = load(line);
+		shown = set_lines(tree);
+		snprintf(want, sizeof(want), "limit %s\n", rows[i].shown);
+		assert_non_null(strstr(shown, want));
+		back = load(shown);
+		again = set_lines(back);
+		assert_string_equal(shown, again);
+		assert_int_equal(lyd_compare_siblings(tree, back, LYD_COMPARE_FULL_RECURSION),
+				 LY_SUCCESS);
+		lyd_free_all(tree);
+		lyd_free_all(back);
+		free(shown);
+		free(again);
+	}
 }
 
 static void set_lines_make_the_same_again(void **state)
@@ -480,6 +538,7 @@ int main(void)
 		cmocka_unit_test(lines_become_configuration),
 		cmocka_unit_test(refusals_point_at_the_word_and_say_what_was_expected),
 		cmocka_unit_test(a_script_is_all_or_nothing_and_names_the_line),
+		cmocka_unit_test(rates_are_shown_with_a_unit),
 		cmocka_unit_test(set_lines_make_the_same_again),
 		cmocka_unit_test(examples_of_the_readme_survive),
 		cmocka_unit_test(text_has_braces),

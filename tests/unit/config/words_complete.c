@@ -32,7 +32,7 @@ static void completion_offers_what_fits(void **state)
 		{ CFG_WORDS_DELETE, "", "delete interface g1 so", "socket ." },
 		{ CFG_WORDS_DELETE, "", "delete interface g1 description ",
 		  "\"a \\\"guest\\\"; #1\" ." },
-		{ CFG_WORDS_EDIT, "vms vm web1", "edit ", "nic boot ." },
+		{ CFG_WORDS_EDIT, "vms vm web1", "edit ", "nic boot qos class meter ." },
 		{ CFG_WORDS_SHOW, "", "show s", "storage system service ." },
 		{ CFG_WORDS_RENAME, "", "rename vm ", "web1 web2" },
 		{ CFG_WORDS_RENAME, "", "rename vm web1 ", "uuid nic boot to" },
@@ -418,13 +418,13 @@ static void any_module_will_do(void **state)
 	assert_string_equal(lines, "set things thing three beta:round near one\n"
 				   "set things thing three beta:round more deep \"* [ ]\"\n"
 				   "set things thing three beta:round rail gauge 1435\n"
-				   "set things thing one alpha:round rate 1000000000\n"
+				   "set things thing one alpha:round rate 1g\n"
 				   "set things thing one alpha:round room 65536\n"
 				   "set things thing one alpha:round part -0.5\n"
 				   "set things thing one alpha:round on\n"
 				   "set things thing one alpha:round limit unlimited\n"
 				   "set things thing one alpha:round alpha:mood good\n"
-				   "set things thing \"two 2\" square rate 1500000\n"
+				   "set things thing \"two 2\" square rate 1.5m\n"
 				   "set things thing \"two 2\" square room 2000\n"
 				   "set things thing \"two 2\" square set \"x y\"\n"
 				   "set things thing \"two 2\" square limit true\n"

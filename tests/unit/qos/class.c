@@ -176,6 +176,69 @@ static void what_is_plain_is_of_the_default_class(void **state)
 	qos_portals_destroy(p);
 }
 
+// What PCP, DSCP and the VLAN say together, for every combination of them and of trust.
+static void pcp_raises_only_where_trusted_and_after_dscp(void **state)
+{
+	static const uint8_t of_pcp[8] = { QOS_N_CLASSES,	  QOS_CLASS_SCAVENGER,
+					   QOS_CLASS_INTERACTIVE, QOS_CLASS_INTERACTIVE,
+					   QOS_CLASS_STORAGE,	  QOS_CLASS_LATENCY,
+					   QOS_CLASS_CONTROL,	  QOS_CLASS_CONTROL };
+	static const struct {
+		uint8_t dscp;
+		bool lowers; // needs no trust
+		uint8_t cls;
+	} of_dscp[] = { { 0, false, QOS_N_CLASSES },	     { 46, false, QOS_CLASS_LATENCY },
+			{ 48, false, QOS_CLASS_CONTROL },    { 8, true, QOS_CLASS_SCAVENGER },
+			{ 33, false, QOS_N_CLASSES },	     { 1, true, QOS_CLASS_SCAVENGER },
+			{ 18, false, QOS_CLASS_INTERACTIVE } };
+
+	(void)state;
+	for (uint32_t i = 0; i < 8 * 7 * 2 * 2 * 2 * 2; i++) {
+		uint32_t pcp = i % 8, d = i / 8 % 7, bits = i / 56;
+		bool ip = bits & 1, trust_dscp = bits & 2, trust_pcp = bits & 4, vlan = bits & 8;
+		struct qos_key k = { .eth_type = ip ? 0x0800 : 0x88b5,
+				     .is_ip = ip,
+				     .dscp = of_dscp[d].dscp,
+				     .pcp = (uint8_t)pcp,
+				     .trust_dscp = trust_dscp,
+				     .trust_pcp = trust_pcp,
+				     .vlan_class = vlan ? QOS_CLASS_STORAGE + 1 : 0,
+				     .default_class = QOS_CLASS_BULK };
+		enum qos_class want = vlan ? QOS_CLASS_STORAGE : QOS_CLASS_BULK;
+		enum qos_why why, want_why = vlan ? QOS_WHY_VLAN : QOS_WHY_DEFAULT;
+
+		if (trust_pcp && pcp != 0) {
+			want = of_pcp[pcp];
+			want_why = QOS_WHY_PCP;
+		}
+		if (ip && of_dscp[d].cls != QOS_N_CLASSES && (trust_dscp || of_dscp[d].lowers)) {
+			want = of_dscp[d].cls;
+			want_why = QOS_WHY_DSCP;
+		}
+		assert_int_equal(qos_classify(&k, NULL, &why), want);
+		assert_int_equal(why, want_why);
+	}
+}
+
+static void declared_rules_come_before_pcp_and_vlan(void **state)
+{
+	struct qos_key k = { .eth_type = 0x0806, .pcp = 1, .trust_pcp = true, .vlan_class = 7 };
+	enum qos_why why;
+
+	(void)state;
+	assert_int_equal(qos_classify(&k, NULL, &why), QOS_CLASS_CONTROL);
+	k.eth_type = 0x8906;
+	assert_int_equal(qos_classify(&k, NULL, &why), QOS_CLASS_STORAGE);
+	k = (struct qos_key){ .eth_type = 0x0800,
+			      .is_ip = true,
+			      .l4_known = true,
+			      .ip_proto = 17,
+			      .dport = 69,
+			      .pcp = 7,
+			      .trust_pcp = true };
+	assert_int_equal(qos_classify(&k, NULL, &why), QOS_CLASS_BOOT);
+}
+
 static void class_names_are_found_again(void **state)
 {
 	enum qos_class c = QOS_CLASS_BOOT;
@@ -238,6 +301,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_rule_decides_in_its_order),
 		cmocka_unit_test(what_is_plain_is_of_the_default_class),
+		cmocka_unit_test(pcp_raises_only_where_trusted_and_after_dscp),
+		cmocka_unit_test(declared_rules_come_before_pcp_and_vlan),
 		cmocka_unit_test(class_names_are_found_again),
 		cmocka_unit_test(portals_are_exact_and_bounded),
 		cmocka_unit_test(server_prefixes_match_to_the_bit),

@@ -7,6 +7,7 @@ CPU_REST, CPU_DATA = 0, 1  # generator and everything else; exactly one data-pla
 HUGE = "/proc/sys/vm/nr_hugepages"
 TICKS = os.sysconf("SC_CLK_TCK")
 PR_SET_PDEATHSIG = 1
+BUSY_MIN, GEN_IDLE_MIN = 0.98, 0.05  # a data-plane thread that has no more to give; a generator that has
 DATA_THREADS = ("rte-worker", "lcore-worker", "pmd-c")
 
 
@@ -204,8 +205,8 @@ class Host:
 class Disturbance:
     """Between two looks: time stolen by the hypervisor, used by others, and waited for by the data-plane thread."""
 
-    def __init__(self, host, data_tid):
-        self.host, self.data_tid = host, data_tid
+    def __init__(self, host, data_tid, in_kernel=False):
+        self.host, self.data_tid, self.in_kernel = host, data_tid, in_kernel
         self.before = self._look()
 
     def _look(self):
@@ -216,6 +217,8 @@ class Disturbance:
         user, nice, system, _, _, irq, softirq, steal = (sum(c) for c in zip(*cpus.values()))
         t = os.times()
         ours = sum(p.ticks() for p in self.host.processes) + (t.user + t.system + t.children_user + t.children_system) * TICKS
+        if self.in_kernel:  # such a switch works in interrupts too
+            ours += irq + softirq
         try:
             waited = int(read("/proc/%d/schedstat" % self.data_tid).split()[1])
         except (FileNotFoundError, ProcessLookupError):
