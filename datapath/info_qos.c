@@ -163,8 +163,10 @@ int dp_switch_qos_sender(const struct dp_switch *sw, uint16_t idx, struct dp_qos
 int dp_switch_explain_link(const struct dp_switch *sw, const struct dp_verdict *v, uint16_t idx,
 			   struct dp_qos_verdict *out)
 {
+	static const struct qos_node_params plain = { .shares = 1 };
 	const struct dp_view *to = view_at(sw, idx);
 	struct dp_meta meta = { .cls = v->cls, .vid = v->vid, .pcp = v->pcp, .p = v->parse };
+	const struct dp_vm_params *vm;
 	struct dp_marks marks;
 
 	if (to == NULL)
@@ -180,6 +182,9 @@ int dp_switch_explain_link(const struct dp_switch *sw, const struct dp_verdict *
 		.dscp = marks.dscp,
 		.passes = atomic_load_explicit(&to->port->queued, memory_order_relaxed) == 0,
 	};
+	vm = dp_switch_vm(sw, out->vm_idx);
+	out->vm = vm == NULL ? plain : dp_queue_total(to->port, vm);
+	out->leaf = vm == NULL ? plain : vm->leaf[v->cls];
 	if ((v->parse.flags & (DP_PF_IP4 | DP_PF_IP6)) == 0)
 		out->dscp = DP_DSCP_KEEP;
 	return 0;
