@@ -226,30 +226,96 @@ static void count_refused(struct dp_worker *w, struct dp_port *p, struct rte_mbu
 	dp_drop_out(w, p, m, refusal(rc), DP_STAGE_schedule);
 }
 
-void dp_queue_push(struct dp_worker *w, struct dp_port *p, struct rte_mbuf *m)
+static inline bool may_pass(const struct dp_worker *w, const struct dp_port *p, uint32_t n)
 {
-	const struct dp_meta *meta = dp_meta(m);
-	struct qos_pkt *q = dp_qos_pkt(m);
-	int rc;
+	return p->n_ready + n <= DP_READY && p->retry_ns <= w->now_ns;
+}
 
-	*q = (struct qos_pkt){ .wire_bytes = wire_bytes(m, meta),
-			       .n_bufs = m->nb_segs,
-			       .cls = meta->cls };
-	if (p->n_vms > 1)
-		q->vm_idx = (uint16_t)vm_follow(w, p, meta->vm_idx);
-	if (p->n_ready < DP_READY && p->retry_ns <= w->now_ns &&
-	    qos_sched_idle_pass(p->sched, q, w->now_ns)) {
-		dp_ready_add(p, m, meta->cls, rte_pktmbuf_pkt_len(m));
-		return;
+static uint32_t vm_of(struct dp_worker *w, struct dp_port *p, const struct dp_meta *meta)
+{
+	return p->n_vms == 1 ? 0 : vm_follow(w, p, meta->vm_idx);
+}
+
+// On a link without a rate, neighbours of one VM and class pass together. returns how many did
+static uint32_t pass_alike(struct dp_worker *w, struct dp_port *p, struct rte_mbuf **pkts,
+			   uint32_t n)
+{
+	const struct dp_meta *first = dp_meta(pkts[0]);
+	uint32_t k, wire = 0;
+
+	for (k = 0; k < n; k++) {
+		const struct dp_meta *meta = dp_meta(pkts[k]);
+
+		if (meta->vm_idx != first->vm_idx || meta->cls != first->cls)
+			break;
+		wire += wire_bytes(pkts[k], meta);
 	}
-	q->flow_hash = flow_hash(m, meta);
-	q->flags = (uint8_t)((dp_ecn(m) != DP_ECN_NOT_ECT ? QOS_PKT_ECT : 0) |
-			     ((meta->flags & DP_MF_YELLOW) != 0 ? QOS_PKT_YELLOW : 0));
+	if (!may_pass(w, p, k) ||
+	    !qos_sched_idle_pass_alike(p->sched, vm_of(w, p, first), first->cls, k, wire))
+		return 0;
+	for (uint32_t i = 0; i < k; i++)
+		dp_ready_add(p, pkts[i], first->cls, rte_pktmbuf_pkt_len(pkts[i]));
+	return k;
+}
+
+static void queue_burst(struct dp_worker *w, struct dp_port *p, struct qos_pkt **q, uint32_t n)
+{
+	int errs[DP_BURST];
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct rte_mbuf *m = dp_mbuf_of(q[i]);
+		const struct dp_meta *meta = dp_meta(m);
+
+		q[i]->flow_hash = flow_hash(m, meta);
+		q[i]->flags = (uint8_t)((dp_ecn(m) != DP_ECN_NOT_ECT ? QOS_PKT_ECT : 0) |
+					((meta->flags & DP_MF_YELLOW) != 0 ? QOS_PKT_YELLOW : 0));
+	}
 	qos_sched_set_buf_quota(p->sched, w->buf_quota);
-	rc = qos_sched_enqueue(p->sched, q, w->now_ns);
-	if (rc < 0)
-		count_refused(w, p, m, rc);
 	p->wait_ns = 0;
+	if (qos_sched_enqueue_burst(p->sched, q, n, w->now_ns, errs) == n)
+		return;
+	for (uint32_t i = 0; i < n; i++) {
+		if (errs[i] < 0)
+			count_refused(w, p, dp_mbuf_of(q[i]), errs[i]);
+	}
+}
+
+static void push_burst(struct dp_worker *w, struct dp_port *p, struct rte_mbuf **pkts, uint32_t n)
+{
+	struct qos_pkt *late[DP_BURST]; // the first that may not pass, and all behind it
+	uint32_t n_late = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		const struct dp_meta *meta = dp_meta(pkts[i]);
+		struct qos_pkt *q = dp_qos_pkt(pkts[i]);
+
+		*q = (struct qos_pkt){ .wire_bytes = wire_bytes(pkts[i], meta),
+				       .n_bufs = pkts[i]->nb_segs,
+				       .vm_idx = (uint16_t)vm_of(w, p, meta),
+				       .cls = meta->cls };
+		if (n_late == 0 && may_pass(w, p, 1) && qos_sched_idle_pass(p->sched, q, w->now_ns))
+			dp_ready_add(p, pkts[i], meta->cls, rte_pktmbuf_pkt_len(pkts[i]));
+		else
+			late[n_late++] = q;
+	}
+	if (n_late > 0)
+		queue_burst(w, p, late, n_late);
+}
+
+void dp_queue_push(struct dp_worker *w, struct dp_port *p, struct rte_mbuf **pkts, uint32_t n)
+{
+	for (uint32_t i = 0, k; i < n; i += k) {
+		k = RTE_MIN(n - i, (uint32_t)DP_BURST);
+		if (p->rate_bits_per_s == 0) {
+			uint32_t passed = pass_alike(w, p, pkts + i, k);
+
+			if (passed > 0) {
+				k = passed;
+				continue;
+			}
+		}
+		push_burst(w, p, pkts + i, k);
+	}
 }
 
 static void drop_codel(struct dp_worker *w, struct dp_port *p)
@@ -318,8 +384,7 @@ void dp_queue_back(struct dp_worker *w, struct dp_port *p)
 
 	memcpy(m, p->ready, n * sizeof(m[0]));
 	emptied(p);
-	for (uint32_t i = 0; i < n; i++)
-		dp_queue_push(w, p, m[i]);
+	dp_queue_push(w, p, m, n);
 }
 
 uint32_t dp_queue_free_all(struct dp_port *p)

@@ -34,8 +34,7 @@ void dp_enqueue(struct dp_worker *w, struct dp_port *p, struct rte_mbuf **pkts, 
 	    qos_sched_queued(p->sched) == 0) {
 		pass(p, pkts, n);
 	} else {
-		for (uint32_t i = 0; i < n; i++)
-			dp_queue_push(w, p, pkts[i]);
+		dp_queue_push(w, p, pkts, n);
 	}
 	dp_queue_count(p);
 	mark_dirty(w, p);

@@ -209,7 +209,7 @@ struct dp_worker {
 	uint32_t n_dirty, idle_turns;
 	uint64_t next_sweep_ns; // when silent queues are looked at again, at the latest
 	uint64_t release_ns;	// when the first of those held back in this turn may be polled
-	bool punted;		// in this turn
+	bool punted, sent;	// in this turn
 	uint32_t buf_quota;	// buffers that one VM may hold on one link
 	uint64_t next_quota_ns; // when it is looked at again
 	struct dp_dirty dirty[DP_MAX_PORTS];
@@ -545,8 +545,8 @@ struct qos_node_params dp_queue_total(const struct dp_port *p, const struct dp_v
 void dp_queue_populate(const struct dp_port *p, uint16_t vm_idx);
 // Bring the scheduler up to this turn's snapshot: what costs little now, VMs step by step.
 void dp_queue_follow(struct dp_worker *w, struct dp_port *p);
-// Join the scheduler, or pass it where no queue stands. m is consumed.
-void dp_queue_push(struct dp_worker *w, struct dp_port *p, struct rte_mbuf *m);
+// Join the scheduler, or pass it where no queue stands. Consumes pkts[n].
+void dp_queue_push(struct dp_worker *w, struct dp_port *p, struct rte_mbuf **pkts, uint32_t n);
 // Frames that are due move to ready[].
 void dp_queue_pull(struct dp_worker *w, struct dp_port *p);
 // Frames that passed it by, and that the link did not take, join the scheduler after all.

@@ -54,6 +54,7 @@ static uint32_t send(struct dp_worker *w, struct dp_port *p)
 		took = p->drv->tx_burst(p->link, p->ready + n_sent, n);
 		n_sent = (uint16_t)(n_sent + took);
 	} while (took == n && n_sent < p->n_ready);
+	w->sent |= n_sent > 0;
 	count(w, p, n_sent);
 	p->ready_at = n_sent;
 	keep_left(p);

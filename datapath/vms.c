@@ -129,6 +129,9 @@ static int vm_check(const struct dp_vm_params *p, struct weir_err *err)
 		fault = node_fault(&p->leaf[c]);
 	if (fault == NULL && (!rate_ok(p->from_bits_per_s) || !rate_ok(p->to_bits_per_s)))
 		fault = "rates are 1 kbit/s to 1 Tbit/s";
+	if (fault == NULL && qos_meter_check(&p->meter) < 0)
+		fault = "a meter has rates of 1 kbit/s to 1 Tbit/s, a peak that is at least the "
+			"committed rate, and bursts";
 	if (fault == NULL && (p->name[0] == '\0' || p->name[DP_VM_NAME - 1] != '\0'))
 		fault = "a name has 1..63 characters";
 	return fault == NULL ? 0

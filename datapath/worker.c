@@ -182,6 +182,25 @@ static const struct dp_view *view_of(const struct dp_worker *w, const struct dp_
 	return v != NULL && v->port->gen == meta->out_gen ? v : NULL;
 }
 
+// The first of pkts[n], as many as are for one port, join its scheduler. returns how many
+static uint32_t hand_on(struct dp_worker *w, struct rte_mbuf **pkts, uint32_t n)
+{
+	const struct dp_view *v = view_of(w, dp_meta(pkts[0]));
+	uint32_t k = 1;
+
+	if (v == NULL) {
+		// Counted at the worker: the port that could count it is gone.
+		atomic_store_explicit(&w->gone_pkts, w->gone_pkts + 1, memory_order_relaxed);
+		rte_pktmbuf_free(pkts[0]);
+		return 1;
+	}
+	while (k < n && dp_meta(pkts[k])->out_port == v->port->idx &&
+	       dp_meta(pkts[k])->out_gen == v->port->gen)
+		k++;
+	dp_enqueue(w, v->port, pkts, k);
+	return k;
+}
+
 // Frames that other workers received for links of ours.
 static uint32_t take_handover(struct dp_worker *w)
 {
@@ -196,20 +215,8 @@ static uint32_t take_handover(struct dp_worker *w)
 				continue;
 			n = rte_ring_sc_dequeue_burst(w->in[from][urgency], (void **)pkts,
 						      HANDOVER_BURST, NULL);
-			for (uint32_t i = 0; i < n; i++) {
-				struct dp_meta *meta = dp_meta(pkts[i]);
-				const struct dp_view *v = view_of(w, meta);
-
-				if (v == NULL) {
-					// Counted at the worker: the port that could count it is
-					// gone.
-					atomic_store_explicit(&w->gone_pkts, w->gone_pkts + 1,
-							      memory_order_relaxed);
-					rte_pktmbuf_free(pkts[i]);
-				} else {
-					dp_enqueue(w, v->port, &pkts[i], 1);
-				}
-			}
+			for (uint32_t i = 0, k; i < n; i += k)
+				k = hand_on(w, pkts + i, n - i);
 			n_all += n;
 		}
 	}
@@ -315,6 +322,7 @@ uint32_t dp_worker_turn(struct dp_worker *w, uint64_t now_ns, uint32_t now_s)
 	}
 	if (now_ns >= w->next_quota_ns)
 		quota_set(w);
+	w->sent = false;
 	n_other = take_injects(w);
 	if (w->sw->n_workers > 1)
 		n_other += take_handover(w);
@@ -327,7 +335,7 @@ uint32_t dp_worker_turn(struct dp_worker *w, uint64_t now_ns, uint32_t now_s)
 	}
 	w->snap = NULL;
 	atomic_store_explicit(&w->turns, w->turns + 1, memory_order_relaxed);
-	if (n_rx > 0) {
+	if (n_rx > 0 || w->sent) {
 		atomic_store_explicit(&w->busy_turns, w->busy_turns + 1, memory_order_relaxed);
 		atomic_store_explicit(&w->rx_pkts, w->rx_pkts + n_rx, memory_order_relaxed);
 	}
@@ -380,7 +388,7 @@ int dp_worker_main(void *arg)
 
 		weir_rcu_report(w->sw->rcu, w->id);
 		if (n > 0) {
-			if (w->rx_pkts != rx_before) {
+			if (w->rx_pkts != rx_before || w->sent) {
 				busy = w->busy_cycles + rte_rdtsc() - start;
 				atomic_store_explicit(&w->busy_cycles, busy, memory_order_relaxed);
 			}

@@ -5,14 +5,11 @@
 
 static int check_bucket(uint64_t bits_per_s, uint32_t burst_bytes)
 {
-	if (burst_bytes == 0)
-		return -EINVAL;
-	if (burst_bytes > QOS_METER_MAX_BURST_BYTES)
+	if (bits_per_s == 0)
+		return 0;
+	if (bits_per_s < QOS_METER_MIN_BITS_PER_S || bits_per_s > QOS_METER_MAX_BITS_PER_S)
 		return -ERANGE;
-	if (bits_per_s != 0 &&
-	    (bits_per_s < QOS_METER_MIN_BITS_PER_S || bits_per_s > QOS_METER_MAX_BITS_PER_S))
-		return -ERANGE;
-	return 0;
+	return burst_bytes == 0 ? -EINVAL : 0;
 }
 
 int qos_meter_check(const struct qos_meter_params *p)
@@ -33,6 +30,8 @@ int qos_meter_check(const struct qos_meter_params *p)
 
 static void bucket_set(struct qos_meter_bucket *b, uint64_t bits_per_s, uint32_t burst_bytes)
 {
+	if (burst_bytes > QOS_METER_MAX_BURST_BYTES)
+		burst_bytes = QOS_METER_MAX_BURST_BYTES;
 	b->bits_per_s = bits_per_s;
 	b->cap = bits_per_s == 0 ? 0 : burst_bytes * QOS_METER_BYTE;
 	if (b->credit > b->cap)

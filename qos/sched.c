@@ -31,31 +31,39 @@ static inline struct turn turn_for(struct leaf *l, const struct qos_rate *by, bo
 	};
 }
 
-// The leaves that come next in a class: the state of each is called into the cache in three steps,
+// The leaves that come next in a class: the state of each is called into the cache in four steps,
 // each a turn of the class after the other, so that no step waits for the one before. First what
-// lies at a known distance from the leaf, then the flow that it names, then the packet and the flow
-// after that. Always inline: gcc takes a function that only prefetches for one without effect.
+// lies at a known distance from the leaf, then the flow that it names, then that one's packet and
+// the flow after it, then the packet of this one. Always inline: gcc takes a function that only
+// prefetches for one without effect.
 static inline __attribute__((always_inline)) void look_ahead(struct qos_sched *s, struct class *c,
 							     uint32_t cls)
 {
-	uint32_t slot = c->order.cur % QOS_CAL_NEAR, first = cls << s->flow_shift;
-	struct leaf *next, *second, *third;
+	uint32_t slot = c->order.cur % QOS_CAL_NEAR;
+	size_t flows =
+		offsetof(struct vm, flows) + ((size_t)cls << s->flow_shift) * sizeof(struct flow);
+	struct leaf *ahead[5];
 	struct flow *f;
 	struct vm *v;
 
 	if ((c->order.near_map[slot / 64] >> slot % 64 & 1) == 0)
 		return;
-	next = leaf_by_order(s, c->order.near[slot]);
-	second = leaf_by_order(s, next->order.next);
-	third = leaf_by_order(s, second->order.next);
-	v = vm_of_class(third, cls);
-	__builtin_prefetch(third, 1);
+	ahead[0] = leaf_by_order(s, c->order.near[slot]);
+	for (uint32_t i = 1; i < 5; i++)
+		ahead[i] = leaf_by_order(s, ahead[i - 1]->order.next);
+	v = vm_of_class(ahead[4], cls);
+	__builtin_prefetch(ahead[4], 1);
 	__builtin_prefetch(v, 1);
 	__builtin_prefetch(&v->gates[cls], 1);
-	__builtin_prefetch(flow_first(second, vm_of_class(second, cls)->flows + first), 1);
-	f = flow_first(next, vm_of_class(next, cls)->flows + first);
-	__builtin_prefetch(f->head, 1);
-	__builtin_prefetch(vm_of_class(next, cls)->flows + first + f->next, 1);
+	if (ahead[3]->limited || ahead[3]->reservation_kbits != 0)
+		__builtin_prefetch(&ahead[3]->reservation, 1);
+	f = (struct flow *)((char *)vm_of_class(ahead[3], cls) + flows);
+	__builtin_prefetch(flow_first(ahead[3], f), 1);
+	f = (struct flow *)((char *)vm_of_class(ahead[2], cls) + flows);
+	__builtin_prefetch(flow_first(ahead[2], f)->head, 1);
+	__builtin_prefetch(&f[flow_first(ahead[2], f)->next], 1);
+	f = (struct flow *)((char *)vm_of_class(ahead[1], cls) + flows);
+	__builtin_prefetch(f[flow_first(ahead[1], f)->next & s->flow_mask].head, 1);
 }
 
 // What the clocks of classes say. One that its limit holds back does not save up its turns: it
@@ -186,7 +194,7 @@ static inline void charge_vm(struct vm *v, uint64_t now_ns, uint32_t bytes, uint
 		rested = (int64_t)(now_ns - v->limit.ns) > (int64_t)v->limit.burst_ns;
 		qos_rate_charge(&v->limit, now_ns, bytes);
 	}
-	if (v->pps.inv != 0) {
+	if (v->paced) {
 		rested &= (int64_t)(now_ns - v->pps.ns) > (int64_t)v->pps.burst_ns;
 		qos_rate_charge(&v->pps, now_ns, n_pkts);
 	}
@@ -232,7 +240,8 @@ static void charge_clocks(struct qos_sched *s, const struct turn *t, uint32_t by
 	charge_reservation(&c->reservation, now_ns, bytes);
 	if (!qos_rate_due(&c->reservation, now_ns))
 		s->reserved &= ~bit_of(t->cls);
-	charge_reservation(&v->reservation, now_ns, bytes);
+	if (v->reserved)
+		charge_reservation(&v->reservation, now_ns, bytes);
 	if (l->reservation_kbits != 0)
 		charge_reservation(&l->reservation, now_ns, bytes);
 	QOS_STAT_ADD(v->gates[t->cls].reserved_bytes, bytes);
@@ -381,7 +390,7 @@ static inline uint32_t turn_bytes(const struct qos_sched *s, const struct turn *
 	if (l->limited && !pays_turn(&l->limit, now_ns, TURN_BYTES))
 		return 1;
 	if (v->limited && (v->tight || !pays_turn(&v->limit, now_ns, TURN_BYTES) ||
-			   !pays_turn(&v->pps, now_ns, TURN_PKTS)))
+			   (v->paced && !pays_turn(&v->pps, now_ns, TURN_PKTS))))
 		return 1;
 	return TURN_BYTES;
 }
@@ -480,8 +489,7 @@ struct qos_pkt *qos_sched_dequeue(struct qos_sched *s, uint64_t now_ns)
 
 // May it join? Half of what room is left is the most that one flow may hold, so that a flow which
 // does not slow down leaves room for its siblings.
-static inline int admit(struct qos_sched *s, struct vm *v, const struct flow *f,
-			const struct qos_pkt *p)
+static inline int admit(struct qos_sched *s, struct vm *v, struct flow *f, const struct qos_pkt *p)
 {
 	const struct qos_class_params *c = &s->classes[p->cls].params;
 	struct leaf *l = &v->leaves[p->cls];
@@ -497,8 +505,7 @@ static inline int admit(struct qos_sched *s, struct vm *v, const struct flow *f,
 		QOS_STAT_ADD(refused->bytes, 1);
 		return -ENOBUFS;
 	}
-	if (c->max_wait_ns != 0 && f->head != NULL &&
-	    s->front.now_ns - f->head->in_ns > c->max_wait_ns) {
+	if (c->max_wait_ns != 0 && flow_waits(f, s->front.now_ns, c->max_wait_ns)) {
 		QOS_STAT_ADD(refused->wait, 1);
 		return -ETIME;
 	}
@@ -527,34 +534,24 @@ static __attribute__((noinline)) void see_larger(struct class *c, struct leaf *l
 		c->largest_bytes = bytes;
 }
 
-void qos_sched_prefetch(const struct qos_sched *s, const struct qos_pkt *p)
+// Where a packet belongs. returns 0; -ENOENT or -EMSGSIZE
+static inline int find_vm(const struct qos_sched *s, const struct qos_pkt *p, struct vm **v)
 {
-	const struct vm *v = vm_at(s, p->vm_idx);
-
-	__builtin_prefetch(v, 1);
-	__builtin_prefetch(&v->leaves[p->cls], 1);
-	__builtin_prefetch(
-		&v->flows[((uint32_t)p->cls << s->flow_shift) + (p->flow_hash & s->flow_mask)], 1);
-}
-
-int qos_sched_enqueue(struct qos_sched *s, struct qos_pkt *p, uint64_t now_ns)
-{
-	uint32_t mask = s->flow_mask, idx;
-	struct flow *flows;
-	struct leaf *l;
-	struct vm *v;
-	int err;
-
-	sched_set_now(s, now_ns);
 	if (UNLIKELY(p->vm_idx >= s->front.n_vms || p->cls >= QOS_SCHED_CLASSES))
 		return -ENOENT;
-	v = vm_at(s, p->vm_idx);
+	*v = vm_at(s, p->vm_idx);
+	return UNLIKELY(p->wire_bytes - 1 >= QOS_WIRE_MAX_BYTES) ? -EMSGSIZE : 0;
+}
+
+static inline int enqueue(struct qos_sched *s, struct vm *v, struct qos_pkt *p)
+{
+	struct flow *flows = &v->flows[(uint32_t)p->cls << s->flow_shift];
+	struct leaf *l = &v->leaves[p->cls];
+	uint32_t mask = s->flow_mask, idx;
+	int err;
+
 	if (UNLIKELY(!v->present))
 		return -ENOENT;
-	if (UNLIKELY(p->wire_bytes - 1 >= QOS_WIRE_MAX_BYTES))
-		return -EMSGSIZE;
-	l = &v->leaves[p->cls];
-	flows = &v->flows[(uint32_t)p->cls << s->flow_shift];
 	idx = flow_find(flows, p->flow_hash, mask);
 	if (s->buf_quota != 0 || (s->bounded >> p->cls & 1) != 0) {
 		err = admit(s, v, &flows[idx], p);
@@ -562,7 +559,7 @@ int qos_sched_enqueue(struct qos_sched *s, struct qos_pkt *p, uint64_t now_ns)
 			return err;
 	}
 	if (UNLIKELY(p->wire_bytes >
-		     l->quantum_bytes)) // then not more than c->largest_bytes either
+		     l->quantum_bytes)) // else not more than c->largest_bytes either
 		see_larger(&s->classes[p->cls], l, p->wire_bytes);
 	p->in_ns = s->front.now_ns;
 	flow_append(l, flows, idx, mask, p);
@@ -573,6 +570,61 @@ int qos_sched_enqueue(struct qos_sched *s, struct qos_pkt *p, uint64_t now_ns)
 	if (UNLIKELY(l->n_pkts == 1))
 		wake(s, v, p->cls);
 	return 0;
+}
+
+int qos_sched_enqueue(struct qos_sched *s, struct qos_pkt *p, uint64_t now_ns)
+{
+	struct vm *v;
+	int err;
+
+	sched_set_now(s, now_ns);
+	err = find_vm(s, p, &v);
+	return UNLIKELY(err < 0) ? err : enqueue(s, v, p);
+}
+
+// Three steps over so many packets, each reading what the one before called into the cache.
+#define CHUNK 32u
+
+static uint32_t enqueue_chunk(struct qos_sched *s, struct qos_pkt *const *pkts, uint32_t n,
+			      int *errs)
+{
+	struct flow *flows[CHUNK];
+	struct vm *vms[CHUNK];
+	uint32_t n_in = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		const struct qos_pkt *p = pkts[i];
+
+		errs[i] = find_vm(s, p, &vms[i]);
+		flows[i] = NULL;
+		if (UNLIKELY(errs[i] < 0))
+			continue;
+		flows[i] = &vms[i]->flows[((uint32_t)p->cls << s->flow_shift) +
+					  (p->flow_hash & s->flow_mask)];
+		__builtin_prefetch(vms[i], 1);
+		__builtin_prefetch(&vms[i]->leaves[p->cls], 1);
+		__builtin_prefetch(flows[i], 1);
+	}
+	for (uint32_t i = 0; i < n; i++)
+		if (LIKELY(flows[i] != NULL))
+			__builtin_prefetch(flows[i]->tail, 1);
+	for (uint32_t i = 0; i < n; i++) {
+		if (LIKELY(errs[i] == 0))
+			errs[i] = enqueue(s, vms[i], pkts[i]);
+		n_in += errs[i] == 0;
+	}
+	return n_in;
+}
+
+uint32_t qos_sched_enqueue_burst(struct qos_sched *s, struct qos_pkt *const *pkts, uint32_t n,
+				 uint64_t now_ns, int *errs)
+{
+	uint32_t n_in = 0;
+
+	sched_set_now(s, now_ns);
+	for (uint32_t i = 0; i < n; i += CHUNK)
+		n_in += enqueue_chunk(s, pkts + i, n - i < CHUNK ? n - i : CHUNK, errs + i);
+	return n_in;
 }
 
 // Every clock that applies must be due; then all are charged.

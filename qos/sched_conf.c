@@ -5,7 +5,6 @@
 
 #include "sched_priv.h"
 
-
 static size_t head_size(void)
 {
 	return sizeof(struct qos_sched);
@@ -158,7 +157,9 @@ static void set_pps(struct qos_rate *r, uint32_t pps, uint64_t now_ns)
 // What the packet path has to know of a VM's limits.
 static void set_gates(struct vm *v)
 {
-	v->limited = v->limit.inv != 0 || v->pps.inv != 0;
+	v->paced = v->pps.inv != 0;
+	v->limited = v->limit.inv != 0 || v->paced;
+	v->reserved = v->reservation.inv != 0;
 	for (uint32_t cls = 0; cls < QOS_SCHED_CLASSES; cls++) {
 		struct leaf *l = &v->leaves[cls];
 

@@ -91,7 +91,7 @@ void qos_sched_leaf_place_anew(struct qos_sched *s, struct leaf *l)
 
 void qos_sched_vm_place(struct qos_sched *s, struct vm *v)
 {
-	if (v->reservation.inv == 0 && v->wait.state == PLACE_OUT)
+	if (!v->reserved && v->wait.state == PLACE_OUT)
 		return;
 	place_out(s, &s->due_vms, &v->wait);
 	if (v->backlog != 0 && !v->parked)

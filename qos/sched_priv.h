@@ -55,6 +55,7 @@ struct flow {
 	bool listed;
 	bool shared;	// with packets of other flows
 	uint8_t n_away; // flows that belong here and stand in another queue of the set
+	uint32_t since; // its first packet came not before this, in units of 1024 ns
 };
 static_assert(sizeof(struct flow) == 64, "one cache line");
 
@@ -109,7 +110,9 @@ struct vm {
 	uint8_t ready;	 // and is in the class's order
 	uint8_t shares;
 	bool present, used;
-	bool limited; // it has a limit in bit/s or packets/s
+	bool limited;  // it has a limit in bit/s or packets/s
+	bool paced;    // in packets/s
+	bool reserved; // it has a reservation of its own
 	bool parked;
 	bool tight; // its limit was used up, and it has not rested since
 	struct qos_cal_node wait;
@@ -157,7 +160,7 @@ struct qos_sched {
 	uint64_t vts[QOS_SCHED_CLASSES]; // each class's place among them
 	uint64_t rate_bits, reserved_bits;
 	uint64_t work_ns; // from when there has been something that might be sent
-	uint64_t sent_bytes, sent_pkts, lost_bytes;
+	uint64_t lost_bytes;
 	uint32_t late_ns;
 	struct list due_vms;
 	struct qos_pkt *dropped_head, *dropped_tail;
@@ -215,8 +218,8 @@ static inline void sched_set_now(struct qos_sched *s, uint64_t now_ns)
 // When both clocks of a VM's limits are due. One that is not set is due always.
 static inline uint64_t vm_due_ns(const struct vm *v)
 {
-	if (v->limit.inv == 0 || v->pps.inv == 0)
-		return v->limit.inv != 0 ? v->limit.ns : v->pps.ns;
+	if (!v->paced || v->limit.inv == 0)
+		return v->paced ? v->pps.ns : v->limit.ns;
 	return (int64_t)(v->limit.ns - v->pps.ns) > 0 ? v->limit.ns : v->pps.ns;
 }
 

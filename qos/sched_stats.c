@@ -69,8 +69,11 @@ void qos_sched_class_stats(const struct qos_sched *s, uint32_t cls, struct qos_c
 
 void qos_sched_link_stats(const struct qos_sched *s, struct qos_link_stats *out)
 {
-	out->sent_bytes = QOS_STAT_GET(s->sent_bytes);
-	out->sent_pkts = QOS_STAT_GET(s->sent_pkts);
+	out->sent_bytes = out->sent_pkts = 0;
+	for (uint32_t cls = 0; cls < QOS_SCHED_CLASSES; cls++) {
+		out->sent_bytes += QOS_STAT_GET(s->classes[cls].sent_bytes);
+		out->sent_pkts += QOS_STAT_GET(s->classes[cls].sent_pkts);
+	}
 	out->queued_pkts_now = QOS_STAT_GET(s->front.n_pkts);
 	out->lost_credit_bytes = QOS_STAT_GET(s->lost_bytes);
 }

@@ -138,14 +138,14 @@ static uint64_t divide(struct claim *claims, uint32_t n, uint64_t all)
 }
 
 void qos_shard_divide(const struct qos_shard_policy *p, struct qos_shard_memory *m,
-		      const struct qos_shard_state *states, uint32_t self, uint64_t now_ns,
+		      const struct qos_shard_state *states, uint64_t now_ns,
 		      struct qos_shard_share *out)
 {
 	struct claim claims[QOS_SHARDS_MAX] = { 0 };
 	uint64_t spare;
 
 	learn(p, m, states, now_ns);
-	weigh(p, states, claims, out, self);
+	weigh(p, states, claims, out, m->self);
 	for (uint32_t i = 0; i < p->n_shards; i++) {
 		const struct qos_shard_state *s = &states[i];
 		// What it sends, and what stands: that would take one period more.
@@ -160,11 +160,13 @@ void qos_shard_divide(const struct qos_shard_policy *p, struct qos_shard_memory 
 		claims[i].rate = asks;
 	}
 	spare = divide(claims, p->n_shards, capacity(p, m));
-	out->rate_bits_per_s = claims[self].rate + spare / p->n_shards;
+	out->rate_bits_per_s = claims[m->self].rate + spare / p->n_shards;
 	// Whoever wakes before the next look has its reservations at once, and some room.
 	spare = p->rate_bits_per_s / (16 * p->n_shards);
+	if (spare < QOS_SCHED_MIN_BITS_PER_S)
+		spare = QOS_SCHED_MIN_BITS_PER_S;
 	if (out->rate_bits_per_s < spare)
 		out->rate_bits_per_s = spare;
-	if (out->rate_bits_per_s < states[self].reserved_bits_per_s)
-		out->rate_bits_per_s = states[self].reserved_bits_per_s;
+	if (out->rate_bits_per_s < states[m->self].reserved_bits_per_s)
+		out->rate_bits_per_s = states[m->self].reserved_bits_per_s;
 }

@@ -42,7 +42,8 @@ struct qos_meter_params {
 	uint8_t reserved[6];
 	uint64_t committed_bits_per_s;
 	uint64_t second_bits_per_s; // excess (RFC 4115) or peak (RFC 2698; at least the committed)
-	uint32_t committed_burst_bytes, second_burst_bytes; // both > 0
+	// More than 0 beside a rate; more than QOS_METER_MAX_BURST_BYTES is that much.
+	uint32_t committed_burst_bytes, second_burst_bytes;
 };
 
 struct qos_meter_bucket {
@@ -63,7 +64,7 @@ static_assert(sizeof(struct qos_meter) == 64, "one cache line");
 // Are these the parameters of a meter?
 //
 // returns  0; -EINVAL for an unknown mode, both rates 0, a burst of 0, or a peak rate below the
-//          committed one; -ERANGE for a rate or burst out of bounds. Mode none is always right.
+//          committed one; -ERANGE for a rate out of bounds. Mode none is always right.
 int qos_meter_check(const struct qos_meter_params *p);
 
 // Make a meter with full buckets. returns as qos_meter_check; on failure m has mode none.

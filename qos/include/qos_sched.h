@@ -273,15 +273,37 @@ static inline bool qos_sched_idle_pass(struct qos_sched *s, const struct qos_pkt
 	return true;
 }
 
-// A packet will be queued soon: call what that needs into the cache. For all of a batch before the
-// first of it is queued. It reads no more than the packet; what stands in there need not be valid.
-void qos_sched_prefetch(const struct qos_sched *s, const struct qos_pkt *p);
+// The same for n packets of one leaf on a link without a rate, wire_bytes in all: a yes or a no for
+// all of them. No where any clock would have to be asked.
+static inline bool qos_sched_idle_pass_alike(struct qos_sched *s, uint32_t vm_idx, uint32_t cls,
+					     uint32_t n, uint64_t wire_bytes)
+{
+	struct qos_sched_front *f = (struct qos_sched_front *)s;
+	struct qos_gate_leaf *l;
+
+	if (f->n_pkts != 0 || f->rate.inv != 0 || vm_idx >= f->n_vms || cls >= QOS_SCHED_CLASSES)
+		return false;
+	l = (struct qos_gate_leaf *)((char *)s + f->gates_at + vm_idx * f->gate_stride) + cls;
+	if (l->gate != QOS_GATE_OPEN || (f->closed >> cls & 1) != 0)
+		return false;
+	QOS_STAT_ADD(l->sent_bytes, wire_bytes);
+	QOS_STAT_ADD(l->sent_pkts, n);
+	QOS_STAT_SET(l->last_wait_ns, 0);
+	return true;
+}
 
 // Queue a packet.
 // returns  0; the packet stays the caller's with -ENOENT (no such VM or class), -EMSGSIZE (length
 //          out of bounds), -ENOBUFS (bound in bytes; half of it for yellow), -ETIME (bound in
 //          time) or -EDQUOT (its VM holds too many buffers)
 int qos_sched_enqueue(struct qos_sched *s, struct qos_pkt *p, uint64_t now_ns);
+
+// Queue many, for less: what they need is called into the cache ahead.
+//
+// errs     [n], out: what qos_sched_enqueue says of each; those with an error stay the caller's
+// returns  how many were queued
+uint32_t qos_sched_enqueue_burst(struct qos_sched *s, struct qos_pkt *const *pkts, uint32_t n,
+				 uint64_t now_ns, int *errs);
 
 // The next packet to send, or NULL: nothing queued, nothing due, or the link's rate used up.
 struct qos_pkt *qos_sched_dequeue(struct qos_sched *s, uint64_t now_ns);

@@ -43,9 +43,10 @@ struct qos_shard_policy {
 	uint32_t shares[QOS_SCHED_CLASSES]; // of the classes
 };
 
-// What one owner remembers between two looks. Zeroed, then looked_ns and at_ns[] set, it is at its
-// beginning.
+// What one owner remembers between two looks. Zeroed, then self, looked_ns and at_ns[] set, it is
+// at its beginning.
 struct qos_shard_memory {
+	uint32_t self; // which owner it is
 	uint64_t looked_ns;
 	uint64_t at_ns[QOS_SHARDS_MAX];
 	uint64_t sent_bytes[QOS_SHARDS_MAX];
@@ -54,19 +55,19 @@ struct qos_shard_memory {
 };
 
 struct qos_shard_share {
-	uint64_t rate_bits_per_s;		// of the link; never 0
+	uint64_t rate_bits_per_s;		// of the link; QOS_SCHED_MIN_BITS_PER_S at least
 	uint32_t class_part[QOS_SCHED_CLASSES]; // of a class's reservation and limit, in 2^-16
 };
 
-// What may owner self send until it looks again?
+// What may the owner m->self send until it looks again?
 //
 // p        the same for all owners
-// m        the owner's memory
+// m        the owner's memory, m->self < p->n_shards
 // states   [p->n_shards], a copy
 // now_ns   after m->looked_ns; otherwise nothing is learnt and the last state is used
 // source   the two-sided division is that of flexible lengths in CSS (css-flexbox-1 section 9.7)
 void qos_shard_divide(const struct qos_shard_policy *p, struct qos_shard_memory *m,
-		      const struct qos_shard_state *states, uint32_t self, uint64_t now_ns,
+		      const struct qos_shard_state *states, uint64_t now_ns,
 		      struct qos_shard_share *out);
 
 #endif

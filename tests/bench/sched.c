@@ -4,6 +4,7 @@
 //   valgrind --tool=callgrind --toggle-collect=measure build/tests/weir-sched ...
 // weir-sched compare VMS...
 //   cycles beside those of rte_sched: sched_compare.c
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,7 @@
 #include <rte_mbuf.h>
 
 #include "qos_sched.h"
-#include "sched.h"
+#include "sched_bench.h"
 
 #define S 1000000000ull
 #define STANDING 4u // packets per flow
@@ -57,13 +58,14 @@ __attribute__((noinline)) static uint64_t measure(uint64_t n)
 {
 	uint64_t now_ns = 2 * S, n_sent = 0;
 	struct qos_pkt *out[BENCH_BURST];
+	int errs[BENCH_BURST];
 
 	while (n_sent < n) {
 		uint32_t got = qos_sched_dequeue_burst(s, out, BENCH_BURST, now_ns);
 
 		now_ns += BENCH_BURST * BENCH_WIRE_BYTES * 8 / 100;
-		for (uint32_t i = 0; i < got; i++)
-			check(qos_sched_enqueue(s, out[i], now_ns));
+		if (qos_sched_enqueue_burst(s, out, got, now_ns, errs) != got)
+			check(-ENOBUFS);
 		n_sent += got;
 	}
 	return n_sent;
@@ -137,13 +139,12 @@ static void weir_mark(void *arg, struct rte_mbuf *m, uint32_t vm, uint32_t cls, 
 static uint32_t weir_enqueue(void *arg, struct rte_mbuf **ms, uint32_t n)
 {
 	struct weir_side *side = arg;
+	struct qos_pkt *pkts[BENCH_BURST];
+	int errs[BENCH_BURST];
 
 	for (uint32_t i = 0; i < n; i++)
-		qos_sched_prefetch(side->s, rte_mbuf_to_priv(ms[i]));
-	for (uint32_t i = 0; i < n; i++)
-		if (qos_sched_enqueue(side->s, rte_mbuf_to_priv(ms[i]), side->now_ns) != 0)
-			return i;
-	return n;
+		pkts[i] = rte_mbuf_to_priv(ms[i]);
+	return qos_sched_enqueue_burst(side->s, pkts, n, side->now_ns, errs);
 }
 
 static uint32_t weir_dequeue(void *arg, struct rte_mbuf **ms, uint32_t n)

@@ -158,7 +158,7 @@ void mem_ports_make(const char *names, uint32_t n_workers, uint32_t guest_flags,
 					    .n_mbufs = 8191,
 					    .n_mbufs_large = 32,
 					    .mac_limit = 1024,
-					    .queue_len = 1024 };
+					    .queue_len = 8192 };
 	struct dp_prepared *prep;
 	struct weir_err err;
 	struct dp_plan plan;
@@ -189,7 +189,7 @@ void mem_ports_make(const char *names, uint32_t n_workers, uint32_t guest_flags,
 		fail_msg("%s", err.text);
 	dp_switch_commit(sw, prep);
 	dp_plan_fini(&plan);
-	now_ns = 10 * S;
+	now_ns = dp_switch_now_ns(); // not before the ports were made: schedulers go by it
 	memset(vm_views, 0, sizeof(vm_views));
 	for (uint32_t i = 0; links[i] != NULL && i < MEM_PORTS; i++)
 		links[i]->size = 1514;

@@ -1,7 +1,10 @@
 """What the QoS measurements share: namespaces, the machine's own state, medians and percentiles."""
+import atexit
 import os
+import signal
 import statistics
 import subprocess
+import sys
 import time
 
 LAB = os.environ["LAB_T"]
@@ -27,7 +30,22 @@ def run(ns, *argv, timeout=60, check=True):
 
 
 def start(ns, *argv, **options):
-    return subprocess.Popen(["ip", "netns", "exec", ns] + list(argv), stdin=subprocess.DEVNULL, **options)
+    p = subprocess.Popen(["ip", "netns", "exec", ns] + list(argv), stdin=subprocess.DEVNULL, **options)
+    running.append(p)
+    return p
+
+
+def end():
+    """Nothing outlives the measurement, however it ends."""
+    for p in running:
+        if p.poll() is None:
+            p.kill()
+            p.wait()
+
+
+running = []
+atexit.register(end)
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 
 def stop(p, grace=2):

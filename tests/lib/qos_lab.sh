@@ -53,26 +53,31 @@ qos_wire() { # bytes that the uplink's far end received so far, as they count on
 	ip netns exec "$LAB_SERVER" sh -c "echo \$((\$(cat $d/rx_bytes) + 24 * \$(cat $d/rx_packets)))"
 }
 
-# The topology of the QoS tests: guests s (storage) and b (bulk), the servers behind a rated uplink. Two configurations, both with the
-# rate: $LAB_T/on.json has portals and policy, $LAB_T/off.json none of them. The switch runs on.json.
-qos_lab() { # RATE RESERVATION: bit/s of the uplink, of class storage
+# The topology of the QoS tests: guests s (storage) and b (bulk; c, d: more of them), the servers behind a rated uplink. Two
+# configurations, both with the rate: $LAB_T/on.json has portals and policy, $LAB_T/off.json none of them. The switch runs on.json.
+qos_lab() { # RATE RESERVATION [GUEST...]: bit/s of the uplink, of class storage; guests beside s, b unless said
+	local rate=$1 reservation=$2 g n=5
+	shift 2
+	local guests=(s "${@:-b}")
 	lab_begin
 	lab_uplink
 	lab_data_disk "$LAB_T/disk.img" "a disk"
 	lab_iscsi "$LAB_T/disk.img"
 	qos_nfs
-	jq -n --arg up "$LAB_UP" --arg t "$LAB_T" --arg rate "$1" '
+	jq -n --arg up "$LAB_UP" --arg t "$LAB_T" --arg rate "$rate" --arg guests "${guests[*]}" '
 		def vm(name; n): { name: name, nic: [ { id: 0, mac: "52:54:00:00:00:0\(n)", "ipv4-address": [ "10.9.0.10\(n)" ], socket: "\($t)/\(name).sock" } ] };
 		{ "ietf-interfaces:interfaces": { interface: [ { name: "uplink", type: "weir-interfaces:uplink",
 				"weir-interfaces:port": { "af-packet": $up, rate: $rate } } ] },
-		  "weir-vm:vms": { vm: [ vm("s"; 5), vm("b"; 6) ] } }' >"$LAB_T/off.json"
-	jq --arg r "$2" '. + {
+		  "weir-vm:vms": { vm: [ $guests / " " | to_entries[] | vm(.value; .key + 5) ] } }' >"$LAB_T/off.json"
+	jq --arg r "$reservation" '. + {
 		"weir-qos:storage": { portal: [ 3260, 2049 | { address: "10.9.0.1", protocol: "tcp", port: . } ] },
 		"weir-qos:qos": { class: [ { name: "storage", reservation: $r } ] } }' "$LAB_T/off.json" >"$LAB_T/on.json"
 	cp "$LAB_T/on.json" "$LAB_T/weir.json"
 	lab_switch "$LAB_T/weir.json"
-	qos_guest s 5
-	qos_guest b 6
+	for g in "${guests[@]}"; do
+		qos_guest "$g" $n
+		n=$((n + 1))
+	done
 }
 
 qos_guest() { # NAME N: a guest with the address 10.9.0.10N, once it reaches the server
@@ -114,4 +119,10 @@ qos_shape() { # NAMESPACE DEVICE RATE: its storage (the portals of qos_lab) leav
 			"${in[@]}" tc filter add dev "$2" parent 1: protocol ip u32 match ip protocol 6 0xff match ip $where $port 0xffff flowid 1:1
 		done
 	done
+}
+
+qos_measure() { # SCRIPT ARGUMENT...: a measurement of tests/lib in this lab; its exit code
+	LAB_T=$LAB_T LAB_ID=$LAB_ID LAB_SERVER=$LAB_SERVER LAB_SRV=$LAB_SRV WEIR=$weir /usr/bin/python3 -B "$lab_top/tests/lib/$1" "${@:2}" &
+	LAB_PIDS+=($!)
+	wait $! # beside it, so that a signal to this script ends both
 }

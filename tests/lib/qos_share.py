@@ -1,4 +1,4 @@
-"""What storage clients of one guest get while bulk floods the same link: qos_share.py RATE RESERVATION ROUNDS SECONDS
+"""What storage clients of one guest get while three others flood the same link: qos_share.py RATE RESERVATION ROUNDS SECONDS
 
 Three conditions, alternating: alone, flooded with the policy, flooded without it (the same switch and rate; no portals, no reservation). Run
 by tests/long/qos_clients.sh, in its lab. Exit code 1 when a client keeps less than 90 % of what it had alone, or of the reservation
@@ -87,14 +87,14 @@ def policy(which):
 
 
 def trial(client, flooded, which, rate, seconds):
-    """One measurement. flooded: (namespace, address) of who floods whom, or None"""
+    """One measurement. flooded: (namespace, address) of who floods whom, together at twice the rate"""
     policy(which)
-    p = flood(*flooded, 2 * rate) if flooded else None
+    floods = [flood(*f, 2 * rate // len(flooded)) for f in flooded]
     try:
         time.sleep(0.5)
         return client(seconds)
     finally:
-        if p:
+        for p in floods:
             p.kill()
             p.wait()
         time.sleep(0.3)  # what stands is sent
@@ -102,7 +102,7 @@ def trial(client, flooded, which, rate, seconds):
 
 def measure(cell, rate, rounds, seconds):
     name, client, shaped, flooded, on, off = cell
-    conditions = [("alone", None, on), ("flooded", flooded, on), ("without", flooded, off)]
+    conditions = [("alone", [], on), ("flooded", flooded, on), ("without", flooded, off)]
     got = {c[0]: [] for c in conditions}
     machine = Machine()
     with shaped:
@@ -122,9 +122,9 @@ def verdict(name, got, reservation, shaped):
 
 
 def main(rate, reservation, rounds, seconds):
-    s, b = guest("s"), guest("b")
+    s = guest("s")
     little = int(reservation * 0.9 * 0.98)  # HTB counts 24 bytes less per frame than the wire
-    up, down = (b, "10.9.0.1"), (SERVER, "10.9.0.105")
+    up, down = [(guest(g), "10.9.0.1") for g in "bcd"], [(SERVER, "10.9.0.105")]
     cells = [
         ("NFS write, wants 90 % of it", nfs_write, Shaped(s, "e0", little), up, "on", "off"),
         ("NFS write, wants all", nfs_write, Unshaped(), up, "on", "off"),

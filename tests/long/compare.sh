@@ -3,4 +3,4 @@
 # the log and in build/bench. WEIR_TRIALS=N and WEIR_SECONDS=S shorten it.
 set -eu
 cd "$(dirname "$0")/../.."
-tools/bench/compare l2 ports neighbours agree --trials "${WEIR_TRIALS:-10}" --seconds "${WEIR_SECONDS:-10}"
+tools/bench/compare l2 ports neighbours agree qos qoscost qosloop --long --trials "${WEIR_TRIALS:-10}" --seconds "${WEIR_SECONDS:-10}"

@@ -8,10 +8,9 @@ set -eu
 rate=${QOS_RATE:-200000000}
 qos_lab "$rate" $((rate / 2))
 qos_sink 5201
-export LAB_T LAB_ID LAB_SERVER LAB_SRV WEIR=$weir
 status=0
 for flows in 4 16 64; do
-	/usr/bin/python3 -B "$lab_top/tests/lib/qos_ecn.py" "$rate" 5000 $flows "${QOS_SECONDS:-20}" || status=1
+	qos_measure qos_ecn.py "$rate" 5000 $flows "${QOS_SECONDS:-20}" || status=1
 done
 lab_conserved
 exit $status

@@ -61,9 +61,9 @@ static void e4_limits_are_exact_from_1_mbit_to_100_gbit(void **state)
 		uint64_t rate;
 		uint32_t min_bytes, max_bytes;
 	} cases[] = { { 1000000, 64, 1514 },	   { 10000000, 64, 9000 },
-		      { 100000000, 64, 64 },	   { SIM_G, 64, 65536 },
-		      { 10 * SIM_G, 64, 65536 },   { 69 * SIM_G, 9000, 65536 },
-		      { 100 * SIM_G, 9000, 65536 } };
+		      { 100000000, 64, 64 },	   { 100000000, 64, 65536 },
+		      { SIM_G, 64, 65536 },	   { 10 * SIM_G, 64, 65536 },
+		      { 69 * SIM_G, 9000, 65536 }, { 100 * SIM_G, 9000, 65536 } };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)

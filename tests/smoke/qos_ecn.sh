@@ -5,9 +5,8 @@
 . "$(dirname "$0")/../lib/front_guest.sh"
 . "$(dirname "$0")/../lib/qos_lab.sh"
 set -eu
-rate=100000000
-qos_lab $rate 60000000
+rate=50000000
+qos_lab $rate 20000000
 qos_sink 5201
-export LAB_T LAB_ID LAB_SERVER LAB_SRV WEIR=$weir
-/usr/bin/python3 -B "$lab_top/tests/lib/qos_ecn.py" $rate 5000 8 4 facts
+qos_measure qos_ecn.py $rate 5000 16 4 facts
 lab_conserved

@@ -19,14 +19,17 @@ received() { # SECONDS: bit/s from guests s and b, on the wire, into GOT_S and G
 	got=$(ip netns exec "$LAB_SERVER" /usr/bin/python3 "$lab_top/tests/lib/qos_count.py" "$LAB_SRV" "$1" 10.9.0.105 10.9.0.106)
 	GOT_S=${got%%$'\n'*} GOT_B=${got##*$'\n'}
 }
-near() { # WHAT GOT EXPECTED: within a fifth
-	[ $((5 * $2)) -ge $((4 * $3)) ] && [ $((5 * $2)) -le $((6 * $3)) ] || fail "$1: $2 bit/s, expected $3"
+near() { # GOT EXPECTED: within a fifth
+	[ $((5 * $1)) -ge $((4 * $2)) ] && [ $((5 * $1)) -le $((6 * $2)) ]
 }
-holds() { # TEXT S-MBIT B-MBIT: what the receiver counts in 2 s, once the change has come through
-	sleep 0.5
-	received 2
-	near "$1, guest s" "$GOT_S" $(($2 * 1000000))
-	near "$1, guest b" "$GOT_B" $(($3 * 1000000))
+holds() { # TEXT S-MBIT B-MBIT: what the receiver counts in a second, once the change has come through
+	# A machine that is busy with other things lets guests send less, and the link lose time that it does not catch up: several tries.
+	for _ in $(seq 15); do
+		sleep 0.5
+		received 1
+		near "$GOT_S" $(($2 * 1000000)) && near "$GOT_B" $(($3 * 1000000)) && return 0
+	done
+	fail "$1: guests s and b sent $GOT_S and $GOT_B bit/s, expected $2 and $3 Mbit/s"
 }
 
 echo "- two guests flood: equal shares"

@@ -14,7 +14,7 @@ enum {
 	CREDIT_BURST = 2 * PG_BURST, // frames that a rate may send at once after a pause
 };
 
-static uint32_t next_random(struct pg_engine *e)
+uint32_t pg_engine_random(struct pg_engine *e)
 {
 	e->random ^= e->random << 13; // xorshift64
 	e->random ^= e->random >> 7;
@@ -30,7 +30,7 @@ static inline uint32_t next_size(struct pg_engine *e, struct pg_lane *l)
 		return l->schedule[0];
 	if (l->n_schedule == 0)
 		return l->cfg->size_min +
-		       (uint32_t)((uint64_t)next_random(e) *
+		       (uint32_t)((uint64_t)pg_engine_random(e) *
 					  (l->cfg->size_max - l->cfg->size_min + 1) >>
 				  32);
 	size = l->schedule[l->schedule_pos];
@@ -44,7 +44,8 @@ static inline void next_flow(struct pg_engine *e, struct pg_lane *l)
 	if (l->n_flows == 1)
 		return;
 	if (l->cfg->random) {
-		l->flow = l->flow_first + (uint32_t)((uint64_t)next_random(e) * l->n_flows >> 32);
+		l->flow = l->flow_first +
+			  (uint32_t)((uint64_t)pg_engine_random(e) * l->n_flows >> 32);
 		l->mac = l->flow % l->cfg->macs;
 		return;
 	}
@@ -375,6 +376,7 @@ static void lane_templates(const struct pg_engine *e, struct pg_lane *l)
 				.csum = e->cfg->csum && e->ports[l->src].eth == NULL,
 				.iscsi = l->cfg->kind == PG_ISCSI,
 				.from_target = l->is_target,
+				.service = l->cfg->dport,
 			});
 }
 

@@ -1,7 +1,8 @@
 // Request and response in the manner of iSCSI: an initiator keeps some commands outstanding; the
 // target answers each with data (read), or with one response after it has all the data (write).
 // Latency is from the turn that sent the command to the turn that took the last frame of the
-// answer. A lost frame costs the whole command a timeout, as it would cost TCP one.
+// answer. A lost frame costs the whole command a timeout, as it would cost TCP one; its latency is
+// then the time it waited in vain.
 #include "pg_engine.h"
 
 #include <stdlib.h>
@@ -73,6 +74,16 @@ static uint64_t ticks_of(const struct pg_engine *e, uint64_t ns)
 	return (uint64_t)((double)ns / 1e9 * e->ticks_per_s);
 }
 
+// When the command behind one that ends now is due.
+static uint64_t next_due(struct pg_engine *e, const struct pg_iscsi *i)
+{
+	uint64_t think = ticks_of(e, i->cfg->think_ns);
+
+	if (i->cfg->random)
+		think = (uint64_t)((__uint128_t)(2 * think) * pg_engine_random(e) >> 32);
+	return e->tick + think;
+}
+
 static void body_write(uint8_t out[8], uint8_t type, uint8_t slot, uint16_t gen, uint32_t bytes)
 {
 	struct body b = { type, slot, gen, bytes };
@@ -112,6 +123,8 @@ static bool initiator_next(struct pg_engine *e, struct pg_lane *l, uint32_t *siz
 		if (c->outstanding && e->tick - c->sent > ticks_of(e, TIMEOUT_MS * 1000000ull)) {
 			c->outstanding = false;
 			l->c.lost_ios++;
+			if (e->measuring)
+				pg_hist_add(&l->hist, e->tick - c->sent);
 		}
 		if (c->outstanding || e->tick < c->due)
 			continue;
@@ -172,7 +185,7 @@ static void answer_add(struct pg_engine *e, struct pg_iscsi *i, const struct bod
 static void completed(struct pg_engine *e, struct pg_iscsi *i, struct command *c)
 {
 	c->outstanding = false;
-	c->due = e->tick + ticks_of(e, i->cfg->think_ns);
+	c->due = next_due(e, i);
 	i->initiator->c.ios++;
 	if (e->measuring)
 		pg_hist_add(&i->initiator->hist, e->tick - c->sent);

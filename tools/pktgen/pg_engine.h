@@ -71,6 +71,9 @@ void pg_engine_fini(struct pg_engine *e);
 // One turn: receive on each port, send from each lane. returns frames moved
 uint32_t pg_engine_turn(struct pg_engine *e);
 
+// The next 32 bits of the engine's generator: a run repeats them with its seed.
+uint32_t pg_engine_random(struct pg_engine *e);
+
 // After the last turn that sent: take back what the back-ends have used, so that what is still in
 // flight is what they never took.
 void pg_engine_settle(struct pg_engine *e);

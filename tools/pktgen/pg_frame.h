@@ -138,6 +138,7 @@ struct pg_template_params {
 	uint32_t vlan;		     // 0 = none
 	bool tcp, csum;
 	bool iscsi, from_target; // TCP port 3260 at the target
+	uint32_t service;	 // destination port of all else; 0 = discard
 };
 
 void pg_template_init(struct pg_template *t, const struct pg_template_params *p);

@@ -288,8 +288,11 @@ static void the_scheduler_takes_what_was_admitted(void **state)
 		struct dp_plan plan;
 		int rc;
 
+		assert_non_null(mem);
+		memset(mem, 0, size);
 		assert_int_equal(cfg_empty(&none), 0);
 		translate(none, c, &plan);
+		memset(mem, 0, size);
 		assert_int_equal(qos_sched_init(mem, &params, 1, &s), 0);
 		assert_int_equal(qos_sched_set_rate(s, rows[i].rate, 1), 0);
 		rc = schedule(&plan, s);

@@ -175,14 +175,12 @@ static void a_meter_of_mode_none_is_green(void **state)
 static void nonsense_is_refused(void **state)
 {
 	const struct qos_meter_params good = params(QOS_METER_RFC2698, false, 1000, 1000);
-	struct qos_meter_params p[8];
-	const int want[8] = {
-		-EINVAL, -EINVAL, -EINVAL, -EINVAL, -EINVAL, -ERANGE, -ERANGE, -ERANGE
-	};
+	struct qos_meter_params p[7];
+	const int want[7] = { -EINVAL, -EINVAL, -EINVAL, -EINVAL, -EINVAL, -ERANGE, -ERANGE };
 	struct qos_meter m, was;
 
 	(void)state;
-	for (uint32_t i = 0; i < 8; i++)
+	for (uint32_t i = 0; i < 7; i++)
 		p[i] = good;
 	p[0].mode = 3;
 	p[1].committed_bits_per_s = p[1].second_bits_per_s = 0;
@@ -191,16 +189,28 @@ static void nonsense_is_refused(void **state)
 	p[4].second_burst_bytes = 0;
 	p[5].committed_bits_per_s = 999;
 	p[6].second_bits_per_s = QOS_METER_MAX_BITS_PER_S + 1;
-	p[7].second_burst_bytes = QOS_METER_MAX_BURST_BYTES + 1;
 	assert_int_equal(qos_meter_init(&m, &good, S), 0);
 	was = m;
-	for (uint32_t i = 0; i < 8; i++) {
+	for (uint32_t i = 0; i < 7; i++) {
 		assert_int_equal(qos_meter_check(&p[i]), want[i]);
 		assert_int_equal(qos_meter_set(&m, &p[i], 2 * S), want[i]);
 		assert_memory_equal(&m, &was, sizeof(m));
 	}
 	assert_int_equal(qos_meter_init(&m, &p[0], S), -EINVAL);
 	assert_int_equal(m.mode, QOS_METER_NONE);
+}
+
+static void a_burst_without_end_is_a_gibibyte(void **state)
+{
+	struct qos_meter_params p = params(QOS_METER_RFC4115, false, S, 0);
+	struct qos_meter m;
+
+	(void)state;
+	p.committed_burst_bytes = UINT32_MAX;
+	p.second_burst_bytes = 0; // beside no rate
+	assert_int_equal(qos_meter_init(&m, &p, 0), 0);
+	assert_int_equal(qos_meter_colour(&m, 1u << 30, 0, QOS_GREEN), QOS_GREEN);
+	assert_int_equal(qos_meter_colour(&m, 1, 0, QOS_GREEN), QOS_RED);
 }
 
 // --- rates
@@ -420,6 +430,7 @@ int main(void)
 		cmocka_unit_test(colours_are_those_of_the_rfcs),
 		cmocka_unit_test(a_meter_of_mode_none_is_green),
 		cmocka_unit_test(nonsense_is_refused),
+		cmocka_unit_test(a_burst_without_end_is_a_gibibyte),
 		cmocka_unit_test(no_rate_drifts_in_ten_years),
 		cmocka_unit_test(every_window_keeps_to_rate_and_burst),
 		cmocka_unit_test(a_sender_that_always_has_packets_gets_the_rate),

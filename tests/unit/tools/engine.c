@@ -430,6 +430,7 @@ static void commands_whose_frames_are_lost_time_out(void **state)
 {
 	(void)state;
 	engine_open("port=vhost:a port=vhost:b kind=iscsi from=0 to=1 depth=2 op=write");
+	e.measuring = true;
 	n_from = 100;
 	n_until = 103;
 	while (sum().lost_ios == 0) // 200 ms of this engine's clock
@@ -438,7 +439,42 @@ static void commands_whose_frames_are_lost_time_out(void **state)
 	drain(lose);
 	assert_in_range(sum().lost_ios, 1, 2);
 	assert_true(sum().ios > 10);
+	// They are the slowest commands, not none.
+	assert_int_equal(e.lanes[0].hist.n, sum().ios + sum().lost_ios);
+	assert_true(e.lanes[0].hist.max > HZ / 5);
 	engine_close();
+}
+
+// The shortest time between an answer on its way and the next command.
+static uint64_t shortest_pause(const char *settings)
+{
+	uint64_t shortest = UINT64_MAX, answered = 0, ios;
+
+	engine_open(settings);
+	while ((ios = sum().ios) < 300) {
+		uint64_t tx_pkts = e.lanes[0].c.tx_pkts;
+
+		run(NULL, 1);
+		if (sum().ios > ios)
+			answered = e.tick;
+		else if (e.lanes[0].c.tx_pkts > tx_pkts && answered > 0 &&
+			 e.tick - answered < shortest)
+			shortest = e.tick - answered;
+	}
+	engine_close();
+	return shortest;
+}
+
+static void thinking_varies_when_asked_to(void **state)
+{
+	const char *same = "port=vhost:a port=vhost:b kind=iscsi from=0 to=1 io-size=512 "
+			   "think=100us",
+		   *varied = "port=vhost:a port=vhost:b kind=iscsi from=0 to=1 io-size=512 "
+			     "think=100us order=random";
+
+	(void)state;
+	assert_true(shortest_pause(same) >= HZ / 10000);
+	assert_true(shortest_pause(varied) < HZ / 10000);
 }
 
 static void the_result_is_json_whatever_the_names(void **state)
@@ -485,6 +521,7 @@ int main(void)
 		cmocka_unit_test(flows_and_macs_are_shared_among_the_queues),
 		cmocka_unit_test(a_mix_keeps_its_shares_at_every_moment),
 		cmocka_unit_test(commands_whose_frames_are_lost_time_out),
+		cmocka_unit_test(thinking_varies_when_asked_to),
 		cmocka_unit_test(the_result_is_json_whatever_the_names),
 	};
 

@@ -1,12 +1,14 @@
 """What plays the guests: weir-pktgen, or DPDK's testpmd as a neutral cross-check. Both listen, the switch connects."""
-import json, os, queue, subprocess, threading, time
+import csv, json, os, queue, subprocess, threading, time
 from dataclasses import dataclass, field
 
 import host
 from host import BUILD, CPU_REST, BenchError, NotPossible
+from policy import FRAMING, Policy
 from switches import TESTPMD, testpmd_counters
 
 ATTACH_S = 60
+WINDOW_MS = 100  # what a floor is held against
 
 
 @dataclass
@@ -17,13 +19,16 @@ class Load:
     macs: int = 1
     streams: list = field(default_factory=lambda: [{"name": "all"}])
     reads: dict = field(default_factory=dict)  # port -> "off" or a rate like "100kpps": guests that do not read as they should
+    uplink: bool = False   # the last port is the other end of the uplink
+    policy: Policy = None  # what the switch is told about traffic
     warm_up: float = 5.0
     seconds: float = 10.0
 
 
-def pktgen_settings(load, sockets):
+def pktgen_settings(load, ports):
     """Settings of weir-pktgen for LOAD. The only place that knows its words."""
-    out = ["port=vhost:" + s + (",rx=" + load.reads[i] if i in load.reads else "") for i, s in enumerate(sockets)]
+    out = ["port=" + s + (",rx=" + load.reads[i] if i in load.reads else "") for i, s in enumerate(ports)]
+    out += ["interval=%dms" % WINDOW_MS] if load.uplink else []
     out += ["attach=%ds" % ATTACH_S, "warm-up=%gs" % load.warm_up, "duration=%gs" % load.seconds, "size=%d" % load.size, "macs=%d" % load.macs,
             "flows=%d" % load.macs, "rate=max"]
     if load.streams == [{"name": "all"}]:
@@ -42,11 +47,15 @@ class Pktgen:
         self.program = program or os.environ.get("WEIR_PKTGEN", BUILD + "/tools/weir-pktgen")
         self.words, self.process = queue.Queue(), None
 
-    def start(self, load):
-        self.load, self.result = load, self.dir + "/result.json"
-        argv = [self.program, "--cpu", str(CPU_REST), "--events", "--json", self.result]
+    def start(self, load, uplink=None):
+        """Listen; returns the sockets. UPLINK: (port, command that enters its namespace) in place of the last one."""
+        self.load, self.result, self.windows = load, self.dir + "/result.json", self.dir + "/windows.csv"
         sockets = ["%s/g%d.sock" % (self.dir, i) for i in range(load.ports)]
-        argv += pktgen_settings(load, sockets)
+        ports = ["vhost:" + s for s in sockets]
+        if uplink:
+            ports[-1], enter = uplink
+        argv = (enter if uplink else []) + [self.program, "--cpu", str(CPU_REST), "--events", "--json", self.result, "--csv", self.windows]
+        argv += pktgen_settings(load, ports)
         self.process = self.host.start("weir-pktgen", argv, self.dir, cpus=[CPU_REST], stdout=subprocess.PIPE)
         threading.Thread(target=self._listen, daemon=True).start()
         self._wait("listening", 60)
@@ -99,7 +108,18 @@ class Pktgen:
         blocked = first.get("tx_blocked", g["tx_blocked"])
         return {"tx_pps": tx, "rx_pps": rx, "gbit": rx * self.load.size * 8 / 1e9, "lost": j["lost_pkts"], "corrupt": j["corrupt_pkts"],
                 "offered_pps": tx / max(1e-9, 1 - blocked), "gen_cycles": g["cycles_per_packet"], "gen_idle": g["idle"],
-                "gen_blocked": blocked, "tsc_hz": j["tsc_hz"]}
+                "gen_blocked": blocked, "tsc_hz": j["tsc_hz"], "streams": {s["name"]: s for s in j["streams"]}, "all_ports": j["ports"],
+                "measured_s": seconds, "windows": self._windows()}
+
+    def _windows(self):
+        """Per window, the bits on the wire that arrived of each stream: [(seconds, {stream: bits})]."""
+        out, streams = [], len(self.load.streams)
+        with open(self.windows) as f:
+            rows = list(csv.DictReader(f))
+        for i in range(0, len(rows) - streams + 1, streams):
+            part = rows[i:i + streams]
+            out.append((float(part[0]["seconds"]), {r["stream"]: 8 * (int(r["rx_bytes"]) + FRAMING * int(r["rx_pkts"])) for r in part}))
+        return out
 
     def stop(self):
         if self.process:
@@ -123,10 +143,10 @@ class Testpmd:
             raise NotPossible("testpmd as generator: %d ports: it has at most %d" % (load.ports, self.max_ports))
         if load.macs > 1:
             raise NotPossible("testpmd as generator: %d addresses: it has one per port" % load.macs)
-        if load.streams != [{"name": "all"}] or load.reads:
+        if load.streams != [{"name": "all"}] or load.reads or load.uplink:
             raise NotPossible("testpmd as generator: it cannot make this load")
 
-    def start(self, load):
+    def start(self, load, uplink=None):
         self.refuse(load)
         self.load = load
         mac = lambda i: "52:54:00:77:00:%02x" % i

@@ -7,6 +7,7 @@ CPU_REST, CPU_DATA = 0, 1  # generator and everything else; exactly one data-pla
 HUGE = "/proc/sys/vm/nr_hugepages"
 TICKS = os.sysconf("SC_CLK_TCK")
 PR_SET_PDEATHSIG = 1
+BUSY_MIN, GEN_IDLE_MIN = 0.98, 0.05  # a data-plane thread that has no more to give; a generator that has
 DATA_THREADS = ("rte-worker", "lcore-worker", "pmd-c")
 
 
@@ -139,7 +140,7 @@ class Host:
         if not {CPU_REST, CPU_DATA} <= os.sched_getaffinity(0):
             raise BenchError("CPUs %d and %d are needed, this process may use %s" % (CPU_REST, CPU_DATA, sorted(os.sched_getaffinity(0))))
         self.dir = tempfile.mkdtemp(prefix="weir-bench.")
-        self.processes, self.pages, self.n_dirs = [], 0, 0
+        self.processes, self.pages, self.n_dirs, self.before = [], 0, 0, {}
         self.fastest_s = {}
         os.sched_setaffinity(0, {CPU_REST})
 
@@ -171,6 +172,16 @@ class Host:
         if free < mib // 2:
             say("hugepages: %d MiB wanted, %d MiB free: some programs may run in ordinary memory or not start" % (mib, free * 2))
 
+    def setting(self, path, value):
+        """Set a parameter of the kernel until close()."""
+        try:
+            before = read(path)
+            with open(path, "w") as f:
+                f.write(value)
+            self.before.setdefault(path, before)
+        except OSError as e:
+            say("%s: %s: as it is, then" % (path, e.strerror))
+
     def speed(self):
         """How fast CPU_DATA computes and copies now, as shares of this run's best: what the host's other guests take shows nowhere else."""
         small, large, copy = bytes(1 << 20), bytes(16 << 20), bytearray(16 << 20)
@@ -193,6 +204,10 @@ class Host:
         for p in reversed(self.processes):
             p.stop(2.0)
         self.processes = []
+        for path, value in self.before.items():
+            with open(path, "w") as f:
+                f.write(value)
+        self.before = {}
         shutil.rmtree(self.dir, ignore_errors=True)
         if self.pages:  # our share only: somebody else may have taken pages meanwhile
             pages, self.pages = self.pages, 0
@@ -204,8 +219,8 @@ class Host:
 class Disturbance:
     """Between two looks: time stolen by the hypervisor, used by others, and waited for by the data-plane thread."""
 
-    def __init__(self, host, data_tid):
-        self.host, self.data_tid = host, data_tid
+    def __init__(self, host, data_tid, in_kernel=False):
+        self.host, self.data_tid, self.in_kernel = host, data_tid, in_kernel
         self.before = self._look()
 
     def _look(self):
@@ -216,6 +231,8 @@ class Disturbance:
         user, nice, system, _, _, irq, softirq, steal = (sum(c) for c in zip(*cpus.values()))
         t = os.times()
         ours = sum(p.ticks() for p in self.host.processes) + (t.user + t.system + t.children_user + t.children_system) * TICKS
+        if self.in_kernel:  # such a switch works in interrupts too
+            ours += irq + softirq
         try:
             waited = int(read("/proc/%d/schedstat" % self.data_tid).split()[1])
         except (FileNotFoundError, ProcessLookupError):

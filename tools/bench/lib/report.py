@@ -2,11 +2,12 @@
 import csv, os, random, shlex, statistics, subprocess
 
 import host
+import report_qos
 from workloads import AGREE_WITHIN, BARS
 
 COLUMNS = ["workload", "cell", "switch", "variant", "trial", "generator", "ports", "size", "macs", "seconds", "tx_pps", "offered_pps", "rx_pps",
            "gbit", "cycles", "busy", "bound", "lost", "corrupt", "gen_cycles", "gen_idle", "gen_blocked", "tsc_hz", "steal", "foreign", "preempted",
-           "compute", "copy", "disturbed", "repeats", "learned"]
+           "compute", "copy", "disturbed", "repeats", "learned", *report_qos.COLUMNS]
 HEAD = ["workload: cell", "switch", "Mpps", "[min-max]", "Gbit/s", "cycles/pkt", "pps vs ovs", "pps vs io", "cycles vs ovs", "cycles vs io",
         "bound by"]
 
@@ -29,7 +30,9 @@ class Summary:
         self.disturbed = sum(r["disturbed"] != "" for r in rows)
 
     def bound(self):
-        if self.switch_bound:
+        if "uplink_bps" in self.rows[0]:
+            text = statistics.mode(r["bound"] for r in self.rows)
+        elif self.switch_bound:
             text = "switch"
         else:
             text = "generator (busy %.0f %%)" % (100 * statistics.median(r["busy"] for r in self.rows))
@@ -38,13 +41,21 @@ class Summary:
 
 class Results:
     def __init__(self, runner, cells):
-        self.runner, self.cells, self.switches = runner, cells, runner.args.switches
+        self.runner, self.cells = runner, cells
+        self.switches = list(dict.fromkeys(s for c in cells for s in self.of(c)))
         self.sums = {}
         for c in cells:
-            for s in self.switches:
+            for s in self.of(c):
                 rows = [r for r in runner.rows if (r["workload"], r["cell"], r["switch"]) == (c.workload, c.name, s)]
                 if rows:
                     self.sums[c.workload, c.name, s] = Summary(rows)
+
+    def of(self, cell):
+        """The switches of CELL."""
+        return self.runner.args.switches_of(cell.workload)
+
+    def kinds(self):
+        return list(dict.fromkeys(c.kind for c in self.cells))
 
     def ratio(self, key, other, measure):
         """(sign, ratio, low, high); the sign says that the generator hides part of one side. None where a side is missing."""
@@ -62,8 +73,8 @@ class Results:
 
     def table(self):
         out = [HEAD]
-        for c in self.cells:
-            for s in self.switches:
+        for c in [c for c in self.cells if c.kind == "rate"]:
+            for s in self.of(c):
                 key, label = (c.workload, c.name, s), "%s: %s" % (c.workload, c.name)
                 x = self.sums.get(key)
                 if not x:
@@ -80,7 +91,7 @@ class Results:
         """Lines: each cell with a baseline, switch by switch."""
         out = []
         for c in self.cells:
-            for s in self.switches if c.baseline else []:
+            for s in self.of(c) if c.baseline and c.kind == "rate" else []:
                 got = self.ratio((c.workload, c.name, s), (c.workload, c.baseline, s), "pps")
                 if not got:
                     continue
@@ -145,14 +156,23 @@ def agreement(sign, ratio, low, high):
 
 
 def text_table(rows):
-    width = [max(len(r[i]) for r in rows if len(r) == len(HEAD)) for i in range(len(HEAD))]
+    width = [max(len(r[i]) for r in rows if len(r) == len(rows[0])) for i in range(len(rows[0]))]
     line = lambda r: "  ".join(x.ljust(width[i]) for i, x in enumerate(r)).rstrip()
     return "\n".join([line(rows[0]), "  ".join("-" * w for w in width)] + [line(r) for r in rows[1:]])
 
 
 def markdown_table(rows):
-    line = lambda r: "| " + " | ".join(x.replace("|", "/") for x in r + [""] * (len(HEAD) - len(r))) + " |"
-    return "\n".join([line(rows[0]), "|" + "---|" * len(HEAD)] + [line(r) for r in rows[1:]])
+    line = lambda r: "| " + " | ".join(x.replace("|", "/") for x in r + [""] * (len(rows[0]) - len(r))) + " |"
+    return "\n".join([line(rows[0]), "|" + "---|" * len(rows[0])] + [line(r) for r in rows[1:]])
+
+
+def tables(results):
+    """One for each kind of cell."""
+    return [results.table() if k == "rate" else report_qos.table(results, k) for k in results.kinds()]
+
+
+def bars(results):
+    return results.bars() + report_qos.bars(results)
 
 
 def write_csv(path, rows):
@@ -166,37 +186,55 @@ PLOT = """set style data histogram
 set style histogram errorbars gap 1 lw 1
 set style fill solid 0.6 border -1
 set datafile missing '?'
-set key top right
-set yrange [0:*]
+set key outside top center horizontal
 set xtics rotate by -20
 set grid y
-set terminal {term} size 1100,800
+set terminal {term} noenhanced size 1100,{height}
 set output '{out}'
-set multiplot layout 2,1
-set title 'Throughput, Mpps: median, min-max'
-plot {pps}
-set title 'Busy cycles per packet: median, min-max'
-plot {cycles}
+set multiplot layout {n},1
+{panels}
 unset multiplot
 """
+# (title, figure of a trial, divisor, logarithmic)
+PANELS = {"rate": [("Throughput, Mpps", "rx_pps", 1e6, False), ("Busy cycles per packet", "cycles", 1, False)], **report_qos.PANELS}
 
 
 def plot(directory, results):
-    """compare.svg and compare.png; returns an error as text, or None."""
-    data = directory + "/compare.dat"
-    with open(data, "w") as f:
-        for c in results.cells:
+    """compare.svg and .png; of further kinds compare-KIND.*. Returns (names, None) or (names so far, an error as text)."""
+    names = []
+    for n, kind in enumerate(k for k in results.kinds() if k in PANELS):
+        name = "compare" + ("-" + kind if n else "")
+        error = _plot(directory + "/" + name, results, kind)
+        if error:
+            return names, error
+        names += [name + ".svg", name + ".png"]
+    return names, None
+
+
+def _plot_data(path, results, cells, switches, key, divisor):
+    with open(path, "w") as f:
+        for c in cells:
             words = ['"%s"' % c.name]
-            for s in results.switches:
+            for s in switches:
                 x = results.sums.get((c.workload, c.name, s))
-                for v, unit in ((x.pps, 1e6), (x.cycles, 1)) if x else ():
-                    words += ["%.4f" % (g / unit) for g in (statistics.median(v), min(v), max(v))]
-                words += [] if x else ["?"] * 6
+                v = [r[key] / divisor for r in x.rows if r.get(key)] if x else []
+                words += ["%.4f" % g for g in (statistics.median(v), min(v), max(v))] if v else ["?"] * 3
             f.write(" ".join(words) + "\n")
-    part = lambda first: ", ".join("'%s' using %d:%d:%d:xtic(1) title '%s'" % (data, i, i + 1, i + 2, s) for i, s in
-                                   ((2 + 6 * n + first, s) for n, s in enumerate(results.switches)))
+
+
+def _plot(base, results, kind):
+    cells, panels = [c for c in results.cells if c.kind == kind], []
+    switches = list(dict.fromkeys(s for c in cells for s in results.of(c)))
+    rows = [r for r in results.runner.rows if r["cell"] in {c.name for c in cells}]
+    for n, (title, key, divisor, log) in enumerate(p for p in PANELS[kind] if any(r.get(p[1]) for r in rows)):  # an empty panel is an error
+        data = "%s-%d.dat" % (base, n)
+        _plot_data(data, results, cells, switches, key, divisor)
+        lines = ", ".join("'%s' using %d:%d:%d:xtic(1) title '%s'" % (data, 2 + 3 * i, 3 + 3 * i, 4 + 3 * i, s)
+                          for i, s in enumerate(switches))
+        scale = "set logscale y\nset yrange [*:*]" if log else "unset logscale y\nset yrange [0:*]"
+        panels.append("%s\nset title '%s: median, min-max'\nplot %s" % (scale, title, lines))
     for term, end in (("svg", "svg"), ("pngcairo", "png")):
-        script = PLOT.format(term=term, out="%s/compare.%s" % (directory, end), pps=part(0), cycles=part(3))
+        script = PLOT.format(term=term, out="%s.%s" % (base, end), n=len(panels), height=400 * len(panels), panels="\n".join(panels))
         try:
             r = subprocess.run(["gnuplot"], input=script, capture_output=True, text=True)
         except FileNotFoundError:
@@ -226,9 +264,12 @@ def without_out(argv):
 
 def section(workload, results, argv, when):
     """The text of one workload for RESULTS.md."""
-    out = ["## Compared with OVS-DPDK and testpmd-io: %s" % workload, "", "%s; %s." % (when, host.machine_line()), host.package_versions() + ".", "",
-           "    tools/bench/compare " + shlex.join(without_out(argv)), "", markdown_table(results.table()), ""]
-    lists = (("Bars", results.bars()), ("Against the baseline", results.against_baseline()), ("Remarks", results.remarks()))
+    peers = report_qos.TITLES.get(workload, "Compared with OVS-DPDK and testpmd-io")
+    out = ["## %s: %s" % (peers, workload), "", "%s; %s." % (when, host.machine_line()), host.package_versions() + ".", "",
+           "    tools/bench/compare " + shlex.join(without_out(argv)), ""]
+    for t in tables(results):
+        out += [markdown_table(t), ""]
+    lists = (("Bars", bars(results)), ("Against the baseline", results.against_baseline()), ("Remarks", results.remarks()))
     for title, lines in lists:
         if lines:
             out += [title + ":", ""] + ["- " + s for s in lines] + [""]

@@ -1,8 +1,9 @@
-"""The switches: each starts with N vhost-user ports in client mode, and tells its busy cycles and packets."""
+"""The switches: each starts with N ports, vhost-user in client mode where it can, and tells its busy cycles and packets."""
 import json, os, re, subprocess, time
 
 import host
 from host import BUILD, CPU_DATA, CPU_REST, BenchError, NotPossible
+from policy import FRAMING, STORAGE_TCP_PORT, guest_network, portal_address
 
 MAC_TABLE = 65536
 TESTPMD = ["stdbuf", "-oL", "dpdk-testpmd"]  # its answers line by line, although it writes to a file
@@ -13,12 +14,17 @@ class Switch:
     name = "?"
     variants = ("",)
     max_ports = 1 << 20
+    in_kernel = False  # its work is the kernel's: softirqs are not others' then
 
     def __init__(self, machine, load, variant=""):
         self.host, self.load, self.variant, self.process, self.data_tid = machine, load, variant, None, 0
         self.mtu = max(1500, load.size - 14)  # sizes are frames as a guest hands them over, with their 14 bytes of Ethernet
         self.dir = machine.new_dir()
         self.others = []
+
+    def prepare(self):
+        """Before the generator starts: what it has to take as the uplink instead of a socket, and the command that enters its namespace; or None."""
+        return None
 
     def attached(self):
         """After the guests negotiated: bind the threads."""
@@ -69,7 +75,24 @@ class Weir(Switch):
         system = {"worker-cpu": [CPU_DATA], "mac-table-size": MAC_TABLE, "mac-ageing": 3600}
         if len(sockets) > 8:
             system["packet-buffers"] = 131072
-        return {"weir-system:system": system, "ietf-interfaces:interfaces": {"interface": ports}}
+        out = {"weir-system:system": system, "ietf-interfaces:interfaces": {"interface": ports}}
+        if self.load.uplink:
+            system["max-sleep"] = 0  # the others poll always, and latencies are compared
+            ports[-1] = {"name": "uplink0", "type": "weir-interfaces:uplink", "weir-interfaces:port": {
+                "device": "net_vhost0,iface=%s,client=1" % sockets[-1], "mtu": self.mtu, "vlan": 1}}
+        return self.told(out, ports) if self.load.policy else out
+
+    def told(self, out, ports):
+        """The policy in Weir's words."""
+        p = self.load.policy
+        if p.rate:
+            ports[-1]["weir-interfaces:port"]["rate"] = str(p.rate)
+            storage = {"name": "storage", "reservation": str(p.reservation), "shares": p.storage_shares()}
+            out["weir-qos:qos"] = {"class": [storage, {"name": "bulk", "shares": 100 - p.storage_shares()}]}
+        out["weir-qos:storage"] = {"portal": [{"address": portal_address(len(ports)), "protocol": "tcp", "port": STORAGE_TCP_PORT}]}
+        for guest, words in p.guests().items():
+            ports[guest]["weir-interfaces:port"]["weir-qos:qos"] = words
+        return out
 
     def start(self, sockets):
         self.socket = self.dir + "/weir.sock"
@@ -127,10 +150,32 @@ class Ovs(Switch):
         host.wait_for("ovs: its control socket", 20, lambda: os.path.exists(d + "/vswitchd.ctl"), self.process, db)
         add = ["add-br", "br", "--", "set", "bridge", "br", "datapath_type=netdev", "other_config:mac-table-size=%d" % MAC_TABLE,
                "other_config:mac-aging-time=3600"]
-        for i, s in enumerate(sockets):
-            add += ["--", "add-port", "br", "g%d" % i, "--", "set", "interface", "g%d" % i, "type=dpdkvhostuserclient",
-                    "options:vhost-server-path=" + s, "mtu_request=%d" % self.mtu]
-        self.vsctl(*add)
+        ports = [["--", "add-port", "br", "g%d" % i, "--", "set", "interface", "g%d" % i, "type=dpdkvhostuserclient",
+                  "options:vhost-server-path=" + s, "mtu_request=%d" % self.mtu] for i, s in enumerate(sockets)]
+        self.vsctl(*add, *[word for p in ports[:-1] for word in p])
+        # The generator begins when it has its last port: everything is told before, and with it.
+        self.vsctl(*ports[-1][1:], *(self.told(self.load.policy, len(sockets)) if self.load.policy else []))
+
+    def told(self, p, ports):
+        """The flows; and the words that make the uplink's trtcm-policer: a queue with a committed rate for storage and for each bulk guest, chosen by a flow.
+
+        A policer has no queue, so these are chances, not turns. It counts frames without Ethernet's 14 bytes, the link those and 24 more:
+        the rates are what full frames make of the link's. Excess of one queue is yellow; what the port may carry is all committed, so
+        that it is never more than the link: what one guest leaves unused, others do not get. The other way round they get it, and more.
+        """
+        full = (self.mtu) / (self.mtu + 14 + FRAMING)
+        queues = [(guest, p.bulk_floor(guest)) for guest in p.shares] + [("storage", p.reservation)]
+        words = lambda kind, cir, eir: ["other_config:%s=%d" % kv for kv in (
+            ("cir", cir * full / 8), ("cbs", max(65536, cir / 8000)), ("eir", eir * full / 8), ("ebs", max(65536, eir / 8000)))]
+        cmd = ["--", "set", "port", "g%d" % (ports - 1), "qos=@qos", "--", "--id=@qos", "create", "qos", "type=trtcm-policer", *words("port", p.rate, 0)]
+        cmd += ["queues:%d=@q%d" % (n + 1, n + 1) for n in range(len(queues))]
+        for n, (_, cir) in enumerate(queues):
+            cmd += ["--", "--id=@q%d" % (n + 1), "create", "queue", *words("queue", cir, p.rate - cir)]
+        flows = ["priority=20,tcp,tp_dst=%d,actions=set_queue:%d,normal" % (STORAGE_TCP_PORT, len(queues))]
+        flows += ["priority=10,in_port=g%d,actions=set_queue:%d,normal" % (guest, n + 1) for n, guest in enumerate(p.shares)]
+        for f in flows:
+            self.run(["ovs-ofctl", "--names", "add-flow", "unix:%s/br.mgmt" % self.dir, f], env=self.env)
+        return cmd
 
     def pmd(self):
         text = self.appctl("dpif-netdev/pmd-stats-show")
@@ -197,4 +242,105 @@ def testpmd_counters(process):
             "dropped": number("TX-dropped")}
 
 
-SWITCHES = {c.name: c for c in (Weir, Ovs, Io)}
+class Kernel(Switch):
+    """The kernel's bridge with HTB at the uplink. What vhost-net is to real guests is testpmd here: it carries frames between the guests' rings
+    and one end of a veth pair each, and the bridge works in its system calls, on its CPU. The generator itself is the uplink's far end.
+
+    HTB's words are ours: rate is the reservation or floor, ceil the link. Leaves are plain FIFOs (this kernel has no other): 64 frames for bulk,
+    512 for storage.
+    """
+    name = "kernel"
+    in_kernel = True
+    max_ports = 16
+    af_packet = "net_af_packet%d,iface=g%d,qdisc_bypass=1"
+
+    def ip(self, *words):
+        return self.run(self.enter + ["ip"] + list(words))
+
+    def prepare(self):
+        n = self.load.ports
+        if not self.load.uplink:
+            raise NotPossible("kernel: it is set up with an uplink only")
+        if n > self.max_ports:
+            raise NotPossible("kernel: %d ports: each is two for testpmd, and Debian's DPDK is built with RTE_MAX_ETHPORTS 32" % n)
+        # The namespace lives as long as its processes, so nothing is left when they die with us.
+        holder = self.host.start("namespace", ["unshare", "--net", "--mount", "sleep", "infinity"], self.dir, cpus=[CPU_REST])
+        self.others.append(holder)
+        self.enter = ["nsenter", "-t", str(holder.pid), "--net"]
+        host.wait_for("kernel: its network namespace", 10, lambda: host.read("/proc/%d/comm" % holder.pid).strip() == "sleep", holder)
+        self.wire(n)
+        if self.load.policy:
+            self.told(self.load.policy, "b%d" % (n - 1))
+        return "eth:" + self.af_packet % (0, n - 1), self.enter
+
+    def start(self, sockets):
+        vdevs = [a for i, s in enumerate(sockets[:-1]) for a in ("--vdev", "net_vhost%d,iface=%s,client=1" % (i, s),
+                                                                 "--vdev", self.af_packet % (i, i))]
+        argv = self.enter + TESTPMD + ["--lcores", "0@%d,1@%d" % (CPU_REST, CPU_DATA), "--no-pci", "--in-memory", "--no-telemetry", *vdevs, "--", "-i",
+                                       "--forward-mode=io", "--nb-cores=1", "--txd=1024", "--rxd=1024", "--record-core-cycles"]
+        self.process = self.host.start("testpmd-kernel", argv, self.dir)
+        host.wait_for("kernel: testpmd's prompt", 30, lambda: "testpmd>" in host.read(self.process.log), self.process)
+
+    def wire(self, n):
+        try:
+            self.ip("link", "add", "name", "bridge0", "type", "bridge", "forward_delay", "0", "mcast_snooping", "0", "ageing_time", "360000")
+        except BenchError as e:
+            raise NotPossible("kernel: no bridge: %s" % e)
+        # What is not asked for is not paid for: no netfilter on the bridge (nothing to switch off where that is not loaded).
+        self.run(self.enter + ["sh", "-c", "for f in /proc/sys/net/bridge/bridge-nf-call-*; do [ ! -e $f ] || echo 0 >$f; done"])
+        for i in range(n):
+            self.ip("link", "add", "name", "g%d" % i, "mtu", str(self.mtu), "type", "veth", "peer", "name", "b%d" % i, "mtu", str(self.mtu))
+            self.ip("link", "set", "dev", "b%d" % i, "master", "bridge0")
+        for d in ["bridge0"] + [e + str(i) for i in range(n) for e in "bg"]:
+            self.run(self.enter + ["sh", "-c", "echo 1 >/proc/sys/net/ipv6/conf/%s/disable_ipv6; ip link set dev %s up promisc on" % (d, d)])
+
+    def told(self, p, uplink):
+        self.host.setting("/sys/module/sch_htb/parameters/htb_hysteresis", "1")  # fewer timers, and those are what it cannot afford here
+        tc = lambda line: self.run(self.enter + ["tc"] + line.split())
+        wire = "overhead %d mpu %d burst 16k cburst 16k" % (FRAMING, 60 + FRAMING)
+        leaf = lambda n, rate, prio: tc("class add dev %s parent 1:1 classid 1:%d htb rate %d ceil %d prio %d quantum %d %s" % (
+            uplink, n, rate, p.rate, prio, max(1538, 6 * 1538 * rate // p.rate), wire))
+        tc("qdisc add dev %s root handle 1: htb default 10" % uplink)
+        tc("class add dev %s parent 1: classid 1:1 htb rate %d ceil %d %s" % (uplink, p.rate, p.rate, wire))
+        leaf(10, p.reservation, 0)
+        match = "filter add dev %s parent 1: protocol ip prio %d u32 match ip %s flowid 1:%d"
+        tc(match % (uplink, 1, "dport %d 0xffff" % STORAGE_TCP_PORT, 10))
+        for guest in p.shares:
+            leaf(11 + guest, p.bulk_floor(guest), 1)
+            tc(match % (uplink, 2, "src " + guest_network(guest), 11 + guest))
+        for n in [10] + [11 + guest for guest in p.shares]:
+            tc("qdisc add dev %s parent 1:%d pfifo limit %d" % (uplink, n, 512 if n == 10 else 64))
+
+    def attached(self):
+        super().attached()
+        self.process.tell("start")
+
+    def counters(self):
+        """As testpmd counts: frames of guests, and to them. A timer of HTB that fires in a turn without frames is not in it."""
+        return testpmd_counters(self.process)
+
+
+class RteSched(Switch):
+    """DPDK's rte_sched between vhost ports: tools/bench/rte_sched_peer.c, which says how its tree is built."""
+    name = "rte_sched"
+    max_ports = 32
+
+    def start(self, sockets):
+        p = self.load.policy
+        if not p:
+            raise NotPossible("rte_sched: it forwards from guests to an uplink only")
+        if len(sockets) > self.max_ports:
+            raise NotPossible("rte_sched: %d ports: Debian's DPDK is built with RTE_MAX_ETHPORTS %d" % (len(sockets), self.max_ports))
+        vdevs = [a for i, s in enumerate(sockets) for a in ("--vdev", "net_vhost%d,iface=%s,client=1" % (i, s))]
+        shares = [str(p.shares.get(i, 1)) for i in range(len(sockets) - 1)]
+        argv = [BUILD + "/tools/weir-bench-rte-sched", "--lcores", "0@%d,1@%d" % (CPU_REST, CPU_DATA), "--no-pci", "--in-memory", "--no-telemetry",
+                *vdevs, "--", str(p.rate), str(p.reservation), *shares]
+        self.process = self.host.start("rte_sched", argv, self.dir)
+        host.wait_for("rte_sched: its answer", 30, lambda: "ready" in host.read(self.process.log), self.process)
+
+    def counters(self):
+        got, _ = testpmd_answer(self.process, "stats", r"busy-cycles=(\d+) rx=(\d+)")
+        return {"cycles": int(got[-1][0]), "pkts": int(got[-1][1])}
+
+
+SWITCHES = {c.name: c for c in (Weir, Ovs, Io, Kernel, RteSched)}

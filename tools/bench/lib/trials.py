@@ -2,15 +2,19 @@
 import time
 from dataclasses import replace
 
+from figures import figures
 from generators import GENERATORS
-from host import BenchError, Disturbance, NotPossible, say
+from host import BUSY_MIN, GEN_IDLE_MIN, BenchError, Disturbance, NotPossible, say
+from policy import wire_bytes
 from switches import SWITCHES
+from workloads import COST_OFFERED, WORKLOADS
 
-REPEATS = 3
+REPEATS, SCALE_TRIALS = 3, 3
+SAID = ("p50_us", "p99_us", "p999_us", "storage_bps", "bulk_bps", "floor_worst", "share_err", "limit_err", "others_p999_us")  # as trials end
 # Shares of one CPU's time that may go elsewhere, and how slow the CPU may compute against the run's best. (How fast it copies
 # is only written down: on a shared host that changes by half from one second to the next.)
 STEAL_MAX, FOREIGN_MAX, PREEMPTED_MAX, COMPUTE_MIN = 0.005, 0.02, 0.01, 0.9
-DROPPING_MIN, BUSY_MIN, GEN_IDLE_MIN = 0.05, 0.98, 0.05
+DROPPING_MIN = 0.05
 
 
 def bound_by(r):
@@ -30,8 +34,8 @@ def trial(host, switch_name, variant, load, generator_name):
     """One measurement from start to stop: a dict of figures. Raises BenchError."""
     gen, switch, speed = GENERATORS[generator_name](host), None, host.speed()
     try:
-        sockets = gen.start(load)
         switch = SWITCHES[switch_name](host, load, variant)
+        sockets = gen.start(load, switch.prepare())
         switch.start(sockets)
         gen.attach()
         switch.attached()
@@ -39,7 +43,7 @@ def trial(host, switch_name, variant, load, generator_name):
         marks = []
 
         def begin():
-            marks.append(Disturbance(host, switch.data_tid))
+            marks.append(Disturbance(host, switch.data_tid, switch.in_kernel))
             marks.append((time.monotonic(), switch.counters()))
 
         def end():
@@ -49,6 +53,7 @@ def trial(host, switch_name, variant, load, generator_name):
         r = gen.measure(begin, end)
         (t0, before), (t1, after) = marks[1], marks[2]
         r["cycles"], r["busy"] = switch.busy(before, after, t1 - t0)
+        r["switch_pps"] = (after["pkts"] - before["pkts"]) / (t1 - t0)
         r.update(marks[3], learned=learned(switch))
     finally:
         gen.stop()
@@ -83,7 +88,7 @@ def undisturbed_trial(host, switch, variant, load, generator, repeats):
 
 def best_variant(host, switch, load, generator, repeats):
     """A short pre-trial of each; the fewest busy cycles per packet win. (variant, {variant: cycles})"""
-    variants = SWITCHES[switch].variants
+    variants = SWITCHES[switch].variants if not load.policy else SWITCHES[switch].variants[:1]
     if len(variants) == 1:
         return variants[0], {}
     short = replace(load, seconds=min(3.0, load.seconds))
@@ -91,17 +96,28 @@ def best_variant(host, switch, load, generator, repeats):
     return min(cycles, key=cycles.get), cycles
 
 
+def scaled(load, pps):
+    """LOAD with its open rates at PPS each way: the links', and a little more that is offered."""
+    rate = round(pps * 8 * wire_bytes(load.size))
+    if load.policy:
+        load = replace(load, policy=replace(load.policy, rate=rate, reservation=rate * 2 // 5, down=rate))
+    offered = "%dpps" % (pps * COST_OFFERED)
+    return replace(load, streams=[{**s, "rate": offered} if "rate" in s else s for s in load.streams])
+
+
 class Runner:
     """All trials of a run: `rows`, one dict each; `errors` and the `choices` of a variant by (workload, cell, switch)."""
 
     def __init__(self, host, args):
         self.host, self.args = host, args
-        self.rows, self.errors, self.choices, self.failed = [], {}, {}, False
+        self.rows, self.errors, self.choices, self.scales, self.failed = [], {}, {}, {}, False
 
     def run(self, cells):
         """Rounds of everything, forwards and backwards in turn (A B B A): what drifts with time falls on all alike."""
-        units = [(c, s) for c in cells for s in self.args.switches]
+        units = [(c, s) for c in cells for s in self.args.switches_of(c.workload)]
         variants = {}
+        for c, s in units:
+            self._scale(c, s)
         for c, s in units:
             variants[c.name, s] = self._choose(c, s)
         for t in range(self.args.trials):
@@ -109,8 +125,24 @@ class Runner:
                 if (c.workload, c.name, s) not in self.errors:
                     self._one(c, s, variants[c.name, s], t)
 
-    def _load(self, cell):
-        return replace(cell.load, seconds=self.args.seconds, warm_up=self.args.warm_up), cell.generator or self.args.generator
+    def _load(self, cell, switch):
+        load = replace(cell.load, seconds=self.args.seconds, warm_up=self.args.warm_up)
+        if cell.part_of:
+            load = scaled(load, self.scales[cell.workload, cell.part_of[0], switch] * cell.part_of[1])
+        return load, cell.generator or self.args.generator
+
+    def _scale(self, cell, switch):
+        """Trials of the cell whose rate this one's rates are shares of."""
+        base = [c for c in WORKLOADS[cell.workload]() if cell.part_of and c.name == cell.part_of[0]]
+        key = (cell.workload, base[0].name, switch) if base else None
+        if not base or key in self.scales:
+            return
+        got = [self._attempt(base[0], switch, lambda: trial(self.host, switch, "", *self._load(base[0], switch))) for _ in range(SCALE_TRIALS)]
+        if None in got:
+            self.errors[cell.workload, cell.name, switch] = "no rate of '%s' to take a share of" % base[0].name
+            return
+        self.scales[key] = max(r["rx_pps"] for r in got) / 2  # of each direction; the best, or the shares would be easy
+        say("%s / %s: %.3f Mpps each way, of which other cells' rates are shares" % (base[0].name, switch, self.scales[key] / 1e6))
 
     def _attempt(self, cell, switch, action):
         """ACTION's value; on failure the cell's error is noted and nothing more is tried for this switch."""
@@ -123,7 +155,7 @@ class Runner:
             return None
 
     def _choose(self, cell, switch):
-        load, generator = self._load(cell)
+        load, generator = self._load(cell, switch)
         got = self._attempt(cell, switch, lambda: best_variant(self.host, switch, load, generator, self.args.repeats))
         if got and got[1]:
             self.choices[cell.workload, cell.name, switch] = got
@@ -132,13 +164,16 @@ class Runner:
         return got[0] if got else None
 
     def _one(self, cell, switch, variant, number):
-        load, generator = self._load(cell)
+        load, generator = self._load(cell, switch)
         r = self._attempt(cell, switch, lambda: undisturbed_trial(self.host, switch, variant, load, generator, self.args.repeats))
         if r is None:
             return
+        if cell.kind != "rate":
+            figures(r, cell, load)
         r.update(workload=cell.workload, cell=cell.name, switch=switch, variant=variant, trial=number + 1, generator=generator, size=load.size,
                  macs=load.macs, ports=load.ports, seconds=load.seconds)
         self.rows.append(r)
-        say("%s / %s / %s %d: %.3f Mpps, %.0f cycles per packet, busy %.1f %%, %s-bound%s" % (
-            cell.workload, cell.name, (switch + " " + variant).strip(), number + 1, r["rx_pps"] / 1e6, r["cycles"], 100 * r["busy"], r["bound"],
+        more = "".join(", %s %.4g" % (k, r[k]) for k in SAID if k in r)
+        say("%s / %s / %s %d: %.3f Mpps%s, %.0f cycles per packet, busy %.1f %%, %s-bound%s" % (
+            cell.workload, cell.name, (switch + " " + variant).strip(), number + 1, r["rx_pps"] / 1e6, more, r["cycles"], 100 * r["busy"], r["bound"],
             ", disturbed (%s)" % r["disturbed"] if r["disturbed"] else ""))
