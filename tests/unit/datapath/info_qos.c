@@ -121,6 +121,25 @@ static void a_sender_that_is_held_back_is_seen_so(void **state)
 	mem_ports_end();
 }
 
+static void a_guest_that_went_while_it_was_held_back_is_not_held_back(void **state)
+{
+	struct dp_qos_sender s;
+
+	(void)state;
+	make(1, 0);
+	links[A]->left = UINT64_MAX;
+	mem_turns(10 * MS, 10000);
+	assert_int_equal(dp_switch_qos_sender(sw, A, &s), 0);
+	assert_true(s.held_now);
+	links[A]->n_rxq = 0;
+	atomic_fetch_add(&sw->links_changed, 1);
+	dp_switch_housekeep(sw, now_ns);
+	mem_turns(200 * MS, 1 * MS);
+	assert_int_equal(dp_switch_qos_sender(sw, A, &s), 0);
+	assert_false(s.held_now);
+	mem_ports_end();
+}
+
 static uint32_t pages_in_use(const struct dp_port *p)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE), n = (p->sched_bytes + page - 1) / page;
@@ -235,6 +254,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_link_had_what_its_vms_had),
 		cmocka_unit_test(a_sender_that_is_held_back_is_seen_so),
+		cmocka_unit_test(a_guest_that_went_while_it_was_held_back_is_not_held_back),
 		cmocka_unit_test(looking_touches_no_memory_of_queues_that_were_never_used),
 		cmocka_unit_test(a_guest_has_its_own_queues_only),
 		cmocka_unit_test(explain_says_what_the_scheduler_is_told),
