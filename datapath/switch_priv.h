@@ -261,12 +261,10 @@ struct dp_switch {
 	bool rehearses; // new ports get no link
 };
 
-// What the scheduler keeps with a packet stands in the mbuf's second line, which whoever frees the
-// packet needs anyway. dp_switch_create reserves it as a dynamic field.
-#define DP_QOS_PKT_OFFSET 96
-_Static_assert(offsetof(struct rte_mbuf, dynfield1) <= DP_QOS_PKT_OFFSET &&
-		       DP_QOS_PKT_OFFSET + sizeof(struct qos_pkt) <= sizeof(struct rte_mbuf),
-	       "room among the dynamic fields");
+// What the scheduler keeps with a packet stands behind the metadata. (The dynamic fields of the
+// mbuf have no room for it beside the time stamps of some drivers.)
+#define DP_QOS_PKT_OFFSET (sizeof(struct rte_mbuf) + sizeof(struct dp_meta))
+#define DP_PRIV_BYTES 128 // of each buffer: metadata, and a line of the scheduler's
 
 static inline struct qos_pkt *dp_qos_pkt(struct rte_mbuf *m)
 {
