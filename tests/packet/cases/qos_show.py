@@ -4,8 +4,8 @@ G, H, U = mac(1), mac(2), mac(9)
 RATE = 12000000  # 1500 bytes per ms
 
 
-def cfg(v=None, w=None, uplink="test", classes=(), rate=RATE, storage=None):
-    """Guests g (VM v) and h (VM w) with these policies in VLAN 20, and a rated uplink."""
+def cfg(v=None, w=None, uplink="test", classes=({"name": "bulk", "target": 0},), rate=RATE, storage=None):
+    """Guests g (VM v) and h (VM w) with these policies in VLAN 20, and a rated uplink. CoDel is off, so that waits are arithmetic."""
     vms = [vm("v", [nic(0, G, "g", ["10.0.0.1"])]), vm("w", [nic(0, H, "h", ["10.0.0.2"])])]
     for one, policy in zip(vms, (v, w)):
         if policy:
