@@ -81,15 +81,19 @@ void dp_queue_populate(const struct dp_port *p, uint16_t vm_idx)
 	}
 }
 
+struct qos_node_params dp_queue_total(const struct dp_port *p, const struct dp_vm_params *vm)
+{
+	if (p->n_vms > 1)
+		return vm->total;
+	return (struct qos_node_params){ .limit_bits_per_s = vm->to_bits_per_s,
+					 .limit_pps = vm->to_pps,
+					 .shares = 1 };
+}
+
 static void vm_apply(struct dp_port *p, uint32_t idx, const struct dp_vm_view *vm, uint64_t now_ns)
 {
-	struct qos_node_params total = vm->p.total;
+	struct qos_node_params total = dp_queue_total(p, &vm->p);
 
-	if (p->n_vms == 1) { // towards the guest
-		total = (struct qos_node_params){ .limit_bits_per_s = vm->p.to_bits_per_s,
-						  .limit_pps = vm->p.to_pps,
-						  .shares = 1 };
-	}
 	(void)qos_sched_add_vm(p->sched, idx, now_ns); // -EEXIST: it has been here before
 	(void)qos_sched_set_vm(p->sched, idx, &total, now_ns);
 	for (uint32_t c = 0; c < QOS_SCHED_CLASSES; c++)

@@ -536,6 +536,8 @@ int dp_queue_create(struct dp_port *p, uint32_t n_vms);
 void dp_queue_destroy(struct dp_port *p);
 // Flow queues per VM and class.
 uint16_t dp_queue_flows(const struct dp_port *p);
+// What the VM may have in all on this link.
+struct qos_node_params dp_queue_total(const struct dp_port *p, const struct dp_vm_params *vm);
 // Let the kernel find the memory that a VM's queues will use, so that no worker waits for it. main,
 // while the owner runs.
 void dp_queue_populate(const struct dp_port *p, uint16_t vm_idx);
