@@ -242,6 +242,7 @@ void eg_begin(uint32_t n_workers, uint32_t n_mbufs)
 	struct weir_err err;
 
 	memset(numbers, 0, sizeof(numbers));
+	memset(links, 0, sizeof(links));
 	eg_caps = DP_CAP_CSUM | DP_CAP_TSO4 | DP_CAP_TSO6;
 	eg_flags = 0;
 	assert_int_equal(dp_switch_create(&p, &eg_sw, &err), 0);
