@@ -97,6 +97,8 @@ static void head_fill(const struct eg_link *l, bool tagged, uint32_t flow, uint8
 	put16(p + at + 2, 0x2000);
 	put16(p + at + 4, number >> 16); // as TCP's sequence number
 	put16(p + at + 6, number);
+	put16(p + at + 8, (uint32_t)(eg_now_ns >> 6 >> 16)); // acknowledged: when it came
+	put16(p + at + 10, (uint32_t)(eg_now_ns >> 6));
 	p[at + 12] = 0x50;
 }
 
@@ -156,7 +158,8 @@ static void see(struct eg_link *l, const struct rte_mbuf *m)
 	const uint8_t *p = dp_data(m), *ip = p + (p[12] == 0x81 ? 18 : 14);
 	struct eg_from *f = &l->from[p[11]];
 	uint32_t flow = dp_be16(ip + 20) - 0x1000u, number, n = 1, size = rte_pktmbuf_pkt_len(m);
-	uint32_t hdr = (uint32_t)(ip - p) + 40;
+	uint32_t hdr = (uint32_t)(ip - p) + 40,
+		 came = (uint32_t)dp_be16(ip + 28) << 16 | dp_be16(ip + 30);
 
 	assert_true(p[11] < EG_PORTS && flow < EG_FLOWS);
 	number = (uint32_t)dp_be16(ip + 24) << 16 | dp_be16(ip + 26);
@@ -168,7 +171,7 @@ static void see(struct eg_link *l, const struct rte_mbuf *m)
 	f->pkts++;
 	f->wire += RTE_MAX(size, 60u) + 24 * n + (n - 1) * hdr;
 	l->wire += RTE_MAX(size, 60u) + 24 * n + (n - 1) * hdr;
-	f->last_ns = eg_now_ns;
+	f->wait_ns = RTE_MAX(f->wait_ns, (uint64_t)((uint32_t)(eg_now_ns >> 6) - came) << 6);
 	l->marked += (ip[1] & 3) == 3;
 	l->bad_csum += rte_raw_cksum(ip, 20) != 0xffff;
 	l->longest = RTE_MAX(l->longest, size);

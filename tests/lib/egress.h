@@ -17,8 +17,8 @@
 enum { EG_PORTS = 64, EG_FLOWS = 16, EG_HEAD = 96, EG_UPLINK = 255 };
 
 struct eg_from {
-	uint64_t pkts, wire, last_ns;
-	uint32_t next[EG_FLOWS]; // number expected at least
+	uint64_t pkts, wire, wait_ns; // wait_ns: longest, in steps of 64 ns
+	uint32_t next[EG_FLOWS];      // number expected at least
 };
 
 struct eg_link {
