@@ -404,12 +404,29 @@ void eg_rehearse(void)
 	plan_again();
 }
 
+// A port that no worker looks at holds nothing.
+static void assert_nothing_forgotten(void)
+{
+	for (uint32_t i = 0; i < DP_MAX_PORTS; i++) {
+		const struct dp_view *v = dp_root(eg_sw)->views[i];
+		const struct dp_port *p = v == NULL ? NULL : v->port;
+
+		if (p == NULL)
+			continue;
+		assert_true(p->dirty || (p->n_ready == 0 && qos_sched_queued(p->sched) == 0));
+		assert_int_equal(p->queued, p->n_ready + qos_sched_queued(p->sched));
+		assert_true(p->n_ready <= DP_READY && p->ready_at == 0);
+		assert_in_range(p->pull, 1, DP_BURST);
+	}
+}
+
 void eg_run(uint64_t for_ns, uint64_t step_ns)
 {
 	for (uint64_t end = eg_now_ns + for_ns; eg_now_ns < end; eg_now_ns += step_ns) {
 		for (uint32_t id = 0; id < eg_sw->n_workers; id++)
 			dp_switch_turn(eg_sw, id, eg_now_ns);
 	}
+	assert_nothing_forgotten();
 }
 
 void eg_offer(char port, uint64_t bits_per_s, uint32_t size, uint32_t n_flows)
