@@ -20,6 +20,9 @@ enum {
 	WALK = 64, // VMs looked at per turn
 };
 
+// In vm_seen: the VM is gone, and what stands of it leaves without its policy.
+#define VM_GONE UINT64_MAX
+
 static size_t page_up(size_t n)
 {
 	return (n + 4095) & ~(size_t)4095;
@@ -99,6 +102,19 @@ static void vm_apply(struct dp_port *p, uint32_t idx, const struct dp_vm_view *v
 	for (uint32_t c = 0; c < QOS_SCHED_CLASSES; c++)
 		(void)qos_sched_set_leaf(p->sched, idx, c, &vm->p.leaf[c], now_ns);
 	QOS_STAT_SET(p->vm_seen[idx], vm->serial);
+	p->wait_ns = 0; // what it was waited for may be due
+}
+
+// Nobody wants the limits of a VM that is gone: its last frames leave, and their buffers are free.
+static void vm_forget(struct dp_port *p, uint32_t idx, uint64_t now_ns)
+{
+	const struct qos_node_params none = { .shares = 1 };
+
+	(void)qos_sched_set_vm(p->sched, idx, &none, now_ns);
+	for (uint32_t c = 0; c < QOS_SCHED_CLASSES; c++)
+		(void)qos_sched_set_leaf(p->sched, idx, c, &none, now_ns);
+	QOS_STAT_SET(p->vm_seen[idx], VM_GONE);
+	p->wait_ns = 0;
 }
 
 // returns the index under which a VM's frames queue: its own once the scheduler knows it
@@ -156,7 +172,7 @@ static void follow(struct dp_worker *w, struct dp_port *p, const struct dp_view 
 		vm_apply(p, 0, v->vm, w->now_ns);
 	p->plain = p->n_vms == 1 && is_plain(qos, v);
 	p->wait_ns = 0;
-	p->vm_walk = 0;
+	p->vm_walk = p->n_vms == 1 ? 1 : 0; // its only one was looked at
 }
 
 void dp_queue_follow(struct dp_worker *w, struct dp_port *p)
@@ -169,11 +185,15 @@ void dp_queue_follow(struct dp_worker *w, struct dp_port *p)
 		p->followed_gen = w->snap->gen;
 		follow(w, p, v);
 	}
-	for (uint32_t i = 0; i < WALK && p->vm_walk < p->n_vms && p->n_vms > 1; i++, p->vm_walk++) {
-		const struct dp_vm_view *vm = w->snap->vms[p->vm_walk];
+	for (uint32_t i = 0; i < WALK && p->vm_walk < p->n_vms; i++, p->vm_walk++) {
+		uint64_t seen = p->vm_seen[p->vm_walk];
 
-		if (vm != NULL && p->vm_seen[p->vm_walk] != 0)
+		if (seen == 0)
+			continue;
+		if (w->snap->vms[p->vm_walk] != NULL)
 			vm_follow(w, p, p->vm_walk);
+		else if (seen != VM_GONE && p->vm_walk != 0)
+			vm_forget(p, p->vm_walk, w->now_ns);
 	}
 }
 

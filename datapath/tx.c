@@ -99,12 +99,14 @@ static bool drain(struct dp_worker *w, struct dp_port *p)
 {
 	if (unlikely(p->followed_gen != w->snap->gen || p->vm_walk < p->n_vms))
 		dp_queue_follow(w, p);
-	if (p->retry_ns > w->now_ns || (p->n_ready == 0 && p->wait_ns > w->now_ns))
-		return false;
+	// Before the wait for a limit, which may be long: their buffers are wanted now.
 	if (unlikely(!p->drv->is_up(p->link))) {
 		dp_queue_drop_all(w, p, DP_DROP_link_down);
+		p->stuck_ns = 0;
 		return true;
 	}
+	if (p->retry_ns > w->now_ns || (p->n_ready == 0 && p->wait_ns > w->now_ns))
+		return false;
 	for (uint32_t round = 0; round < TX_ROUNDS; round++) {
 		uint32_t n_sent;
 

@@ -16,8 +16,8 @@ enum {
 	IDLE_TURNS = 2000, // empty turns before the first nap
 	FIRST_NAP_US = 5,
 	HANDOVER_BURST = 64,
-	QUOTA_NS = 1000000,
-	QUOTA_PART = 4, // of the free buffers
+	QUOTA_NS = 20000, // not much of a pool is received in it
+	QUOTA_PART = 4,	  // of the free buffers
 };
 
 void dp_drop_in(struct dp_worker *w, struct rte_mbuf *m, enum dp_drop reason, enum dp_stage stage)
@@ -298,14 +298,14 @@ static uint32_t poll_queues(struct dp_worker *w)
 }
 
 // One VM's frames may hold on one link a part of what buffers are free, so that the last ones are
-// never one VM's.
+// never one VM's: however many guests stop reading, each takes a part of what the others left.
 static void quota_set(struct dp_worker *w)
 {
 	// Without those in caches: to count them would take a look into every thread's.
 	uint32_t n_free = rte_mempool_get_ops(w->pool->ops_index)->get_count(w->pool);
 	uint32_t most = w->sw->params.queue_len;
 
-	w->buf_quota = RTE_MAX(RTE_MIN(n_free / QUOTA_PART, most), (uint32_t)DP_BURST);
+	w->buf_quota = RTE_MAX(RTE_MIN(n_free / QUOTA_PART, most), 1u); // 0 = any number
 	w->next_quota_ns = w->now_ns + QUOTA_NS;
 }
 
