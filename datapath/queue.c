@@ -161,13 +161,9 @@ static void follow(struct dp_worker *w, struct dp_port *p, const struct dp_view 
 
 void dp_queue_follow(struct dp_worker *w, struct dp_port *p)
 {
-	const struct dp_view *v = w->snap->views[p->idx];
-
-	if (v == NULL || v->port != p)
-		return; // made after this turn's snapshot
 	if (p->followed_gen != w->snap->gen) {
 		p->followed_gen = w->snap->gen;
-		follow(w, p, v);
+		follow(w, p, w->snap->views[p->idx]);
 	}
 	for (uint32_t i = 0; i < WALK && p->vm_walk < p->n_vms; i++, p->vm_walk++) {
 		uint64_t seen = p->vm_seen[p->vm_walk];

@@ -8,6 +8,7 @@
 struct dp_switch *eg_sw;
 uint64_t eg_now_ns;
 uint32_t eg_caps, eg_flags;
+void (*eg_hook)(void);
 static struct eg_link *links[EG_PORTS];
 static uint32_t numbers[EG_PORTS][EG_FLOWS]; // of the next frame; outlive links
 static struct dp_plan plan;
@@ -60,6 +61,11 @@ static uint32_t e_caps(void *link)
 
 static bool e_up(void *link)
 {
+	void (*hook)(void) = eg_hook;
+
+	eg_hook = NULL;
+	if (hook != NULL)
+		hook();
 	return !((struct eg_link *)link)->down;
 }
 
@@ -258,6 +264,7 @@ void eg_end(void)
 {
 	struct weir_err err;
 
+	dp_switch_housekeep(eg_sw, eg_now_ns);
 	if (!dp_switch_conserved(eg_sw, &err))
 		fail_msg("%s", err.text);
 	for (uint32_t i = 0; i < EG_PORTS; i++) {
