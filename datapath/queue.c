@@ -96,7 +96,7 @@ static void vm_apply(struct dp_port *p, uint32_t idx, const struct dp_vm_view *v
 	(void)qos_sched_set_vm(p->sched, idx, &total, now_ns);
 	for (uint32_t c = 0; c < QOS_SCHED_CLASSES; c++)
 		(void)qos_sched_set_leaf(p->sched, idx, c, &vm->p.leaf[c], now_ns);
-	QOS_STAT_SET(p->vm_seen[idx], vm->serial);
+	__atomic_store_n(&p->vm_seen[idx], vm->serial, __ATOMIC_RELEASE);
 	p->wait_ns = 0; // what it was waited for may be due
 }
 
@@ -109,7 +109,7 @@ static void vm_forget(struct dp_port *p, uint32_t idx, uint64_t now_ns)
 	(void)qos_sched_set_vm(p->sched, idx, &none, now_ns);
 	for (uint32_t c = 0; c < QOS_SCHED_CLASSES; c++)
 		(void)qos_sched_set_leaf(p->sched, idx, c, &none, now_ns);
-	QOS_STAT_SET(p->vm_seen[idx], VM_GONE);
+	__atomic_store_n(&p->vm_seen[idx], VM_GONE, __ATOMIC_RELEASE);
 	p->wait_ns = 0;
 }
 

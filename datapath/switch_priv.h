@@ -95,7 +95,7 @@ struct dp_port {
 	// The policy that the scheduler has.
 	uint64_t followed_gen; // of the snapshot that was looked at last
 	uint64_t qos_seen;     // serials
-	uint64_t *vm_seen;     // [n_vms]; owner: w, main: r, relaxed; 0 = never queued here
+	uint64_t *vm_seen;     // [n_vms]; owner: w, main: r, release/acquire; 0 = never here
 	uint64_t rate_bits_per_s;
 	uint32_t vm_walk; // VMs before it have been looked at since followed_gen
 };

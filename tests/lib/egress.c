@@ -65,9 +65,10 @@ static bool e_up(void *link)
 {
 	void (*hook)(void) = eg_hook;
 
-	eg_hook = NULL;
-	if (hook != NULL)
+	if (hook != NULL) {
+		eg_hook = NULL;
 		hook();
+	}
 	return !((struct eg_link *)link)->down;
 }
 

@@ -101,7 +101,7 @@ static void changes_beside_workers(uint32_t n_workers)
 		eg_port_del('C');
 		eg_port_del('D');
 		eg_commit();
-		for (uint32_t k = 0; k < 1000 && eg_sw->retired != NULL; k++)
+		for (uint32_t k = 0; k < 20000 && eg_sw->retired != NULL; k++)
 			settle();
 		assert_null(eg_sw->retired);
 	}
