@@ -16,12 +16,12 @@ static const char *const class_names[CFG_CLASSES] = { "control",     "boot", "st
 // time-out of 200 ms or more, so its queue is long and marks early; latency is the other way round.
 static const struct cfg_class class_defaults[CFG_CLASSES] = {
 	{ { 0, 0, 8 }, 0, 1000, 0, 20000, 128u << 10, 6, CFG_DSCP_KEEP },
-	{ { 0, 0, 16 }, 10000, 200000, 0, 200000, 1u << 20, 4, CFG_DSCP_KEEP },
-	{ { 0, 0, 16 }, 2000, 40000, 200, 200000, 2u << 20, 4, CFG_DSCP_KEEP },
-	{ { 0, 0, 8 }, 500, 10000, 0, 20000, 256u << 10, 5, CFG_DSCP_KEEP },
-	{ { 0, 0, 8 }, 1000, 20000, 0, 50000, 512u << 10, 2, CFG_DSCP_KEEP },
-	{ { 0, 0, 4 }, 5000, 100000, 0, 100000, 1u << 20, 0, CFG_DSCP_KEEP },
-	{ { 0, 0, 1 }, 5000, 100000, 0, 200000, 512u << 10, 1, CFG_DSCP_KEEP },
+	{ { 0, 0, 16 }, 10000, 100000, 0, 200000, 1u << 20, 4, CFG_DSCP_KEEP },
+	{ { 0, 0, 16 }, 2000, 20000, 200, 200000, 2u << 20, 4, CFG_DSCP_KEEP },
+	{ { 0, 0, 8 }, 500, 5000, 0, 20000, 256u << 10, 5, CFG_DSCP_KEEP },
+	{ { 0, 0, 8 }, 1000, 10000, 0, 50000, 512u << 10, 2, CFG_DSCP_KEEP },
+	{ { 0, 0, 4 }, 5000, 50000, 0, 100000, 1u << 20, 0, CFG_DSCP_KEEP },
+	{ { 0, 0, 1 }, 5000, 50000, 0, 200000, 512u << 10, 1, CFG_DSCP_KEEP },
 };
 
 const char *cfg_class_name(uint32_t cls)
@@ -46,7 +46,7 @@ static void class_read(const struct lyd_node *n, struct cfg_class *c)
 	c->node.limit = cfg_number64(n, "limit", 0);
 	if (cfg_value(n, "target") != NULL) {
 		c->target_us = cfg_number(n, "target", 0);
-		c->interval_us = c->target_us > 50 ? 20 * c->target_us : 1000;
+		c->interval_us = c->target_us > 100 ? 10 * c->target_us : 1000;
 	}
 	c->interval_us = cfg_number(n, "interval", c->interval_us);
 	c->ecn_us = cfg_number(n, "ecn-threshold", c->ecn_us);

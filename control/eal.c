@@ -12,7 +12,7 @@
 #include "control_priv.h"
 #include "weir_log.h"
 
-enum { LARGE_BUFFERS = 1024, BASE_MIB = 160, PORT_BYTES = 56ul << 10 };
+enum { LARGE_BUFFERS = 1024, BASE_MIB = 160, PORT_BYTES = 104ul << 10 };
 
 static uint32_t memory_mib(const struct cfg_system *s)
 {

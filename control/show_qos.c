@@ -195,7 +195,8 @@ static void vm_link(struct ctl *c, struct cfg_json *j, uint16_t port, uint16_t v
 	cfg_json_u32(j, "queued-pkts", q.vm.queued_pkts_now);
 	cfg_json_u64(j, "queued-bytes", q.vm.queued_bytes_now);
 	cfg_json_u32(j, "queued-buffers", q.vm.queued_bufs_now);
-	cfg_json_bool(j, "parked-now", q.vm.parked_now);
+	// A VM that has nothing to send is not looked at again.
+	cfg_json_bool(j, "parked-now", q.vm.queued_pkts_now != 0 && q.vm.parked_now);
 	cfg_json_u32(j, "parked", (uint32_t)q.vm.parked);
 	cfg_json_open(j, "class", '[');
 	for (uint32_t i = 0; i < QOS_N_CLASSES; i++) {
@@ -325,20 +326,12 @@ static const struct dp_vm_params *vm_named(const struct ctl *c, uint16_t vm_idx)
 	return vm == NULL ? &nobody : vm;
 }
 
-static void explain_nodes(struct ctl *c, struct cfg_json *j, const struct dp_vm_params *vm,
-			  uint32_t cls)
+static void explain_node(struct cfg_json *j, const char *key, const struct qos_node_params *n)
 {
-	static const struct qos_node_params one = { .shares = 1 };
-	const struct dp_qos_class *classes = dp_switch_qos_classes(c->sw);
-
-	cfg_json_open(j, "leaf-policy", '{');
-	node(j, vm == &nobody ? &one : &vm->leaf[cls]);
-	cfg_json_close(j, '}');
-	cfg_json_open(j, "vm-policy", '{');
-	node(j, &vm->total);
-	cfg_json_close(j, '}');
-	cfg_json_open(j, "class-policy", '{');
-	node(j, &classes[cls].sched.node);
+	cfg_json_open(j, key, '{');
+	node(j, n);
+	if (n->limit_pps != 0)
+		cfg_json_u32(j, "packet-limit", n->limit_pps);
 	cfg_json_close(j, '}');
 }
 
@@ -358,10 +351,12 @@ static void explain_link(struct ctl *c, struct cfg_json *j, const struct dp_verd
 	rate(j, "rate", l.rate_bits_per_s);
 	cfg_json_str(j, "vm", vm_named(c, qv.vm_idx)->name);
 	cfg_json_u32(j, "flow-queues", l.n_flows);
-	explain_nodes(c, j, vm_named(c, qv.vm_idx), v->cls);
+	explain_node(j, "leaf-policy", &qv.leaf);
+	explain_node(j, "vm-policy", &qv.vm);
+	explain_node(j, "class-policy", &dp_switch_qos_classes(c->sw)[v->cls].sched.node);
 	cfg_json_bool(j, "empty", qv.passes);
 	cfg_json_u64(j, "link-queued-pkts", l.queued_now);
-	cfg_json_bool(j, "parked-now", q.vm.parked_now);
+	cfg_json_bool(j, "parked-now", q.vm.queued_pkts_now != 0 && q.vm.parked_now);
 	queue(j, &q.leaf[v->cls]);
 	cfg_json_bool(j, "tagged", qv.tagged);
 	cfg_json_bool(j, "marked", qv.marked);

@@ -5,6 +5,9 @@
 #include "dp_qos_info.h"
 #include "switch_priv.h"
 
+// A worker looks at a queue that is held back at least so often, naps included.
+#define HELD_SEEN_NS 100000000
+
 static_assert(DP_QOS_VMS == DP_MAX_VMS, "the same VMs");
 
 static const struct dp_view *view_at(const struct dp_switch *sw, uint16_t idx)
@@ -144,6 +147,14 @@ int dp_switch_qos_sum(const struct dp_switch *sw, uint16_t idx, struct dp_qos_qu
 	return 0;
 }
 
+// A queue that went while it was held back is not looked at any more.
+static bool holds_now(const struct dp_worker *w, const struct dp_port_pw *pw)
+{
+	uint64_t seen_ns = QOS_STAT_GET(pw->held_ns), now_ns = QOS_STAT_GET(w->now_ns);
+
+	return seen_ns != 0 && (int64_t)(now_ns - seen_ns) < HELD_SEEN_NS;
+}
+
 int dp_switch_qos_sender(const struct dp_switch *sw, uint16_t idx, struct dp_qos_sender *out)
 {
 	const struct dp_view *v = view_at(sw, idx);
@@ -155,7 +166,7 @@ int dp_switch_qos_sender(const struct dp_switch *sw, uint16_t idx, struct dp_qos
 		const struct dp_port_pw *pw = &v->port->pw[i];
 
 		out->held_ns += QOS_STAT_GET(pw->c[DP_PC_rx_held_ns]);
-		out->held_now |= QOS_STAT_GET(pw->held_ns) != 0;
+		out->held_now |= holds_now(&sw->workers[i], pw);
 		out->red_pkts += QOS_STAT_GET(pw->drop_in[DP_DROP_meter_red]);
 	}
 	return 0;
@@ -164,8 +175,10 @@ int dp_switch_qos_sender(const struct dp_switch *sw, uint16_t idx, struct dp_qos
 int dp_switch_explain_link(const struct dp_switch *sw, const struct dp_verdict *v, uint16_t idx,
 			   struct dp_qos_verdict *out)
 {
+	static const struct qos_node_params plain = { .shares = 1 };
 	const struct dp_view *to = view_at(sw, idx);
 	struct dp_meta meta = { .cls = v->cls, .vid = v->vid, .pcp = v->pcp, .p = v->parse };
+	const struct dp_vm_params *vm;
 	struct dp_marks marks;
 
 	if (to == NULL)
@@ -181,6 +194,9 @@ int dp_switch_explain_link(const struct dp_switch *sw, const struct dp_verdict *
 		.dscp = marks.dscp,
 		.passes = atomic_load_explicit(&to->port->queued, memory_order_relaxed) == 0,
 	};
+	vm = dp_switch_vm(sw, out->vm_idx);
+	out->vm = vm == NULL ? plain : dp_queue_total(to->port, vm);
+	out->leaf = vm == NULL ? plain : vm->leaf[v->cls];
 	if ((v->parse.flags & (DP_PF_IP4 | DP_PF_IP6)) == 0)
 		out->dscp = DP_DSCP_KEEP;
 	return 0;

@@ -13,10 +13,11 @@
 #include "switch_priv.h"
 
 enum {
-	GUEST_FLOWS = 32, // flow queues per class
-	VM_FLOWS = 16,	  // per VM and class
-	LATE_NS = 50000,  // what a late loop may catch up on a link's rate
-	WALK = 64,	  // VMs looked at per turn
+	GUEST_FLOWS = 128, // flow queues per class: beside 64 flows a sparse one has its own
+	VM_FLOWS = 128,	   // per VM and class
+	LATE_NS = 50000,   // what a late loop may catch up on a link's rate
+	MOST_LATE_NS = 50000000,
+	WALK = 64, // VMs looked at per turn
 };
 
 // In vm_seen: the VM is gone, and what stands of it leaves without its policy.
@@ -83,15 +84,19 @@ void dp_queue_populate(const struct dp_port *p, uint16_t vm_idx)
 	}
 }
 
+struct qos_node_params dp_queue_total(const struct dp_port *p, const struct dp_vm_params *vm)
+{
+	if (p->n_vms > 1)
+		return vm->total;
+	return (struct qos_node_params){ .limit_bits_per_s = vm->to_bits_per_s,
+					 .limit_pps = vm->to_pps,
+					 .shares = 1 };
+}
+
 static void vm_apply(struct dp_port *p, uint32_t idx, const struct dp_vm_view *vm, uint64_t now_ns)
 {
-	struct qos_node_params total = vm->p.total;
+	struct qos_node_params total = dp_queue_total(p, &vm->p);
 
-	if (p->n_vms == 1) { // towards the guest
-		total = (struct qos_node_params){ .limit_bits_per_s = vm->p.to_bits_per_s,
-						  .limit_pps = vm->p.to_pps,
-						  .shares = 1 };
-	}
 	(void)qos_sched_add_vm(p->sched, idx, now_ns); // -EEXIST: it has been here before
 	(void)qos_sched_set_vm(p->sched, idx, &total, now_ns);
 	for (uint32_t c = 0; c < QOS_SCHED_CLASSES; c++)
@@ -142,11 +147,22 @@ static bool is_plain(const struct dp_qos_view *qos, const struct dp_view *v)
 	return any == 0;
 }
 
+// What the card may hold after a late loop: 50 us, or three frames where that is less than they
+// take.
+static uint32_t late_ns(uint64_t bits_per_s)
+{
+	uint64_t frames_ns =
+		bits_per_s == 0 ? 0 : 3ull * 8 * QOS_RATE_FRAME_BYTES * QOS_NS_PER_S / bits_per_s;
+
+	return (uint32_t)RTE_MIN(RTE_MAX(frames_ns, (uint64_t)LATE_NS), (uint64_t)MOST_LATE_NS);
+}
+
 static void follow(struct dp_worker *w, struct dp_port *p, const struct dp_view *v)
 {
 	const struct dp_qos_view *qos = w->snap->qos;
 
 	if (p->rate_bits_per_s != v->cfg.rate_bits_per_s) {
+		qos_sched_set_late(p->sched, late_ns(v->cfg.rate_bits_per_s));
 		(void)qos_sched_set_rate(p->sched, v->cfg.rate_bits_per_s, w->now_ns);
 		p->rate_bits_per_s = v->cfg.rate_bits_per_s;
 	}

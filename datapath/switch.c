@@ -12,7 +12,6 @@
 #include <rte_launch.h>
 #include <rte_lcore.h>
 #include <rte_malloc.h>
-#include <rte_mbuf_dyn.h>
 
 #include "switch_priv.h"
 #include "weir_log.h"
@@ -43,7 +42,7 @@ static int pools_create(struct dp_switch *sw, struct weir_err *err)
 
 	serial++;
 	snprintf(name, sizeof(name), "weir_mbufs%u", serial);
-	sw->pool = rte_pktmbuf_pool_create(name, sw->params.n_mbufs, 256, sizeof(struct dp_meta),
+	sw->pool = rte_pktmbuf_pool_create(name, sw->params.n_mbufs, 256, DP_PRIV_BYTES,
 					   RTE_PKTMBUF_HEADROOM + DP_MBUF_ROOM, SOCKET_ID_ANY);
 	if (sw->pool == NULL)
 		return weir_err_set(err, -ENOMEM, "packet buffers %u: %s", sw->params.n_mbufs,
@@ -62,7 +61,7 @@ int dp_large_pool(struct dp_switch *sw, struct weir_err *err)
 	if (sw->pool_large != NULL)
 		return 0;
 	snprintf(name, sizeof(name), "weir_large%u", serial++);
-	pool = rte_pktmbuf_pool_create(name, sw->params.n_mbufs_large, 32, sizeof(struct dp_meta),
+	pool = rte_pktmbuf_pool_create(name, sw->params.n_mbufs_large, 32, DP_PRIV_BYTES,
 				       RTE_PKTMBUF_HEADROOM + DP_MBUF_ROOM_LARGE, SOCKET_ID_ANY);
 	if (pool == NULL)
 		return weir_err_set(err, -ENOMEM, "%u packet buffers for jumbo frames: %s",
@@ -129,19 +128,6 @@ static int first_snapshot(struct dp_switch *sw, struct dp_snapshot **out, struct
 	return rc < 0 ? weir_err_set(err, rc, "snapshot: out of memory") : 0;
 }
 
-// The scheduler's part of each packet.
-static int qos_field_reserve(struct weir_err *err)
-{
-	const struct rte_mbuf_dynfield field = { .name = "weir_qos_pkt",
-						 .size = sizeof(struct qos_pkt),
-						 .align = 8 };
-
-	if (rte_mbuf_dynfield_register_offset(&field, DP_QOS_PKT_OFFSET) == DP_QOS_PKT_OFFSET)
-		return 0;
-	return weir_err_set(err, -EBUSY, "packet buffers: the field of the scheduler is taken: %s",
-			    rte_strerror(rte_errno));
-}
-
 int dp_switch_create(const struct dp_switch_params *p, struct dp_switch **out, struct weir_err *err)
 {
 	struct dp_snapshot *first;
@@ -168,8 +154,6 @@ int dp_switch_create(const struct dp_switch_params *p, struct dp_switch **out, s
 	rc = sw->rcu_mem == NULL ? -ENOMEM : weir_rcu_init(sw->rcu_mem, RCU_THREADS, &sw->rcu);
 	if (rc < 0)
 		weir_err_set(err, rc, "switch: out of memory");
-	if (rc == 0)
-		rc = qos_field_reserve(err);
 	if (rc == 0)
 		rc = pools_create(sw, err);
 	if (rc == 0 && dp_fdb_create(p->mac_limit, sw->rcu, &sw->fdb) < 0)

@@ -261,12 +261,10 @@ struct dp_switch {
 	bool rehearses; // new ports get no link
 };
 
-// What the scheduler keeps with a packet stands in the mbuf's second line, which whoever frees the
-// packet needs anyway. dp_switch_create reserves it as a dynamic field.
-#define DP_QOS_PKT_OFFSET 96
-_Static_assert(offsetof(struct rte_mbuf, dynfield1) <= DP_QOS_PKT_OFFSET &&
-		       DP_QOS_PKT_OFFSET + sizeof(struct qos_pkt) <= sizeof(struct rte_mbuf),
-	       "room among the dynamic fields");
+// What the scheduler keeps with a packet stands behind the metadata. (The dynamic fields of the
+// mbuf have no room for it beside the time stamps of some drivers.)
+#define DP_QOS_PKT_OFFSET (sizeof(struct rte_mbuf) + sizeof(struct dp_meta))
+#define DP_PRIV_BYTES 128 // of each buffer: metadata, and a line of the scheduler's
 
 static inline struct qos_pkt *dp_qos_pkt(struct rte_mbuf *m)
 {
@@ -538,6 +536,8 @@ int dp_queue_create(struct dp_port *p, uint32_t n_vms);
 void dp_queue_destroy(struct dp_port *p);
 // Flow queues per VM and class.
 uint16_t dp_queue_flows(const struct dp_port *p);
+// What the VM may have in all on this link.
+struct qos_node_params dp_queue_total(const struct dp_port *p, const struct dp_vm_params *vm);
 // Let the kernel find the memory that a VM's queues will use, so that no worker waits for it. main,
 // while the owner runs.
 void dp_queue_populate(const struct dp_port *p, uint16_t vm_idx);

@@ -210,27 +210,25 @@ static uint32_t hand_on(struct dp_worker *w, struct rte_mbuf **pkts, uint32_t n)
 	return k;
 }
 
-// Frames that other workers received for links of ours. A sender may be a snapshot ahead of this
-// turn, and its frames mean ports and VMs of that one.
-static uint32_t take_handover(struct dp_worker *w)
+// Frames of one urgency that other workers received for links of ours. A sender may be a snapshot
+// ahead of this turn, and its frames mean ports and VMs of that one. returns how many
+static uint32_t take_handover(struct dp_worker *w, uint32_t urgency)
 {
 	struct rte_mbuf *pkts[HANDOVER_BURST];
 	uint32_t n_all = 0;
 
-	for (uint32_t urgency = 0; urgency < 2; urgency++) {
-		for (uint32_t from = 0; from < w->sw->n_workers; from++) {
-			uint32_t n;
+	for (uint32_t from = 0; from < w->sw->n_workers; from++) {
+		uint32_t n;
 
-			if (w->in[from][urgency] == NULL)
-				continue;
-			n = rte_ring_sc_dequeue_burst(w->in[from][urgency], (void **)pkts,
-						      HANDOVER_BURST, NULL);
-			if (n > 0)
-				see_root(w);
-			for (uint32_t i = 0, k; i < n; i += k)
-				k = hand_on(w, pkts + i, n - i);
-			n_all += n;
-		}
+		if (w->in[from][urgency] == NULL)
+			continue;
+		n = rte_ring_sc_dequeue_burst(w->in[from][urgency], (void **)pkts, HANDOVER_BURST,
+					      NULL);
+		if (n > 0)
+			see_root(w);
+		for (uint32_t i = 0, k; i < n; i += k)
+			k = hand_on(w, pkts + i, n - i);
+		n_all += n;
 	}
 	return n_all;
 }
@@ -299,6 +297,12 @@ static uint32_t poll_queues(struct dp_worker *w)
 		n_rx += got;
 		n_held += got;
 		if (n_held >= HELD_MAX) {
+			// What is urgent does not wait for the end of a long turn.
+			if (w->sw->n_workers > 1 && take_handover(w, 0) > 0)
+				untried = 0;
+			// These are the queues of a configuration that is over.
+			if (unlikely(w->snap->rxqs[w->id] != rxqs))
+				break;
 			untried = dp_tx_dirty(w, untried);
 			n_held = 0;
 		}
@@ -332,7 +336,7 @@ uint32_t dp_worker_turn(struct dp_worker *w, uint64_t now_ns, uint32_t now_s)
 	w->sent = false;
 	n_other = take_injects(w);
 	if (w->sw->n_workers > 1)
-		n_other += take_handover(w);
+		n_other += take_handover(w, 0) + take_handover(w, 1);
 	n_rx = poll_queues(w);
 	if (w->n_dirty > 0)
 		dp_tx_dirty(w, 0);

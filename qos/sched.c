@@ -496,7 +496,9 @@ static inline int admit(struct qos_sched *s, struct vm *v, struct flow *f, const
 	struct refused *refused = &v->refused[p->cls];
 	uint64_t bytes = (uint64_t)l->bytes + p->wire_bytes, most = c->max_leaf_bytes;
 
-	if (s->buf_quota != 0 && (uint64_t)v->n_bufs + p->n_bufs > s->buf_quota) {
+	// The less urgent, the less of the quota: a VM's bulk leaves room for its storage.
+	if (s->buf_quota != 0 &&
+	    (uint64_t)v->n_bufs + p->n_bufs > s->buf_quota - s->buf_quota / 16 * p->cls) {
 		QOS_STAT_ADD(refused->quota, 1);
 		return -EDQUOT;
 	}

@@ -36,11 +36,23 @@ static uint32_t inverse(uint32_t weight)
 	return weight == 1 ? UINT32_MAX : (uint32_t)(((uint64_t)1 << 32) / weight);
 }
 
+static uint64_t max64(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
 static void set_link_rate(struct qos_sched *s, uint64_t bits_per_s, uint64_t now_ns)
 {
 	qos_rate_set(&s->front.rate, bits_per_s, 0, now_ns);
 	s->front.rate.burst_ns = bits_per_s == 0 ? 0 : s->late_ns;
 	s->rate_bits = bits_per_s;
+}
+
+void qos_sched_set_late(struct qos_sched *s, uint32_t late_ns)
+{
+	s->late_ns = late_ns;
+	if (s->rate_bits != 0)
+		s->front.rate.burst_ns = late_ns;
 }
 
 static void init_classes(struct qos_sched *s)
@@ -93,11 +105,6 @@ uint32_t qos_sched_vm_memory(const struct qos_sched *s, uint32_t vm_idx,
 }
 
 // --- admission
-
-static uint64_t max64(uint64_t a, uint64_t b)
-{
-	return a > b ? a : b;
-}
 
 // What a class takes of the link: its own reservation or its leaves' sum, whichever is more.
 static uint64_t class_takes(uint64_t own_bits, uint64_t leaves_bits)

@@ -38,4 +38,5 @@ void qos_sched_flush(struct qos_sched *s)
 			leaf_flush(s, &v->leaves[__builtin_ctz(m)]);
 		v->backlog = 0;
 	}
+	s->work_ns = UINT64_MAX; // what comes from now on: an idle link loses no credit
 }

@@ -41,10 +41,10 @@ void qos_sched_timer_start(struct qos_sched *s, struct qos_cal_node *n, uint64_t
 	// The tick after: never early.
 	ticks = (int64_t)((at_ns >> TIMER_BITS) + 1 - s->timer.cur);
 	n->state = (uint8_t)why;
-	// A tick of the slow timer is a little more than the other one's range: what is due in this
-	// one is clamped, found early, and put back.
-	if (LIKELY(ticks <= QOS_CAL_RANGE_TICKS ||
-		   at_ns >> SLOW_TIMER_BITS == s->front.now_ns >> SLOW_TIMER_BITS)) {
+	// What is due in this tick of the slow timer would be found there at once, and again and
+	// again.
+	if (LIKELY(ticks <= QOS_CAL_RANGE_TICKS) ||
+	    at_ns >> SLOW_TIMER_BITS <= s->front.now_ns >> SLOW_TIMER_BITS) {
 		qos_cal_insert(&s->timer, s, id, ticks);
 		return;
 	}

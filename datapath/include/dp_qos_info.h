@@ -63,8 +63,9 @@ int dp_switch_qos_sender(const struct dp_switch *sw, uint16_t idx, struct dp_qos
 // --- explain, continued: one of the links by which the frame would leave
 
 struct dp_qos_verdict {
-	uint16_t vm_idx; // under which it queues there
-	bool marked;	 // pcp and dscp are the switch's
+	uint16_t vm_idx;		 // under which it queues there
+	struct qos_node_params vm, leaf; // what that VM may have there, in all and in the class
+	bool marked;			 // pcp and dscp are the switch's
 	bool tagged;
 	uint8_t pcp, dscp; // DP_DSCP_KEEP = as it came
 	bool passes;	   // nothing stands there now: it would not wait for others

@@ -208,6 +208,9 @@ int qos_sched_init(void *mem, const struct qos_sched_params *p, uint64_t now_ns,
 // Change the link's rate (0 = none). returns 0; -ERANGE; -ENOSPC as for reservations
 int qos_sched_set_rate(struct qos_sched *s, uint64_t rate_bits_per_s, uint64_t now_ns);
 
+// Change what a late loop may catch up; params.late_ns at first.
+void qos_sched_set_late(struct qos_sched *s, uint32_t late_ns);
+
 // Change a class, a VM or a leaf; with packets queued or not. Nothing is lost, reordered, or sent
 // in a burst: what a node owes or has saved stays the same number of bytes.
 //
@@ -244,8 +247,10 @@ uint32_t qos_sched_vm_memory(const struct qos_sched *s, uint32_t vm_idx,
 // refused, so that a whole policy can be replaced step by step.
 void qos_sched_set_admission(struct qos_sched *s, bool on);
 
-// How many buffers (struct qos_pkt.n_bufs) a VM may hold in its queues; 0 = any number. A packet
-// that CoDel dropped is held until take_dropped hands it back. One store: may be called each turn.
+// How many buffers (struct qos_pkt.n_bufs) a VM may hold in its queues; 0 = any number. A packet of
+// class c finds room up to 1 - c/16 of that, so that less urgent classes leave some to urgent ones.
+// A packet that CoDel dropped is held until take_dropped hands it back. One store: may be called
+// each turn.
 void qos_sched_set_buf_quota(struct qos_sched *s, uint32_t n_bufs);
 
 // Classes (bit per class) that may not be served until further notice: 802.1Qbb.

@@ -137,8 +137,10 @@ static double differ(const struct plan *plan, uint64_t *n_events)
 		uint32_t i = (uint32_t)(sim_random(&sim) % N);
 		uint64_t was = sim.srcs[i].offered_bytes;
 
+		// Behind limits more may gather than the pool has.
 		for (uint32_t n = (uint32_t)(sim_random(&sim) % plan->n_burst); n != 0; n--)
-			sim_offer(&sim, i);
+			if (sim.n_out < sim.n_pool)
+				sim_offer(&sim, i);
 		t.q[i].standing += (double)(sim.srcs[i].offered_bytes - was);
 		if (plan->late_loops && step % 16 == 15)
 			go_away(&sim, &t, params.late_ns);

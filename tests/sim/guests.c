@@ -182,7 +182,7 @@ static void check_slow(const struct host *bad)
 	// A quota of the scheduler, and what one call of the driver was given.
 	for (uint32_t i = STOPPED; i <= SLOW; i++)
 		assert_true(bad->guests[i].most_held <= QUOTA + STAGE);
-	assert_true(bad->guests[STOPPED].most_held >= QUOTA);
+	assert_true(bad->guests[STOPPED].most_held >= QUOTA - QUOTA / 16 * 5); // bulk's part
 	// The stopped guest's ring was filled once; the slow one has all that it can read, and its
 	// storage first.
 	assert_int_equal(bad->guests[STOPPED].n_ring, RING);

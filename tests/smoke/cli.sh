@@ -277,13 +277,13 @@ def serve():
             pass
         c.close()
 threading.Thread(target=serve, daemon=True).start()
-commands = ["show ports", "show port x", "show macs", "show vms", "show classes", "show drops", "show workers", "show responder", "show history 1", "show sessions", "show status", "show configuration vm x", "explain x type=arp",
+commands = ["show ports", "show port x", "show macs", "show vms", "show classes", "show drops", "show qos", "show qos vm x", "show workers", "show responder", "show history 1", "show sessions", "show status", "show configuration vm x", "explain x type=arp",
     "reload", "ping", "configure; set a b", "configure; edit c; up; compare a; plan; commit", "configure; confirm", "configure; cancel", "configure; rollback 1; load set /dev/null; save -; history; status; lock"]
 for answer in answers:
     for c in commands:
         r = subprocess.run([weir, "-s", path, "-c", c], stdin=subprocess.DEVNULL, capture_output=True, timeout=20)
         assert r.returncode in (0, 1, 3, 4), (r, answer[:200])
-    for line in ("show port ", "show configuration vm "):
+    for line in ("show port ", "show qos vm ", "show configuration vm "):
         r = subprocess.run([weir, "-s", path, "--complete", line], capture_output=True, timeout=20)
         assert r.returncode == 0, (r, answer[:200])
 P

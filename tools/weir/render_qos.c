@@ -123,9 +123,9 @@ static unsigned long long waited(const json_t *class, unsigned long long from)
 // How long frames waited that found a queue; nothing when none did.
 static void show_waits(FILE *f, const json_t *links)
 {
-	static const char *const names[] = { "LINK",	  "CLASS",   "<4 us",	 "<16 us",
-					     "<64 us",	  "<256 us", "<1000 us", "<4000 us",
-					     "<16000 us", "MORE" };
+	static const char *const names[] = { "LINK",	  "CLASS",     "<4 us",	   "<16 us",
+					     "<64 us",	  "<256 us",   "<1000 us", "<4000 us",
+					     "<16000 us", ">=16000 us" };
 	static const unsigned from[] = { 0, 4, 16, 64, 256, 1000, 4000, 16000 };
 	const json_t *l, *c;
 	struct table t;
@@ -218,6 +218,8 @@ static void show_node(FILE *f, const json_t *node)
 		fprintf(f, ", reservation %s", rate(node, "reservation").text);
 	if (json_object_get(node, "limit") != NULL)
 		fprintf(f, ", limit %s", rate(node, "limit").text);
+	if (json_object_get(node, "packet-limit") != NULL)
+		fprintf(f, ", limit %llu frames/s", answer_number(node, "packet-limit"));
 }
 
 static void vm_head(FILE *f, const json_t *vm)

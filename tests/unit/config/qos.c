@@ -54,7 +54,7 @@ static void classes_have_defaults(void **state)
 		assert_int_equal(k->dscp, CFG_DSCP_KEEP);
 		assert_int_equal(k->target_us, want[i].target_us);
 		assert_int_equal(k->interval_us,
-				 want[i].target_us < 50 ? 1000 : 20 * want[i].target_us);
+				 want[i].target_us < 100 ? 1000 : 10 * want[i].target_us);
 		assert_int_equal(k->ecn_us, want[i].ecn_us);
 		assert_true(k->max_bytes >= 128 << 10 && k->max_wait_us >= 20000);
 	}
@@ -83,7 +83,7 @@ static void classes_are_read(void **state)
 	assert_int_equal(k->pcp, 7);
 	assert_int_equal(k->dscp, 8);
 	assert_int_equal(k->target_us, 100);
-	assert_int_equal(k->interval_us, 2000);
+	assert_int_equal(k->interval_us, 1000);
 	assert_int_equal(k->ecn_us, 50);
 	assert_int_equal(k->max_wait_us, 0);
 	assert_int_equal(k->max_bytes, 70000);

@@ -164,7 +164,7 @@ static void values_have_the_units_of_the_datapath(void **state)
 	assert_int_equal(s->sched.node.limit_bits_per_s, 9000000000);
 	assert_int_equal(s->sched.node.shares, 16);
 	assert_int_equal(s->sched.codel.target_ns, 1000000);
-	assert_int_equal(s->sched.codel.interval_ns, 20000000);
+	assert_int_equal(s->sched.codel.interval_ns, 10000000);
 	assert_int_equal(s->sched.codel.step_ns, 200000);
 	assert_int_equal(s->sched.codel.floor_bytes, 1538);
 	assert_int_equal(s->sched.max_wait_ns, 300000);

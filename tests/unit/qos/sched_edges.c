@@ -146,12 +146,15 @@ static void a_vm_holds_no_more_buffers_than_its_quota(void **state)
 	(void)state;
 	begin(0, 8);
 	assert_int_equal(qos_sched_set_class(s, 5, &c, S), 0);
-	qos_sched_set_buf_quota(s, 40);
+	// 40 of them for class 5, whose part is 11/16.
+	qos_sched_set_buf_quota(s, 55);
 	for (uint32_t i = 0; i < 10; i++) {
 		packet(i, 0, 5, 0)->n_bufs = 4;
 		assert_int_equal(qos_sched_enqueue(s, &pkts[i], S), 0);
 	}
-	assert_int_equal(put(10, 0, 2, 0, S), -EDQUOT);
+	assert_int_equal(put(10, 0, 5, 0, S), -EDQUOT);
+	packet(10, 0, 2, 0)->n_bufs = 10; // more urgent, but 49 is its part
+	assert_int_equal(qos_sched_enqueue(s, &pkts[10], S), -EDQUOT);
 	assert_int_equal(put(10, 1, 2, 0, S), 0); // another VM's
 	assert_int_equal(qos_sched_leaf_stats(s, 0, 2, &leaf), 0);
 	assert_int_equal(leaf.refused_quota_pkts, 1);
@@ -159,8 +162,8 @@ static void a_vm_holds_no_more_buffers_than_its_quota(void **state)
 	assert_int_equal(vm.queued_bufs_now, 40);
 	assert_int_equal(vm.queued_pkts_now, 10);
 	assert_int_equal(vm.queued_bytes_now, 10 * WIRE);
+	assert_int_equal(put(11, 0, 2, 0, S), 0); // its bulk left it room
 	qos_sched_set_buf_quota(s, 0);
-	assert_int_equal(put(11, 0, 2, 0, S), 0);
 	// What CoDel dropped counts until it is taken, and keeps a removed VM's place.
 	for (; qos_sched_queued(s) != 0; now += 2 * MS)
 		n_out += get(now) != UINT32_MAX;

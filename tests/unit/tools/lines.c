@@ -93,6 +93,8 @@ static void lines_are_understood_by_the_table(void **state)
 	} cases[] = {
 		{ "sh port x", OPERATIONAL, "show=sh port=port PORT=x" },
 		{ "show classes", OPERATIONAL, "show=show classes=classes" },
+		{ "sh qos vm v", OPERATIONAL, "show=sh qos=qos vm=vm VM=v" },
+		{ "show qos vm", OPERATIONAL, "! the line ends too early; expected: VM" },
 		{ "capture p -c 4 a -w f b", OPERATIONAL,
 		  "capture=capture PORT=p -c=-c COUNT=4 FILTER=a -w=-w FILE=f FILTER=b" },
 		{ "commit confirmed comment a b and-quit", CONFIGURE,
