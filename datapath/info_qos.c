@@ -60,7 +60,8 @@ int dp_switch_qos_link(const struct dp_switch *sw, uint16_t idx, struct dp_qos_l
 // Has the scheduler had to do with this VM? Else its memory is not there.
 static bool is_known(const struct dp_port *p, uint32_t vm_idx)
 {
-	return vm_idx == 0 || (vm_idx < p->n_vms && QOS_STAT_GET(p->vm_seen[vm_idx]) != 0);
+	return vm_idx == 0 ||
+	       (vm_idx < p->n_vms && __atomic_load_n(&p->vm_seen[vm_idx], __ATOMIC_ACQUIRE) != 0);
 }
 
 static int queues_read(const struct dp_port *p, uint32_t vm_idx, struct dp_qos_queues *out)

@@ -101,7 +101,7 @@ static void vm_apply(struct dp_port *p, uint32_t idx, const struct dp_vm_view *v
 	(void)qos_sched_set_vm(p->sched, idx, &total, now_ns);
 	for (uint32_t c = 0; c < QOS_SCHED_CLASSES; c++)
 		(void)qos_sched_set_leaf(p->sched, idx, c, &vm->p.leaf[c], now_ns);
-	QOS_STAT_SET(p->vm_seen[idx], vm->serial);
+	__atomic_store_n(&p->vm_seen[idx], vm->serial, __ATOMIC_RELEASE);
 	p->wait_ns = 0; // what it was waited for may be due
 }
 
@@ -110,23 +110,26 @@ static void vm_forget(struct dp_port *p, uint32_t idx, uint64_t now_ns)
 {
 	const struct qos_node_params none = { .shares = 1 };
 
+	(void)qos_sched_add_vm(p->sched, idx, now_ns); // its first frames may come after it went
 	(void)qos_sched_set_vm(p->sched, idx, &none, now_ns);
 	for (uint32_t c = 0; c < QOS_SCHED_CLASSES; c++)
 		(void)qos_sched_set_leaf(p->sched, idx, c, &none, now_ns);
-	QOS_STAT_SET(p->vm_seen[idx], VM_GONE);
+	__atomic_store_n(&p->vm_seen[idx], VM_GONE, __ATOMIC_RELEASE);
 	p->wait_ns = 0;
 }
 
-// returns the index under which a VM's frames queue: its own once the scheduler knows it
-static uint32_t vm_follow(struct dp_worker *w, struct dp_port *p, uint32_t idx)
+// The VM of a frame has its policy. Of one that is gone frames may yet be on their way: they stay
+// behind each other, and before those that it sends when it is back.
+static void vm_follow(struct dp_worker *w, struct dp_port *p, uint32_t idx)
 {
 	const struct dp_vm_view *vm = w->snap->vms[idx];
 
-	if (vm == NULL)
-		return 0;
-	if (unlikely(p->vm_seen[idx] != vm->serial))
+	if (vm == NULL) {
+		if (idx != 0 && p->vm_seen[idx] != VM_GONE)
+			vm_forget(p, idx, w->now_ns);
+	} else if (unlikely(p->vm_seen[idx] != vm->serial)) {
 		vm_apply(p, idx, vm, w->now_ns);
-	return idx;
+	}
 }
 
 // Nothing is limited on the way to this guest, and nothing reserved: classes share by weight.
@@ -177,23 +180,13 @@ static void follow(struct dp_worker *w, struct dp_port *p, const struct dp_view 
 
 void dp_queue_follow(struct dp_worker *w, struct dp_port *p)
 {
-	const struct dp_view *v = w->snap->views[p->idx];
-
-	if (v == NULL || v->port != p)
-		return; // made after this turn's snapshot
 	if (p->followed_gen != w->snap->gen) {
 		p->followed_gen = w->snap->gen;
-		follow(w, p, v);
+		follow(w, p, w->snap->views[p->idx]);
 	}
 	for (uint32_t i = 0; i < WALK && p->vm_walk < p->n_vms; i++, p->vm_walk++) {
-		uint64_t seen = p->vm_seen[p->vm_walk];
-
-		if (seen == 0)
-			continue;
-		if (w->snap->vms[p->vm_walk] != NULL)
+		if (p->vm_seen[p->vm_walk] != 0)
 			vm_follow(w, p, p->vm_walk);
-		else if (seen != VM_GONE && p->vm_walk != 0)
-			vm_forget(p, p->vm_walk, w->now_ns);
 	}
 }
 
@@ -265,7 +258,10 @@ static inline bool may_pass(const struct dp_worker *w, const struct dp_port *p, 
 
 static uint32_t vm_of(struct dp_worker *w, struct dp_port *p, const struct dp_meta *meta)
 {
-	return p->n_vms == 1 ? 0 : vm_follow(w, p, meta->vm_idx);
+	if (p->n_vms == 1)
+		return 0;
+	vm_follow(w, p, meta->vm_idx);
+	return meta->vm_idx;
 }
 
 // On a link without a rate, neighbours of one VM and class pass together. returns how many did

@@ -95,7 +95,7 @@ struct dp_port {
 	// The policy that the scheduler has.
 	uint64_t followed_gen; // of the snapshot that was looked at last
 	uint64_t qos_seen;     // serials
-	uint64_t *vm_seen;     // [n_vms]; owner: w, main: r, relaxed; 0 = never queued here
+	uint64_t *vm_seen;     // [n_vms]; owner: w, main: r, release/acquire; 0 = never here
 	uint64_t rate_bits_per_s;
 	uint32_t vm_walk; // VMs before it have been looked at since followed_gen
 };
@@ -198,7 +198,7 @@ struct dp_worker {
 	struct rte_ring *in[DP_MAX_WORKERS][2]; // [from][0 urgent, 1 normal]
 	// main: w, worker: r, relaxed
 	_Atomic bool stop;
-	// This turn.
+	// This turn; not older than what the frames mean that other workers hand over.
 	const struct dp_snapshot *snap;
 	uint64_t now_ns;
 	uint32_t now_s;
@@ -541,7 +541,8 @@ struct qos_node_params dp_queue_total(const struct dp_port *p, const struct dp_v
 // Let the kernel find the memory that a VM's queues will use, so that no worker waits for it. main,
 // while the owner runs.
 void dp_queue_populate(const struct dp_port *p, uint16_t vm_idx);
-// Bring the scheduler up to this turn's snapshot: what costs little now, VMs step by step.
+// Bring the scheduler up to this turn's snapshot, which has the port: what costs little now, VMs
+// step by step.
 void dp_queue_follow(struct dp_worker *w, struct dp_port *p);
 // Join the scheduler, or pass it where no queue stands. Consumes pkts[n].
 void dp_queue_push(struct dp_worker *w, struct dp_port *p, struct rte_mbuf **pkts, uint32_t n);

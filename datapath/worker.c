@@ -172,12 +172,21 @@ static uint32_t walk(struct dp_worker *w, const struct dp_rxq *rxq)
 	return n_rx;
 }
 
-// The view of the port that a frame was handed over for. Its sender may be a snapshot ahead of this
-// turn. returns NULL when the port is gone
+// The configuration in force, from here on.
+static inline void see_root(struct dp_worker *w)
+{
+	w->snap = atomic_load_explicit(&w->sw->root, memory_order_acquire);
+	if (likely(w->snap->gen == w->seen_gen))
+		return;
+	dp_tx_forget_removed(w);
+	w->seen_gen = w->snap->gen;
+	w->next_sweep_ns = 0; // its queues have not been heard yet
+}
+
+// The view of the port that a frame was handed over for. returns NULL when the port is gone
 static const struct dp_view *view_of(const struct dp_worker *w, const struct dp_meta *meta)
 {
-	const struct dp_snapshot *now = atomic_load_explicit(&w->sw->root, memory_order_acquire);
-	const struct dp_view *v = now->views[meta->out_port];
+	const struct dp_view *v = w->snap->views[meta->out_port];
 
 	return v != NULL && v->port->gen == meta->out_gen ? v : NULL;
 }
@@ -201,7 +210,8 @@ static uint32_t hand_on(struct dp_worker *w, struct rte_mbuf **pkts, uint32_t n)
 	return k;
 }
 
-// Frames of one urgency that other workers received for links of ours. returns how many
+// Frames of one urgency that other workers received for links of ours. A sender may be a snapshot
+// ahead of this turn, and its frames mean ports and VMs of that one. returns how many
 static uint32_t take_handover(struct dp_worker *w, uint32_t urgency)
 {
 	struct rte_mbuf *pkts[HANDOVER_BURST];
@@ -214,6 +224,8 @@ static uint32_t take_handover(struct dp_worker *w, uint32_t urgency)
 			continue;
 		n = rte_ring_sc_dequeue_burst(w->in[from][urgency], (void **)pkts, HANDOVER_BURST,
 					      NULL);
+		if (n > 0)
+			see_root(w);
 		for (uint32_t i = 0, k; i < n; i += k)
 			k = hand_on(w, pkts + i, n - i);
 		n_all += n;
@@ -288,6 +300,9 @@ static uint32_t poll_queues(struct dp_worker *w)
 			// What is urgent does not wait for the end of a long turn.
 			if (w->sw->n_workers > 1 && take_handover(w, 0) > 0)
 				untried = 0;
+			// These are the queues of a configuration that is over.
+			if (unlikely(w->snap->rxqs[w->id] != rxqs))
+				break;
 			untried = dp_tx_dirty(w, untried);
 			n_held = 0;
 		}
@@ -315,12 +330,7 @@ uint32_t dp_worker_turn(struct dp_worker *w, uint64_t now_ns, uint32_t now_s)
 
 	w->now_ns = now_ns;
 	w->now_s = now_s;
-	w->snap = atomic_load_explicit(&w->sw->root, memory_order_acquire);
-	if (unlikely(w->snap->gen != w->seen_gen)) {
-		dp_tx_forget_removed(w);
-		w->seen_gen = w->snap->gen;
-		w->next_sweep_ns = 0; // its queues have not been heard yet
-	}
+	see_root(w);
 	if (now_ns >= w->next_quota_ns)
 		quota_set(w);
 	w->sent = false;

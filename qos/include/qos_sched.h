@@ -48,6 +48,11 @@
 // Words that their one writer changes and other threads read. Stores are volatile and not atomic
 // because compilers let an atomic one, relaxed though it be, end what they know of all memory; an
 // aligned word is stored whole either way.
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer) // clang; gcc says it itself
+#define __SANITIZE_THREAD__ 1
+#endif
+#endif
 #if defined(__SANITIZE_THREAD__)
 #define QOS_STAT_SET(x, to) __atomic_store_n(&(x), (to), __ATOMIC_RELAXED)
 #else

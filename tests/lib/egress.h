@@ -42,7 +42,10 @@ struct eg_link {
 
 extern struct dp_switch *eg_sw;
 extern uint64_t eg_now_ns;
-extern uint32_t eg_caps, eg_flags; // of links made from now on, and of all
+extern uint32_t eg_caps, eg_flags; // of all links; flags: of those made from now on
+extern uint64_t eg_left;	   // frames that links made from now on hand out
+extern uint64_t eg_unordered;	   // bit per link: its frames are of one VM after the other
+extern void (*eg_hook)(void);	   // called once when a worker asks whether a link is up
 
 // returns false when DPDK does not start
 bool eg_start(void);
