@@ -548,6 +548,14 @@ static uint64_t sum_sent(void)
 	return n;
 }
 
+// Nobody sends, and what stands leaves, however late the workers are.
+static void silence(struct bench *b)
+{
+	atomic_store(&phase, SILENT);
+	for (uint32_t i = 0; i < 20000 && dp_switch_mbufs_in_use(b->c.sw) > 0; i++)
+		settle(b, 1);
+}
+
 // Learn the addresses; then half of what goes at full speed is the rate for the rest of the run.
 static void load_find(struct bench *b)
 {
@@ -569,9 +577,7 @@ static void load_find(struct bench *b)
 	print_message("  %.2f Mpps is full speed, half of it is the load\n",
 		      (double)n * (double)rte_get_tsc_hz() / (double)tsc / 1e6);
 	// What was flooded while addresses were learnt leaves first, however late a worker is.
-	atomic_store(&phase, SILENT);
-	for (uint32_t i = 0; i < 20000 && dp_switch_mbufs_in_use(b->c.sw) > 0; i++)
-		settle(b, 1);
+	silence(b);
 	atomic_store(&phase, CHECK);
 	settle(b, 20);
 }
@@ -635,7 +641,7 @@ static void stop_and_check(struct bench *b)
 {
 	struct weir_err werr;
 
-	atomic_store(&phase, SILENT);
+	silence(b);
 	settle(b, 200);
 	dp_switch_stop(b->c.sw);
 	if (!dp_switch_conserved(b->c.sw, &werr))
