@@ -126,7 +126,8 @@ static int vm_check(const struct dp_vm_params *p, struct weir_err *err)
 	const char *fault = node_fault(&p->total);
 
 	for (uint32_t c = 0; c < QOS_SCHED_CLASSES && fault == NULL; c++)
-		fault = node_fault(&p->leaf[c]);
+		fault = p->leaf[c].limit_pps != 0 ? "packets/s are a limit of the whole VM"
+						  : node_fault(&p->leaf[c]);
 	if (fault == NULL && (!rate_ok(p->from_bits_per_s) || !rate_ok(p->to_bits_per_s)))
 		fault = "rates are 1 kbit/s to 1 Tbit/s";
 	if (fault == NULL && qos_meter_check(&p->meter) < 0)
@@ -143,6 +144,8 @@ int dp_qos_check(const struct dp_act_qos_set *a, struct weir_err *err)
 	for (uint32_t c = 0; c < QOS_N_CLASSES; c++) {
 		const char *fault = node_fault(&a->classes[c].sched.node);
 
+		if (fault == NULL && a->classes[c].sched.node.limit_pps != 0)
+			fault = "packets/s are a limit of a VM";
 		if (fault == NULL && a->classes[c].pcp > 7)
 			fault = "PCP is 0..7";
 		if (fault == NULL && a->classes[c].dscp > 63 && a->classes[c].dscp != DP_DSCP_KEEP)
