@@ -1,4 +1,4 @@
-// A port's runtime object: link, class queues, counters.
+// A port's runtime object: link, scheduler, counters.
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

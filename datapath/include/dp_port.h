@@ -137,7 +137,7 @@ const char *dp_port_counter_help(enum dp_port_counter c);
 struct dp_class_count {
 	uint64_t rx_pkts, rx_bytes; // from the link, by the class they got
 	uint64_t tx_pkts, tx_bytes; // to the link
-	uint64_t drop_pkts;	    // queue_full of this class
+	uint64_t drop_pkts;	    // refused by its queues, or dropped by CoDel
 };
 
 // Sums over all workers, read at some moment; exact when traffic rests.

@@ -16,7 +16,7 @@ qos_nfs() { # nfs-ganesha in the server's namespace, NFSv3, with its own rpcbind
 		mount -t tmpfs none /run && mkdir /run/ganesha /run/rpcbind || exit 1
 		rpcbind -w -f & r=\$!
 		trap 'kill -9 \$r \$g; wait; exit 0' TERM
-		while [ ! -S /run/rpcbind.sock ]; do sleep 0.05; done
+		while [ ! -S /run/rpcbind.sock ]; do kill -0 \$r || exit 1; sleep 0.05; done
 		ganesha.nfsd -F -L $LAB_T/ganesha.log -f $LAB_T/ganesha.conf -p $LAB_T/ganesha.pid & g=\$!
 		wait
 	S
