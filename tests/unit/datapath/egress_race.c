@@ -18,6 +18,14 @@ static void settle(void)
 	dp_switch_housekeep(eg_sw, dp_switch_now_ns());
 }
 
+// No worker serves a port that was deleted; a new one of that name goes on with its numbers.
+static void reclaim(void)
+{
+	for (uint32_t k = 0; k < 20000 && eg_sw->retired != NULL; k++)
+		settle();
+	assert_null(eg_sw->retired);
+}
+
 static void guest_add(char port, const char *vm, enum qos_class cls)
 {
 	struct dp_port_params p = eg_guest(port, vm, cls);
@@ -95,15 +103,13 @@ static void changes_beside_workers(uint32_t n_workers)
 		if (i % 8 == 7) { // with what stands
 			eg_port_del('V');
 			eg_commit();
-			settle();
+			reclaim();
 			uplink_set('V', 100000000);
 		}
 		eg_port_del('C');
 		eg_port_del('D');
 		eg_commit();
-		for (uint32_t k = 0; k < 20000 && eg_sw->retired != NULL; k++)
-			settle();
-		assert_null(eg_sw->retired);
+		reclaim();
 	}
 	dp_switch_stop(eg_sw);
 	assert_int_equal(dp_switch_port_totals(eg_sw, eg_idx('U'), &t), 0);
