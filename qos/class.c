@@ -39,6 +39,8 @@ static const char *const why_texts[QOS_N_WHYS] = {
 	[QOS_WHY_CONTROL_RATE] = "control or boot traffic over the port's control rate",
 	[QOS_WHY_PCP] = "the priority (PCP) of its tag",
 	[QOS_WHY_VLAN] = "its VLAN's class",
+	[QOS_WHY_LEARNT] = "a storage portal that a listed server taught",
+	[QOS_WHY_BOOTING] = "storage of a machine that boots",
 };
 
 const char *qos_class_name(enum qos_class c)

@@ -133,12 +133,14 @@ struct cfg_vm {
 	uint8_t n_nics;
 	struct cfg_nic nics[CFG_NICS];
 	struct cfg_policy policy;
+	uint32_t slo_p99_us; // of its storage; 0 = none
 };
 
 struct cfg_portal {
 	uint8_t addr[16]; // IPv4 as IPv4-mapped
 	uint16_t port;
 	uint8_t proto;
+	uint8_t service; // enum qos_service; 0 = by its port
 };
 
 struct cfg_server {
@@ -165,6 +167,21 @@ struct cfg_system {
 	uint32_t max_sleep_us, packet_buffers, queue_len, mac_table_size, mac_ageing_s;
 };
 
+// What is known of storage without being told each portal.
+struct cfg_storage {
+	bool learning, telemetry;
+	uint32_t max_learnt, max_learnt_per_server, ageing_s; // ageing 0 = never
+	uint8_t l2;					      // bits of enum qos_l2
+	uint32_t boot_window, boot_deadline_s, boot_max_s;
+	uint64_t boot_max_bytes;
+};
+
+struct cfg_metrics {
+	bool enabled;
+	uint8_t addr[16]; // to listen on
+	uint16_t port;
+};
+
 struct cfg_management {
 	uint32_t max_sessions, idle_timeout_s, hello_timeout_s; // of NETCONF; idle 0 = never
 };
@@ -173,6 +190,8 @@ struct cfg_management {
 struct cfg {
 	struct cfg_system system;
 	struct cfg_management management;
+	struct cfg_storage storage;
+	struct cfg_metrics metrics;
 	struct cfg_qos qos;
 	struct cfg_port *ports; // ports[n_ports]: interfaces and network cards
 	struct cfg_vm *vms;

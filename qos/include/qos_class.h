@@ -52,6 +52,8 @@ enum qos_why {
 	QOS_WHY_CONTROL_RATE,
 	QOS_WHY_PCP,
 	QOS_WHY_VLAN,
+	QOS_WHY_LEARNT,	 // a learnt portal
+	QOS_WHY_BOOTING, // storage of a machine that boots
 	QOS_N_WHYS,
 };
 

@@ -233,6 +233,16 @@ int qos_sched_add_vm(struct qos_sched *s, uint32_t vm_idx, uint64_t now_ns);
 // served under its limits. returns 0; -ENOENT
 int qos_sched_remove_vm(struct qos_sched *s, uint32_t vm_idx, uint64_t now_ns);
 
+// Serve a leaf's class reservation by deadline: in band A, what is inside its class's reservation
+// and not inside its own goes earliest deadline first; leaves without one come after those, by
+// shares as ever. Band B does not look at deadlines.
+//
+// deadline_ns  0 = none
+// returns      0; -ENOENT; -ENOSPC when QOS_SCHED_DEADLINES leaves of the class have one
+#define QOS_SCHED_DEADLINES 64
+int qos_sched_set_deadline(struct qos_sched *s, uint32_t vm_idx, uint32_t cls, uint64_t deadline_ns,
+			   uint64_t now_ns);
+
 // Where a VM's state lies, so that memory can be had before a worker needs it.
 // returns  how many of spans are filled; 0 when there is no such index
 #define QOS_SCHED_SPANS 6
