@@ -242,23 +242,27 @@ static void begin(struct qos_stream *s, uint32_t seq)
 	s->syn_seq = s->next_seq = seq;
 }
 
+// Not inlined: a segment that nobody reads must not pay for what one that is read needs.
+__attribute__((noinline)) static void follow(struct qos_stream *s, struct pdu_run *r)
+{
+	if (s->state == PDU_NEW) {
+		s->next_seq = r->seq;
+		qos_pdu_lose(s, r, QOS_LOST_MIDDLE);
+	}
+	if (!find_new(s, r))
+		return;
+	if (s->state == PDU_SYNCED || (s->state == PDU_ASTRAY && look(s, r)))
+		read_segment(s, r);
+	s->next_seq = r->seq + r->seg->size;
+}
+
 void qos_stream_slow(struct qos_stream *s, const struct qos_segment *seg, qos_pdu_fn *fn, void *ctx)
 {
-	struct pdu_run r = { .seg = seg, .seq = seg->seq + seg->syn, .fn = fn, .ctx = ctx };
-
 	if (seg->rst)
 		return;
 	if (seg->syn)
-		begin(s, r.seq);
-	if (seg->size == 0 || s->state == PDU_DEAD)
-		return;
-	if (s->state == PDU_NEW) {
-		s->next_seq = r.seq;
-		qos_pdu_lose(s, &r, QOS_LOST_MIDDLE);
-	}
-	if (!find_new(s, &r))
-		return;
-	if (s->state == PDU_SYNCED || (s->state == PDU_ASTRAY && look(s, &r)))
-		read_segment(s, &r);
-	s->next_seq = r.seq + seg->size;
+		begin(s, seg->seq + 1);
+	if (seg->size != 0 && s->state != PDU_DEAD)
+		follow(s, &(struct pdu_run){
+				  .seg = seg, .seq = seg->seq + seg->syn, .fn = fn, .ctx = ctx });
 }

@@ -148,14 +148,15 @@ enum { QOS_STREAM_SYNCED = 1 }; // of `state`; others are private to pdu.c
 static inline void qos_stream_feed(struct qos_stream *s, const struct qos_segment *seg,
 				   qos_pdu_fn *fn, void *ctx)
 {
-	if (seg->size == 0 && !seg->syn)
-		return;
-	if (s->state == QOS_STREAM_SYNCED && seg->seq == s->next_seq && seg->size <= s->left &&
-	    s->text_left == 0 && !seg->syn && !seg->rst) {
+	// `left` is 0 unless the place is known.
+	if (seg->seq == s->next_seq && seg->size <= s->left && s->text_left == 0 && !seg->syn &&
+	    !seg->rst) {
 		s->next_seq += seg->size;
 		s->left -= seg->size;
 		return;
 	}
+	if (seg->size == 0 && !seg->syn)
+		return;
 	qos_stream_slow(s, seg, fn, ctx);
 }
 
