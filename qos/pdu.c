@@ -215,10 +215,8 @@ static bool find_new(struct qos_stream *s, struct pdu_run *r)
 }
 
 // Astray: is the beginning of this segment worth a look?
-static bool look(struct qos_stream *s, const struct pdu_run *r)
+static bool look(struct qos_stream *s)
 {
-	if (r->off != 0)
-		return false;
 	if (s->pause > 0) {
 		s->pause--;
 		return false;
@@ -251,7 +249,7 @@ __attribute__((noinline)) static void follow(struct qos_stream *s, struct pdu_ru
 	}
 	if (!find_new(s, r))
 		return;
-	if (s->state == PDU_SYNCED || (s->state == PDU_ASTRAY && look(s, r)))
+	if (s->state == PDU_SYNCED || (s->state == PDU_ASTRAY && look(s)))
 		read_segment(s, r);
 	s->next_seq = r->seq + r->seg->size;
 }

@@ -361,6 +361,48 @@ static void it_gives_up_after_a_while(void **state)
 	assert_int_equal(count(&heard, QOS_PDU_LOGIN), 1);
 }
 
+// A place that is lost and found again and again is no reason to give up.
+static void failures_are_forgotten_after_good_headers(void **state)
+{
+	static const uint8_t noise[48] = { 0xee };
+	uint32_t seq = HEAR_START;
+
+	(void)state;
+	in.n = 0;
+	for (uint32_t i = 0; i < 16; i++)
+		put_iscsi(&in, (struct iscsi){ .op = 0x20, .flags = 0x80, .tag = i });
+	begin(QOS_SVC_ISCSI, QOS_FROM_PORTAL);
+	for (uint32_t i = 0; i < 200; i++) {
+		hear_segment(&stream, seq, in.b, (uint32_t)in.n, &heard);
+		hear_segment(&stream, seq + (uint32_t)in.n, noise, 48, &heard);
+		seq += (uint32_t)in.n + 48;
+		assert_int_equal(count(&heard, QOS_PDU_RESPONSE), 16);
+		assert_int_equal(heard.pdu[heard.n - 1].status, QOS_LOST_HEADER);
+		forget(&heard);
+	}
+}
+
+// What was taken for the beginning of a record on trial does not bridge a gap.
+static void a_gap_in_what_may_be_no_header_keeps_no_place(void **state)
+{
+	static struct bytes message;
+	static const uint8_t noise[48] = { 0xee };
+
+	(void)state;
+	in.n = message.n = 0;
+	put_reply(&message, 7, 0);
+	put_zeros(&message, 100);
+	put_record(&in, &message, 1000);
+	put_record(&in, &message, 1000);
+	begin(QOS_SVC_NFS, QOS_FROM_PORTAL);
+	hear_segment(&stream, HEAR_START, noise, 48, &heard);
+	hear_segment(&stream, HEAR_START + 48, in.b, 10, &heard);
+	hear_segment(&stream, HEAR_START + 78, in.b, (uint32_t)in.n, &heard);
+	assert_int_equal(heard.n, 4);
+	assert_int_equal(heard.pdu[1].kind, QOS_PDU_FOUND);
+	assert_int_equal(count(&heard, QOS_PDU_RESPONSE), 2);
+}
+
 // With header digests each segment that begins with a header seems right; it ends all the same.
 static void digests_end_in_giving_up(void **state)
 {
@@ -395,8 +437,11 @@ static void a_connection_that_ends_leaves_nothing_to_the_next(void **state)
 	segment(60, 160);
 	assert_int_equal(heard.n, 2);
 	assert_true(heard.pdu[1].text.last);
+	segment(60, 160);
+	assert_int_equal(stream.n_retransmitted, 1);
 	hear_syn(&stream, 77, &heard);
 	assert_int_equal(heard.n, 2);
+	assert_int_equal(stream.n_retransmitted, 1); // it goes on counting
 	hear_segment(&stream, 77, in.b, (uint32_t)in.n, &heard);
 	assert_int_equal(count(&heard, QOS_PDU_LOST), 0);
 	assert_int_equal(count(&heard, QOS_PDU_LOGIN), 2);
@@ -479,7 +524,7 @@ static void numbers_may_leap(void **state)
 	(void)state;
 	in.n = 0;
 	put_answers(2, 100, ends);
-	for (uint32_t leap = 1u << 27; leap != 0; leap += 1u << 27) {
+	for (uint32_t leap = 3u << 25; leap != (uint32_t) - (1 << 25); leap += 1u << 25) {
 		begin(QOS_SVC_ISCSI, QOS_FROM_PORTAL);
 		segment(0, ends[0]);
 		hear_segment(&stream, HEAR_START + leap, in.b + ends[0],
@@ -550,6 +595,8 @@ int main(void)
 		cmocka_unit_test(a_stream_that_was_lost_teaches_nothing),
 		cmocka_unit_test(it_gives_up_after_a_while),
 		cmocka_unit_test(digests_end_in_giving_up),
+		cmocka_unit_test(failures_are_forgotten_after_good_headers),
+		cmocka_unit_test(a_gap_in_what_may_be_no_header_keeps_no_place),
 		cmocka_unit_test(a_connection_that_ends_leaves_nothing_to_the_next),
 		cmocka_unit_test(a_syn_may_carry_data),
 		cmocka_unit_test(bytes_that_cannot_be_had_lose_the_stream),
