@@ -166,7 +166,7 @@ static void one_segment_lost_loses_no_more_than_its_place(void **state)
 		put_session(way);
 		qos_stream_init(&stream, QOS_SVC_ISCSI, way);
 		hear_all(&stream, in.b, in.n, (size_t[]){ 0, in.n }, &whole);
-		for (size_t from = 0; from < in.n; from++) {
+		for (size_t from = 0; from < in.n; from += 3) {
 			for (size_t size = 1; size < 200 && from + size < in.n; size += 66) {
 				begin(QOS_SVC_ISCSI, way);
 				for (size_t at = 0; at < from; at += STEP)
