@@ -22,10 +22,11 @@ _Static_assert(QOS_PORTALS_MAX + QOS_PORTALS_LIVE < N_SLOTS, "an empty slot ends
 // slot has passed all that was published before. Two who learn the same portal at one time may
 // both enter it; a reader finds the first, which says the same.
 //
-// The port's bit is set after the slot, by an atomic or with release order. A reader may see one
-// before the other: that is as if the portal came a moment later. Whoever gets word of it from the
+// The port's bit is set by an atomic or (bits of a byte belong to many) before the key is stored,
+// so whoever sees the key sees the bit, the one who is told -EEXIST too. A reader may see the bit
+// first: that is as if the portal came a moment later. Whoever gets word of a portal from the
 // worker that entered it, by a ring or by the frame that follows, sees both.
-enum { KEY_PORT = 0xffff, KEY_PROTO_SHIFT = 16, KEY_FULL = 1 << 24, KEY_CLAIMED = 1 << 25 };
+enum { KEY_PROTO_SHIFT = 16, KEY_FULL = 1 << 24, KEY_CLAIMED = 1 << 25 };
 
 struct slot {
 	_Atomic uint32_t key; // 0 = empty, KEY_CLAIMED, or port, protocol and KEY_FULL
@@ -190,7 +191,7 @@ static struct slot *slot_claim(struct qos_portals *p, const struct qos_portal *p
 static void port_mark(struct qos_portals *p, uint16_t port)
 {
 	atomic_fetch_or_explicit(&p->port_seen[port / 8], (uint8_t)(1u << (port % 8)),
-				 memory_order_release);
+				 memory_order_relaxed);
 }
 
 // returns 0; -EEXIST
@@ -206,8 +207,8 @@ static int enter(struct qos_portals *p, const struct qos_portal *portal)
 	s->service = portal->service != QOS_SVC_NONE ? portal->service
 		     : by_port != QOS_SVC_NONE	     ? (uint8_t)by_port
 						     : QOS_SVC_OTHER;
-	atomic_store_explicit(&s->key, key_of(portal->proto, portal->port), memory_order_release);
 	port_mark(p, portal->port);
+	atomic_store_explicit(&s->key, key_of(portal->proto, portal->port), memory_order_release);
 	return 0;
 }
 
