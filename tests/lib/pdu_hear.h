@@ -106,9 +106,10 @@ static inline size_t hear_segment(struct qos_stream *s, uint32_t seq, const uint
 	return n_reads;
 }
 
-static inline void hear_syn(struct qos_stream *s, uint32_t seq, struct heard *h)
+// The SYN before the byte of that number.
+static inline void hear_syn(struct qos_stream *s, uint32_t first, struct heard *h)
 {
-	const struct qos_segment seg = { .seq = seq, .syn = true };
+	const struct qos_segment seg = { .seq = first - 1, .syn = true };
 
 	qos_stream_feed(s, &seg, hear, h);
 }
