@@ -179,7 +179,7 @@ static struct slot *slot_claim(struct qos_portals *p, const struct qos_portal *p
 		uint32_t found = 0;
 
 		if (atomic_compare_exchange_strong_explicit(&s->key, &found, KEY_CLAIMED,
-							    memory_order_relaxed,
+							    memory_order_acquire,
 							    memory_order_acquire))
 			return s;
 		if (slot_is(s, found, key, &portal->addr))
