@@ -108,6 +108,7 @@ struct text_way {
 	uint16_t at;  // bytes of this PDU's that came
 	uint8_t kind; // of the PDU whose text this is; 0 = between PDUs
 	uint8_t flags;
+	bool whole;  // its last piece came
 	bool broken; // a piece is missing: skip to the next text
 	bool full;   // the full feature phase was asked for, or granted
 	uint8_t digest[2];
