@@ -146,7 +146,8 @@ struct qos_storage {
 	uint32_t free_conn, free_row, free_cmd;
 	uint32_t n_free_cmds, n_early, n_asked;
 	uint32_t n_texts;
-	uint32_t index_bits; // of a handle
+	uint32_t n_conns_ever; // places that were ever used: those before it
+	uint32_t index_bits;   // of a handle
 	struct qos_link weak, spare, early, texts_lru, free_texts;
 };
 
@@ -181,6 +182,8 @@ void qos_storage_text_piece(struct qos_storage *s, struct conn *c, enum qos_way 
 			    const struct qos_pdu *pdu);
 // Another PDU follows in this direction: a text that is open has ended, it may have been empty.
 void qos_storage_text_end(struct qos_storage *s, struct conn *c, enum qos_way way);
+// The rest of a text will not come.
+void qos_storage_text_lost(struct conn *c, enum qos_way way);
 void qos_storage_text_drop(struct qos_storage *s, struct conn *c);
 void qos_storage_expire_texts(struct qos_storage *s, uint64_t now_ns);
 

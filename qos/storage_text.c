@@ -262,6 +262,12 @@ void qos_storage_text_end(struct qos_storage *s, struct conn *c, enum qos_way wa
 		qos_storage_text_drop(s, c);
 }
 
+void qos_storage_text_lost(struct conn *c, enum qos_way way)
+{
+	if (c->text != NULL)
+		c->text->way[way].kind = 0;
+}
+
 static bool is_failed(const struct qos_pdu *pdu)
 {
 	return pdu->kind == QOS_PDU_LOGIN && (pdu->flags & QOS_PDU_F_RESPONSE) != 0 &&

@@ -363,6 +363,32 @@ static void a_missing_piece_spoils_the_rest_of_its_text(void **state)
 	qos_storage_destroy(s);
 }
 
+static void a_lost_direction_does_not_spoil_the_other(void **state)
+{
+	struct heard h;
+	struct qos_storage *s = watch(&h);
+	int conn = open_conn(s, 1, QOS_SVC_ISCSI, 3);
+	struct qos_pdu p = { .kind = QOS_PDU_TEXT };
+
+	(void)state;
+	for (int way = 0; way < 2; way++) {
+		qos_storage_pdu(s, conn, QOS_FROM_PORTAL, &say_targets, 1000);
+		p.text.data = (const uint8_t *)"TargetAddress=10.0.";
+		p.text.size = 19;
+		p.text.offset = 0;
+		p.text.last = false;
+		qos_storage_pdu(s, conn, QOS_FROM_PORTAL, &p, 1000);
+		say(s, conn, (enum qos_way)way, QOS_PDU_LOST, QOS_LOST_GAP);
+		p.text.data = (const uint8_t *)"0.9\0";
+		p.text.size = 4;
+		p.text.offset = 19;
+		p.text.last = true;
+		qos_storage_pdu(s, conn, QOS_FROM_PORTAL, &p, 1000);
+		assert_int_equal(h.n_portals, 1); // with its own direction lost, nothing
+	}
+	qos_storage_destroy(s);
+}
+
 static void who_is_not_listed_teaches_nothing(void **state)
 {
 	const struct qos_conn_key k = key_of(PORTAL, 1, 3260), bind = key_of(PORTAL, 1, 111);
@@ -531,6 +557,7 @@ int main(void)
 		cmocka_unit_test(redirection_teaches),
 		cmocka_unit_test(discovery_teaches_several_per_target),
 		cmocka_unit_test(a_missing_piece_spoils_the_rest_of_its_text),
+		cmocka_unit_test(a_lost_direction_does_not_spoil_the_other),
 		cmocka_unit_test(who_is_not_listed_teaches_nothing),
 		cmocka_unit_test(clients_teach_nothing),
 		cmocka_unit_test(rpcbind_teaches_what_was_asked_for),
