@@ -232,7 +232,7 @@ for i, a in enumerate(("10.0.0.9", "10.0.0.9:3261,1", "[2001:db8::1]:860,2", "[:
 
 # What workers tell of storage: four sizes, then events of two bytes and what follows (tests/fuzz/storage.c). Key 0 is iSCSI, 1 NFS, 2 rpcbind.
 to, come = lambda op, key, *more: bytes([op, key, *more]), lambda op, key, *more: bytes([op, 0x80 | key, *more])
-said = lambda way, key, text: b"".join(way(0x16 | (0x20 if i + 200 >= len(text) else 0), key, len(text[i:i + 200])) + text[i:i + 200] for i in range(0, len(text), 200))
+said = lambda way, key, text: b"".join(way(6 | (0 if i else 0x10) | (0x20 if i + 200 >= len(text) else 0), key, len(text[i:i + 200])) + text[i:i + 200] for i in range(0, len(text), 200))
 opened = lambda key: to(0, key, 3) + come(0, key, 0)
 names = b"InitiatorName=iqn.2010-04.org.ipxe:a\0TargetName=iqn.x:disk\0MaxRecvDataSegmentLength=8192\0InitialR2T=Yes\0ImmediateData=No\0HeaderDigest=%s\0"
 sizes = bytes([7, 15, 7, 63])
