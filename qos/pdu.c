@@ -201,7 +201,7 @@ static bool bridge(struct qos_stream *s, struct pdu_run *r, uint32_t n)
 // Where in the segment begins what was not seen before; false when all of it was.
 static bool find_new(struct qos_stream *s, struct pdu_run *r)
 {
-	int32_t d = (int32_t)(r->seg->seq - s->next_seq);
+	int32_t d = (int32_t)(r->seq - s->next_seq);
 
 	if (d < 0 && d >= -FAR) {
 		s->n_retransmitted++;
@@ -210,7 +210,7 @@ static bool find_new(struct qos_stream *s, struct pdu_run *r)
 	}
 	if (d != 0 && s->state == PDU_SYNCED && (d < 0 || d > FAR || !bridge(s, r, (uint32_t)d)))
 		qos_pdu_lose(s, r, QOS_LOST_GAP);
-	s->next_seq = r->seg->seq;
+	s->next_seq = r->seq;
 	return true;
 }
 
@@ -244,21 +244,21 @@ static void begin(struct qos_stream *s, uint32_t seq)
 
 void qos_stream_slow(struct qos_stream *s, const struct qos_segment *seg, qos_pdu_fn *fn, void *ctx)
 {
-	struct pdu_run r = { .seg = seg, .fn = fn, .ctx = ctx };
+	struct pdu_run r = { .seg = seg, .seq = seg->seq + seg->syn, .fn = fn, .ctx = ctx };
 
 	if (seg->rst)
 		return;
 	if (seg->syn)
-		begin(s, seg->seq);
+		begin(s, r.seq);
 	if (seg->size == 0 || s->state == PDU_DEAD)
 		return;
 	if (s->state == PDU_NEW) {
-		s->next_seq = seg->seq;
+		s->next_seq = r.seq;
 		qos_pdu_lose(s, &r, QOS_LOST_MIDDLE);
 	}
 	if (!find_new(s, &r))
 		return;
 	if (s->state == PDU_SYNCED || (s->state == PDU_ASTRAY && look(s, &r)))
 		read_segment(s, &r);
-	s->next_seq = seg->seq + seg->size;
+	s->next_seq = r.seq + seg->size;
 }

@@ -26,6 +26,7 @@ enum pdu_bits {
 // A segment while it is read.
 struct pdu_run {
 	const struct qos_segment *seg;
+	uint32_t seq; // of the first payload byte
 	uint32_t off; // of what comes next
 	uint32_t n_headers;
 	qos_pdu_fn *fn;

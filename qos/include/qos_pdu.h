@@ -102,7 +102,7 @@ enum qos_pdu_flag {
 // at       gives n bytes of the payload from offset on: in place, or copied to buf (n <= 256);
 //          NULL when they cannot be had, which loses the stream
 struct qos_segment {
-	uint32_t seq;  // of the first payload byte; a SYN counts 1 before it
+	uint32_t seq;  // TCP's: of the first payload byte, or of a SYN before it
 	uint32_t size; // of the payload; 0 is an ACK and says nothing
 	bool syn, fin, rst;
 	const void *pkt;
