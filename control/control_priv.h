@@ -33,7 +33,7 @@ struct ctl_vm_event {
 struct ctl_vm {
 	struct ctl_vm *next;
 	char name[32];
-	bool connected;
+	bool attached, connected;
 	uint32_t gen, n_attaches; // of the port when the timeline began
 	uint64_t storage_rx_pkts; // when the timeline began
 	bool storage_seen;
@@ -58,11 +58,12 @@ struct ctl {
 	bool has_file_crc;
 	bool roll_back; // start with the n-th commit before the newest, whatever the file says
 	uint32_t roll_back_n;
+	bool unasked;	   // a commit under way is nobody's wish: a start, or a roll back
 	const char *first; // where the first configuration came from; "" = a commit that is kept
 	uint64_t first_id; // of the commit that it was; 0 = the file
 	struct ctl_vm *vms[CTL_VM_CHAINS]; // by name
 	struct ctl_file *files;
-	struct ctl_clear *clear; // NULL: nothing was cleared yet
+	struct ctl_clear *clear;     // NULL: nothing was cleared yet
 	struct ctl_storage *storage; // NULL: not started (tests)
 	struct ctl_metrics *metrics; // NULL: not served
 	bool hugepages, eal_started;
@@ -121,9 +122,9 @@ struct qos_learn;
 // those who are listed. returns 0 and *out, or -ENOMEM
 int ctl_portals_build(const struct cfg *cfg, const struct qos_learn *learn,
 		      struct qos_portals **out);
-// The same for a plan that replaces the portals: what was learnt follows what is declared.
-int ctl_translate_learnt(const struct cfg *next, const struct qos_learn *learn,
-			 struct dp_plan *plan);
+// The same for a plan, if it replaces the portals: what was learnt follows what is declared.
+// returns 0 or -ENOMEM
+int ctl_translate_learnt(const struct qos_learn *learn, struct dp_plan *plan);
 // Policy of a VM, its shares in class storage multiplied (at most QOS_SCHED_MAX_SHARES).
 void ctl_translate_vm(const struct cfg_vm *vm, uint32_t boost, struct dp_vm_params *out);
 
@@ -169,9 +170,11 @@ void ctl_storage_stop(struct ctl *c);
 // Take what workers told, and do what is due. Call every few ms.
 void ctl_storage_poll(struct ctl *c, uint64_t now_ns);
 // What was learnt goes into a plan that replaces the portals. returns 0 or -ENOMEM
-int ctl_storage_plan(struct ctl *c, const struct cfg *next, struct dp_plan *plan);
+int ctl_storage_plan(const struct ctl *c, struct dp_plan *plan);
 // c->running is in force.
 void ctl_storage_committed(struct ctl *c);
+// Forget a learnt portal, or all of them (NULL). returns how many
+uint32_t ctl_storage_forget(struct ctl *c, const struct qos_portal *p);
 // Something happened in the life of a VM.
 void ctl_storage_edge(struct ctl *c, const char *vm, enum qos_edge edge, uint64_t ns);
 
@@ -189,6 +192,8 @@ int ctl_metrics_text(struct ctl *c, char **text, size_t *size);
 // A change of who listens where, on its way. prepare may fail, with err filled: nothing changed.
 // Then one of commit and abort, once.
 struct ctl_metrics_change;
+// Would it be accepted? Touches nothing that is served.
+int ctl_metrics_rehearse(const struct ctl *c, const struct cfg *next, struct cfg_error *err);
 int ctl_metrics_prepare(struct ctl *c, const struct cfg *next, struct ctl_metrics_change **out,
 			struct cfg_error *err);
 void ctl_metrics_commit(struct ctl *c, struct ctl_metrics_change *ch);

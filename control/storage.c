@@ -80,11 +80,10 @@ static void taught(struct ctl_storage *s, const struct qos_addr *teacher,
 	s->table_stale = true;
 	s->file_stale |= rc == 0;
 	log_learnt(s, teacher, p,
-		   rc == 0	  ? "learnt"
-		   : rc == -EPERM ? "refused: its server is not listed"
-		   : rc == -ENOSPC
-			   ? "refused: max-learnt or max-learnt-per-server is reached"
-			   : "refused: no portal can have this address");
+		   rc == 0	   ? "learnt"
+		   : rc == -EPERM  ? "refused: its server is not listed"
+		   : rc == -ENOSPC ? "refused: max-learnt or max-learnt-per-server is reached"
+				   : "refused: no portal can have this address");
 }
 
 static void on_login(void *ctx, uint16_t vm_idx, const char *initiator, const char *target,
@@ -132,9 +131,8 @@ static int opened(struct ctl_storage *s, const struct dp_storage_event *e)
 
 	seen(s, &k->portal, k->proto, k->portal_port);
 	// Who sends from the portal is not the client.
-	return qos_storage_open(s->watch, k, &portal,
-				e->way == QOS_TO_PORTAL ? e->open.vm_idx : 0, e->open.hit.listed,
-				e->ns);
+	return qos_storage_open(s->watch, k, &portal, e->way == QOS_TO_PORTAL ? e->open.vm_idx : 0,
+				e->open.hit.listed, e->ns);
 }
 
 static void text_piece(struct ctl_storage *s, int conn, const struct dp_storage_event *e)
@@ -252,9 +250,9 @@ uint32_t ctl_storage_forget(struct ctl *c, const struct qos_portal *p)
 	return n.now;
 }
 
-int ctl_storage_plan(struct ctl *c, const struct cfg *next, struct dp_plan *plan)
+int ctl_storage_plan(const struct ctl *c, struct dp_plan *plan)
 {
-	return c->storage == NULL ? 0 : ctl_translate_learnt(next, c->storage->learn, plan);
+	return c->storage == NULL ? 0 : ctl_translate_learnt(c->storage->learn, plan);
 }
 
 // --- Configuration
@@ -307,8 +305,7 @@ void ctl_storage_committed(struct ctl *c)
 	if (s == NULL)
 		return;
 	vms_follow(s);
-	changed = !s->configured ||
-		  memcmp(&s->conf, &c->running->storage, sizeof(s->conf)) != 0;
+	changed = !s->configured || memcmp(&s->conf, &c->running->storage, sizeof(s->conf)) != 0;
 	s->conf = c->running->storage;
 	s->configured = true;
 	learn_configure(s); // servers may have left the list, too

@@ -17,6 +17,12 @@
 #define AGED_NS 600000000000ull
 #define RETRY_NS 60000000000ull
 
+static void short_of(const struct ctl_persist *p, int rc)
+{
+	weir_log(WEIR_ERROR, "%s/%s: %s: portals are to be learnt anew", p->path, CTL_LEARNT_FILE,
+		 strerror(-rc));
+}
+
 void ctl_storage_file_read(struct ctl_storage *s)
 {
 	const struct ctl_persist *p = s->ctl->persist;
@@ -33,16 +39,17 @@ void ctl_storage_file_read(struct ctl_storage *s)
 	if (rc == -ENOENT)
 		return;
 	if (ctl_file_is_shortage(rc)) {
-		weir_log(WEIR_ERROR, "%s/%s: %s: portals are to be learnt anew", p->path,
-			 CTL_LEARNT_FILE, strerror(-rc));
+		short_of(p, rc);
 		return;
 	}
 	snprintf(reason, sizeof(reason), "%s", rc < 0 ? ctl_file_reason(rc) : "");
-	if (rc == 0 && qos_learn_read(s->learn, b.buf, b.size, &line) < 0) {
+	if (rc == 0) {
+		rc = qos_learn_read(s->learn, b.buf, b.size, &line);
 		snprintf(reason, sizeof(reason), "line %u: damaged, or not ours", line);
-		rc = -EINVAL;
 	}
-	if (rc < 0) {
+	if (rc == -ENOMEM) {
+		short_of(p, rc);
+	} else if (rc < 0) {
 		ctl_file_put_aside(p, p->dir_fd, CTL_LEARNT_FILE, reason);
 	} else {
 		qos_learn_counts(s->learn, &n);

@@ -1,6 +1,7 @@
-// Storage awareness on the main thread: what workers tell of storage flows becomes telemetry, learnt
-// portals, phases of boots and decisions for targets. The algorithms are qos/'s (qos_storage.h,
-// qos_learn.h, qos_phase.h, qos_slo.h); here they get their events, their clock and their effect.
+// Storage awareness on the main thread: what workers tell of storage flows becomes telemetry,
+// learnt portals, phases of boots and decisions for targets. The algorithms are qos/'s
+// (qos_storage.h, qos_learn.h, qos_phase.h, qos_slo.h); here they get their events, their clock and
+// their effect.
 //
 // thread: main
 #ifndef STORAGE_PRIV_H
@@ -29,9 +30,9 @@ struct ctl_slo_mark {
 struct ctl_slo_vm {
 	char name[32];
 	struct qos_slo slo;
-	struct ctl_slo_mark begin;	       // of the window; ns 0 = none yet
-	uint32_t n_samples, n_busy, n_stuck;   // of the window: the uplink, the guest
-	char text[160];			       // the last decision
+	struct ctl_slo_mark begin;	     // of the window; ns 0 = none yet
+	uint32_t n_samples, n_busy, n_stuck; // of the window: the uplink, the guest
+	char text[160];			     // the last decision
 };
 
 struct ctl_decision {
@@ -67,13 +68,13 @@ struct ctl_storage {
 	uint64_t phase_ns, bytes_ns;
 	struct ctl_vm_bytes {
 		uint64_t seen, total; // by its ports' counters; since ever
-	} *vm_bytes;		      // vm_bytes[DP_QOS_VMS]
+	} * vm_bytes;		      // vm_bytes[DP_QOS_VMS]
 
 	// storage_slo.c
 	struct ctl_slo_vm *slo; // slo[n_slo], by name
 	uint32_t n_slo, slo_next;
 	uint64_t sample_ns;
-	bool shares_stale; // a boost is not in force
+	bool shares_stale;	       // a boost is not in force
 	uint16_t shared[DP_MAX_PORTS]; // uplinks and host ports
 	uint32_t n_shared;
 	struct ctl_decision decisions[CTL_DECISIONS]; // decisions[id % CTL_DECISIONS]
@@ -84,8 +85,6 @@ struct ctl_storage {
 
 // One event of a worker. For tests, too: they have no worker that could tell.
 void ctl_storage_event(struct ctl_storage *s, const struct dp_storage_event *e);
-// Forget a learnt portal, or all of them (NULL). returns how many
-uint32_t ctl_storage_forget(struct ctl *c, const struct qos_portal *p);
 // The wall clock at ns of dp_switch_now_ns().
 int64_t ctl_storage_time(const struct ctl *c, uint64_t ns);
 // Name of a VM's index; "-" = nobody's. good until the next call of ctl_storage_poll

@@ -1,5 +1,6 @@
-// Targets: what was measured of a VM's storage in each window of 10 s goes to qos_slo, and its boost
-// into the shares of the VM in class storage. Each decision is kept, logged and told to subscribers.
+// Targets: what was measured of a VM's storage in each window of 10 s goes to qos_slo, and its
+// boost into the shares of the VM in class storage. Each decision is kept, logged and told to
+// subscribers.
 //
 // Configuration knows nothing of boosts: after each commit what is in force is compared with what
 // should be, and mended by a plan of its own.
@@ -46,15 +47,14 @@ static uint32_t boost_of(const struct ctl_storage *s, const char *vm)
 static int vm_plan(struct ctl_storage *s, const struct cfg_vm *vm, struct dp_plan *plan)
 {
 	int idx = dp_switch_vm_find(s->ctl->sw, vm->name);
-	const struct dp_vm_params *now =
-		idx < 0 ? NULL : dp_switch_vm(s->ctl->sw, (uint16_t)idx);
+	const struct dp_vm_params *now = idx < 0 ? NULL : dp_switch_vm(s->ctl->sw, (uint16_t)idx);
 	struct dp_act_vm_set set = { .h = { DP_ACT_VM_SET, sizeof(set) } };
 	struct dp_act_vm_del del = { .h = { DP_ACT_VM_DEL, sizeof(del) } };
 	uint32_t boost = boost_of(s, vm->name);
 
 	ctl_translate_vm(vm, boost, &set.p);
-	if (now == NULL || now->leaf[QOS_CLASS_STORAGE].shares ==
-				   set.p.leaf[QOS_CLASS_STORAGE].shares)
+	if (now == NULL ||
+	    now->leaf[QOS_CLASS_STORAGE].shares == set.p.leaf[QOS_CLASS_STORAGE].shares)
 		return 0;
 	if (boost > 1 || !cfg_policy_is_default(&vm->policy))
 		return dp_plan_add(plan, &set.h);
@@ -125,8 +125,7 @@ static void links_follow(struct ctl_storage *s)
 
 	s->n_shared = 0;
 	for (uint32_t i = 0; s->n_slo > 0 && i < DP_MAX_PORTS; i++) {
-		if (dp_switch_qos_link(s->ctl->sw, (uint16_t)i, &l) == 0 &&
-		    l.role != DP_ROLE_GUEST)
+		if (dp_switch_qos_link(s->ctl->sw, (uint16_t)i, &l) == 0 && l.role != DP_ROLE_GUEST)
 			s->shared[s->n_shared++] = (uint16_t)i;
 	}
 }
