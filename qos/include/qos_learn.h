@@ -84,7 +84,7 @@ void qos_learn_counts(const struct qos_learn *l, struct qos_learn_counts *out);
 //
 //	weir-learnt 1
 //	192.0.2.7 tcp 3260 iscsi redirect 192.0.2.1 1700000000 1700000100 12
-//	end 1 crc32 1c291ca3
+//	end 1 crc32 c6719205
 //
 // that is portal, protocol, port, service, how, teacher, first and last seen, times taught.
 // returns  0 and *text (free it), *size without its NUL; -ENOMEM with *text = NULL

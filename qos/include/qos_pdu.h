@@ -80,6 +80,8 @@ enum qos_pdu_flag {
 	QOS_PDU_F_MORE = 1,	// LOGIN, TARGETS: the text goes on in the next PDU (C bit)
 	QOS_PDU_F_RESPONSE = 2, // LOGIN, GETPORT: an answer
 	QOS_PDU_F_REDIRECT = 4, // LOGIN: status class 1
+	QOS_PDU_F_FULL = 8,	// LOGIN: the full feature phase is next (T bit, NSG 3), asked or
+				// granted; RFC 7143 sections 11.12.1 and 11.13.1
 };
 
 // A TCP segment, or a super-frame.
