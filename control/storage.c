@@ -11,10 +11,10 @@
 #include "weir_log.h"
 
 enum {
-	BATCH = 128,
-	ROUNDS = 32, // 4096 events of a call: under 1 ms, and 800,000 a second
+	BATCH = 1024,
+	ROUNDS = 4, // 4096 events of a call: under 1 ms, and 800,000 a second
 	CONNS = 8192,
-	ROWS = 2048, // 4 KiB each
+	ROWS = 2048, // 7 KiB each, when it is used
 	OUTSTANDING = 65536,
 };
 
@@ -86,14 +86,9 @@ static void taught(struct ctl_storage *s, const struct qos_addr *teacher,
 				   : "refused: no portal can have this address");
 }
 
-static void on_login(void *ctx, uint16_t vm_idx, const char *initiator, const char *target,
-		     bool firmware, bool again, uint64_t ns)
+static void on_login(void *ctx, const struct qos_login *login)
 {
-	struct ctl_storage *s = ctx;
-
-	(void)initiator;
-	(void)target;
-	ctl_phase_login(s, vm_idx, firmware, again, ns);
+	ctl_phase_login(ctx, login);
 }
 
 static void on_portal(void *ctx, const struct qos_addr *teacher, const struct qos_portal *p,
@@ -121,18 +116,11 @@ static int32_t *flow_at(const struct ctl_storage *s, const struct dp_storage_eve
 static int opened(struct ctl_storage *s, const struct dp_storage_event *e)
 {
 	const struct qos_conn_key *k = &e->open.key;
-	const struct qos_portal portal = {
-		.addr = k->portal,
-		.port = k->portal_port,
-		.proto = k->proto,
-		.service = e->open.hit.service,
-		.how = e->open.hit.how,
-	};
 
 	seen(s, &k->portal, k->proto, k->portal_port);
 	// Who sends from the portal is not the client.
-	return qos_storage_open(s->watch, k, &portal, e->way == QOS_TO_PORTAL ? e->open.vm_idx : 0,
-				e->open.hit.listed, e->ns);
+	return qos_storage_open(s->watch, k, &e->open.hit,
+				e->way == QOS_TO_PORTAL ? e->open.vm_idx : 0, e->ns);
 }
 
 static void text_piece(struct ctl_storage *s, int conn, const struct dp_storage_event *e)
@@ -193,6 +181,28 @@ void ctl_storage_event(struct ctl_storage *s, const struct dp_storage_event *e)
 		flow_event(s, flow, e);
 }
 
+// What one call brought: a run of each worker, by time. Merged by time, so that an answer that
+// another worker saw comes behind its request.
+static void runs_merge(struct ctl_storage *s, const struct dp_storage_event *e, uint32_t n)
+{
+	uint32_t at[DP_MAX_WORKERS + 1], end[DP_MAX_WORKERS + 1], n_runs = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		if (i == 0 || (e[i].worker != e[i - 1].worker && n_runs <= DP_MAX_WORKERS))
+			at[n_runs++] = i;
+		end[n_runs - 1] = i + 1;
+	}
+	for (uint32_t left = n; left > 0; left--) {
+		uint32_t first = n_runs;
+
+		for (uint32_t r = 0; r < n_runs; r++) {
+			if (at[r] < end[r] && (first == n_runs || e[at[r]].ns < e[at[first]].ns))
+				first = r;
+		}
+		ctl_storage_event(s, &e[at[first]++]);
+	}
+}
+
 static void events_take(struct ctl_storage *s)
 {
 	static struct dp_storage_event events[BATCH]; // main thread only
@@ -200,8 +210,7 @@ static void events_take(struct ctl_storage *s)
 
 	for (uint32_t round = 0; round < ROUNDS && n == BATCH; round++) {
 		n = dp_switch_storage_events(s->ctl->sw, events, BATCH);
-		for (uint32_t i = 0; i < n; i++)
-			ctl_storage_event(s, &events[i]);
+		runs_merge(s, events, n);
 	}
 }
 

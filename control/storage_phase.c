@@ -79,10 +79,12 @@ void ctl_storage_edge(struct ctl *c, const char *vm, enum qos_edge e, uint64_t n
 		edge(c->storage, (uint16_t)idx, e, ns);
 }
 
-void ctl_phase_login(struct ctl_storage *s, uint16_t vm_idx, bool firmware, bool again, uint64_t ns)
+void ctl_phase_login(struct ctl_storage *s, const struct qos_login *login)
 {
-	if (vm_idx != 0)
-		edge(s, vm_idx, firmware && !again ? QOS_EDGE_LOGIN_FW : QOS_EDGE_LOGIN_OS, ns);
+	if (login->vm_idx != 0)
+		edge(s, login->vm_idx,
+		     login->firmware && !login->again ? QOS_EDGE_LOGIN_FW : QOS_EDGE_LOGIN_OS,
+		     login->ns);
 }
 
 void ctl_phase_forget(struct ctl_storage *s, uint16_t vm_idx)

@@ -14,6 +14,7 @@
 #include "qos_phase.h"
 #include "qos_slo.h"
 #include "qos_storage.h"
+#include "weir_log.h"
 
 #define CTL_DECISIONS 256
 #define CTL_SLO_WINDOW_NS 10000000000ull
@@ -22,7 +23,8 @@
 struct ctl_slo_mark {
 	uint64_t ns;
 	uint64_t held_ns, parked; // by its own limits
-	uint64_t out_ns, in_ns;	  // in the switch's queues
+	uint64_t out_ns, in_ns;	  // in the switch's queues, of all commands
+	uint64_t unmeasured;	  // of them
 	struct qos_hist took;	  // reads and writes, at all portals
 };
 
@@ -105,9 +107,7 @@ void ctl_storage_file_write(struct ctl_storage *s, bool now);
 int ctl_phase_create(struct ctl_storage *s);
 void ctl_phase_configure(struct ctl_storage *s);
 void ctl_phase_poll(struct ctl_storage *s);
-// The login of a VM, as qos_storage tells it.
-void ctl_phase_login(struct ctl_storage *s, uint16_t vm_idx, bool firmware, bool again,
-		     uint64_t ns);
+void ctl_phase_login(struct ctl_storage *s, const struct qos_login *login);
 void ctl_phase_forget(struct ctl_storage *s, uint16_t vm_idx);
 
 // --- storage_slo.c

@@ -185,6 +185,7 @@ static void rows_add(const struct ctl_storage *s, uint16_t vm_idx, struct ctl_sl
 		qos_hist_merge(&m->took, &r->took[QOS_OP_WRITE]);
 		m->out_ns += r->wait_out_ns;
 		m->in_ns += r->wait_in_ns;
+		m->unmeasured += r->unmeasured;
 	}
 }
 
@@ -223,8 +224,8 @@ static void mark_take(const struct ctl_storage *s, const struct cfg_vm *vm, uint
 static bool grew(const struct ctl_slo_mark *from, const struct ctl_slo_mark *to)
 {
 	return to->took.n >= from->took.n && to->out_ns >= from->out_ns &&
-	       to->in_ns >= from->in_ns && to->held_ns >= from->held_ns &&
-	       to->parked >= from->parked;
+	       to->in_ns >= from->in_ns && to->unmeasured >= from->unmeasured &&
+	       to->held_ns >= from->held_ns && to->parked >= from->parked;
 }
 
 static void input_make(const struct ctl_slo_vm *v, const struct ctl_slo_mark *end,
@@ -233,6 +234,7 @@ static void input_make(const struct ctl_slo_vm *v, const struct ctl_slo_mark *en
 	const struct ctl_slo_mark *begin = &v->begin;
 	uint64_t span_ns = end->ns - begin->ns;
 	struct qos_hist win;
+	uint64_t n;
 
 	qos_hist_since(&end->took, &begin->took, &win);
 	in->n = win.n;
@@ -242,8 +244,10 @@ static void input_make(const struct ctl_slo_vm *v, const struct ctl_slo_mark *en
 	in->link_busy = v->n_busy * STANDING_PART > v->n_samples;
 	if (win.n == 0)
 		return;
-	in->out_ns = (end->out_ns - begin->out_ns) / win.n;
-	in->in_ns = (end->in_ns - begin->in_ns) / win.n;
+	// Waits are of every command, times only of those that were measured.
+	n = win.n + end->unmeasured - begin->unmeasured;
+	in->out_ns = (end->out_ns - begin->out_ns) / n;
+	in->in_ns = (end->in_ns - begin->in_ns) / n;
 	// Answers on their way to the guest are not in what was measured at the ports.
 	in->mean_ns = win.sum_ns / win.n + in->in_ns;
 	in->p99_ns = qos_hist_quantile(&win, 990) + in->in_ns;

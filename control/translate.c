@@ -114,6 +114,20 @@ static int portal_add(struct dp_plan *plan, uint32_t kind, const uint8_t addr[16
 	return dp_plan_add(plan, &a.h);
 }
 
+bool ctl_boot_portal(const struct cfg_vm *vm, struct qos_portal *out)
+{
+	*out = (struct qos_portal){
+		.addr.b = { [10] = 0xff, [11] = 0xff },
+		.port = vm->iscsi_port,
+		.proto = IPPROTO_TCP,
+		.service = QOS_SVC_ISCSI,
+		.how = QOS_HOW_DECLARED,
+	};
+	return vm->iscsi_server[0] != '\0' &&
+	       (inet_pton(AF_INET, vm->iscsi_server, out->addr.b + 12) == 1 ||
+		inet_pton(AF_INET6, vm->iscsi_server, out->addr.b) == 1);
+}
+
 // Declared portals, declared servers, and the portals from which VMs boot: an operator named them
 // all.
 static int storage_set(const struct cfg *cfg, struct dp_plan *plan)
@@ -132,16 +146,13 @@ static int storage_set(const struct cfg *cfg, struct dp_plan *plan)
 			plan, DP_ACT_SERVER_ADD, cfg->servers[i].addr,
 			(struct dp_act_portal){ .prefix_bits = cfg->servers[i].prefix_bits });
 	for (uint32_t i = 0; i < cfg->n_vms && rc == 0; i++) {
-		uint8_t addr[16] = { [10] = 0xff, [11] = 0xff };
+		struct qos_portal p;
 
-		if (cfg->vms[i].iscsi_server[0] == '\0')
-			continue;
-		if (inet_pton(AF_INET, cfg->vms[i].iscsi_server, addr + 12) == 1 ||
-		    inet_pton(AF_INET6, cfg->vms[i].iscsi_server, addr) == 1)
-			rc = portal_add(plan, DP_ACT_PORTAL_ADD, addr,
-					(struct dp_act_portal){ .proto = IPPROTO_TCP,
-								.service = QOS_SVC_ISCSI,
-								.port = cfg->vms[i].iscsi_port });
+		if (ctl_boot_portal(&cfg->vms[i], &p))
+			rc = portal_add(plan, DP_ACT_PORTAL_ADD, p.addr.b,
+					(struct dp_act_portal){ .proto = p.proto,
+								.service = p.service,
+								.port = p.port });
 	}
 	return rc;
 }
