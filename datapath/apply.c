@@ -141,7 +141,6 @@ static int port_del(struct dp_switch *sw, struct dp_prepared *pr, const char *na
 static int portal_act(struct dp_prepared *pr, const struct dp_act *a, struct weir_err *err)
 {
 	const struct dp_act_portal *p = (const void *)a;
-	uint8_t how = p->how == QOS_HOW_SERVER ? QOS_HOW_DECLARED : p->how;
 	int rc = 0;
 
 	if (pr->portals == NULL && qos_portals_create(&pr->portals) < 0)
@@ -153,7 +152,7 @@ static int portal_act(struct dp_prepared *pr, const struct dp_act *a, struct wei
 									.port = p->port,
 									.proto = p->proto,
 									.service = p->service,
-									.how = how });
+									.how = QOS_HOW_DECLARED });
 	else if (a->kind == DP_ACT_SERVER_ADD)
 		rc = qos_portals_add_server(pr->portals, &p->addr, p->prefix_bits);
 	if (rc == -ENOSPC)
