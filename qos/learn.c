@@ -194,6 +194,11 @@ static bool is_declared(const struct qos_portals *table, const struct qos_portal
 	       (hit.how == QOS_HOW_DECLARED || hit.how == QOS_HOW_SERVER);
 }
 
+bool qos_learn_wanted(const struct qos_portals *table, const struct qos_portal *p)
+{
+	return qos_learn_allowed(p) && !is_declared(table, p);
+}
+
 // Taught again. A teacher that is not listed any more hands it over, within the new one's bound.
 static void again(struct qos_learn *l, struct qos_learnt *e, const struct qos_portals *table,
 		  const struct qos_addr *teacher)

@@ -8,7 +8,7 @@
 // A portal belongs to who taught it first. Who teaches it again makes it younger, and becomes its
 // teacher only where the first one is not listed any more.
 //
-// usage    worker:  if (qos_learn_allowed(&portal)) qos_portals_learn(table, &portal);
+// usage    worker:  if (qos_learn_wanted(table, &portal)) qos_portals_learn(table, &portal);
 //          main:    rc = qos_learn_add(l, table, &teacher, &portal, now_s);
 //                   if (rc is not 0 and not -EEXIST) build the next table, without it;
 //          main, now and then and after each commit: if (qos_learn_age(l, table, now_s) > 0) the
@@ -58,6 +58,10 @@ void qos_learn_set(struct qos_learn *l, const struct qos_learn_params *p);
 // source  RFC 6890 section 2.2.2 (0/8, 127/8, 169.254/16, broadcast), RFC 5771 (224/4);
 //         RFC 4291 sections 2.5.2, 2.5.3, 2.5.5.1 (::/96 is no host's), 2.5.6, 2.7
 bool qos_learn_allowed(const struct qos_portal *p);
+// The same, and it is no declared portal nor a listed server's well-known port: what a server says
+// must not change what the operator said. What a worker asks before it enters one.
+// thread  any; reads only
+bool qos_learn_wanted(const struct qos_portals *table, const struct qos_portal *p);
 
 // table    who is listed; a declared portal, or a listed server's well-known port, needs no
 //          learning: -EEXIST. NULL = nobody is listed
@@ -65,7 +69,8 @@ bool qos_learn_allowed(const struct qos_portal *p);
 //          one of the bounds, nothing is pushed out; -EINVAL = !qos_learn_allowed. Each is counted.
 int qos_learn_add(struct qos_learn *l, const struct qos_portals *table,
 		  const struct qos_addr *teacher, const struct qos_portal *p, uint64_t now_s);
-// Somebody uses it. returns true when it is a learnt one
+// Somebody uses it: call it when the portal has answered, not when somebody sends to it, or any
+// guest keeps it young. returns true when it is a learnt one
 bool qos_learn_seen(struct qos_learn *l, const struct qos_addr *a, uint8_t proto, uint16_t port,
 		    uint64_t now_s);
 // Forget those that are too old, and those whose teacher is not listed any more. What was last seen

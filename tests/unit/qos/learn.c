@@ -133,6 +133,7 @@ static void who_is_not_listed_teaches_nothing(void **state)
 
 static void what_is_declared_takes_no_place(void **state)
 {
+	struct qos_portal p = portal("192.0.2.9", 3260);
 	struct world w;
 
 	(void)state;
@@ -140,9 +141,16 @@ static void what_is_declared_takes_no_place(void **state)
 	assert_int_equal(teach(&w, "192.0.2.1", "192.0.2.9", 3260, 1), -EEXIST);
 	assert_int_equal(teach(&w, "192.0.2.1", "192.0.2.2", 3260, 1), -EEXIST);
 	assert_int_equal(counts(&w).now, 0);
+	assert_false(qos_learn_wanted(w.table, &p));
+	p = portal("192.0.2.2", 3260);
+	assert_false(qos_learn_wanted(w.table, &p));
+	p.port = 3262;
+	assert_true(qos_learn_wanted(w.table, &p));
+	p.addr = addr("127.0.0.1");
+	assert_false(qos_learn_wanted(w.table, &p));
 	// Another port of the same is new, also where a worker has entered it already.
 	assert_int_equal(teach(&w, "192.0.2.1", "192.0.2.9", 3261, 1), 0);
-	struct qos_portal p = portal("192.0.2.2", 3262);
+	p = portal("192.0.2.2", 3262);
 	assert_int_equal(qos_portals_learn(w.table, &p), 0);
 	assert_int_equal(teach(&w, "192.0.2.1", "192.0.2.2", 3262, 1), 0);
 	assert_int_equal(counts(&w).now, 2);
@@ -208,6 +216,7 @@ static void only_addresses_that_a_portal_can_have(void **state)
 
 static void a_flood_of_one_teacher_leaves_room_for_others(void **state)
 {
+	struct qos_addr a = addr("198.51.100.7");
 	struct world w;
 
 	(void)state;
@@ -223,7 +232,6 @@ static void a_flood_of_one_teacher_leaves_room_for_others(void **state)
 	assert_int_equal(counts(&w).refused_full, 1);
 	// The first are kept, and place that became free is given again.
 	assert_non_null(by_port(&w, 1000));
-	struct qos_addr a = addr("198.51.100.7");
 	assert_int_equal(qos_learn_remove(w.l, &a, 6, 1000), 0);
 	assert_int_equal(teach(&w, "192.0.2.1", "198.51.100.7", 9999, 1), 0);
 	assert_int_equal(teach(&w, "192.0.2.1", "198.51.100.7", 9998, 1), -ENOSPC);
