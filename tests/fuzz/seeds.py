@@ -71,6 +71,10 @@ configs = {
                                    "boot": {"method": "kernel", "kernel": "k", "cmdline": "quiet", "iscsi": {"server": "10.0.0.1", "target": "iqn.x"}}}]}},
     "system": {"weir-system:system": {"worker-cpu": [1], "mac-ageing": 20}, "weir-qos:storage": {"server": ["10.0.0.0/8", "2001:db8::/32"],
                "portal": [{"address": "10.0.0.1", "protocol": "tcp", "port": 3260}]}},
+    "storage": {"weir-qos:storage": {"server": ["10.0.0.0/8"], "portal": [{"address": "10.0.0.1", "protocol": "tcp", "port": 9, "service": "nvme"},
+                {"address": "::ffff:10.0.0.1", "protocol": "udp", "port": 9}], "learning": False, "max-learnt": 3, "ageing": 0, "l2-protocol": ["fcoe", "aoe"],
+                "boot": {"window": 2, "deadline": 9, "longest": 10, "most-bytes": "1048576"}}, "weir-management:management": {"metrics": {"address": "::1", "port": 1}},
+                "weir-qos:qos": {"template": [{"name": "t", "storage-target": 1000}]}, "weir-vm:vms": {"vm": [{"name": "v", "weir-qos:qos": {"template": "t"}}]}},
     "wrong": {"weir-system:system": {"queue-length": 300}},
 }
 for n, c in configs.items():
@@ -82,7 +86,9 @@ for i, line in enumerate(open(top + "/tests/smoke/yang_refused.txt", "rb")):
     if line.startswith(b"{"):
         put("config", "refused%d" % i, line.strip())
 for n, r in {"state": {"get-state": {"part": "ports", "name": "x"}}, "explain": {"explain": {"port": "p", "frame": "00" * 20}},
-             "tap": {"tap": {"port": "p", "kind": "trace", "filter": "00" * 16, "count": 3}}, "reload": {"reload": {"dry-run": True}}, "ping": {"ping": {}}}.items():
+             "tap": {"tap": {"port": "p", "kind": "trace", "filter": "00" * 16, "count": 3}}, "reload": {"reload": {"dry-run": True}}, "ping": {"ping": {}},
+             "boot": {"vm-boot": {"vm": "v", "action": "begin"}}, "forget": {"portal-forget": {"address": "10.0.0.1", "protocol": "udp", "port": 9}},
+             "forget_all": {"portal-forget": {"all": [None]}}, "storage": {"get-state": {"part": "storage", "name": "v"}}}.items():
     put("request", n, json.dumps({"weir-operations:" + k: v for k, v in r.items()}).encode())
 
 vms = '<vms xmlns="urn:weir:params:xml:ns:yang:weir-vm">%s</vms>'
