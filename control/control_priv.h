@@ -165,7 +165,7 @@ void ctl_event_vm(struct ctl *c, const char *vm, const char *text);
 // Look for links that came or went. Call every few ms.
 void ctl_event_ports(struct ctl *c);
 
-// --- storage.c and its parts (storage_priv.h)
+// --- storage.c and its parts (storage.h)
 
 int ctl_storage_start(struct ctl *c, struct cfg_error *err);
 void ctl_storage_stop(struct ctl *c);

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "storage_priv.h"
+#include "storage.h"
 
 #ifndef WEIR_VERSION
 #define WEIR_VERSION "unknown"

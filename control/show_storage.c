@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "storage_priv.h"
+#include "storage.h"
 
 // --- Values
 
@@ -115,7 +115,8 @@ static void seen_put(const struct ctl_storage *s, struct known *t)
 		struct known *k;
 
 		// Some are no portals any more.
-		if (!qos_portals_match(table, &p.addr, p.port, &p.addr, p.port, p.proto, &hit))
+		if (table == NULL ||
+		    !qos_portals_match(table, &p.addr, p.port, &p.addr, p.port, p.proto, &hit))
 			continue;
 		p.how = hit.how;
 		k = known_put(t, &p);

@@ -1,5 +1,5 @@
 // Storage awareness on the main thread: events of workers in, the table of portals out. See
-// storage_priv.h.
+// storage.h.
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "storage_priv.h"
+#include "storage.h"
 #include "weir_log.h"
 
 enum {

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "persist_priv.h"
-#include "storage_priv.h"
+#include "storage.h"
 #include "weir_log.h"
 
 #define EVERY_NS 5000000000ull

@@ -8,15 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "storage_priv.h"
+#include "storage.h"
 #include "weir_log.h"
 
 #define TICK_NS 10000000ull
 #define BYTES_NS 50000000ull
 #define SECOND_NS 1000000000ull
-// A machine that reads less than 1 MiB in 10 s has what it needs to run.
-#define QUIET_NS (10 * SECOND_NS)
-#define QUIET_BYTES (1u << 20)
 
 enum { BOOTING_MAX = 256 }; // whose bytes one call counts
 
@@ -28,8 +25,8 @@ static struct qos_phase_params params_of(const struct cfg_storage *conf)
 		.deadline_ns = conf->boot_deadline_s * SECOND_NS,
 		.max_ns = conf->boot_max_s * SECOND_NS,
 		.max_bytes = conf->boot_max_bytes,
-		.quiet_ns = QUIET_NS,
-		.quiet_bytes = QUIET_BYTES,
+		.quiet_ns = QOS_PHASE_QUIET_NS,
+		.quiet_bytes = QOS_PHASE_QUIET_BYTES,
 	};
 }
 

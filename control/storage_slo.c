@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "storage_priv.h"
+#include "storage.h"
 #include "weir_log.h"
 
 #define SAMPLE_NS 250000000ull
@@ -153,10 +153,11 @@ void ctl_slo_configure(struct ctl_storage *s)
 
 		if (target_ns == 0)
 			continue;
-		if (was != NULL && was->slo.target_ns == target_ns)
+		if (was != NULL)
 			slo[n] = *was;
 		else
 			qos_slo_init(&slo[n].slo, target_ns);
+		qos_slo_set(&slo[n].slo, target_ns);
 		snprintf(slo[n++].name, sizeof(slo->name), "%s", vm->name);
 	}
 	s->slo = slo;
@@ -186,6 +187,8 @@ static void rows_add(const struct ctl_storage *s, uint16_t vm_idx, struct ctl_sl
 		m->out_ns += r->wait_out_ns;
 		m->in_ns += r->wait_in_ns;
 		m->unmeasured += r->unmeasured;
+		if (r->oldest_ns != 0 && (m->oldest_ns == 0 || r->oldest_ns < m->oldest_ns))
+			m->oldest_ns = r->oldest_ns;
 	}
 }
 
@@ -238,6 +241,8 @@ static void input_make(const struct ctl_slo_vm *v, const struct ctl_slo_mark *en
 
 	qos_hist_since(&end->took, &begin->took, &win);
 	in->n = win.n;
+	if (end->oldest_ns != 0 && end->oldest_ns < end->ns)
+		in->waiting_ns = end->ns - end->oldest_ns;
 	in->at_limit = end->held_ns - begin->held_ns > span_ns / 100 ||
 		       end->parked - begin->parked > win.n / 100;
 	in->guest_parked = v->n_stuck * STANDING_PART > v->n_samples;

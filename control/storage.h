@@ -4,8 +4,8 @@
 // their effect.
 //
 // thread: main
-#ifndef STORAGE_PRIV_H
-#define STORAGE_PRIV_H
+#ifndef CTL_STORAGE_H
+#define CTL_STORAGE_H
 
 #include "control_priv.h"
 #include "dp_qos_info.h"
@@ -25,6 +25,7 @@ struct ctl_slo_mark {
 	uint64_t held_ns, parked; // by its own limits
 	uint64_t out_ns, in_ns;	  // in the switch's queues, of all commands
 	uint64_t unmeasured;	  // of them
+	uint64_t oldest_ns;	  // when the oldest command without an answer was sent; 0 = none
 	struct qos_hist took;	  // reads and writes, at all portals
 };
 
@@ -34,13 +35,13 @@ struct ctl_slo_vm {
 	struct qos_slo slo;
 	struct ctl_slo_mark begin;	     // of the window; ns 0 = none yet
 	uint32_t n_samples, n_busy, n_stuck; // of the window: the uplink, the guest
-	char text[160];			     // the last decision
+	char text[QOS_SLO_TEXT];	     // the last decision
 };
 
 struct ctl_decision {
 	uint32_t id; // grows
 	int64_t time_s;
-	char vm[32], text[160];
+	char vm[32], text[QOS_SLO_TEXT];
 };
 
 struct ctl_storage {
