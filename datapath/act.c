@@ -139,6 +139,7 @@ static void mirror(struct dp_worker *w, const struct rte_mbuf *m, const struct d
 		return;
 	}
 	*dp_meta(c) = *dp_meta_const(m);
+	dp_meta(c)->sto = 0;
 	pw->c[DP_PC_forwarded_pkts]++;
 	dp_schedule(w, &c, 1, to);
 }

@@ -148,11 +148,13 @@ static int portal_act(struct dp_prepared *pr, const struct dp_act *a, struct wei
 	if (a->kind == DP_ACT_PORTALS_CLEAR && a->size >= sizeof(*p))
 		qos_portals_set_l2(pr->portals, p->l2);
 	else if (a->kind == DP_ACT_PORTAL_ADD)
-		rc = qos_portals_put(pr->portals, &(struct qos_portal){ .addr = p->addr,
-									.port = p->port,
-									.proto = p->proto,
-									.service = p->service,
-									.how = QOS_HOW_DECLARED });
+		rc = qos_portals_put(
+			pr->portals,
+			&(struct qos_portal){ .addr = p->addr,
+					      .port = p->port,
+					      .proto = p->proto,
+					      .service = p->service,
+					      .how = p->how == 0 ? QOS_HOW_DECLARED : p->how });
 	else if (a->kind == DP_ACT_SERVER_ADD)
 		rc = qos_portals_add_server(pr->portals, &p->addr, p->prefix_bits);
 	if (rc == -ENOSPC)
@@ -386,12 +388,6 @@ static void free_object(struct dp_switch *sw, void *obj)
 	rte_free(obj);
 }
 
-static void free_portals(struct dp_switch *sw, void *obj)
-{
-	(void)sw;
-	qos_portals_destroy(obj);
-}
-
 static void free_port(struct dp_switch *sw, void *obj)
 {
 	dp_port_destroy(sw, obj);
@@ -419,7 +415,10 @@ void dp_switch_commit(struct dp_switch *sw, struct dp_prepared *pr)
 
 	memcpy(old, dp_root(sw)->views, sizeof(old));
 	memcpy(old_vms, dp_root(sw)->vms, sizeof(old_vms));
-	pr->snap->tap = dp_root(sw)->tap; // it may have come or gone since prepare
+	// These may have come or gone since prepare.
+	pr->snap->tap = dp_root(sw)->tap;
+	if (pr->portals == NULL)
+		atomic_init(&pr->snap->portals, sw->portals);
 	dp_publish(sw, pr->snap);
 	// What is gone leaves the table before what is new enters it: a MAC may move between ports.
 	for (int i = 0; i < DP_MAX_PORTS; i++) {
@@ -440,10 +439,8 @@ void dp_switch_commit(struct dp_switch *sw, struct dp_prepared *pr)
 			dp_retire(sw, free_port, old[i]->port);
 		dp_retire(sw, free_object, old[i]);
 	}
-	if (pr->portals != NULL) {
-		dp_retire(sw, free_portals, sw->portals);
-		sw->portals = pr->portals;
-	}
+	if (pr->portals != NULL)
+		dp_portals_replace(sw, pr->portals);
 	if (pr->qos != NULL) {
 		dp_retire(sw, free_object, sw->qos);
 		sw->qos = pr->qos;

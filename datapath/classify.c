@@ -4,28 +4,18 @@
 #include "qos_portal.h"
 #include "switch_priv.h"
 
-static void addrs_fill(struct qos_key *k, const uint8_t *data, const struct dp_meta *m)
+void dp_addrs_fill(struct qos_addr *src, struct qos_addr *dst, const uint8_t *data,
+		   const struct dp_meta *m)
 {
 	const uint8_t *l3 = data + m->p.l3_off;
 
 	if ((m->p.flags & DP_PF_IP4) != 0) {
-		qos_addr_set4(&k->src, l3 + 12);
-		qos_addr_set4(&k->dst, l3 + 16);
+		qos_addr_set4(src, l3 + 12);
+		qos_addr_set4(dst, l3 + 16);
 	} else {
-		qos_addr_set6(&k->src, l3 + 8);
-		qos_addr_set6(&k->dst, l3 + 24);
+		qos_addr_set6(src, l3 + 8);
+		qos_addr_set6(dst, l3 + 24);
 	}
-}
-
-// Could nobody but the sender at this port have sent from that address? Guests may say what they
-// like unless admission holds them to what is theirs; a link-local address goes by the MAC.
-static inline bool src_known(const struct dp_port_params *cfg, const struct dp_meta *m)
-{
-	uint32_t need =
-		DP_PF_ADMIT | ((m->p.flags & DP_PF_IP4) != 0 ? DP_PF_IP4_FIXED
-							     : DP_PF_IP6_FIXED | DP_PF_MAC_FIXED);
-
-	return cfg->role != DP_ROLE_GUEST || (cfg->flags & need) == need;
 }
 
 static inline void key_fill(struct qos_key *k, const struct dp_snapshot *s,
@@ -41,7 +31,7 @@ static inline void key_fill(struct qos_key *k, const struct dp_snapshot *s,
 	k->pcp = m->pcp;
 	k->trust_dscp = (cfg->flags & DP_PF_TRUST_DSCP) != 0;
 	k->trust_pcp = (cfg->flags & DP_PF_TRUST_PCP) != 0;
-	k->src_known = src_known(cfg, m);
+	k->src_known = dp_src_known(cfg, m);
 	k->vlan_class = s->qos->vlan_class[m->vid];
 	k->default_class = cfg->default_class;
 }
@@ -79,10 +69,28 @@ void dp_mark_punt(const struct dp_port_params *cfg, const uint8_t *data, size_t 
 		meta->flags |= DP_MF_PUNT;
 }
 
+// Does either end of the frame belong to a machine that boots? The receiver is asked as forward
+// will ask: by the table.
+static bool is_booting(const struct dp_switch *sw, const struct dp_snapshot *s,
+		       const struct dp_view *in, const uint8_t *data, uint16_t vid)
+{
+	const struct dp_fdb_entry *e;
+	const struct dp_view *out;
+
+	if (in->vm != NULL && dp_boot_deadline(sw, in->vm->idx) != 0)
+		return true;
+	e = dp_fdb_lookup(sw->fdb, dp_fdb_key(vid, data));
+	out = e == NULL ? NULL
+			: s->views[DP_FDB_PORT(
+				  atomic_load_explicit(&e->where, memory_order_acquire))];
+	return out != NULL && out->vm != NULL && dp_boot_deadline(sw, out->vm->idx) != 0;
+}
+
 static __attribute__((noinline)) enum qos_class
 by_key(const struct dp_snapshot *s, const struct dp_port_params *cfg, const uint8_t *data,
        const struct dp_meta *meta, enum qos_why *why)
 {
+	const struct qos_portals *portals = dp_portals(s);
 	struct qos_key k;
 
 	// The responder's transfers leave the well-known port; whose they are is known here all the
@@ -92,10 +100,9 @@ by_key(const struct dp_snapshot *s, const struct dp_port_params *cfg, const uint
 		return QOS_CLASS_BOOT;
 	}
 	key_fill(&k, s, cfg, meta);
-	if (s->portals != NULL && k.is_ip && k.l4_known &&
-	    qos_portals_may(s->portals, k.sport, k.dport))
-		addrs_fill(&k, data, meta);
-	return qos_classify(&k, s->portals, why);
+	if (portals != NULL && k.is_ip && k.l4_known && qos_portals_may(portals, k.sport, k.dport))
+		dp_addrs_fill(&k.src, &k.dst, data, meta);
+	return qos_classify(&k, portals, why);
 }
 
 // Most frames need no key.
@@ -104,28 +111,35 @@ static inline bool is_plain(const struct dp_snapshot *s, const struct dp_port_pa
 {
 	return m->p.plain && (m->flags & DP_MF_PUNT) == 0 &&
 	       (m->pcp == 0 || (cfg->flags & DP_PF_TRUST_PCP) == 0) &&
-	       qos_is_plain(s->portals, m->p.dscp, m->p.sport, m->p.dport);
+	       qos_is_plain(dp_portals(s), m->p.dscp, m->p.sport, m->p.dport);
 }
 
-static inline enum qos_class classify(const struct dp_snapshot *s, const struct dp_port_params *cfg,
-				      const uint8_t *data, const struct dp_meta *meta,
-				      enum qos_why *why)
+static inline bool is_storage(enum qos_why why)
 {
-	if (likely(is_plain(s, cfg, meta)))
-		return qos_class_unknown(s->qos->vlan_class[meta->vid], cfg->default_class, why);
-	return by_key(s, cfg, data, meta, why);
+	return why == QOS_WHY_PORTAL || why == QOS_WHY_STORAGE_SERVER || why == QOS_WHY_LEARNT ||
+	       why == QOS_WHY_STORAGE_ETHERTYPE;
 }
 
-enum qos_class dp_classify(const struct dp_snapshot *s, const struct dp_port_params *cfg,
+enum qos_class dp_classify(const struct dp_switch *sw, const struct dp_view *in,
 			   const uint8_t *data, const struct dp_meta *meta, enum qos_why *why)
 {
-	return classify(s, cfg, data, meta, why);
+	const struct dp_snapshot *s = dp_root(sw);
+	enum qos_class cls;
+
+	if (is_plain(s, &in->cfg, meta))
+		return qos_class_unknown(s->qos->vlan_class[meta->vid], in->cfg.default_class, why);
+	cls = by_key(s, &in->cfg, data, meta, why);
+	if (!is_storage(*why) || !dp_boot_any(sw) || !is_booting(sw, s, in, data, meta->vid))
+		return cls;
+	*why = QOS_WHY_BOOTING;
+	return QOS_CLASS_BOOT;
 }
 
 // These go first everywhere, so a guest may not have as much of them as it likes.
 static void rate(struct dp_worker *w, const struct dp_view *v, struct dp_meta *m)
 {
-	if ((m->flags & DP_MF_PUNT) != 0 && m->cls == QOS_CLASS_BOOT)
+	// What has a bound of its own: the responder's, and storage, which is the operator's.
+	if (m->cls == QOS_CLASS_BOOT && ((m->flags & DP_MF_PUNT) != 0 || m->why == QOS_WHY_BOOTING))
 		return;
 	if (qos_bucket_take(&dp_pw(w, v->port)->control, w->now_ns) < 0) {
 		m->cls = v->cfg.default_class;
@@ -133,15 +147,39 @@ static void rate(struct dp_worker *w, const struct dp_view *v, struct dp_meta *m
 	}
 }
 
+// A head of which no simple rule knows the class.
+static void classify_other(const struct dp_worker *w, struct dp_batch *b,
+			   const struct rte_mbuf *head, struct dp_meta *m)
+{
+	const struct dp_view *v = b->v;
+	enum qos_why why;
+
+	m->cls = (uint8_t)by_key(w->snap, &v->cfg, dp_data(head), m, &why);
+	m->why = (uint8_t)why;
+	if (!is_storage(why))
+		return;
+	b->n_storage++;
+	if (unlikely(dp_boot_any(w->sw)) && is_booting(w->sw, w->snap, v, dp_data(head), m->vid)) {
+		m->cls = QOS_CLASS_BOOT;
+		m->why = QOS_WHY_BOOTING;
+	}
+}
+
 // The frame at the head of a run.
-static inline void classify_head(const struct dp_worker *w, const struct dp_view *v,
+static inline void classify_head(const struct dp_worker *w, struct dp_batch *b,
 				 const struct rte_mbuf *head, struct dp_meta *m)
 {
+	const struct dp_view *v = b->v;
 	enum qos_why why;
 
 	if ((v->cfg.flags & DP_PF_RESPONDER) != 0 && !(m->p.plain && m->p.ip_proto == 6))
 		dp_mark_punt(&v->cfg, dp_data(head), rte_pktmbuf_data_len(head), m);
-	m->cls = (uint8_t)classify(w->snap, &v->cfg, dp_data(head), m, &why);
+	if (unlikely(!is_plain(w->snap, &v->cfg, m))) {
+		classify_other(w, b, head, m);
+		return;
+	}
+	m->cls = (uint8_t)qos_class_unknown(w->snap->qos->vlan_class[m->vid], v->cfg.default_class,
+					    &why);
 	m->why = (uint8_t)why;
 }
 
@@ -166,13 +204,14 @@ void dp_classify_burst(struct dp_worker *w, struct dp_batch *b)
 	uint32_t cls = 0, n_pkts = 0;
 	uint64_t n_bytes = 0;
 
+	b->n_storage = 0;
 	for (uint32_t i = 0; i < b->n_runs; i++) {
 		const struct dp_run *r = &b->runs[i];
 		struct rte_mbuf *head = dp_head(b, r);
 		struct dp_meta *m = dp_meta(head);
 		uint32_t size = rte_pktmbuf_pkt_len(head);
 
-		classify_head(w, b->v, head, m);
+		classify_head(w, b, head, m);
 		// From here on each frame stands for itself.
 		for (uint32_t k = 1; k < r->n; k++)
 			*dp_meta(b->pkts[r->first + k]) = *m;

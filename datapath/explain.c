@@ -77,7 +77,7 @@ int dp_switch_explain(const struct dp_switch *sw, uint16_t in_port, const uint8_
 	if (err != DP_DROP_none)
 		return drop(out, err, DP_STAGE_learn);
 	dp_mark_punt(&in->cfg, frame, size, &meta);
-	out->cls = (uint8_t)dp_classify(s, &in->cfg, frame, &meta, &why);
+	out->cls = (uint8_t)dp_classify(sw, in, frame, &meta, &why);
 	out->why = (uint8_t)why;
 	if ((meta.flags & DP_MF_PUNT) != 0) {
 		out->kind = DP_VERDICT_PUNT;

@@ -66,6 +66,7 @@ static struct rte_mbuf *copy_of(struct dp_worker *w, const struct dp_view *v, st
 		return NULL;
 	}
 	*dp_meta(c) = *dp_meta(m);
+	dp_meta(c)->sto = 0;
 	return c;
 }
 

@@ -48,7 +48,10 @@ int dp_queue_create(struct dp_port *p, uint32_t n_vms)
 	p->n_vms = n_vms;
 	p->pull = DP_BURST;
 	p->vm_seen = rte_zmalloc("vm_seen", n_vms * sizeof(p->vm_seen[0]), 0);
-	if (p->vm_seen == NULL || qos_sched_init(p->sched_mem, &params, 0, &p->sched) < 0)
+	if (n_vms > 1)
+		p->boot_seen = rte_zmalloc("boot_seen", n_vms * sizeof(p->boot_seen[0]), 0);
+	if (p->vm_seen == NULL || (n_vms > 1 && p->boot_seen == NULL) ||
+	    qos_sched_init(p->sched_mem, &params, 0, &p->sched) < 0)
 		return -ENOMEM;
 	// Control has admitted the whole of the policy; here it comes in pieces.
 	qos_sched_set_admission(p->sched, false);
@@ -63,6 +66,7 @@ void dp_queue_destroy(struct dp_port *p)
 	else if (p->sched_mem != NULL)
 		munmap(p->sched_mem, p->sched_bytes);
 	rte_free(p->vm_seen);
+	rte_free(p->boot_seen);
 }
 
 uint16_t dp_queue_flows(const struct dp_port *p)
@@ -118,6 +122,47 @@ static void vm_forget(struct dp_port *p, uint32_t idx, uint64_t now_ns)
 	p->wait_ns = 0;
 }
 
+// By which deadline it is served in class boot, on a link that VMs share: 0 = by none.
+static uint64_t boot_wanted(const struct dp_worker *w, uint32_t idx)
+{
+	uint64_t deadline = dp_boot_deadline(w->sw, idx);
+
+	return deadline > 1 ? deadline : 0; // 1: it boots, and queues fairly
+}
+
+static void boot_apply(struct dp_worker *w, struct dp_port *p, uint32_t idx)
+{
+	uint64_t want = boot_wanted(w, idx);
+
+	if (p->boot_seen[idx] != want &&
+	    qos_sched_set_deadline(p->sched, idx, QOS_CLASS_BOOT, want, w->now_ns) == 0)
+		p->boot_seen[idx] = want;
+}
+
+// Some machine's boot began or ended. Those that have no deadline any more make room first.
+static __attribute__((noinline)) void boot_follow(struct dp_worker *w, struct dp_port *p,
+						  uint32_t serial)
+{
+	p->boot_serial = serial;
+	for (uint32_t i = 1; i < p->n_vms; i++) {
+		if (p->boot_seen[i] != 0 && boot_wanted(w, i) == 0)
+			boot_apply(w, p, i);
+	}
+	for (uint32_t i = 1; i < p->n_vms; i++) {
+		if (p->vm_seen[i] != 0)
+			boot_apply(w, p, i);
+	}
+	p->wait_ns = 0;
+}
+
+static inline void boot_check(struct dp_worker *w, struct dp_port *p)
+{
+	uint32_t serial = dp_boot_serial(w->sw);
+
+	if (unlikely(p->boot_serial != serial) && p->n_vms > 1)
+		boot_follow(w, p, serial);
+}
+
 // The VM of a frame has its policy. Of one that is gone frames may yet be on their way: they stay
 // behind each other, and before those that it sends when it is back.
 static void vm_follow(struct dp_worker *w, struct dp_port *p, uint32_t idx)
@@ -129,6 +174,8 @@ static void vm_follow(struct dp_worker *w, struct dp_port *p, uint32_t idx)
 			vm_forget(p, idx, w->now_ns);
 	} else if (unlikely(p->vm_seen[idx] != vm->serial)) {
 		vm_apply(p, idx, vm, w->now_ns);
+		if (p->n_vms > 1)
+			boot_apply(w, p, idx);
 	}
 }
 
@@ -320,7 +367,8 @@ static void push_burst(struct dp_worker *w, struct dp_port *p, struct rte_mbuf *
 		*q = (struct qos_pkt){ .wire_bytes = wire_bytes(pkts[i], meta),
 				       .n_bufs = pkts[i]->nb_segs,
 				       .vm_idx = (uint16_t)vm_of(w, p, meta),
-				       .cls = meta->cls };
+				       .cls = meta->cls,
+				       .user = meta->sto };
 		if (n_late == 0 && may_pass(w, p, 1) && qos_sched_idle_pass(p->sched, q, w->now_ns))
 			dp_ready_add(p, pkts[i], meta->cls, rte_pktmbuf_pkt_len(pkts[i]));
 		else
@@ -332,6 +380,7 @@ static void push_burst(struct dp_worker *w, struct dp_port *p, struct rte_mbuf *
 
 void dp_queue_push(struct dp_worker *w, struct dp_port *p, struct rte_mbuf **pkts, uint32_t n)
 {
+	boot_check(w, p);
 	for (uint32_t i = 0, k; i < n; i += k) {
 		k = RTE_MIN(n - i, (uint32_t)DP_BURST);
 		if (p->rate_bits_per_s == 0) {
@@ -359,8 +408,10 @@ static void drop_codel(struct dp_worker *w, struct dp_port *p)
 void dp_queue_pull(struct dp_worker *w, struct dp_port *p)
 {
 	struct qos_pkt *q[DP_BURST];
-	uint32_t n = qos_sched_dequeue_burst(p->sched, q, p->pull, w->now_ns);
+	uint32_t n;
 
+	boot_check(w, p);
+	n = qos_sched_dequeue_burst(p->sched, q, p->pull, w->now_ns);
 	for (uint32_t i = 0; i < n; i++)
 		rte_prefetch0(dp_mbuf_of(q[i]));
 	for (uint32_t i = 0; i < n; i++) {
@@ -368,6 +419,8 @@ void dp_queue_pull(struct dp_worker *w, struct dp_port *p)
 
 		if (unlikely((q[i]->flags & QOS_PKT_CE) != 0) && dp_mark_ce(m))
 			dp_pw(w, p)->c[DP_PC_marked_pkts]++;
+		if (unlikely(q[i]->user != 0))
+			dp_storage_tell_wait(w, dp_meta(m), w->now_ns - q[i]->in_ns);
 		dp_ready_add(p, m, q[i]->cls, rte_pktmbuf_pkt_len(m));
 	}
 	drop_codel(w, p);

@@ -149,7 +149,7 @@ int dp_snapshot_build(struct dp_switch *sw, const struct dp_parts *parts, struct
 	if (s == NULL)
 		return -ENOMEM;
 	s->tap = old == NULL ? NULL : old->tap;
-	s->portals = parts->portals;
+	atomic_init(&s->portals, parts->portals);
 	s->qos = parts->qos;
 	memcpy(s->views, parts->views, sizeof(s->views));
 	memcpy(s->vms, parts->vms, sizeof(s->vms));
@@ -170,7 +170,7 @@ int dp_snapshot_build(struct dp_switch *sw, const struct dp_parts *parts, struct
 int dp_snapshot_again(struct dp_switch *sw, struct dp_snapshot **out)
 {
 	const struct dp_snapshot *now = dp_root(sw);
-	struct dp_parts parts = { .portals = now->portals, .qos = now->qos };
+	struct dp_parts parts = { .portals = dp_portals(now), .qos = now->qos };
 
 	memcpy(parts.views, now->views, sizeof(parts.views));
 	memcpy(parts.vms, now->vms, sizeof(parts.vms));

@@ -13,6 +13,7 @@
 #include <rte_lcore.h>
 #include <rte_malloc.h>
 
+#include "dp_storage.h"
 #include "switch_priv.h"
 #include "weir_log.h"
 #include "weir_rcu.h"
@@ -79,6 +80,9 @@ static int worker_init(struct dp_switch *sw, uint32_t id)
 	w->sw = sw;
 	w->pool = sw->pool;
 	w->fdb = dp_fdb_index(sw->fdb);
+	if (dp_storage_worker_init(w, ring_make("st", id, 0, DP_STORAGE_EVENTS,
+						sizeof(struct dp_storage_event))) < 0)
+		return -ENOMEM;
 	w->events = ring_make("ev", id, 0, DP_EVENTS, sizeof(struct dp_learn_event));
 	w->punts = ring_make("pu", id, 0, DP_PUNTS, sizeof(struct dp_punt));
 	w->injects = ring_make("in", id, 0, DP_PUNTS, sizeof(struct dp_punt));
@@ -159,6 +163,8 @@ int dp_switch_create(const struct dp_switch_params *p, struct dp_switch **out, s
 	if (rc == 0 && dp_fdb_create(p->mac_limit, sw->rcu, &sw->fdb) < 0)
 		rc = weir_err_set(err, -ENOMEM, "forwarding table of %u entries: out of memory",
 				  p->mac_limit);
+	if (rc == 0 && dp_storage_create(sw) < 0)
+		rc = weir_err_set(err, -ENOMEM, "storage: out of memory");
 	if (rc == 0)
 		rc = workers_create(sw, err);
 	if (rc == 0)
@@ -179,6 +185,7 @@ static void worker_fini(struct dp_worker *w)
 	rte_ring_free(w->events);
 	rte_ring_free(w->punts);
 	rte_ring_free(w->injects);
+	dp_storage_worker_fini(w);
 	for (uint32_t from = 0; from < DP_MAX_WORKERS; from++) {
 		for (uint32_t urgency = 0; urgency < 2; urgency++) {
 			while (w->in[from][urgency] != NULL &&
@@ -212,6 +219,7 @@ void dp_switch_destroy(struct dp_switch *sw)
 	rte_free(sw->workers);
 	dp_fdb_destroy(sw->fdb);
 	qos_portals_destroy(sw->portals);
+	rte_free(sw->storage);
 	rte_free(sw->qos);
 	rte_mempool_free(sw->pool);
 	rte_mempool_free(sw->pool_large);

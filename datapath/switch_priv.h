@@ -96,6 +96,8 @@ struct dp_port {
 	uint64_t followed_gen; // of the snapshot that was looked at last
 	uint64_t qos_seen;     // serials
 	uint64_t *vm_seen;     // [n_vms]; owner: w, main: r, release/acquire; 0 = never here
+	uint64_t *boot_seen;   // [n_vms]: deadlines that the scheduler has; NULL with one VM
+	uint32_t boot_serial;  // of the machines that boot when it looked last
 	uint64_t rate_bits_per_s;
 	uint32_t vm_walk; // VMs before it have been looked at since followed_gen
 };
@@ -145,7 +147,8 @@ struct dp_snapshot {
 	uint32_t n_ports;
 	uint32_t n_rxqs[DP_MAX_WORKERS];
 	struct dp_rxq *rxqs[DP_MAX_WORKERS];
-	const struct qos_portals *portals;
+	// main: w, worker: r, release/acquire; only dp_switch_set_portals replaces it
+	_Atomic(struct qos_portals *) portals;
 	const struct dp_qos_view *qos; // never NULL
 	struct dp_vm_view *vms[DP_MAX_VMS];
 	struct dp_tap *tap; // NULL = nobody looks
@@ -184,6 +187,7 @@ struct dp_batch {
 	struct dp_run runs[DP_BURST];
 	uint32_t n_runs;
 	uint32_t n_gone, gone_bytes; // received, and not in runs[]; bytes on the wire
+	uint32_t n_storage;	     // runs to or from a portal; classify counts them
 };
 
 struct dp_worker {
@@ -213,6 +217,9 @@ struct dp_worker {
 	uint32_t buf_quota;	// buffers that one VM may hold on one link
 	uint64_t next_quota_ns; // when it is looked at again
 	struct dp_dirty dirty[DP_MAX_PORTS];
+	struct dp_storage_pw *storage; // constant; what is in it is the worker's
+	uint64_t storage_next_ns;      // when flows are looked at for their age; UINT64_MAX = none
+	uint32_t n_told;	       // events that wait to go to main together
 	uint64_t learn_sent[DP_LEARN_CACHE]; // keys told to main in this second
 	uint32_t learn_sent_s;
 	struct dp_punt scratch;
@@ -220,7 +227,9 @@ struct dp_worker {
 } __rte_cache_aligned;
 
 struct dp_retired; // reclaim.c
-struct dp_vm;	   // vms.c
+struct dp_storage; // storage_priv.h
+struct dp_storage_pw;
+struct dp_vm; // vms.c
 
 struct dp_switch {
 	_Atomic(const struct dp_snapshot *) root; // main: w, worker: r, release/acquire
@@ -229,6 +238,7 @@ struct dp_switch {
 		pool_large; // main: w (made with the first jumbo port), worker: r
 	int punt_fd;	    // eventfd, constant: workers kick the boot thread
 	_Atomic uint8_t owner_of[DP_MAX_PORTS]; // main: w, boot: r, relaxed
+	struct dp_storage *storage;		// constant; its fields say who writes them
 	// main only from here
 	struct dp_switch_params params;
 	struct rte_rcu_qsbr *rcu;
@@ -338,6 +348,7 @@ static inline struct rte_mbuf *dp_head(const struct dp_batch *b, const struct dp
 void dp_admit_burst(struct dp_worker *w, struct dp_batch *b);
 void dp_learn_burst(struct dp_worker *w, struct dp_batch *b);
 void dp_classify_burst(struct dp_worker *w, struct dp_batch *b);
+void dp_storage_burst(struct dp_worker *w, const struct dp_batch *b);
 void dp_forward_burst(struct dp_worker *w, struct dp_batch *b);
 // Edit for the port and hand to its owner's scheduler. Consumes pkts[n], n <= DP_BURST; pkts is
 // scratch from then on.
@@ -361,8 +372,11 @@ enum dp_drop dp_guard(const struct dp_port_params *cfg, const uint8_t *data, siz
 		      const struct dp_meta *meta);
 void dp_mark_punt(const struct dp_port_params *cfg, const uint8_t *data, size_t size,
 		  struct dp_meta *meta);
-enum qos_class dp_classify(const struct dp_snapshot *s, const struct dp_port_params *cfg,
+enum qos_class dp_classify(const struct dp_switch *sw, const struct dp_view *in,
 			   const uint8_t *data, const struct dp_meta *meta, enum qos_why *why);
+// Addresses of an IP packet.
+void dp_addrs_fill(struct qos_addr *src, struct qos_addr *dst, const uint8_t *data,
+		   const struct dp_meta *m);
 enum dp_drop dp_may_forward(const struct dp_view *in, const struct dp_view *out);
 // What act would write: the tag (tpid 0 = none), and the DSCP or DP_DSCP_KEEP.
 struct dp_marks {
@@ -371,6 +385,40 @@ struct dp_marks {
 };
 void dp_act_marks(const struct dp_view *out, const struct dp_qos_view *qos,
 		  const struct dp_meta *meta, struct dp_marks *marks);
+
+// Could nobody but the sender at this port have sent from that address? Guests may say what they
+// like unless admission holds them to what is theirs; a link-local address goes by the MAC.
+static inline bool dp_src_known(const struct dp_port_params *cfg, const struct dp_meta *m)
+{
+	uint32_t need =
+		DP_PF_ADMIT | ((m->p.flags & DP_PF_IP4) != 0 ? DP_PF_IP4_FIXED
+							     : DP_PF_IP6_FIXED | DP_PF_MAC_FIXED);
+
+	return cfg->role != DP_ROLE_GUEST || (cfg->flags & need) == need;
+}
+
+// --- storage (storage*.c)
+
+static inline struct qos_portals *dp_portals(const struct dp_snapshot *s)
+{
+	return atomic_load_explicit(&s->portals, memory_order_acquire);
+}
+
+// main. return 0 or -1 when there is no memory
+int dp_storage_create(struct dp_switch *sw);
+int dp_storage_worker_init(struct dp_worker *w, struct rte_ring *events);
+void dp_storage_worker_fini(struct dp_worker *w);
+// The table of the snapshot in force is this one now; the one before goes.
+void dp_portals_replace(struct dp_switch *sw, struct qos_portals *table);
+// worker. Flows that are silent end.
+void dp_storage_age(struct dp_worker *w);
+void dp_storage_flush(struct dp_worker *w);
+// A frame with meta->sto has stood in a queue.
+void dp_storage_tell_wait(struct dp_worker *w, const struct dp_meta *meta, uint64_t wait_ns);
+// Does a VM boot? any
+uint64_t dp_boot_deadline(const struct dp_switch *sw, uint32_t vm_idx);
+uint32_t dp_boot_serial(const struct dp_switch *sw);
+bool dp_boot_any(const struct dp_switch *sw);
 
 // --- taps (tap.c); called only while one is set
 
@@ -470,7 +518,7 @@ void dp_drop_out(struct dp_worker *w, struct dp_port *p, struct rte_mbuf *m, enu
 struct dp_parts {
 	struct dp_view *views[DP_MAX_PORTS];
 	struct dp_vm_view *vms[DP_MAX_VMS];
-	const struct qos_portals *portals;
+	struct qos_portals *portals;
 	const struct dp_qos_view *qos;
 };
 

@@ -119,6 +119,7 @@ static uint16_t receive(struct dp_worker *w, const struct dp_rxq *rxq, struct dp
 		meta->vm_idx = vm_idx;
 		meta->vid = 0;
 		meta->pcp = 0;
+		meta->sto = 0;
 		dp_parse(dp_data(m), rte_pktmbuf_data_len(m), size, &meta->p);
 		head = NULL;
 		if (unlikely(size > DP_FRAME_MAX) &&
@@ -166,6 +167,8 @@ static uint32_t walk(struct dp_worker *w, const struct dp_rxq *rxq)
 	dp_admit_burst(w, &b);
 	dp_learn_burst(w, &b);
 	dp_classify_burst(w, &b);
+	if (unlikely(b.n_storage > 0))
+		dp_storage_burst(w, &b);
 	if (unlikely(w->snap->tap != NULL))
 		trace_stage(w, &b, DP_STAGE_classify);
 	dp_forward_burst(w, &b);
@@ -333,6 +336,8 @@ uint32_t dp_worker_turn(struct dp_worker *w, uint64_t now_ns, uint32_t now_s)
 	see_root(w);
 	if (now_ns >= w->next_quota_ns)
 		quota_set(w);
+	if (unlikely(now_ns >= w->storage_next_ns))
+		dp_storage_age(w);
 	w->sent = false;
 	n_other = take_injects(w);
 	if (w->sw->n_workers > 1)
@@ -340,6 +345,8 @@ uint32_t dp_worker_turn(struct dp_worker *w, uint64_t now_ns, uint32_t now_s)
 	n_rx = poll_queues(w);
 	if (w->n_dirty > 0)
 		dp_tx_dirty(w, 0);
+	if (unlikely(w->n_told > 0))
+		dp_storage_flush(w);
 	if (unlikely(w->punted)) {
 		w->punted = false;
 		eventfd_write(w->sw->punt_fd, 1);

@@ -13,8 +13,9 @@ _Static_assert(QOS_PORTALS_MAX + QOS_PORTALS_LIVE < N_SLOTS, "an empty slot ends
 
 // What stands in a slot. Readers and those who learn meet here, without a lock:
 //
-//   learn   claims an empty slot by compare-and-swap (0 -> CLAIMED; relaxed: nothing is handed over
-//           by it), writes address, service and how, and stores the key with release order;
+//   learn   claims an empty slot by compare-and-swap (0 -> CLAIMED), or finds its portal there
+//           (acquire, as a reader); writes address, service and how, and stores the key with
+//           release order;
 //   reader  loads the key with acquire order and looks at the rest only when it is one. A claimed
 //           slot is passed over: what is being written into it is not said yet.
 //
@@ -179,7 +180,7 @@ static struct slot *slot_claim(struct qos_portals *p, const struct qos_portal *p
 		uint32_t found = 0;
 
 		if (atomic_compare_exchange_strong_explicit(&s->key, &found, KEY_CLAIMED,
-							    memory_order_relaxed,
+							    memory_order_acquire,
 							    memory_order_acquire))
 			return s;
 		if (slot_is(s, found, key, &portal->addr))
@@ -340,6 +341,19 @@ bool qos_portals_is_server(const struct qos_portals *p, const struct qos_addr *a
 bool qos_portals_listed(const struct qos_portals *p, const struct qos_addr *a)
 {
 	return !is_zero(a) && (!is_zero(&p->named[named_at(p, a)]) || qos_portals_is_server(p, a));
+}
+
+// source  RFC 6890 (IPv4), RFC 4291 section 2.4 (IPv6)
+bool qos_portal_addr_ok(const struct qos_addr *a)
+{
+	static const uint8_t v4[12] = { [10] = 0xff, [11] = 0xff }, zero[15];
+	const uint8_t *b = a->b + 12;
+
+	if (memcmp(a->b, v4, 12) == 0)
+		return b[0] != 0 && b[0] != 127 && b[0] < 224 && !(b[0] == 169 && b[1] == 254);
+	if (memcmp(a->b, zero, 15) == 0 && a->b[15] <= 1)
+		return false;
+	return a->b[0] != 0xff && !(a->b[0] == 0xfe && (a->b[1] & 0xc0) == 0x80);
 }
 
 // Is this end one?

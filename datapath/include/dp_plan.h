@@ -48,7 +48,8 @@ struct dp_act_portal {
 	uint8_t prefix_bits; // SERVER_ADD, in the 128-bit form
 	uint8_t service;     // PORTAL_ADD: enum qos_service, QOS_SVC_NONE = by its port
 	uint8_t l2;	     // PORTALS_CLEAR: bits of enum qos_l2, the ethertypes that are storage
-	uint8_t reserved[2];
+	uint8_t how;	     // PORTAL_ADD: enum qos_how; 0 = declared
+	uint8_t reserved;
 };
 static_assert(sizeof(struct dp_act_portal) == 32, "the same for all who read plans");
 

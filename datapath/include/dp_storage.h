@@ -6,7 +6,10 @@
 // as events; where the ring is full they are counted as lost, and the flow goes on.
 //
 // A portal that a listed server teaches counts from that frame on: the worker itself enters it
-// into the table that all workers read (qos_portals_learn) before the frame goes on.
+// into the table that all workers read (qos_portals_learn) before the frame goes on. Taking its
+// event enters it once more, should the table have been replaced meanwhile. Tables that the caller
+// builds have what it was told: as `how` in PORTAL_ADD of a plan that begins with PORTALS_CLEAR
+// (which forgets all), or by dp_switch_set_portals.
 //
 // thread: main, one at a time, except where a function says otherwise.
 #ifndef DP_STORAGE_H
@@ -26,13 +29,14 @@ enum dp_storage_kind {
 	DP_STORAGE_PDU,	  // `pdu`, without text
 	DP_STORAGE_TEXT_PIECE,
 	DP_STORAGE_WAIT,   // a frame with a request or answer stood in a queue: `wait`
-	DP_STORAGE_LEARNT, // entered into the table in force: `learnt`
+	DP_STORAGE_LEARNT, // taught: entered into the table in force, or there already, or it is
+			   // full of those: `learnt`. Of no flow
 };
 
 struct dp_storage_event {
 	uint64_t ns;	// dp_switch_now_ns() of the turn
-	uint16_t flow;	// of this worker, 0..DP_STORAGE_FLOWS-1
-	uint8_t worker; // whose flow it is
+	uint16_t flow;	// of this worker, 0..DP_STORAGE_FLOWS-1; an OPEN ends what it was before
+	uint8_t worker; // whose flow it is; a WAIT may come from another
 	uint8_t kind;	// enum dp_storage_kind
 	uint8_t way;	// enum qos_way
 	uint8_t reserved[3];
@@ -70,7 +74,9 @@ uint32_t dp_switch_storage_events(struct dp_switch *sw, struct dp_storage_event 
 struct dp_storage_counts {
 	uint32_t flows_now;
 	uint64_t opened, refused_full, events_lost, learnt_live;
-	uint64_t pkts; // that were followed
+	uint64_t pkts;	    // that were followed
+	uint64_t port_only; // frames of storage of which only the port is known: fragments, IPv6
+			    // with extension headers
 };
 void dp_switch_storage_counts(const struct dp_switch *sw, struct dp_storage_counts *out);
 
@@ -82,7 +88,7 @@ void dp_switch_storage_set(struct dp_switch *sw, bool telemetry, bool learning);
 // it. Portals and servers of the configuration come by plan; the caller puts both into one table.
 // usage: build all of declared, servers, learnt; dp_switch_set_portals(sw, table)
 void dp_switch_set_portals(struct dp_switch *sw, struct qos_portals *table);
-// The one in force; good until the next commit or dp_switch_set_portals. Never NULL after either.
+// The one in force; good until the next commit or dp_switch_set_portals. NULL before the first.
 const struct qos_portals *dp_switch_portals(const struct dp_switch *sw);
 
 // A machine boots: what would be class storage is class boot, and on links its frames in that class

@@ -102,6 +102,9 @@ uint32_t qos_portals_l2(const struct qos_portals *p);
 bool qos_portals_match(const struct qos_portals *p, const struct qos_addr *src, uint16_t sport,
 		       const struct qos_addr *dst, uint16_t dport, uint8_t proto,
 		       struct qos_portal_hit *hit);
+// Can a host have this address? Not so the unspecified one, loopback, multicast, broadcast and
+// link-local.
+bool qos_portal_addr_ok(const struct qos_addr *a);
 // Did the operator name this address, as a server or a declared portal's?
 bool qos_portals_listed(const struct qos_portals *p, const struct qos_addr *a);
 

@@ -90,7 +90,7 @@ struct qos_pkt {
 	uint8_t cls;
 	uint8_t flags;	 // enum qos_pkt_flags
 	uint16_t n_bufs; // buffers that it holds, for qos_sched_set_buf_quota
-	uint16_t reserved;
+	uint16_t user;	 // not looked at
 };
 static_assert(sizeof(struct qos_pkt) <= 32, "half a cache line beside the packet");
 

@@ -1,7 +1,8 @@
 // A packet: an mbuf with one cache line of ours in its private area.
 //
 // Who fills what: the port driver sets `off` (what the sender asked to be finished: checksum, TSO);
-// rx sets in_port; parse fills `p`; admit sets vid; classify sets class; forward sets out_port.
+// rx sets in_port; parse fills `p`; admit sets vid; classify sets class; storage may set sto;
+// forward sets out_port.
 #ifndef DP_PKT_H
 #define DP_PKT_H
 
@@ -29,6 +30,8 @@ enum dp_meta_flag {
 				// first where a queue is full, and leaves by uplinks with DEI set
 };
 
+enum dp_sto { DP_STO_MARKED = 1, DP_STO_FROM = 2 }; // from the portal
+
 struct dp_meta {
 	struct dp_parse p;
 	uint16_t in_port; // index; DP_PORT_NONE = generated here
@@ -43,7 +46,11 @@ struct dp_meta {
 	uint16_t in_queue;
 	uint16_t vm_idx;   // of the VM that sent it, in the schedulers of uplinks; 0 = nobody's
 	uint32_t trace_id; // with DP_MF_TRACE
-	uint8_t reserved[8];
+	// With `sto`: the frame carries a storage request or answer, by the storage hop.
+	uint32_t sto_tag;
+	uint16_t sto_flow; // of sto_worker
+	uint8_t sto_worker;
+	uint8_t sto; // enum dp_sto; 0 = it does not, or it is a copy
 };
 _Static_assert(sizeof(struct dp_meta) == 64, "metadata is one cache line");
 

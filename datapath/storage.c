@@ -1,0 +1,353 @@
+// The storage hop, between classify and forward: follows the flows of portals and hears what they
+// say, so that it is known who waits for what, and which portals servers teach.
+//
+// Only frames whose class came from a portal meet it (classify counts them); a frame of a port
+// without storage does not. Frames of a run have one flow, found once, and are each a segment of
+// their own: what a run shares does not include the sequence number.
+//
+// thread  worker
+#include <string.h>
+
+#include "storage_priv.h"
+
+enum {
+	TCP_FIN = 1,
+	TCP_SYN = 2,
+	TCP_RST = 4,
+	P_TCP = 6,
+	P_UDP = 17,
+	IDLE_S = 300,			    // longer than keep-alives and NOPs of what is followed
+	AGE_NS = 2000000,		    // between two looks at AGE_FLOWS
+	AGE_FLOWS = 64,			    // all of them in 128 ms
+	GUEST_FLOWS = DP_STORAGE_FLOWS / 4, // of one guest's port, towards portals
+	DATAGRAM = 512,			    // more of one is not looked at
+	STORAGE_WHYS = 1 << QOS_WHY_PORTAL | 1 << QOS_WHY_STORAGE_SERVER | 1 << QOS_WHY_LEARNT |
+		       1 << QOS_WHY_BOOTING,
+};
+
+// --- the table
+
+static uint32_t key_hash(const struct dp_worker *w, const struct dp_flow_key *k)
+{
+	uint64_t h = w->sw->storage->secret, x[5];
+
+	memcpy(x, k, sizeof(x));
+	for (uint32_t i = 0; i < 5; i++)
+		h = dp_storage_mix(h, x[i]);
+	return (uint32_t)h & (STORAGE_HEADS - 1);
+}
+
+static inline bool key_same(const struct dp_flow_key *a, const struct dp_flow_key *b)
+{
+	const uint8_t *x = (const uint8_t *)a, *y = (const uint8_t *)b;
+
+	return ((dp_load64(x) ^ dp_load64(y)) | (dp_load64(x + 8) ^ dp_load64(y + 8)) |
+		(dp_load64(x + 16) ^ dp_load64(y + 16)) | (dp_load64(x + 24) ^ dp_load64(y + 24)) |
+		(dp_load64(x + 32) ^ dp_load64(y + 32))) == 0;
+}
+
+static struct dp_flow *flow_find(const struct dp_worker *w, const struct dp_flow_key *k)
+{
+	struct dp_storage_pw *s = w->storage;
+
+	for (uint32_t at = s->heads[key_hash(w, k)]; at != 0; at = s->next[at - 1]) {
+		if (key_same(&s->flows[at - 1].key, k))
+			return &s->flows[at - 1];
+	}
+	return NULL;
+}
+
+// Of the connections to portals a guest has its part of the table; what comes from a portal comes
+// from whom the operator named.
+static bool is_counted(const struct dp_view *v, const struct qos_portal_hit *hit)
+{
+	return v->cfg.role == DP_ROLE_GUEST && hit->way == QOS_TO_PORTAL;
+}
+
+static struct dp_flow *flow_take(struct dp_follow *fo, const struct qos_portal_hit *hit)
+{
+	struct dp_storage_pw *s = fo->w->storage;
+	uint16_t *of_port = &s->of_port[fo->key.in_port];
+	uint16_t *head = &s->heads[key_hash(fo->w, &fo->key)];
+	uint16_t at = s->free_first;
+
+	if (at == 0 || (is_counted(fo->b->v, hit) && *of_port >= GUEST_FLOWS)) {
+		dp_storage_count(&s->refused_full, 1);
+		return NULL;
+	}
+	s->free_first = s->next[at - 1];
+	s->next[at - 1] = *head;
+	*head = at;
+	if (hit->way == QOS_TO_PORTAL)
+		(*of_port)++;
+	atomic_store_explicit(&s->n_flows, s->n_flows + 1, memory_order_relaxed);
+	if (fo->w->storage_next_ns == UINT64_MAX)
+		fo->w->storage_next_ns = fo->w->now_ns + AGE_NS;
+	return &s->flows[at - 1];
+}
+
+static void flow_free(struct dp_worker *w, struct dp_flow *f)
+{
+	struct dp_storage_pw *s = w->storage;
+	uint16_t idx = dp_flow_idx(w, f), *at = &s->heads[key_hash(w, &f->key)];
+
+	while (*at != idx + 1)
+		at = &s->next[*at - 1];
+	*at = s->next[idx];
+	s->next[idx] = s->free_first;
+	s->free_first = (uint16_t)(idx + 1);
+	if (f->stream.way == QOS_TO_PORTAL)
+		s->of_port[f->key.in_port]--;
+	if (s->text_flow == idx)
+		s->text_flow = DP_FLOW_NONE;
+	f->flags = 0;
+	atomic_store_explicit(&s->n_flows, s->n_flows - 1, memory_order_relaxed);
+}
+
+static void flow_close(struct dp_worker *w, struct dp_flow *f, bool rst, bool idle)
+{
+	dp_storage_tell_close(w, f, rst, idle);
+	flow_free(w, f);
+}
+
+void dp_storage_age(struct dp_worker *w)
+{
+	struct dp_storage_pw *s = w->storage;
+
+	for (uint32_t i = 0; i < AGE_FLOWS; i++) {
+		struct dp_flow *f = &s->flows[s->aged];
+
+		s->aged = (uint16_t)((s->aged + 1) % DP_STORAGE_FLOWS);
+		if ((f->flags & FLOW_USED) != 0 && w->now_s - f->heard_s > IDLE_S)
+			flow_close(w, f, false, true);
+	}
+	w->storage_next_ns = s->n_flows == 0 ? UINT64_MAX : w->now_ns + AGE_NS;
+}
+
+// --- what a flow says
+
+static bool may_teach(const struct qos_portal_hit *hit)
+{
+	return hit->listed && (hit->service == QOS_SVC_RPCBIND ||
+			       (hit->service == QOS_SVC_ISCSI && hit->way == QOS_FROM_PORTAL));
+}
+
+// Is the flow of interest? What comes from a portal is one's only if nobody else can have sent it,
+// whatever table classify looked at.
+static bool is_wanted(const struct dp_follow *fo, const struct qos_portal_hit *hit)
+{
+	if (hit->way == QOS_FROM_PORTAL && !dp_src_known(&fo->b->v->cfg, dp_meta(fo->m)))
+		return false;
+	return dp_storage_telemetry(fo->w) || (dp_storage_learning(fo->w) && may_teach(hit));
+}
+
+static bool key_hit(const struct dp_follow *fo, struct qos_portal_hit *hit)
+{
+	const struct qos_portals *table = dp_portals(fo->w->snap);
+	const struct dp_flow_key *k = &fo->key;
+
+	return table != NULL &&
+	       qos_portals_match(table, &k->src, k->sport, &k->dst, k->dport, k->proto, hit);
+}
+
+static struct dp_flow *flow_open(struct dp_follow *fo)
+{
+	struct qos_portal_hit hit;
+	struct dp_flow *f;
+
+	if (!key_hit(fo, &hit) || !is_wanted(fo, &hit))
+		return NULL;
+	f = flow_take(fo, &hit);
+	if (f == NULL)
+		return NULL;
+	f->key = fo->key;
+	f->vm_idx = dp_meta(fo->m)->vm_idx;
+	f->how = hit.how;
+	qos_stream_init(&f->stream, (enum qos_service)hit.service, (enum qos_way)hit.way);
+	f->flags = FLOW_USED;
+	if (hit.listed)
+		f->flags |= FLOW_LISTED;
+	if (qos_stream_reads((enum qos_service)hit.service))
+		f->flags |= FLOW_READS;
+	dp_storage_count(&fo->w->storage->opened, 1);
+	return f;
+}
+
+static const uint8_t *payload_at(const void *pkt, uint32_t offset, uint32_t n, uint8_t *buf)
+{
+	const struct dp_follow *fo = pkt;
+
+	if (n > 256 || offset > fo->size || n > fo->size - offset)
+		return NULL;
+	return rte_pktmbuf_read(fo->m, fo->off + offset, n, buf);
+}
+
+// The frame carries a command or an answer: if it has to stand, that is part of somebody's wait.
+static void mark(struct dp_follow *fo, const struct qos_pdu *pdu)
+{
+	struct dp_meta *meta = dp_meta(fo->m);
+
+	if (meta->sto != 0)
+		return; // by the first of several
+	meta->sto = DP_STO_MARKED;
+	if (fo->f->stream.way == QOS_FROM_PORTAL)
+		meta->sto |= DP_STO_FROM;
+	meta->sto_worker = (uint8_t)fo->w->id;
+	meta->sto_flow = dp_flow_idx(fo->w, fo->f);
+	meta->sto_tag = pdu->tag;
+}
+
+static void hear(void *ctx, const struct qos_pdu *pdu)
+{
+	struct dp_follow *fo = ctx;
+	struct dp_flow *f = fo->f;
+	bool telemetry = dp_storage_telemetry(fo->w), answered = pdu->kind == QOS_PDU_RESPONSE;
+
+	if ((f->flags & FLOW_LISTED) != 0 && dp_storage_learning(fo->w))
+		dp_storage_learn_pdu(fo, pdu);
+	if (telemetry) {
+		if (answered || pdu->kind == QOS_PDU_REQUEST)
+			mark(fo, pdu);
+		dp_storage_tell_pdu(fo->w, f, pdu);
+	} else if (answered && f->stream.service == QOS_SVC_ISCSI) {
+		f->flags |= FLOW_TAUGHT; // discovery and login are over
+	}
+}
+
+// A SYN that is not one again begins another connection.
+static void connection_begin(struct dp_follow *fo, uint32_t seq)
+{
+	struct dp_flow *f = fo->f;
+
+	if ((f->flags & FLOW_BEGUN) != 0 && seq == f->stream.syn_seq)
+		return;
+	dp_storage_tell_close(fo->w, f, true, false);
+	f->flags = (uint8_t)((f->flags & ~(FLOW_TOLD | FLOW_TAUGHT)) | FLOW_BEGUN);
+	if ((f->flags & FLOW_READS) == 0)
+		f->stream.syn_seq = seq;
+}
+
+// A frame of the flow, or of one that is not known yet. An acknowledgement alone makes none known:
+// it comes also behind the end.
+static void segment(struct dp_follow *fo)
+{
+	const uint8_t *tcp = dp_data(fo->m) + dp_meta(fo->m)->p.l4_off;
+	const struct qos_segment seg = { .seq = dp_be32(tcp + 4) + ((tcp[13] & TCP_SYN) != 0),
+					 .size = fo->size,
+					 .syn = (tcp[13] & TCP_SYN) != 0,
+					 .fin = (tcp[13] & TCP_FIN) != 0,
+					 .rst = (tcp[13] & TCP_RST) != 0,
+					 .pkt = fo,
+					 .at = payload_at };
+
+	if (unlikely(fo->f == NULL)) {
+		if (seg.rst || (!seg.syn && seg.size == 0))
+			return;
+		fo->f = flow_open(fo);
+		if (fo->f == NULL)
+			return;
+	}
+	if (unlikely(seg.syn))
+		connection_begin(fo, seg.seq);
+	if (unlikely((fo->f->flags & FLOW_TOLD) == 0) && dp_storage_telemetry(fo->w))
+		dp_storage_tell_open(fo->w, fo->f);
+	if (likely((fo->f->flags & (FLOW_READS | FLOW_TAUGHT)) == FLOW_READS))
+		qos_stream_feed(&fo->f->stream, &seg, hear, fo);
+	if (unlikely(seg.fin || seg.rst)) {
+		flow_close(fo->w, fo->f, seg.rst, false);
+		fo->f = NULL;
+	}
+}
+
+static void follow_tcp(struct dp_follow *fo, const struct dp_run *r)
+{
+	fo->f = flow_find(fo->w, &fo->key);
+	if (likely(fo->f != NULL))
+		fo->f->heard_s = fo->w->now_s;
+	for (uint32_t k = 0; k < r->n; k++) {
+		fo->m = fo->b->pkts[r->first + k];
+		segment(fo);
+	}
+	if (fo->f != NULL)
+		fo->f->heard_s = fo->w->now_s;
+}
+
+// Of UDP only rpcbind is of interest, for what it teaches.
+static void follow_udp(struct dp_follow *fo, const struct dp_run *r)
+{
+	struct qos_portal_hit hit;
+	uint8_t buf[DATAGRAM];
+
+	if (!dp_storage_learning(fo->w) || !key_hit(fo, &hit) || hit.service != QOS_SVC_RPCBIND ||
+	    !hit.listed)
+		return;
+	for (uint32_t k = 0; k < r->n; k++) {
+		uint32_t n = RTE_MIN(fo->size, (uint32_t)DATAGRAM);
+		struct qos_pdu pdu;
+		const void *p;
+
+		fo->m = fo->b->pkts[r->first + k];
+		p = rte_pktmbuf_read(fo->m, fo->off, n, buf);
+		if (p == NULL || (hit.way == QOS_FROM_PORTAL && !is_wanted(fo, &hit)) ||
+		    !qos_rpc_datagram(p, n, (enum qos_way)hit.way, &pdu))
+			continue;
+		dp_storage_learn_rpc(fo, (enum qos_way)hit.way, &pdu);
+	}
+}
+
+// The payload by IP's length: what stands behind it in the buffer is padding.
+// returns false when there is none to look at, or L4 is not where it can be found again
+static bool payload_find(struct dp_follow *fo)
+{
+	const struct dp_parse *p = &dp_meta(fo->m)->p;
+	const uint8_t *data = dp_data(fo->m), *l3 = data + p->l3_off;
+	uint32_t end =
+		p->l3_off + ((p->flags & DP_PF_IP4) != 0 ? dp_be16(l3 + 2) : 40u + dp_be16(l3 + 4));
+
+	// Of a fragment the rest is not here; behind extension headers nobody's storage was seen
+	// yet.
+	if ((p->flags & (DP_PF_FRAG | DP_PF_EXT | DP_PF_L4)) != DP_PF_L4 ||
+	    p->err != DP_DROP_none || (p->ip_proto != P_TCP && p->ip_proto != P_UDP))
+		return false;
+	fo->off =
+		p->l4_off + (p->ip_proto == P_TCP ? (uint32_t)(data[p->l4_off + 12] >> 4) * 4 : 8u);
+	if (end < fo->off || end > rte_pktmbuf_pkt_len(fo->m))
+		return false;
+	fo->size = end - fo->off;
+	return true;
+}
+
+static void key_make(struct dp_follow *fo)
+{
+	const struct dp_meta *meta = dp_meta(fo->m);
+	struct dp_flow_key *k = &fo->key;
+
+	dp_addrs_fill(&k->src, &k->dst, dp_data(fo->m), meta);
+	k->sport = meta->p.sport;
+	k->dport = meta->p.dport;
+	k->in_port = fo->b->v->port->idx;
+	k->proto = meta->p.ip_proto;
+	k->zero = 0;
+}
+
+void dp_storage_burst(struct dp_worker *w, const struct dp_batch *b)
+{
+	if (!dp_storage_telemetry(w) && !dp_storage_learning(w))
+		return;
+	for (uint32_t i = 0; i < b->n_runs; i++) {
+		struct dp_follow fo = { .w = w, .b = b, .m = dp_head(b, &b->runs[i]) };
+
+		if ((1u << dp_meta(fo.m)->why & STORAGE_WHYS) == 0)
+			continue;
+		if (!payload_find(&fo)) {
+			dp_storage_count(&w->storage->port_only, b->runs[i].n);
+			continue;
+		}
+		key_make(&fo);
+		if (fo.key.proto == P_TCP)
+			follow_tcp(&fo, &b->runs[i]);
+		else
+			follow_udp(&fo, &b->runs[i]);
+		dp_storage_count(&w->storage->pkts, b->runs[i].n);
+	}
+}
