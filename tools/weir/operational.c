@@ -29,9 +29,27 @@ static void add_storage(struct cli *c, json_t *data, const char *vm)
 	json_t *storage = cli_ask(c, "weir-operations:get-state",
 				  json_pack("{s:s, s:s}", "part", "storage", "name", vm));
 
-	if (storage != NULL && json_object_update(data, storage) < 0)
-		abort(); // a client without memory has nothing to say
+	(void)json_object_update(data, storage); // an answer that is no object has none
 	json_decref(storage);
+}
+
+// There is nothing to show of this name. A machine may be there, and use no storage.
+static int show_nothing(struct cli *c, const char *what, const char *name, bool vm)
+{
+	json_t *data = NULL;
+	bool known;
+
+	if (strcmp(what, "storage") == 0)
+		data = cli_ask(c, "weir-operations:get-state",
+			       json_pack("{s:s, s:s}", "part", "vms", "name", name));
+	known = data != NULL && !show_is_empty(data);
+	json_decref(data);
+	if (!known)
+		return cli_problem(c, EXIT_REFUSED, "show %s: %s: no such %s", what, name,
+				   vm ? "VM" : "port");
+	if (c->format != FORMAT_JSON)
+		fprintf(c->out, "%s has not booted yet, and uses no storage that is known\n", name);
+	return 0;
 }
 
 int run_show(struct cli *c, const struct command *cmd)
@@ -40,6 +58,7 @@ int run_show(struct cli *c, const struct command *cmd)
 	bool vm = name == NULL && (name = command_arg(cmd, "VM")) != NULL;
 	json_t *args, *data;
 	size_t i = 0;
+	bool empty;
 	int rc;
 
 	while (strcmp(shows[i].what, what) != 0)
@@ -52,16 +71,18 @@ int run_show(struct cli *c, const struct command *cmd)
 	data = cli_call(c, "weir-operations:get-state", args, &rc);
 	if (data == NULL)
 		return rc;
-	if (name != NULL && show_is_empty(data))
-		rc = cli_problem(c, EXIT_REFUSED, "show %s: %s: no such %s", what, name,
-				 vm ? "VM" : "port");
+	empty = name != NULL && show_is_empty(data);
+	if (empty)
+		rc = show_nothing(c, what, name, vm);
 	else if (vm && strcmp(what, "vm") == 0)
 		add_storage(c, data, name);
 	if (rc == 0 && c->format == FORMAT_JSON)
 		cli_dump(c, data);
-	else if (rc == 0 && vm && strcmp(what, "storage") == 0)
+	else if (empty)
+		;
+	else if (vm && strcmp(what, "storage") == 0)
 		show_storage_vm(c->out, data);
-	else if (rc == 0)
+	else
 		shows[i].print(c->out, data);
 	json_decref(data);
 	return rc;

@@ -13,6 +13,23 @@ struct cell {
 	char text[80];
 };
 
+// Words that a guest or a server may have chosen, without what a terminal would act on.
+struct said {
+	char text[640];
+};
+
+static struct said said(const json_t *o, const char *key)
+{
+	const char *raw = answer_text(o, key);
+	struct text clean = { 0 };
+	struct said s;
+
+	text_put_clean(&clean, raw, strlen(raw));
+	snprintf(s.text, sizeof(s.text), "%s", clean.buf == NULL ? "" : clean.buf);
+	free(clean.buf);
+	return s;
+}
+
 static const json_t *storage_state(const json_t *data)
 {
 	return json_object_get(data, "weir-storage:storage-state");
@@ -30,22 +47,22 @@ static struct cell number(const json_t *o, const char *key, const char *unit)
 
 static struct cell word(const json_t *o, const char *key)
 {
-	const char *s = answer_text(o, key);
+	const struct said s = said(o, key);
 	struct cell c;
 
-	snprintf(c.text, sizeof(c.text), "%s", s[0] == '\0' ? "-" : s);
+	snprintf(c.text, sizeof(c.text), "%.79s", s.text[0] == '\0' ? "-" : s.text);
 	return c;
 }
 
 // "10.0.0.1:3260", "[2001:db8::1]:3260"; TCP unless it says UDP.
 static struct cell portal(const json_t *p)
 {
-	const char *address = answer_text(p, "address");
-	bool v6 = strchr(address, ':') != NULL;
+	const struct said address = said(p, "address");
+	bool v6 = strchr(address.text, ':') != NULL;
 	struct cell c;
 
-	snprintf(c.text, sizeof(c.text), "%s%s%s:%llu%s", v6 ? "[" : "", address, v6 ? "]" : "",
-		 answer_number(p, "port"),
+	snprintf(c.text, sizeof(c.text), "%s%.45s%s:%llu%s", v6 ? "[" : "", address.text,
+		 v6 ? "]" : "", answer_number(p, "port"),
 		 strcmp(answer_text(p, "protocol"), "udp") == 0 ? " (UDP)" : "");
 	return c;
 }
@@ -118,10 +135,7 @@ static void wait_row(struct table *t, const char *vm, const json_t *wait, const 
 	table_cell(t, "%llu", answer_number(wait, "sessions"));
 	table_cell(t, "%s", watched(wait) ? number(wait, "outstanding", "").text : "-");
 	table_cell(t, "%s", number(wait, "oldest-wait", " us").text);
-	table_cell(t, "%s",
-		   op != NULL	   ? answer_text(op, "name")
-		   : watched(wait) ? "-"
-				   : "port only");
+	table_cell(t, "%s", op != NULL ? said(op, "name").text : watched(wait) ? "-" : "port only");
 	table_cell(t, "%s", number(op, "commands", "").text);
 	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
 		table_cell(t, "%s", number(op, times[i], " us").text);
@@ -136,10 +150,10 @@ static void wait_rows(struct table *t, const json_t *vm)
 	json_array_foreach(json_object_get(vm, "wait"), i, w)
 	{
 		if (json_array_size(json_object_get(w, "op")) == 0)
-			wait_row(t, answer_text(vm, "name"), w, NULL);
+			wait_row(t, said(vm, "name").text, w, NULL);
 		json_array_foreach(json_object_get(w, "op"), k, op)
 		{
-			wait_row(t, answer_text(vm, "name"), w, op);
+			wait_row(t, said(vm, "name").text, w, op);
 		}
 	}
 }
@@ -170,7 +184,7 @@ static void show_target(FILE *f, const json_t *target)
 	if (target == NULL)
 		return;
 	fprintf(f, "  target  99 of 100 commands within %llu us: %s", answer_number(target, "p99"),
-		state_text(answer_text(target, "state")));
+		state_text(said(target, "state").text));
 	if (answer_number(target, "boost") > 1)
 		fprintf(f, "; shares times %llu", answer_number(target, "boost"));
 	if (answer_number(target, "windows") > 0)
@@ -178,7 +192,7 @@ static void show_target(FILE *f, const json_t *target)
 			answer_number(target, "windows"));
 	fputs("\n", f);
 	if (answer_text(target, "text")[0] != '\0')
-		fprintf(f, "          %s\n", answer_text(target, "text"));
+		fprintf(f, "          %s\n", said(target, "text").text);
 }
 
 static void show_phase(FILE *f, const json_t *vm)
@@ -187,9 +201,9 @@ static void show_phase(FILE *f, const json_t *vm)
 
 	fprintf(f, "  phase   %s", word(vm, "phase").text);
 	if (answer_text(vm, "phase-since")[0] != '\0')
-		fprintf(f, " since %s", answer_text(vm, "phase-since"));
+		fprintf(f, " since %s", said(vm, "phase-since").text);
 	if (answer_text(vm, "phase-why")[0] != '\0')
-		fprintf(f, " (%s)", answer_text(vm, "phase-why"));
+		fprintf(f, " (%s)", said(vm, "phase-why").text);
 	if (json_is_true(json_object_get(boot, "in-window")))
 		fprintf(f, "; boots by a deadline, %s", word(boot, "deadline").text);
 	else if (answer_number(boot, "place") > 0)
@@ -207,7 +221,7 @@ void show_vm_storage(FILE *f, const json_t *data)
 	show_phase(f, vm);
 	show_target(f, json_object_get(vm, "target"));
 	if (answer_text(vm, "text")[0] != '\0')
-		fprintf(f, "  storage %s\n", answer_text(vm, "text"));
+		fprintf(f, "  storage %s\n", said(vm, "text").text);
 }
 
 // What went wrong between a machine and a portal; nothing when nothing did.
@@ -230,7 +244,7 @@ static void show_troubles(FILE *f, const json_t *w)
 	json_array_foreach(json_object_get(w, "lost"), i, lost)
 	{
 		fprintf(f, "%splace lost (%s): %llu", any ? ", " : "    ",
-			answer_text(lost, "reason"), answer_number(lost, "streams"));
+			said(lost, "reason").text, answer_number(lost, "streams"));
 		any = true;
 	}
 	fputs(any ? "\n" : "", f);
@@ -248,7 +262,7 @@ static void show_ops(FILE *f, const json_t *w)
 	table_begin(&t, 8, names);
 	json_array_foreach(json_object_get(w, "op"), i, op)
 	{
-		table_cell(&t, "    %s", answer_text(op, "name"));
+		table_cell(&t, "    %s", said(op, "name").text);
 		table_cell(&t, "%llu", answer_number(op, "commands"));
 		table_cell(&t, "%llu", answer_number(op, "bytes"));
 		for (size_t k = 0; k < sizeof(times) / sizeof(times[0]); k++)
@@ -271,10 +285,10 @@ static void show_wait(FILE *f, const json_t *w)
 		fprintf(f, ", the oldest for %llu us", answer_number(w, "oldest-wait"));
 	fputs("\n", f);
 	if (answer_text(w, "text")[0] != '\0')
-		fprintf(f, "    %s\n", answer_text(w, "text"));
+		fprintf(f, "    %s\n", said(w, "text").text);
 	if (answer_text(w, "target-name")[0] != '\0')
-		fprintf(f, "    %s logged in to %s\n", word(w, "initiator").text,
-			answer_text(w, "target-name"));
+		fprintf(f, "    %s logged in to %s\n", said(w, "initiator").text,
+			said(w, "target-name").text);
 	show_ops(f, w);
 	if (json_object_get(w, "share-in-switch") != NULL)
 		fprintf(f,
@@ -297,9 +311,9 @@ static void show_decisions(FILE *f, const json_t *state, size_t most)
 	{
 		if (i == most)
 			break;
-		table_cell(&t, "%s", answer_text(d, "time"));
-		table_cell(&t, "%s", answer_text(d, "vm"));
-		table_cell(&t, "%s", answer_text(d, "text"));
+		table_cell(&t, "%s", said(d, "time").text);
+		table_cell(&t, "%s", said(d, "vm").text);
+		table_cell(&t, "%s", said(d, "text").text);
 	}
 	if (i > 0)
 		fputs("\ndecisions for targets, the newest first\n", f);
@@ -332,7 +346,7 @@ void show_storage_vm(FILE *f, const json_t *data)
 	const json_t *vm = json_array_get(json_object_get(state, "vm"), 0);
 	size_t i;
 
-	fprintf(f, "%s\n", answer_text(vm, "name"));
+	fprintf(f, "%s\n", said(vm, "name").text);
 	show_vm_storage(f, data);
 	json_array_foreach(json_object_get(vm, "wait"), i, w)
 	{
@@ -364,8 +378,8 @@ void show_storage(FILE *f, const json_t *data)
 
 		if (target == NULL && answer_text(vm, "text")[0] == '\0')
 			continue;
-		fprintf(f, "%s%s%s%s\n", any ? "" : "\n", answer_text(vm, "name"),
-			answer_text(vm, "text")[0] == '\0' ? "" : ": ", answer_text(vm, "text"));
+		fprintf(f, "%s%s%s%s\n", any ? "" : "\n", said(vm, "name").text,
+			answer_text(vm, "text")[0] == '\0' ? "" : ": ", said(vm, "text").text);
 		show_target(f, target);
 		any = true;
 	}
@@ -387,11 +401,15 @@ static struct cell place(const json_t *boot)
 	return c;
 }
 
-static const char *last_boot(const json_t *boot)
+// Of a boot that has ended.
+static const char *last_boot(const json_t *vm)
 {
-	const json_t *met = json_object_get(boot, "met");
+	const json_t *boot = json_object_get(vm, "boot"), *met = json_object_get(boot, "met");
 
-	return met == NULL ? "-" : json_is_true(met) ? "in time" : "late";
+	if (met == NULL || strcmp(answer_text(vm, "phase"), "steady") != 0 ||
+	    json_object_get(boot, "started") == NULL)
+		return "-";
+	return json_is_true(met) ? "in time" : "late";
 }
 
 void show_boots(FILE *f, const json_t *data)
@@ -415,14 +433,14 @@ void show_boots(FILE *f, const json_t *data)
 	{
 		const json_t *boot = json_object_get(vm, "boot");
 
-		table_cell(&t, "%s", answer_text(vm, "name"));
+		table_cell(&t, "%s", said(vm, "name").text);
 		table_cell(&t, "%s", word(vm, "phase").text);
 		table_cell(&t, "%s", word(vm, "phase-since").text);
 		table_cell(&t, "%s", place(boot).text);
 		table_cell(&t, "%s", word(boot, "started").text);
 		table_cell(&t, "%s", word(boot, "deadline").text);
 		table_cell(&t, "%llu", answer_number(boot, "bytes"));
-		table_cell(&t, "%s", last_boot(boot));
+		table_cell(&t, "%s", last_boot(vm));
 	}
 	table_print(f, &t);
 }

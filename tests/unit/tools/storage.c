@@ -169,7 +169,7 @@ static void boots_tell_who_has_a_place(void **state)
 	     "web1 boot-os 2026-11-22T10:00:05Z in window 2026-11-22T10:00:00Z "
 	     "2026-11-22T10:02:00Z 1000 -\n",
 	     "db1 steady 2026-11-22T09:00:00Z - 2026-11-22T08:59:00Z - 77 in time\n",
-	     "old1 boot-firmware - number 2 in line 2026-11-22T10:00:01Z - 0 late\n");
+	     "old1 boot-firmware - number 2 in line 2026-11-22T10:00:01Z - 0 -\n");
 }
 
 // Where nothing is known yet, and from a switch that says less.
@@ -188,6 +188,37 @@ static void nothing_is_no_trouble(void **state)
 			free(printed(prints[i], texts[k]));
 }
 
+// A guest chooses its initiator's name, a server its target's.
+static void a_terminal_gets_no_controls(void **state)
+{
+	static const char hostile[] =
+		"{\"weir-storage:storage-state\":{\"portal\":[{\"address\":\"\\u001b[2J\",\"how\":"
+		"\"\\u001b\"}],\"vm\":[{\"name\":\"\\u001b[1m\",\"phase\":\"\\u0007\",\"phase-"
+		"since\":"
+		"\"\\u001b\",\"phase-why\":\"\\u001b\",\"text\":\"\\u001b[31m\",\"target\":{"
+		"\"p99\":1,"
+		"\"state\":\"\\u001b\",\"text\":\"\\u001b\"},\"boot\":{\"started\":\"\\u001b\","
+		"\"deadline\":"
+		"\"\\u001b\",\"in-window\":true},\"wait\":[{\"address\":\"\\u001b\",\"service\":"
+		"\"\\u001b\",\"text\":\"\\u001b\",\"initiator\":\"iqn.\\u001b]0;x\",\"target-"
+		"name\":"
+		"\"\\u009b\",\"op\":[{\"name\":\"\\u001b\"}],\"lost\":[{\"reason\":\"\\u001b\"}]}]}"
+		"],"
+		"\"decision\":[{\"time\":\"\\u001b\",\"vm\":\"\\u001b\",\"text\":\"\\u001b\"}]}}";
+	static void (*const prints[])(FILE *, const json_t *) = {
+		show_portals, show_storage, show_storage_vm, show_boots, show_vm_storage,
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(prints) / sizeof(prints[0]); i++) {
+		char *text = printed(prints[i], hostile);
+
+		assert_null(strpbrk(text, "\033\007"));
+		assert_null(strstr(text, "\xc2\x9b"));
+		free(text);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -197,6 +228,7 @@ int main(void)
 		cmocka_unit_test(one_machine_has_all_that_is_known),
 		cmocka_unit_test(boots_tell_who_has_a_place),
 		cmocka_unit_test(nothing_is_no_trouble),
+		cmocka_unit_test(a_terminal_gets_no_controls),
 	};
 	struct cfg_error err = { 0 };
 	int rc;
