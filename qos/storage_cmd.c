@@ -184,14 +184,17 @@ static bool is_rpc(const struct conn *c)
 	       c->service == QOS_SVC_RPC;
 }
 
-// One in how many is measured: see the header.
+// Sampling: see the header. A row that holds as many slots as are free gets no more, so a portal
+// that hangs never takes the last one.
 static bool is_measured(struct qos_storage *s, const struct row *r)
 {
-	uint32_t shift = 0, n = s->params.n_outstanding;
+	uint32_t free = s->n_free_cmds + s->n_early, held = r->pub.outstanding_now, shift = 0;
 
-	if (r->pub.outstanding_now < QOS_STORAGE_FEW)
+	if (held < QOS_STORAGE_FEW)
 		return true;
-	while (shift < 16 && s->n_free_cmds + s->n_early < n >> (shift + 1))
+	if (held >= free)
+		return false;
+	while (free - held < free >> (shift + 1))
 		shift++;
 	// Multiples of the golden ratio are spread evenly, whatever pattern reads and writes have.
 	return shift == 0 || (++s->n_asked * 0x9e3779b1u) >> (32 - shift) == 0;

@@ -19,10 +19,12 @@
 // section 9). With iSCSI and NVMe a tag is unique among what waits (RFC 7143 section 11.2.1.8), so
 // it is another command, and the older one's answer was missed or is still to come.
 //
-// Sampling. While half of the commands' slots or more are free each command is measured. Then one
-// in two, and with each further halving of what is left one in twice as many, spread evenly; but a
-// row of which fewer than QOS_STORAGE_FEW wait is measured as long as there is a slot at all, so
-// that one VM whose portal hangs does not hide the others. `unmeasured` counts those left out.
+// Sampling. While a row holds at most half as many slots as are free, each of its commands is
+// measured; then one in two, and with each further halving of what is left until it would hold as
+// many as are free, one in twice as many, spread evenly; then none until an answer comes. So one VM
+// alone has a third of the slots before it is sampled and a half at most, and others find slots
+// while its portal hangs. A row of which fewer than QOS_STORAGE_FEW wait is measured as long as
+// there is a slot at all. `unmeasured` counts those left out.
 //
 // A login is known when request and response say that the full feature phase follows
 // (QOS_PDU_F_FULL). Portals are taught by answers of listed servers only, and rpcbind's only where

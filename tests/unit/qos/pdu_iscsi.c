@@ -123,6 +123,7 @@ static void logins_and_targets_come_with_their_text(void **state)
 	cut_everywhere(QOS_TO_PORTAL);
 	assert_int_equal(whole.n, 4);
 	is(0, QOS_PDU_LOGIN, 1, 0);
+	assert_int_equal(whole.pdu[0].flags, QOS_PDU_F_FULL);
 	assert_int_equal(whole.pdu[1].text.size, sizeof(ask));
 	assert_true(whole.pdu[1].text.last);
 	assert_int_equal(whole.pdu[2].flags, QOS_PDU_F_MORE);
@@ -149,7 +150,7 @@ static void logins_and_targets_come_with_their_text(void **state)
 	is(0, QOS_PDU_LOGIN, 1, 1);
 	assert_int_equal(whole.pdu[0].flags, QOS_PDU_F_RESPONSE | QOS_PDU_F_REDIRECT);
 	assert_memory_equal(whole.text + whole.text_at[1], moved, sizeof(moved));
-	assert_int_equal(whole.pdu[2].flags, QOS_PDU_F_RESPONSE);
+	assert_int_equal(whole.pdu[2].flags, QOS_PDU_F_RESPONSE | QOS_PDU_F_FULL);
 	is(4, QOS_PDU_TARGETS, 3, 0);
 	assert_int_equal(whole.pdu[4].flags, QOS_PDU_F_MORE);
 	assert_memory_equal(whole.text + whole.text_at[5], names, n);
