@@ -114,4 +114,42 @@ static inline void hear_syn(struct qos_stream *s, uint32_t first, struct heard *
 	qos_stream_feed(s, &seg, hear, h);
 }
 
+// Bytes p..p+n of a connection from its SYN on: a first segment of `first` bytes when that is not
+// 0, then segments of `step`.
+#define HEAR_START 0xffffff00u // the sequence number wraps on the way
+static inline void hear_all(struct qos_stream *s, const uint8_t *p, size_t n, const size_t cut[2],
+			    struct heard *h)
+{
+	h->n = h->n_calls = h->n_text = 0;
+	hear_syn(s, HEAR_START, h);
+	for (size_t at = 0; at < n;) {
+		size_t size = at == 0 && cut[0] > 0 ? cut[0] : cut[1];
+
+		size = size < n - at ? size : n - at;
+		hear_segment(s, HEAR_START + (uint32_t)at, p + at, (uint32_t)size, h);
+		at += size;
+	}
+}
+
+// What the bytes say in one segment is in *whole; any other segments must say the same.
+static inline void hear_cut_everywhere(enum qos_service service, enum qos_way way, const uint8_t *p,
+				       size_t n, struct heard *whole)
+{
+	static struct heard other;
+	struct qos_stream s;
+
+	qos_stream_init(&s, service, way);
+	hear_all(&s, p, n, (size_t[]){ 0, n }, whole);
+	for (size_t cut = 1; cut < n; cut++) {
+		qos_stream_init(&s, service, way);
+		hear_all(&s, p, n, (size_t[]){ cut, n }, &other);
+		assert(same_heard(&other, whole));
+	}
+	for (size_t step = 1; step < 64; step++) {
+		qos_stream_init(&s, service, way);
+		hear_all(&s, p, n, (size_t[]){ 0, step }, &other);
+		assert(same_heard(&other, whole));
+	}
+}
+
 #endif

@@ -138,7 +138,7 @@ static inline void put_opaque(struct bytes *o, const void *p, uint32_t n)
 static inline void put_call(struct bytes *o, uint32_t xid, uint32_t prog, uint32_t vers,
 			    uint32_t proc)
 {
-	const uint32_t fixed[] = { xid, 0, 2, prog, vers, proc, 1, 32 };
+	const uint32_t fixed[] = { xid, 0, 2, prog, vers, proc, 1, 36 };
 
 	for (size_t i = 0; i < 8; i++)
 		put_be32(o, fixed[i]);

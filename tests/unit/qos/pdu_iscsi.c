@@ -2,45 +2,12 @@
 #include "pdu_hear.h"
 #include "pdu_make.h"
 
-#define START 0xfffffe00u // the sequence number wraps on the way
-
-static struct heard heard, whole;
+static struct heard whole;
 static struct bytes in;
 
-static void reset(struct heard *h)
-{
-	h->n = h->n_calls = h->n_text = 0;
-}
-
-// From a SYN on, in pieces of the sizes that `cut` says: up to there, then `step` bytes each.
-static void feed(enum qos_way way, size_t cut, size_t step, struct heard *h)
-{
-	struct qos_stream s;
-
-	reset(h);
-	qos_stream_init(&s, QOS_SVC_ISCSI, way);
-	hear_syn(&s, START, h);
-	for (size_t at = 0; at < in.n;) {
-		size_t n = at == 0 && cut > 0 ? cut : step;
-
-		n = n < in.n - at ? n : in.n - at;
-		hear_segment(&s, START + (uint32_t)at, in.b + at, (uint32_t)n, h);
-		at += n;
-	}
-}
-
-// The same from any segments. What one segment says stays in `whole`.
 static void cut_everywhere(enum qos_way way)
 {
-	feed(way, 0, in.n, &whole);
-	for (size_t cut = 1; cut < in.n; cut++) {
-		feed(way, cut, in.n, &heard);
-		assert_true(same_heard(&heard, &whole));
-	}
-	for (size_t step = 1; step < 60; step++) {
-		feed(way, 0, step, &heard);
-		assert_true(same_heard(&heard, &whole));
-	}
+	hear_cut_everywhere(QOS_SVC_ISCSI, way, in.b, in.n, &whole);
 }
 
 static void is(size_t i, uint8_t kind, uint32_t tag, uint8_t what)
@@ -157,11 +124,111 @@ static void logins_and_targets_come_with_their_text(void **state)
 	assert_int_equal(whole.pdu[7].text.size, 101);
 }
 
+// Feeds what is in `in` as one segment behind a SYN. returns whether the first header was one
+static bool is_taken(enum qos_way way)
+{
+	struct qos_stream s;
+
+	qos_stream_init(&s, QOS_SVC_ISCSI, way);
+	hear_all(&s, in.b, in.n, (size_t[]){ 0, in.n }, &whole);
+	return whole.n == 0 || whole.pdu[0].kind != QOS_PDU_LOST;
+}
+
+static void what_is_reserved_must_be_zero(void **state)
+{
+	static const struct {
+		enum qos_way way;
+		struct iscsi pdu;
+	} wrong[] = {
+		{ QOS_TO_PORTAL, { .op = 0x81, .flags = 0xc0 } },
+		{ QOS_TO_PORTAL, { .op = 0x01, .flags = 0xc8 } },
+		{ QOS_TO_PORTAL, { .op = 0x01, .flags = 0xc5 } },
+		{ QOS_TO_PORTAL, { .op = 0x01, .flags = 0xc0, .byte2 = 1 } },
+		{ QOS_TO_PORTAL, { .op = 0x01, .flags = 0xc0, .byte3 = 1 } },
+		{ QOS_TO_PORTAL, { .op = 0x01, .flags = 0xc0, .size = 8 } }, // reads with data
+		{ QOS_TO_PORTAL, { .op = 0x01, .flags = 0x40 } },
+		{ QOS_TO_PORTAL, { .op = 0x01, .flags = 0xc0, .ahs_words = 1 } },
+		{ QOS_TO_PORTAL, { .op = 0x01, .flags = 0xc0, .tag = 0xffffffff } },
+		{ QOS_TO_PORTAL, { .op = 0x00, .flags = 0x00 } },
+		{ QOS_TO_PORTAL, { .op = 0x05, .flags = 0x80, .ahs_words = 2 } },
+		{ QOS_TO_PORTAL, { .op = 0x02, .flags = 0x80 } },
+		{ QOS_TO_PORTAL, { .op = 0x02, .flags = 0x81, .size = 4 } },
+		{ QOS_TO_PORTAL, { .op = 0x03, .flags = 0x87 } }, // not immediate
+		{ QOS_TO_PORTAL, { .op = 0x43, .flags = 0xc7 } },
+		{ QOS_TO_PORTAL, { .op = 0x43, .flags = 0x8b } },
+		{ QOS_TO_PORTAL, { .op = 0x43, .flags = 0x84 } },
+		{ QOS_TO_PORTAL, { .op = 0x43, .flags = 0x87, .size = QOS_PDU_TEXT_MAX + 1 } },
+		{ QOS_TO_PORTAL, { .op = 0x44, .flags = 0xc0 } },
+		{ QOS_TO_PORTAL, { .op = 0x21, .flags = 0x80 } }, // the other way
+		{ QOS_FROM_PORTAL, { .op = 0x01, .flags = 0xc0 } },
+		{ QOS_FROM_PORTAL, { .op = 0x61, .flags = 0x80 } },
+		{ QOS_FROM_PORTAL, { .op = 0x21, .flags = 0x00 } },
+		{ QOS_FROM_PORTAL, { .op = 0x21, .flags = 0x81 } },
+		{ QOS_FROM_PORTAL, { .op = 0x23, .flags = 0x87, .word36 = 0x04000000 } },
+		{ QOS_FROM_PORTAL, { .op = 0x23, .flags = 0x87, .word36 = 1 } },
+		{ QOS_FROM_PORTAL, { .op = 0x23, .flags = 0x87, .word20 = 1 } },
+		{ QOS_FROM_PORTAL, { .op = 0x25, .flags = 0x01 } }, // a status, and not the last
+		{ QOS_FROM_PORTAL, { .op = 0x25, .flags = 0x80, .byte3 = 2 } },
+		{ QOS_FROM_PORTAL, { .op = 0x25, .flags = 0x82 } },
+		{ QOS_FROM_PORTAL, { .op = 0x3f, .flags = 0x80, .byte2 = 4, .tag = 1 } },
+		{ QOS_FROM_PORTAL, { .op = 0x27, .flags = 0x80 } },
+		{ QOS_FROM_PORTAL, { .op = 0x3c, .flags = 0x80 } }, // a vendor's
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		in.n = 0;
+		put_iscsi(&in, wrong[i].pdu);
+		assert_false(is_taken(wrong[i].way));
+	}
+}
+
+// A digest stands where the next header should begin, whatever its value.
+static void headers_behind_digests_are_none(void **state)
+{
+	(void)state;
+	for (uint32_t digest = 0; digest < 1u << 22; digest += 41) {
+		in.n = 0;
+		put_be32(&in, digest << 10 | digest % 1000);
+		put_iscsi(&in, (struct iscsi){ .op = 0x25, .flags = 0x81, .tag = 7, .size = 8 });
+		assert_false(is_taken(QOS_FROM_PORTAL));
+		in.n = 0;
+		put_be32(&in, digest << 10 | digest % 1000);
+		put_iscsi(&in, (struct iscsi){ .op = 0x01, .flags = 0xc1, .tag = 7 });
+		assert_false(is_taken(QOS_TO_PORTAL));
+	}
+}
+
+// More than can be asked for in a login: told up to the limit, without an end.
+static void a_long_text_has_no_end(void **state)
+{
+	static char text[QOS_PDU_TEXT_MAX + 100];
+
+	(void)state;
+	for (uint32_t more = 0; more < 2; more++) {
+		in.n = 0;
+		put_iscsi(&in, (struct iscsi){ .op = 0x24,
+					       .flags = 0x80,
+					       .tag = 3,
+					       .data = text,
+					       .size = QOS_PDU_TEXT_MAX + more });
+		put_iscsi(&in, (struct iscsi){ .op = 0x20, .flags = 0x80, .tag = 4 });
+		assert_true(is_taken(QOS_FROM_PORTAL));
+		assert_int_equal(whole.n, 3);
+		assert_int_equal(whole.pdu[1].text.size, QOS_PDU_TEXT_MAX);
+		assert_true(whole.pdu[1].text.last == (more == 0));
+		is(2, QOS_PDU_RESPONSE, 4, 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(commands_and_their_answers_are_told),
 		cmocka_unit_test(logins_and_targets_come_with_their_text),
+		cmocka_unit_test(what_is_reserved_must_be_zero),
+		cmocka_unit_test(headers_behind_digests_are_none),
+		cmocka_unit_test(a_long_text_has_no_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
