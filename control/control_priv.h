@@ -185,6 +185,9 @@ void ctl_storage_edge(struct ctl *c, const char *vm, enum qos_edge edge, uint64_
 // vm       "" = all of them
 void ctl_show_storage(struct ctl *c, const char *vm, struct cfg_json *j);
 void ctl_show_portals(struct ctl *c, struct cfg_json *j);
+// Member of an open answer: the portal that made the class of this frame, if one did.
+void ctl_explain_portal(const struct ctl *c, const struct dp_verdict *v, const uint8_t *frame,
+			struct cfg_json *j);
 
 // --- metrics.c: OpenMetrics text; metrics_http.c serves it
 

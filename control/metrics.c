@@ -279,7 +279,7 @@ static uint32_t bins_below(uint32_t i)
 	return bin + 1;
 }
 
-static void hist_samples(FILE *f, const char *const who[8], const struct qos_hist *h)
+static void hist_samples(FILE *f, const char *const *who, const struct qos_hist *h)
 {
 	const char *pairs[11] = { who[0], who[1], who[2], who[3], who[4], who[5], "le" };
 	char le[24];
@@ -433,6 +433,8 @@ static void telemetry(FILE *f, const struct ctl_storage *s)
 	one(f, "weir_storage_flows", GAUGE, "Directions of connections that are followed.",
 	    d.flows_now);
 	one(f, "weir_storage_followed_pkts", COUNTER, "Frames that were looked at.", d.pkts);
+	one(f, "weir_storage_port_only_pkts", COUNTER,
+	    "Frames of storage of which only the port is known.", d.port_only);
 	one(f, "weir_storage_flows_opened", COUNTER, "Directions that were followed.", d.opened);
 	one(f, "weir_storage_flows_refused", COUNTER, "Those that were not: the table was full.",
 	    d.refused_full);

@@ -149,10 +149,22 @@ static void known_show(const struct ctl_storage *s, struct cfg_json *j, const st
 	cfg_json_close(j, '}');
 }
 
+static int by_portal(const void *a, const void *b)
+{
+	const struct qos_portal *x = &((const struct known *)a)->p;
+	const struct qos_portal *y = &((const struct known *)b)->p;
+	int cmp = memcmp(&x->addr, &y->addr, sizeof(x->addr));
+
+	if (cmp != 0)
+		return cmp;
+	return x->proto != y->proto ? x->proto - y->proto : x->port - y->port;
+}
+
 static void portals(const struct ctl_storage *s, struct cfg_json *j)
 {
 	struct known *t = calloc(SLOTS, sizeof(*t));
 	const struct qos_learnt *l;
+	uint32_t n = 0;
 
 	if (t == NULL) {
 		j->failed = true;
@@ -165,8 +177,11 @@ static void portals(const struct ctl_storage *s, struct cfg_json *j)
 	cfg_json_open(j, "portal", '[');
 	for (uint32_t i = 0; i < SLOTS; i++) {
 		if (t[i].p.port != 0)
-			known_show(s, j, &t[i]);
+			t[n++] = t[i];
 	}
+	qsort(t, n, sizeof(*t), by_portal);
+	for (uint32_t i = 0; i < n; i++)
+		known_show(s, j, &t[i]);
 	cfg_json_close(j, ']');
 	free(t);
 }
@@ -523,6 +538,47 @@ void ctl_show_storage(struct ctl *c, const char *vm, struct cfg_json *j)
 		telemetry(s, j);
 		decisions(s, vm, j);
 	}
+	cfg_json_close(j, '}');
+}
+
+// --- explain
+
+// The addresses of an IP packet; false when it is none.
+static bool addrs_read(const struct dp_parse *p, const uint8_t *frame, struct qos_addr *src,
+		       struct qos_addr *dst)
+{
+	const uint8_t *l3 = frame + p->l3_off;
+
+	memset(src, 0, sizeof(*src));
+	memset(src->b + 10, 0xff, 2);
+	*dst = *src;
+	if ((p->flags & DP_PF_IP4) != 0) {
+		memcpy(src->b + 12, l3 + 12, 4);
+		memcpy(dst->b + 12, l3 + 16, 4);
+	} else if ((p->flags & DP_PF_IP6) != 0) {
+		memcpy(src->b, l3 + 8, 16);
+		memcpy(dst->b, l3 + 24, 16);
+	}
+	return (p->flags & (DP_PF_IP4 | DP_PF_IP6)) != 0 && (p->flags & DP_PF_L4) != 0;
+}
+
+void ctl_explain_portal(const struct ctl *c, const struct dp_verdict *v, const uint8_t *frame,
+			struct cfg_json *j)
+{
+	const struct qos_portals *table = dp_switch_portals(c->sw);
+	struct qos_portal_hit hit;
+	struct qos_addr src, dst;
+
+	// Only where it made the class, and not where a guest merely says it is a portal.
+	if (table == NULL || (v->cls != QOS_CLASS_STORAGE && v->cls != QOS_CLASS_BOOT) ||
+	    !addrs_read(&v->parse, frame, &src, &dst) ||
+	    !qos_portals_match(table, &src, v->parse.sport, &dst, v->parse.dport, v->parse.ip_proto,
+			       &hit))
+		return;
+	cfg_json_open(j, "portal", '{');
+	cfg_json_str(j, "service", qos_service_name(hit.service));
+	cfg_json_str(j, "how", qos_how_name(hit.how));
+	cfg_json_str(j, "way", hit.way == QOS_TO_PORTAL ? "to" : "from");
 	cfg_json_close(j, '}');
 }
 

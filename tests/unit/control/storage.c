@@ -9,8 +9,10 @@
 #include <arpa/inet.h>
 #include <libyang/libyang.h>
 #include <rte_eal.h>
+#include <rte_mbuf.h>
 
 #include "../unit.h"
+#include "dp_pkt.h"
 #include "persist.h"
 #include "storage.h"
 #include "weir_log.h"
@@ -31,6 +33,8 @@ static struct {
 	uint64_t now_ns;
 	uint32_t n_attaches;
 	bool attached;
+	uint32_t rx_left; // frames that a guest still sends
+	bool full;	  // the uplink takes none
 } rig;
 
 static struct cfg_schema *schema;
@@ -41,13 +45,17 @@ static int64_t wall(void)
 	return wall_now;
 }
 
-// --- A link that carries nothing
+// --- Links: guests send when they are told to, uplinks take it, or not
+
+static struct rte_mempool *pool;
 
 static int l_create(const struct dp_link_params *p, void **out, struct weir_err *err)
 {
-	(void)p;
 	(void)err;
-	*out = &rig;
+	pool = p->pool;
+	*out = strcmp(p->name, "u") == 0     ? (void *)&rig.full
+	       : strcmp(p->name, "w.0") == 0 ? (void *)&rig.rx_left
+					     : (void *)&rig.attached;
 	return 0;
 }
 
@@ -64,19 +72,27 @@ static uint32_t l_zero(void *link)
 
 static uint16_t l_rx(void *link, uint16_t q, struct rte_mbuf **pkts, uint16_t n)
 {
-	(void)link;
+	static const uint8_t frame[60] = { 0x52, 0x54, 0, 0, 0, 9,    0x52,
+					   0x54, 0,    0, 0, 2, 0x88, 0xb5 };
+	uint16_t i;
+
 	(void)q;
-	(void)pkts;
-	(void)n;
-	return 0;
+	for (i = 0; i < n && link == &rig.rx_left && rig.rx_left > 0; i++, rig.rx_left--) {
+		pkts[i] = rte_pktmbuf_alloc(pool);
+		assert_non_null(pkts[i]);
+		memcpy(rte_pktmbuf_append(pkts[i], sizeof(frame)), frame, sizeof(frame));
+		dp_meta(pkts[i])->flags = 0;
+		dp_meta(pkts[i])->tso_segsz = 0;
+	}
+	return i;
 }
 
 static uint16_t l_tx(void *link, struct rte_mbuf **pkts, uint16_t n)
 {
-	(void)link;
-	(void)pkts;
-	(void)n;
-	return 0;
+	if (link == &rig.full && rig.full)
+		return 0;
+	rte_pktmbuf_free_bulk(pkts, n);
+	return n;
 }
 
 static bool l_up(void *link)
@@ -683,13 +699,13 @@ static void windows(uint32_t n, uint64_t took_ns, uint64_t wait_ns)
 	}
 }
 
+// Frames stand at the uplink, or not.
 static void busy_set(bool busy)
 {
-	struct ctl_storage *s = rig.c.storage;
-
-	// No frame stands in this switch: what samples of the links would say is said here.
-	for (uint32_t i = 0; i < s->n_slo; i++)
-		s->slo[i].n_busy = busy ? 1000 : 0;
+	rig.full = busy;
+	rig.rx_left = busy ? 64 : 0;
+	for (uint32_t i = 0; i < 200; i++)
+		dp_switch_turn(rig.c.sw, 0, rig.now_ns + i);
 }
 
 static void targets_raise_shares_and_lower_them(void **state)
@@ -701,11 +717,11 @@ static void targets_raise_shares_and_lower_them(void **state)
 	configure(TARGET);
 	conn_open();
 	assert_int_equal(shares(), 3);
-	windows(1, 1000000, 0);
-	for (uint32_t i = 0; i < 8; i++) {
-		windows(1, 9000000, 8000000);
-		busy_set(true);
-	}
+	windows(4, 9000000, 8000000);
+	assert_int_equal(shares(), 3); // the uplink is idle: shares cannot help
+	expect_shown("storage", "v", "\"state\":\"missed-link\"");
+	busy_set(true);
+	windows(8, 9000000, 8000000);
 	raised = shares();
 	assert_true(raised > 3 && raised <= 100 && raised % 3 == 0);
 	expect_shown("storage", "v", "\"state\":\"raising\"");
@@ -719,6 +735,7 @@ static void targets_raise_shares_and_lower_them(void **state)
 	configure(TARGET "set vm v qos class storage shares 2\n");
 	assert_int_equal(shares(), raised / 3 * 2);
 	configure(TARGET);
+	busy_set(false);
 	windows(200, 500000, 0);
 	assert_int_equal(shares(), 3);
 	expect_shown("storage", "v", "\"state\":\"met\",\"boost\":1");
@@ -733,10 +750,9 @@ static void a_target_that_goes_takes_its_boost_with_it(void **state)
 	for (size_t i = 0; i < sizeof(after) / sizeof(after[0]); i++) {
 		configure(BASE SERVER "set vm v qos storage-target 2000\n");
 		conn_open();
-		for (uint32_t k = 0; k < 9; k++) {
-			windows(1, 9000000, 8000000);
-			busy_set(true);
-		}
+		busy_set(true);
+		windows(5, 9000000, 8000000);
+		busy_set(false);
 		assert_true(shares() > 1);
 		configure(after[i]);
 		if (dp_switch_port_find(rig.c.sw, "v.0") >= 0)
