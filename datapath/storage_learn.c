@@ -105,11 +105,9 @@ void dp_storage_learn_pdu(struct dp_follow *fo, const struct qos_pdu *pdu)
 {
 	const struct qos_stream *st = &fo->f->stream;
 
-	if (pdu->kind == QOS_PDU_GETPORT) {
+	if (st->service == QOS_SVC_RPCBIND)
 		dp_storage_learn_rpc(fo, (enum qos_way)st->way, pdu);
-		return;
-	}
-	if (st->service == QOS_SVC_ISCSI && st->way == QOS_FROM_PORTAL)
+	else if (st->service == QOS_SVC_ISCSI && st->way == QOS_FROM_PORTAL)
 		iscsi_pdu(fo, pdu);
 }
 
@@ -163,15 +161,17 @@ static bool call_is(uint64_t call, uint64_t hash, uint32_t now_s)
 	       (uint16_t)(now_s - (uint32_t)(call >> 8)) <= CALL_S;
 }
 
+// A call that asks for no port is noted too: its reply may look like one.
 static void call_note(struct dp_follow *fo, const struct qos_pdu *pdu)
 {
+	bool asks = pdu->kind == QOS_PDU_GETPORT;
 	uint64_t hash = call_hash(fo, QOS_TO_PORTAL, pdu->tag);
 	_Atomic uint64_t *at = &fo->w->sw->storage->calls[hash % STORAGE_CALLS];
 	uint64_t was = atomic_load_explicit(at, memory_order_relaxed);
 	// Any: rpcbind answers for the transport by which it was asked (RFC 1833 section 2.2.1).
-	uint32_t proto = pdu->rpc.proto != 0 ? pdu->rpc.proto : fo->key.proto;
-	uint32_t kind =
-		proto == P_TCP || proto == P_UDP ? call_kind(pdu->rpc.prog) : (uint32_t)FOR_OTHER;
+	uint32_t proto = asks && pdu->rpc.proto != 0 ? pdu->rpc.proto : fo->key.proto;
+	uint32_t kind = asks && (proto == P_TCP || proto == P_UDP) ? call_kind(pdu->rpc.prog)
+								   : (uint32_t)FOR_OTHER;
 	uint64_t call = call_pack(hash, fo->w->now_s, proto, kind);
 
 	if (call_is(was, hash, fo->w->now_s) && (was & 0xff) != (call & 0xff))
@@ -186,11 +186,11 @@ void dp_storage_learn_rpc(struct dp_follow *fo, enum qos_way way, const struct q
 	uint64_t hash, call;
 
 	if (way == QOS_TO_PORTAL) {
-		if ((pdu->flags & QOS_PDU_F_RESPONSE) == 0)
+		if (pdu->kind == QOS_PDU_GETPORT || pdu->kind == QOS_PDU_REQUEST)
 			call_note(fo, pdu);
 		return;
 	}
-	if ((pdu->flags & QOS_PDU_F_RESPONSE) == 0 || pdu->rpc.port == 0)
+	if (pdu->kind != QOS_PDU_GETPORT || pdu->rpc.port == 0)
 		return;
 	hash = call_hash(fo, QOS_FROM_PORTAL, pdu->tag);
 	call = atomic_load_explicit(&s->calls[hash % STORAGE_CALLS], memory_order_relaxed);

@@ -253,13 +253,20 @@ bool qos_learn_seen(struct qos_learn *l, const struct qos_addr *a, uint8_t proto
 uint32_t qos_learn_age(struct qos_learn *l, const struct qos_portals *table, uint64_t now_s)
 {
 	uint32_t n = 0, before = l->counts.now, aged = 0, age_s = l->params.ageing_s;
+	struct qos_addr asked = { { 0 } };
+	bool is_listed = false;
 
 	for (uint32_t i = 0; i < before; i++) {
 		const struct qos_learnt *e = &l->items[i];
 
+		// Many in a row are one teacher's.
+		if (i == 0 || memcmp(&asked, &e->teacher, sizeof(asked)) != 0) {
+			asked = e->teacher;
+			is_listed = table != NULL && qos_portals_listed(table, &asked);
+		}
 		if (age_s != 0 && now_s > e->last_s && now_s - e->last_s > age_s)
 			aged++;
-		else if (table != NULL && qos_portals_listed(table, &e->teacher))
+		else if (is_listed)
 			l->items[n++] = *e;
 	}
 	if (n == before)

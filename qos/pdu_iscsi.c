@@ -33,27 +33,28 @@ struct shape {
 	bool known, data;
 	uint8_t ones, zeros; // of byte 1
 	uint8_t zeros2, zeros3;
+	uint16_t words; // that are reserved: bit n is the n-th from byte 8 on
 };
 
 static const struct shape shapes[64] = {
-	[OP_NOP_OUT] = { true, true, 0x80, 0x7f, 0xff, 0xff },
-	[OP_COMMAND] = { true, true, 0, 0x18, 0xff, 0xff },
-	[OP_TASK] = { true, false, 0x80, 0, 0xff, 0xff },
-	[OP_LOGIN] = { true, true, 0, 0x30, 0xff, 0xff },
-	[OP_TEXT] = { true, true, 0, 0x3f, 0xff, 0xff },
-	[OP_DATA_OUT] = { true, true, 0, 0x7f, 0xff, 0xff },
-	[OP_LOGOUT] = { true, false, 0x80, 0x7c, 0xff, 0xff },
-	[OP_SNACK] = { true, false, 0x80, 0x7c, 0xff, 0xff },
-	[OP_NOP_IN] = { true, true, 0x80, 0x7f, 0xff, 0xff },
-	[OP_RESPONSE] = { true, true, 0x80, 0x61, 0, 0 },
-	[OP_TASK_RESPONSE] = { true, false, 0x80, 0x7f, 0, 0xff },
-	[OP_LOGIN_RESPONSE] = { true, true, 0, 0x30, 0xff, 0xff },
-	[OP_TEXT_RESPONSE] = { true, true, 0, 0x3f, 0xff, 0xff },
-	[OP_DATA_IN] = { true, true, 0, 0x38, 0xff, 0 },
-	[OP_LOGOUT_RESPONSE] = { true, false, 0x80, 0x7f, 0, 0xff },
-	[OP_R2T] = { true, false, 0x80, 0x7f, 0xff, 0xff },
-	[OP_ASYNC] = { true, true, 0x80, 0x7f, 0xff, 0xff },
-	[OP_REJECT] = { true, true, 0x80, 0x7f, 0, 0xff },
+	[OP_NOP_OUT] = { true, true, 0x80, 0x7f, 0xff, 0xff, 0x3c0 },
+	[OP_COMMAND] = { true, true, 0, 0x18, 0xff, 0xff, 0x000 },
+	[OP_TASK] = { true, false, 0x80, 0, 0xff, 0xff, 0x300 },
+	[OP_LOGIN] = { true, true, 0, 0x30, 0xff, 0xff, 0x3c0 },
+	[OP_TEXT] = { true, true, 0, 0x3f, 0xff, 0xff, 0x3c0 },
+	[OP_DATA_OUT] = { true, true, 0, 0x7f, 0xff, 0xff, 0x250 },
+	[OP_LOGOUT] = { true, false, 0x80, 0x7c, 0xff, 0xff, 0x3c3 },
+	[OP_SNACK] = { true, false, 0x80, 0x7c, 0xff, 0xff, 0x0d0 },
+	[OP_NOP_IN] = { true, true, 0x80, 0x7f, 0xff, 0xff, 0x380 },
+	[OP_RESPONSE] = { true, true, 0x80, 0x61, 0, 0, 0x003 },
+	[OP_TASK_RESPONSE] = { true, false, 0x80, 0x7f, 0, 0xff, 0x38b },
+	[OP_LOGIN_RESPONSE] = { true, true, 0, 0x30, 0xff, 0xff, 0x308 },
+	[OP_TEXT_RESPONSE] = { true, true, 0, 0x3f, 0xff, 0xff, 0x380 },
+	[OP_DATA_IN] = { true, true, 0, 0x38, 0xff, 0, 0x000 },
+	[OP_LOGOUT_RESPONSE] = { true, false, 0x80, 0x7f, 0, 0xff, 0x28b },
+	[OP_R2T] = { true, false, 0x80, 0x7f, 0xff, 0xff, 0x000 },
+	[OP_ASYNC] = { true, true, 0x80, 0x7f, 0xff, 0xff, 0x208 },
+	[OP_REJECT] = { true, true, 0x80, 0x7f, 0, 0xff, 0x30b },
 };
 
 static uint32_t data_size(const uint8_t *h)
@@ -130,6 +131,19 @@ static bool fits_tag(const uint8_t *h)
 	default:
 		return !none;
 	}
+}
+
+// Most of the header itself. A sender that is careless of these words is followed all the same, but
+// nothing is found by such a header: too much that is no header has zeros before and behind it.
+static bool has_reserved_words(const uint8_t *h)
+{
+	uint32_t words = shapes[h[0] & 0x3f].words;
+
+	for (uint32_t i = 0; i < 10; i++) {
+		if ((words & 1u << i) != 0 && pdu_be32(h + 8 + 4 * i) != 0)
+			return false;
+	}
+	return true;
 }
 
 static bool is_header(const uint8_t *h, enum qos_way way)
@@ -241,7 +255,8 @@ static void tell(struct qos_stream *s, const uint8_t *h, struct qos_pdu *out)
 
 int qos_iscsi_head(struct qos_stream *s, const uint8_t *h, struct qos_pdu *out)
 {
-	if (!is_header(h, (enum qos_way)s->way))
+	if (!is_header(h, (enum qos_way)s->way) ||
+	    ((s->bits & PDU_PROBE) != 0 && !has_reserved_words(h)))
 		return -EINVAL;
 	s->left = 4u * h[4] + ((data_size(h) + 3) & ~3u);
 	out->tag = pdu_be32(h + 16);

@@ -73,6 +73,13 @@ static void say(struct say *o, const char *fmt, ...)
 		o->n = (size_t)n < o->size - o->n ? o->n + (size_t)n : o->size - 1;
 }
 
+// Between two sentences of one window
+static void next(struct say *o)
+{
+	if (o->n > 0)
+		say(o, "; ");
+}
+
 // A time with its unit: "850 us", "7.4 ms", "12 s"
 struct dur {
 	char text[32];
@@ -146,14 +153,12 @@ static struct window look(const struct qos_slo *s, const struct qos_slo_input *i
 
 static void say_head(const struct qos_slo *s, const struct window *w)
 {
-	const char *sep = w->o->n > 0 ? "; " : "";
-
+	next(w->o);
 	if (w->hung)
-		say(w->o, "%sa command has waited %s for its answer, %s allowed", sep,
+		say(w->o, "a command has waited %s for its answer, %s allowed",
 		    dur(w->worst_ns).text, dur(s->target_ns).text);
 	else
-		say(w->o, "%sp99 %s of %s allowed", sep, dur(w->worst_ns).text,
-		    dur(s->target_ns).text);
+		say(w->o, "p99 %s of %s allowed", dur(w->worst_ns).text, dur(s->target_ns).text);
 }
 
 static void say_shares(const struct window *w, uint32_t from, uint32_t to)
@@ -325,6 +330,7 @@ static void quiet(struct qos_slo *s, const struct window *w)
 	if (s->quiet == ROW && s->state != QOS_SLO_NO_DATA) {
 		s->state = QOS_SLO_NO_DATA;
 		forget_row(s);
+		next(w->o);
 		say(w->o, "%llu commands in a window, %u are needed to judge by",
 		    (unsigned long long)w->in->n, QOS_SLO_MIN_CMDS);
 	}
@@ -332,6 +338,7 @@ static void quiet(struct qos_slo *s, const struct window *w)
 		uint32_t from = s->boost;
 
 		s->boost = one_step_down(from);
+		next(w->o);
 		say(w->o, "no data for %u windows: ", s->quiet);
 		say_shares(w, from, s->boost);
 	}

@@ -46,7 +46,7 @@
 #define QOS_SLO_MAX_SHARES 100
 #define QOS_SLO_MIN_CMDS 30	      // in a window, to judge by
 #define QOS_SLO_HUNG_NS 1000000000ull // waiting_ns from here on speaks where commands are too few
-#define QOS_SLO_TEXT 320	      // is enough for every sentence
+#define QOS_SLO_TEXT 512	      // is enough for every sentence
 
 enum qos_slo_state {
 	QOS_SLO_OFF,

@@ -204,3 +204,45 @@ for n, r in {"none": [], "three": rows, "full": many[:2048], "over": many, "orde
 for n, (old, new) in {"loopback": ("198.51.100.7", "127.0.0.1"), "mapped": ("198.51.100.7", "::ffff:198.51.100.7"), "port": ("3260", "0"), "big": ("150", "18446744073709551616"), "how": ("redirect", "declared"), "space": (" tcp", "  tcp")}.items():
     put("learnt", n, b"\1" + learnt([rows[0].replace(old, new)]))
 put("learnt", "count", b"\1" + learnt(rows, 2))
+# Storage: streams are a byte of which and which way, N, N operations, then what the peer sends.
+bhs = lambda op, flags=0x80, tag=7, b23=b"\0\0", w20=0, data=b"", tail=bytes(12): (struct.pack("!BB2sI8xII12s", op, flags, b23, len(data), tag, w20, bytes(12)) + tail[:12] + data + bytes(-len(data) % 4))
+keys = b"InitiatorName=iqn.x\0TargetName=iqn.y\0HeaderDigest=None\0TargetAddress=10.0.0.9:3261,1\0"
+iscsi = [bhs(0x43, 0x87, data=keys) + bhs(1, 0xc1, w20=512) + bhs(1, 0xa1, w20=5, data=b"abcde") + bhs(5, data=b"data") + bhs(0x40) + bhs(0x42, 0x81) + bhs(0x44) + bhs(0x46),
+         bhs(0x23, 0x87, data=keys, tail=b"\1\1" + bytes(10)) + bhs(0x24, 0x40, data=keys) + bhs(0x25, 0x81, data=b"abcde") + bhs(0x21) + bhs(0x31) + bhs(0x20) + bhs(0x22) + bhs(0x26) + bhs(0x32, tag=2**32 - 1)]
+nvme = [b"\0\0\x80\0" + struct.pack("<I", 128) + bytes(120) + b"\4\0\x48\x48" + struct.pack("<I", 80) + b"\1\x40\5\0\1" + bytes(59) + b"datadata" + b"\6\7\x18\x1c" + struct.pack("<I", 40) + bytes(8) + struct.pack("<II", 8, 0) + bytes(16),
+        b"\1\0\x80\0" + struct.pack("<I", 128) + bytes(120) + b"\5\0\x18\0" + struct.pack("<I", 24) + bytes(16) + b"\7\x0c\x18\x18" + struct.pack("<I", 32) + bytes(8) + struct.pack("<II", 8, 0) + b"datadata" + b"\x09\0\x18\0" + struct.pack("<I", 24) + bytes(16)]
+X = lambda *w: struct.pack("!%dI" % len(w), *w)
+call = lambda prog, vers, proc, args=b"": X(7, 0, 2, prog, vers, proc, 1, 24, 1, 2, 0x6162_0000, 0, 0, 0, 0, 0) + args
+record = lambda m, n=10**6: b"".join(X(len(m[i:i + n]) | (2**31 if i + n >= len(m) else 0)) + m[i:i + n] for i in range(0, len(m), n))
+rpc = [call(100003, 3, 6, X(8, 1, 2, 0, 0, 4096)), call(100003, 3, 7, X(8, 1, 2, 0, 0, 512, 2)), call(100003, 4, 1, X(0, 1, 3, 53) + bytes(32) + X(22, 4, 1, 25) + bytes(16) + X(0, 0, 4096)),
+       call(100003, 4, 1, X(0, 0, 2, 22, 4, 1, 38) + bytes(16) + X(0, 0, 2, 512)), call(100000, 2, 3, X(100005, 3, 6, 0)), call(100000, 4, 3, X(100005, 3, 3) + b"tcp\0" + X(0, 0))]
+reply = [X(7, 1, 0, 0, 0, 0, 2049), X(7, 1, 0, 0, 0, 0, 12) + b"10.0.0.9.8.1", X(7, 1, 0, 0, 0, 0, 18) + b"2001:db8::7.255.25\0\0", X(7, 1, 1, 1, 2), X(7, 1, 0, 6, 4, 0, 0)]
+for i, ops in enumerate((b"\1\0", b"\2\x09\x30", b"\x0c\0\0\x06\xff\x02\x10\x06\xff\x01\x40\x06\xff", b"\x08\0\0\x07\x50\x04\x01\x86\xff")):
+    for way in range(2):
+        put("pdu", "iscsi%d%d" % (way, i), bytes([way]) + ops + iscsi[way])
+        put("pdu", "nvme%d%d" % (way, i), bytes([2 | way]) + ops + nvme[way])
+        for svc in range(3):
+            for n in (24, 10**6):
+                put("rpc", "tcp%d%d%d-%d" % (way, i, svc, n), bytes([2 * svc + way]) + ops + b"".join(record(m, n) for m in (rpc, reply)[way]))
+for i, m in enumerate(rpc + reply):
+    put("rpc", "udp%d" % i, bytes([6 + (i >= len(rpc))]) + m)
+put("rpc", "text", b"\x08\x05" + keys)
+for i, a in enumerate(("10.0.0.9", "10.0.0.9:3261,1", "[2001:db8::1]:860,2", "[::ffff:10.0.0.9]", "server:3260")):
+    put("rpc", "address%d" % i, b"\x09" + a.encode())
+
+# What workers tell of storage: four sizes, then events of two bytes and what follows (tests/fuzz/storage.c). Key 0 is iSCSI, 1 NFS, 2 rpcbind.
+to, come = lambda op, key, *more: bytes([op, key, *more]), lambda op, key, *more: bytes([op, 0x80 | key, *more])
+said = lambda way, key, text: b"".join(way(0x16 | (0x20 if i + 200 >= len(text) else 0), key, len(text[i:i + 200])) + text[i:i + 200] for i in range(0, len(text), 200))
+opened = lambda key: to(0, key, 3) + come(0, key, 0)
+names = b"InitiatorName=iqn.2010-04.org.ipxe:a\0TargetName=iqn.x:disk\0MaxRecvDataSegmentLength=8192\0InitialR2T=Yes\0ImmediateData=No\0HeaderDigest=%s\0"
+sizes = bytes([7, 15, 7, 63])
+io = b"".join(to(0x19, k, t, 32) for k in (0, 1, 3) for t in range(12)) + b"".join(come(0x1a, k, t, 0) for k in (3, 0, 1) for t in range(12))
+for n, digest in (("plain", b"None"), ("digest", b"CRC32C")):
+    login = to(11, 0, 1, 8) + said(to, 0, names % digest) + come(11, 0, 1, 10) + said(come, 0, b"HeaderDigest=%s\0" % digest)
+    put("storage", "login-" + n, sizes + opened(0) + login + opened(1) + opened(3) + io + login)
+put("storage", "redirect", sizes + opened(0) + to(11, 0, 1, 8) + said(to, 0, names % b"None") + come(11, 0, 1, 0x26) + said(come, 0, b"TargetAddress=10.0.0.7:3260,1\0"))
+put("storage", "targets", sizes + opened(0) + come(12, 0, 1, 1) + said(come, 0, b"TargetName=a\0TargetAddress=10.0.0.7:32") + come(12, 0, 1, 0) + said(come, 0, b"60,1\0TargetAddress=[::5],2\0"))
+put("storage", "rpcbind", sizes + opened(2) + to(13, 2, 44, 0) + come(13, 2, 44, 2) + come(13, 2, 45, 66) + to(13, 2, 45, 0))
+put("storage", "small", bytes([0, 0, 0, 0]) + b"".join(opened(k) + io + to(2, k, 1) + come(2, k, 0) for k in range(8)))
+put("storage", "full", bytes([7, 3, 1, 31]) + b"".join(opened(k) + io for k in range(12)) + to(4, 0, 100, 100) + io + to(5, 0, 6) + io)
+put("storage", "lost", sizes + opened(0) + opened(1) + io + to(14, 0, 0, 1) + come(14, 1, 0, 0) + io + come(15, 1, 0, 0) + io + to(2, 0, 4) + io + opened(0) + io)

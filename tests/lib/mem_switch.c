@@ -88,11 +88,13 @@ uint32_t mem_head_fill(const struct mem_link *l, uint8_t *p, uint32_t number)
 static uint16_t t_rx(void *link, uint16_t q, struct rte_mbuf **pkts, uint16_t n)
 {
 	struct mem_link *l = link;
-	uint16_t i;
+	uint16_t i = 0;
 
 	(void)q;
 	l->polls++;
-	for (i = 0; i < n && l->left > 0; i++, l->left--, l->given++) {
+	for (; i < n && l->n_gone < l->n_put; i++)
+		pkts[i] = l->put[l->n_gone++];
+	for (; i < n && l->left > 0; i++, l->left--, l->given++) {
 		struct rte_mbuf *m = rte_pktmbuf_alloc(l->pool), *tail = m;
 		uint8_t head[MEM_HEAD];
 
@@ -124,6 +126,8 @@ static uint16_t t_tx(void *link, struct rte_mbuf **pkts, uint16_t n)
 {
 	struct mem_link *l = link;
 
+	if (l->stopped)
+		return 0;
 	for (uint16_t i = 0; i < n; i++, l->taken++) {
 		uint16_t size = rte_pktmbuf_data_len(pkts[i]);
 
@@ -233,6 +237,14 @@ void mem_turns(uint64_t for_ns, uint64_t step_ns)
 		for (uint32_t id = 0; id < sw->n_workers; id++)
 			dp_switch_turn(sw, id, now_ns);
 	}
+}
+
+void mem_put(struct mem_link *l, struct rte_mbuf *m)
+{
+	if (l->n_gone == l->n_put)
+		l->n_gone = l->n_put = 0;
+	assert_true(l->n_put < MEM_PUT);
+	l->put[l->n_put++] = m;
 }
 
 uint64_t mem_counter(uint32_t port, enum dp_port_counter c)

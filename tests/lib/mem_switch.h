@@ -10,7 +10,7 @@
 #define MS 1000000ull
 #define S 1000000000ull
 
-enum { MEM_KEEP = 512, MEM_HEAD = 96, MEM_PORTS = 4 };
+enum { MEM_KEEP = 512, MEM_HEAD = 96, MEM_PORTS = 4, MEM_PUT = 64 };
 
 struct mem_link {
 	struct rte_mempool *pool;
@@ -21,7 +21,11 @@ struct mem_link {
 	uint16_t segsz, n_tags, tci;
 	uint8_t tos;
 	bool v6;
+	// Before those: what was put here, in order.
+	struct rte_mbuf *put[MEM_PUT];
+	uint32_t n_put, n_gone;
 	// What it took.
+	bool stopped; // takes nothing
 	uint64_t taken;
 	uint8_t kept[MEM_KEEP][MEM_HEAD];
 };
@@ -43,6 +47,8 @@ void mem_vm_set(uint32_t port, uint16_t idx, const struct dp_vm_params *p);
 void mem_qos_set(void);
 // Each worker turns once in each step.
 void mem_turns(uint64_t for_ns, uint64_t step_ns);
+// The link hands out this frame, which is its own from now on.
+void mem_put(struct mem_link *l, struct rte_mbuf *m);
 uint64_t mem_counter(uint32_t port, enum dp_port_counter c);
 uint64_t mem_dropped(uint32_t port, enum dp_drop reason);
 // The first MEM_HEAD bytes of a frame of l: Ethernet, tags, IPv4 or IPv6, TCP, its number.

@@ -157,6 +157,13 @@ static void the_greatest_shares_and_then_the_link(void **state)
 	assert_true(step(&w, &in));
 	assert_int_equal(w.s.boost, 2);
 	assert_string_equal(w.text, "shares are 80, the greatest");
+	// Two things of one window.
+	in.n = 0;
+	steps(&w, &in, 2);
+	in.shares = 60;
+	assert_true(step(&w, &in));
+	assert_string_equal(w.text, "shares are 60, the greatest; 0 commands in a window, 30 are "
+				    "needed to judge by");
 }
 
 static void each_cause_is_named(void **state)
@@ -404,6 +411,50 @@ static void a_short_buffer_is_not_overrun(void **state)
 	}
 }
 
+// A number of any size
+static uint64_t wild(uint32_t *seed)
+{
+	uint64_t v = 0;
+
+	for (int i = 0; i < 4; i++) {
+		*seed = *seed * 1664525u + 1013904223u;
+		v = v << 16 | *seed >> 16;
+	}
+	return v >> (*seed >> 8) % 64;
+}
+
+static void no_input_leads_beyond_the_bounds(void **state)
+{
+	uint32_t seed = 1, last = 0;
+	struct world w;
+
+	(void)state;
+	open_world(&w, 5 * MS);
+	for (uint32_t i = 1; i <= 200000; i++) {
+		uint64_t bits = wild(&seed);
+		struct qos_slo_input in = { .n = bits % 50 == 0 ? 0 : 100,
+					    .p99_ns = wild(&seed),
+					    .mean_ns = wild(&seed),
+					    .out_ns = wild(&seed),
+					    .in_ns = wild(&seed),
+					    .waiting_ns = wild(&seed),
+					    .at_limit = bits >> 3 & 1 & bits >> 4,
+					    .guest_parked = bits >> 5 & 1 & bits >> 6,
+					    .link_busy = bits >> 2 & 1,
+					    .shares = 5 };
+		uint32_t raised = w.raised;
+
+		if (i % 1000 == 0)
+			qos_slo_set(&w.s, wild(&seed) | 1);
+		step(&w, &in); // which asks for the bounds
+		if (w.raised > raised) {
+			assert_true(i - last >= 3);
+			last = i;
+		}
+	}
+	assert_true(w.raised > 100 && w.lowered > 100 && w.states > 1000);
+}
+
 // --- The loop closed: a link that the VM shares with others who always send
 
 struct model {
@@ -593,6 +644,7 @@ int main(void)
 		cmocka_unit_test(silence_changes_nothing_until_it_is_long),
 		cmocka_unit_test(a_new_target_keeps_what_was_raised),
 		cmocka_unit_test(a_short_buffer_is_not_overrun),
+		cmocka_unit_test(no_input_leads_beyond_the_bounds),
 		cmocka_unit_test(the_loop_converges_under_noise),
 		cmocka_unit_test(load_comes_and_goes),
 		cmocka_unit_test(what_cannot_be_met_comes_to_rest),
