@@ -91,9 +91,3 @@ def a_login_of_firmware_begins_a_boot():
     same((v["phase"], v["boot"]["in-window"], v["wait"][0]["initiator"]), ("boot-firmware", True, "iqn.2010-04.org.ipxe:v"))
     assert res.classes("g").get("boot", 0) >= 1, res.classes("g")  # from the login on
 
-if __name__ == "__main__":
-    c = Conn(1)
-    for i, ms in enumerate([3, 7, 20]):
-        c.send(100 * i + 10, True, command(i))
-        c.send(100 * i + 10 + ms, False, answer(i))
-    print(json.dumps(storage_of(run(C, c.frames)), indent=1))
