@@ -18,8 +18,9 @@ enum {
 	OUTSTANDING = 65536,
 };
 
-#define TABLE_NS 5000000ull // a new table of portals at most so often
 #define SECOND_NS 1000000000ull
+#define TABLE_NS 5000000ull // a new table of portals at most so often
+#define EXTRA_NS SECOND_NS  // to be rid of what was refused: a server may name such for ever
 #define MINUTE_NS (60 * SECOND_NS)
 #define IDLE_NS (600 * SECOND_NS) // of a connection
 
@@ -50,25 +51,29 @@ const char *ctl_addr_text(const struct qos_addr *a, char buf[CTL_ADDR_TEXT])
 
 // --- Learnt portals
 
-static void log_learnt(struct ctl_storage *s, const struct qos_addr *teacher,
-		       const struct qos_portal *p, const char *what)
+static const char *outcome(int rc)
 {
-	char addr[CTL_ADDR_TEXT], by[CTL_ADDR_TEXT];
-
-	weir_log_limited(&s->log_refused, WEIR_INFO, "portal %s %s %u (%s): %s; named by %s (%s)",
-			 ctl_addr_text(&p->addr, addr), p->proto == IPPROTO_UDP ? "udp" : "tcp",
-			 p->port, qos_service_name(p->service), what, ctl_addr_text(teacher, by),
-			 qos_how_name(p->how));
+	switch (rc) {
+	case 0:
+		return "learnt";
+	case -EPERM:
+		return "refused: its server is not listed";
+	case -ENOSPC:
+		return "refused: max-learnt or max-learnt-per-server is reached";
+	default:
+		return "refused: no portal can have this address";
+	}
 }
 
-// A server named a portal. What is refused leaves the table, should a worker have entered it.
+// A worker entered a portal that a server named. What is refused leaves the table again.
 static void taught(struct ctl_storage *s, const struct qos_addr *teacher,
 		   const struct qos_portal *p)
 {
+	char addr[CTL_ADDR_TEXT], by[CTL_ADDR_TEXT];
 	int rc;
 
 	if (!s->conf.learning) {
-		s->table_stale = true;
+		s->table_extra = true;
 		return;
 	}
 	rc = qos_learn_add(s->learn, dp_switch_portals(s->ctl->sw), teacher, p,
@@ -77,25 +82,18 @@ static void taught(struct ctl_storage *s, const struct qos_addr *teacher,
 		s->file_aged = true;
 		return;
 	}
-	s->table_stale = true;
+	s->table_stale |= rc == 0;
 	s->file_stale |= rc == 0;
-	log_learnt(s, teacher, p,
-		   rc == 0	   ? "learnt"
-		   : rc == -EPERM  ? "refused: its server is not listed"
-		   : rc == -ENOSPC ? "refused: max-learnt or max-learnt-per-server is reached"
-				   : "refused: no portal can have this address");
+	s->table_extra |= rc < 0;
+	weir_log_limited(&s->log_learnt, WEIR_INFO, "portal %s %s %u (%s): %s; named by %s (%s)",
+			 ctl_addr_text(&p->addr, addr), p->proto == IPPROTO_UDP ? "udp" : "tcp",
+			 p->port, qos_service_name(p->service), outcome(rc),
+			 ctl_addr_text(teacher, by), qos_how_name(p->how));
 }
 
 static void on_login(void *ctx, const struct qos_login *login)
 {
 	ctl_phase_login(ctx, login);
-}
-
-static void on_portal(void *ctx, const struct qos_addr *teacher, const struct qos_portal *p,
-		      uint64_t ns)
-{
-	(void)ns;
-	taught(ctx, teacher, p);
 }
 
 // Somebody uses a portal. It was learnt, perhaps.
@@ -226,7 +224,7 @@ static void table_set(struct ctl_storage *s)
 		return;
 	}
 	dp_switch_set_portals(s->ctl->sw, table);
-	s->table_stale = false;
+	s->table_stale = s->table_extra = false;
 }
 
 // Ports in use count as seen; what nobody has used for long is forgotten.
@@ -349,7 +347,8 @@ void ctl_storage_poll(struct ctl *c, uint64_t now_ns)
 		learnt_age(s);
 	}
 	ctl_slo_poll(s);
-	if (s->table_stale && now_ns - s->table_ns >= TABLE_NS)
+	if ((s->table_stale && now_ns - s->table_ns >= TABLE_NS) ||
+	    (s->table_extra && now_ns - s->table_ns >= EXTRA_NS))
 		table_set(s);
 	ctl_storage_file_write(s, false);
 }
@@ -370,7 +369,8 @@ static int create(struct ctl_storage *s)
 		.n_outstanding = OUTSTANDING,
 		.idle_ns = IDLE_NS,
 	};
-	const struct qos_storage_events events = { s, on_login, on_portal };
+	// Which portals count, workers say (DP_STORAGE_LEARNT): one place has the rules.
+	const struct qos_storage_events events = { s, on_login, NULL };
 	// What the file holds is taken over first; the configuration's bounds come with it.
 	const struct qos_learn_params learn = { QOS_LEARNT_MAX, QOS_LEARNT_MAX, 0 };
 	int rc = qos_storage_create(&watch, &events, &s->watch);

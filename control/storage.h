@@ -54,12 +54,13 @@ struct ctl_storage {
 	bool configured;
 	uint64_t now_ns; // of this call of ctl_storage_poll
 	uint64_t generation;
-	struct weir_limit log_refused, log_file;
+	struct weir_limit log_refused, log_learnt, log_file;
 
 	// storage.c. flows: connection + 1, 0 = none, of each worker's flow.
 	int32_t *flows; // flows[DP_MAX_WORKERS * DP_STORAGE_FLOWS]
 	uint64_t n_events;
 	bool table_stale; // portals were learnt or forgotten since it was built
+	bool table_extra; // workers entered some that were refused
 	uint64_t table_ns, second_ns, minute_ns;
 	char (*vm_names)[DP_VM_NAME]; // vm_names[DP_QOS_VMS], by index; empty = nobody's
 

@@ -230,6 +230,7 @@ static struct qos_addr addr(const char *text)
 
 static void teach(const char *teacher, const char *portal, uint16_t port)
 {
+	struct qos_portals *table = (struct qos_portals *)(uintptr_t)dp_switch_portals(rig.c.sw);
 	const struct dp_storage_event e = {
 		.ns = rig.now_ns,
 		.kind = DP_STORAGE_LEARNT,
@@ -241,8 +242,11 @@ static void teach(const char *teacher, const char *portal, uint16_t port)
 			    .teacher = addr(teacher) },
 	};
 
+	// A worker has entered it by then.
+	if (table != NULL && qos_portals_listed(table, &e.learnt.teacher))
+		(void)qos_portals_learn(table, &e.learnt.portal);
 	ctl_storage_event(rig.c.storage, &e);
-	pass(20000000);
+	pass(SECOND + SECOND / 10);
 }
 
 // Both directions of a connection of VM v to 10.0.0.9, on flows 1 and 2.
