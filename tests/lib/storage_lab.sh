@@ -41,12 +41,11 @@ storage_reached() { # NAME: until a guest reaches the server again
 }
 
 # Read for a second with libiscsi's iscsi-perf, which counts for itself.
-STORAGE_COMMANDS= STORAGE_BYTES=
-storage_read() { # NAME URL [DEPTH [BLOCKS [SECONDS]]]: commands in STORAGE_COMMANDS, bytes in STORAGE_BYTES
-	local per_s
+STORAGE_PER_S= STORAGE_COMMANDS= STORAGE_BYTES=
+storage_read() { # NAME URL [DEPTH [BLOCKS [SECONDS]]]: at least STORAGE_COMMANDS commands and STORAGE_BYTES bytes; by its own count STORAGE_PER_S
 	vguest_in "$1" timeout 20 iscsi-perf -m "${3:-4}" -b "${4:-64}" -t "${5:-1}" "$2" >"$LAB_T/perf" || { cat "$LAB_T/perf" >&2; exit 1; }
-	per_s=$(tr '\r' '\n' <"$LAB_T/perf" | sed -n 's/^iops average \([0-9]*\).*/\1/p' | tail -1)
-	STORAGE_COMMANDS=$((${per_s:-0} * ${5:-1} * 9 / 10)) # it measures its own time, to a tenth of a second
+	STORAGE_PER_S=$(tr '\r' '\n' <"$LAB_T/perf" | sed -n 's/^iops average \([0-9]*\).*/\1/p' | tail -1)
+	STORAGE_COMMANDS=$((${STORAGE_PER_S:-0} * ${5:-1} * 9 / 10)) # it measures its own time, to a tenth of a second
 	STORAGE_BYTES=$((STORAGE_COMMANDS * ${4:-64} * 512))
 	[ "$STORAGE_COMMANDS" -gt 10 ] || { cat "$LAB_T/perf" >&2; fail "$1 read only $STORAGE_COMMANDS times"; exit 1; }
 }
@@ -58,11 +57,11 @@ storage_tgtadm() { # N ...: speak to the Nth tgtd
 }
 
 # An iSCSI server of its own, with LUN 1 of target $STORAGE_IQN. It ends when it is told to, unlike tgtd itself.
-storage_tgt() { # N ADDRESS:PORT[,...] [FILE [BSOFLAGS]]
-	local c=$((30101 + LAB_ID % 500 * 5 + $1)) portals=${2//,/,portal=} file=${3:-$LAB_T/disk.img}
+storage_tgt() { # N ADDRESS:PORT[,...] [FILE BSOFLAGS COMMANDS]: the commands come before it, in the same mount namespace
+	local c=$((30101 + LAB_ID % 500 * 5 + $1)) portals=${2//,/,portal=} file=${3:-$LAB_T/disk.img} before=${5:-}
 	cat >"$LAB_T/tgt$1.sh" <<-S
-		trap 'kill -9 \$t; wait; rm -f /var/run/tgtd/socket.$c /var/run/tgtd/socket.$c.lock; exit 0' TERM
-		${STORAGE_BEFORE:-:}
+		trap 'kill -9 \$t; [ -z "\$f" ] || umount \$d; [ -z "\$f" ] || kill \$f \$n; wait; rm -f /var/run/tgtd/socket.$c /var/run/tgtd/socket.$c.lock; exit 0' TERM
+		$before
 		tgtd -f -C $c --iscsi portal=$portals & t=\$!
 		wait
 	S
@@ -72,6 +71,18 @@ storage_tgt() { # N ADDRESS:PORT[,...] [FILE [BSOFLAGS]]
 	storage_tgtadm "$1" --op new --mode target --tid 1 -T "$STORAGE_IQN"
 	storage_tgtadm "$1" --op new --mode logicalunit --tid 1 --lun 1 -b "$file" ${4:+--bsoflags "$4"}
 	storage_tgtadm "$1" --op bind --mode target --tid 1 -I ALL
+}
+# The same on a disk each of whose reads takes that long: nbdkit delays them, nbdfuse makes a file of it, and tgt reads past the cache.
+storage_slow_tgt() { # N ADDRESS:PORT[,...] US
+	local d=$LAB_T/slow$1
+	mkdir "$d"
+	# tgt reads once when it opens the file; the file has to be there by then.
+	storage_tgt "$1" "$2" "$d/file/disk" direct "
+		d=$d/file; mkdir \$d
+		nbdkit -f -U $d/nbd.sock --filter=delay memory 64M rdelay=$(($3 / 1000))ms & n=\$!
+		while [ ! -S $d/nbd.sock ]; do kill -0 \$n || exit 1; sleep 0.05; done
+		nbdfuse \$d/disk 'nbd+unix:///?socket=$d/nbd.sock' & f=\$!
+		while [ ! -f \$d/disk ]; do kill -0 \$f || exit 1; sleep 0.05; done"
 }
 storage_tgt_answers() { kill -0 "$2" && storage_tgtadm "$1" --op show --mode sys >/dev/null 2>&1; }
 
@@ -107,18 +118,21 @@ storage_poll() { # SECONDS TEXT COMMAND...: until it succeeds
 	local until=$((SECONDS + $1)) text=$2
 	shift 2
 	while ! "$@"; do
-		[ $SECONDS -lt $until ] || { "$weir" show portals >&2; fail "$text"; exit 1; }
+		[ $SECONDS -lt $until ] || { "$weir" show portals >&2 || :; fail "$text" || exit 1; }
 		sleep 0.05
 	done
 }
 
-storage_serve() { # FILE-WITH-A-PROGRAM ARGUMENT...: Python in the server's namespace; "ready" on its standard output says that it listens
-	local log=$LAB_T/serve-$BASHPID-${#LAB_PIDS[@]}
-	ip netns exec "$LAB_SERVER" /usr/bin/python3 -B "$@" >"$log" 2>&1 &
+storage_serve() { # server|GUEST PROGRAM ARGUMENT...: Python there, once it says that it is ready; its pid in STORAGE_SERVER
+	local ns=$LAB_SERVER log=$LAB_T/serve-${#LAB_PIDS[@]}
+	[ "$1" = server ] || ns=weir$1$LAB_ID
+	shift
+	ip netns exec "$ns" /usr/bin/python3 -B "$@" >"$log" 2>&1 &
 	STORAGE_SERVER=$!
 	LAB_PIDS+=("$STORAGE_SERVER")
-	storage_poll 10 "$1 does not listen: $(cat "$log")" grep -q ready "$log"
+	storage_poll 10 "$* does not listen" storage_serves "$log"
 }
+storage_serves() { grep -q ready "$1" || { kill -0 "$STORAGE_SERVER" || { cat "$1" >&2; exit 1; }; return 1; }; }
 
 # --- what the switch counted
 
@@ -136,6 +150,7 @@ storage_at_least() { # PORT CLASS COUNTER N
 	is=$(storage_since "$@")
 	[ "$is" -ge "$4" ] || { "$weir" show classes "$1" >&2; fail "class $2, $3 of $1 grew by $is, expected at least $4"; exit 1; }
 }
+storage_grew() { [ "$(storage_since "$1" "$2" "$3")" -ge "$4" ]; } # PORT CLASS COUNTER N
 storage_none() { # PORT CLASS...: nothing of that class went in or out
 	local p=$1 c d is
 	shift
@@ -170,6 +185,7 @@ storage_portal_has() {
 		shift 2
 	done
 }
+storage_state_has() { [ "$(storage_state "$1")" = true ]; } # JQ-CONDITION
 storage_how() { # ADDRESS PORT: how it came to be known, empty when it is not
 	storage_portal "$1" "$2" how
 }
