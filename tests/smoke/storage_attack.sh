@@ -99,7 +99,7 @@ for p in 8009 2049 111 4420 3260; do python x "$says" send 10.9.0.1:$p $p 256; d
 storage_serve server "$says" serve 10.9.0.1:860 targets $(seq -f 10.9.0.3:%g 7001 7020)
 told s 10.9.0.3:7020 10.9.0.1:860 targets
 storage_poll 5 "more than eight were learnt, or none refused" storage_state_has '.learning.learnt == 8 and (.learning."refused-server-full" | tonumber) >= 12'
-"$weir" portal forget all >/dev/null
+"$weir" forget portal all >/dev/null
 [ "$(learnt)" = 0 ]
 
 echo "- while 10,000 connections are asked for, and the tables are full: a neighbour's storage is storage"

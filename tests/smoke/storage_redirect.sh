@@ -61,7 +61,7 @@ storage_at_least s.0 bulk tx-bytes "$STORAGE_BYTES"
 [ "$(class_of 10.9.0.4 4002)" = bulk ]
 
 echo "- an operator forgets it"
-"$weir" portal forget 10.9.0.3 tcp 4001 >/dev/null
+"$weir" forget portal 10.9.0.3 tcp 4001 >/dev/null
 [ -z "$(storage_how 10.9.0.3 4001)" ]
 [ "$(class_of 10.9.0.3 4001)" = bulk ]
 lab_conserved
