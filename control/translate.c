@@ -117,13 +117,15 @@ static int portal_add(struct dp_plan *plan, uint32_t kind, const uint8_t addr[16
 // all.
 static int storage_set(const struct cfg *cfg, struct dp_plan *plan)
 {
-	const struct dp_act clear = { DP_ACT_PORTALS_CLEAR, sizeof(clear) };
-	int rc = dp_plan_add(plan, &clear);
+	const struct dp_act_portal clear = { .h = { DP_ACT_PORTALS_CLEAR, sizeof(clear) },
+					     .l2 = cfg->storage.l2 };
+	int rc = dp_plan_add(plan, &clear.h);
 
 	for (uint32_t i = 0; i < cfg->n_portals && rc == 0; i++)
 		rc = portal_add(plan, DP_ACT_PORTAL_ADD, cfg->portals[i].addr,
 				(struct dp_act_portal){ .proto = cfg->portals[i].proto,
-							.port = cfg->portals[i].port });
+							.port = cfg->portals[i].port,
+							.service = cfg->portals[i].service });
 	for (uint32_t i = 0; i < cfg->n_servers && rc == 0; i++)
 		rc = portal_add(
 			plan, DP_ACT_SERVER_ADD, cfg->servers[i].addr,
@@ -137,6 +139,7 @@ static int storage_set(const struct cfg *cfg, struct dp_plan *plan)
 		    inet_pton(AF_INET6, cfg->vms[i].iscsi_server, addr) == 1)
 			rc = portal_add(plan, DP_ACT_PORTAL_ADD, addr,
 					(struct dp_act_portal){ .proto = IPPROTO_TCP,
+								.service = QOS_SVC_ISCSI,
 								.port = cfg->vms[i].iscsi_port });
 	}
 	return rc;

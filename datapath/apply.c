@@ -145,8 +145,14 @@ static int portal_act(struct dp_prepared *pr, const struct dp_act *a, struct wei
 
 	if (pr->portals == NULL && qos_portals_create(&pr->portals) < 0)
 		return weir_err_set(err, -ENOMEM, "portals: out of memory");
-	if (a->kind == DP_ACT_PORTAL_ADD)
-		rc = qos_portals_add(pr->portals, &p->addr, p->proto, p->port);
+	if (a->kind == DP_ACT_PORTALS_CLEAR && a->size >= sizeof(*p))
+		qos_portals_set_l2(pr->portals, p->l2);
+	else if (a->kind == DP_ACT_PORTAL_ADD)
+		rc = qos_portals_put(pr->portals, &(struct qos_portal){ .addr = p->addr,
+									.port = p->port,
+									.proto = p->proto,
+									.service = p->service,
+									.how = QOS_HOW_DECLARED });
 	else if (a->kind == DP_ACT_SERVER_ADD)
 		rc = qos_portals_add_server(pr->portals, &p->addr, p->prefix_bits);
 	if (rc == -ENOSPC)

@@ -17,6 +17,17 @@ static void addrs_fill(struct qos_key *k, const uint8_t *data, const struct dp_m
 	}
 }
 
+// Could nobody but the sender at this port have sent from that address? Guests may say what they
+// like unless admission holds them to what is theirs; a link-local address goes by the MAC.
+static inline bool src_known(const struct dp_port_params *cfg, const struct dp_meta *m)
+{
+	uint32_t need =
+		DP_PF_ADMIT | ((m->p.flags & DP_PF_IP4) != 0 ? DP_PF_IP4_FIXED
+							     : DP_PF_IP6_FIXED | DP_PF_MAC_FIXED);
+
+	return cfg->role != DP_ROLE_GUEST || (cfg->flags & need) == need;
+}
+
 static inline void key_fill(struct qos_key *k, const struct dp_snapshot *s,
 			    const struct dp_port_params *cfg, const struct dp_meta *m)
 {
@@ -30,6 +41,7 @@ static inline void key_fill(struct qos_key *k, const struct dp_snapshot *s,
 	k->pcp = m->pcp;
 	k->trust_dscp = (cfg->flags & DP_PF_TRUST_DSCP) != 0;
 	k->trust_pcp = (cfg->flags & DP_PF_TRUST_PCP) != 0;
+	k->src_known = src_known(cfg, m);
 	k->vlan_class = s->qos->vlan_class[m->vid];
 	k->default_class = cfg->default_class;
 }

@@ -150,20 +150,29 @@ static bool by_pcp(const struct qos_key *k, enum qos_class *c)
 
 static bool by_portal(const struct qos_key *k, const struct qos_portals *p, enum qos_why *why)
 {
+	static const uint8_t whys[QOS_N_HOWS] = {
+		[QOS_HOW_SERVER] = QOS_WHY_STORAGE_SERVER, [QOS_HOW_DECLARED] = QOS_WHY_PORTAL,
+		[QOS_HOW_REDIRECT] = QOS_WHY_LEARNT,	   [QOS_HOW_SENDTARGETS] = QOS_WHY_LEARNT,
+		[QOS_HOW_RPCBIND] = QOS_WHY_LEARNT,
+	};
+	struct qos_portal_hit hit;
+
 	if (p == NULL || !k->l4_known || !qos_portals_may(p, k->sport, k->dport))
 		return false;
-	// Both directions: what goes to the portal, and what comes from it.
-	if (qos_portals_has(p, &k->dst, k->ip_proto, k->dport) ||
-	    qos_portals_has(p, &k->src, k->ip_proto, k->sport)) {
-		*why = QOS_WHY_PORTAL;
-		return true;
-	}
-	if ((qos_storage_port(k->ip_proto, k->dport) && qos_portals_is_server(p, &k->dst)) ||
-	    (qos_storage_port(k->ip_proto, k->sport) && qos_portals_is_server(p, &k->src))) {
-		*why = QOS_WHY_STORAGE_SERVER;
-		return true;
-	}
-	return false;
+	if (!qos_portals_match(p, &k->src, k->sport, &k->dst, k->dport, k->ip_proto, &hit) ||
+	    (hit.way == QOS_FROM_PORTAL && !k->src_known))
+		return false;
+	*why = (enum qos_why)whys[hit.how];
+	return true;
+}
+
+static bool by_ethertype(const struct qos_key *k, const struct qos_portals *p)
+{
+	uint32_t l2 = p == NULL ? 0 : qos_portals_l2(p);
+
+	return k->eth_type == ETH_AOE ? (l2 & QOS_L2_AOE) != 0
+				      : (l2 & QOS_L2_FCOE) != 0 &&
+						(k->eth_type == ETH_FCOE || k->eth_type == ETH_FIP);
 }
 
 enum qos_class qos_classify(const struct qos_key *k, const struct qos_portals *portals,
@@ -186,7 +195,7 @@ enum qos_class qos_classify(const struct qos_key *k, const struct qos_portals *p
 			*why = QOS_WHY_DSCP;
 			return c;
 		}
-	} else if (k->eth_type == ETH_FCOE || k->eth_type == ETH_FIP || k->eth_type == ETH_AOE) {
+	} else if (by_ethertype(k, portals)) {
 		*why = QOS_WHY_STORAGE_ETHERTYPE;
 		return QOS_CLASS_STORAGE;
 	}

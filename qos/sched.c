@@ -122,6 +122,10 @@ static struct turn turn_in_band_a(struct qos_sched *s, uint32_t can)
 		l = leaf_by_wait(s, c->due.head);
 		return turn_for(l, &l->reservation, false);
 	}
+	if (UNLIKELY(s->urgent[cls] != 0)) {
+		l = leaf_by_order(s, s->deadlines[__builtin_ctzll(s->urgent[cls])].leaf);
+		return turn_for(l, &c->reservation, false);
+	}
 	l = order_pop(s, c);
 	look_ahead(s, c, cls);
 	return turn_for(l, &c->reservation, true);

@@ -399,6 +399,7 @@ int qos_sched_remove_vm(struct qos_sched *s, uint32_t vm_idx, uint64_t now_ns)
 	if (v == NULL)
 		return -ENOENT;
 	qos_sched_vm_out(s, v);
+	qos_sched_forget_deadlines(s, v);
 	for (uint32_t cls = 0; cls < QOS_SCHED_CLASSES; cls++) {
 		admit_leaf(s, v, cls, 0);
 		set_node_rate(&v->leaves[cls].reservation, 0, 0, s->front.now_ns);

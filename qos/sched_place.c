@@ -118,6 +118,8 @@ void qos_sched_leaf_in(struct qos_sched *s, struct leaf *l)
 	}
 	l->vt = vt_resume(l->vt, c->now_vt, vt_debt(c->largest_bytes, l->inv_weight));
 	order_insert(s, c, l);
+	if (UNLIKELY(l->deadline != 0))
+		s->urgent[l->cls] |= deadline_bit(l);
 	leaf_place(s, l);
 }
 
@@ -129,6 +131,8 @@ void qos_sched_leaf_out(struct qos_sched *s, struct leaf *l)
 	if ((v->ready & bit_of(l->cls)) != 0) {
 		qos_cal_remove(&c->order, s, qos_cal_id(s, &l->order));
 		v->ready &= (uint8_t)~bit_of(l->cls);
+		if (UNLIKELY(l->deadline != 0))
+			s->urgent[l->cls] &= ~deadline_bit(l);
 		QOS_STAT_ADD(c->n_ready, -1u);
 		if (c->n_ready == 0)
 			s->ready &= ~bit_of(l->cls);

@@ -88,6 +88,7 @@ struct leaf {
 	uint16_t quantum_bytes;	     // of a flow: its largest packet that is no super-frame
 	uint8_t cls, shares;
 	bool limited;
+	uint8_t deadline;	    // 1 + its place among the link's deadlines; 0 = it has none
 	uint32_t reservation_kbits; // admitted
 	uint32_t marked, parked;
 	// --- the second line is read by those with a reservation or limit only
@@ -148,6 +149,12 @@ struct class
 	struct qos_cal order; // of its leaves, by virtual time
 };
 
+struct deadline {
+	uint64_t ns;
+	uint32_t leaf; // id of its order's node
+};
+static_assert(QOS_SCHED_DEADLINES <= 64, "a bit each");
+
 struct qos_sched {
 	struct qos_sched_front front;
 	uint32_t flow_shift, flow_mask, buf_quota;
@@ -166,6 +173,9 @@ struct qos_sched {
 	struct qos_pkt *dropped_head, *dropped_tail;
 	struct qos_cal timer, slow_timer;
 	struct class classes[QOS_SCHED_CLASSES];
+	uint64_t urgent[QOS_SCHED_CLASSES]; // of each class: bit i, the leaf of deadline i is ready
+	uint32_t n_deadlines;
+	struct deadline deadlines[QOS_SCHED_DEADLINES]; // earliest first
 };
 
 static inline uint32_t bit_of(uint32_t cls)
@@ -209,6 +219,11 @@ static inline struct flow *flows_of(const struct qos_sched *s, struct leaf *l)
 	return &vm_of(l)->flows[(uint32_t)l->cls << s->flow_shift];
 }
 
+static inline uint64_t deadline_bit(const struct leaf *l)
+{
+	return 1ull << (l->deadline - 1);
+}
+
 static inline void sched_set_now(struct qos_sched *s, uint64_t now_ns)
 {
 	if (now_ns > s->front.now_ns)
@@ -231,5 +246,8 @@ static inline bool vm_due(const struct vm *v, uint64_t now_ns)
 // Take a VM's leaves out of every order, and put back those that may be served.
 void qos_sched_vm_out(struct qos_sched *s, struct vm *v);
 void qos_sched_vm_in(struct qos_sched *s, struct vm *v);
+
+// A VM that is removed has no deadlines any more.
+void qos_sched_forget_deadlines(struct qos_sched *s, struct vm *v);
 
 #endif

@@ -5,6 +5,7 @@
 #ifndef DP_PLAN_H
 #define DP_PLAN_H
 
+#include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,7 +15,8 @@
 enum dp_act_kind {
 	DP_ACT_PORT_SET, // create the port, or change one of that name
 	DP_ACT_PORT_DEL,
-	DP_ACT_PORTALS_CLEAR, // forget portals and servers; the ADDs of the same plan follow
+	DP_ACT_PORTALS_CLEAR, // forget portals and servers, learnt ones too; the ADDs of the same
+			      // plan follow (struct dp_act_portal, or a bare struct dp_act)
 	DP_ACT_PORTAL_ADD,
 	DP_ACT_SERVER_ADD,
 	DP_ACT_L2_SET,
@@ -44,7 +46,11 @@ struct dp_act_portal {
 	uint16_t port;	     // PORTAL_ADD
 	uint8_t proto;	     // PORTAL_ADD
 	uint8_t prefix_bits; // SERVER_ADD, in the 128-bit form
+	uint8_t service;     // PORTAL_ADD: enum qos_service, QOS_SVC_NONE = by its port
+	uint8_t l2;	     // PORTALS_CLEAR: bits of enum qos_l2, the ethertypes that are storage
+	uint8_t reserved[2];
 };
+static_assert(sizeof(struct dp_act_portal) == 32, "the same for all who read plans");
 
 struct dp_act_l2 {
 	struct dp_act h;

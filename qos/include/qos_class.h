@@ -7,8 +7,8 @@
 // Rule order, first match wins (the winner is reported for `explain`):
 //   1. control protocols by ethertype or ICMPv6 ND       -> control
 //   2. boot protocols (DHCP, PXE, TFTP) by UDP port      -> boot
-//   3. storage ethertypes (FCoE, FIP, AoE)               -> storage
-//   4. a declared portal (address, protocol, port)       -> storage
+//   3. storage ethertypes (FCoE, FIP, AoE), as declared  -> storage
+//   4. a portal, declared or learnt (address, protocol, port) -> storage
 //   5. a well-known storage port of a declared server    -> storage
 //   6. DSCP: CS1 and LE always lower; EF, AF2x, CS6/7 only where the port trusts DSCP
 //   7. PCP of the frame's tag, only where the port trusts PCP: 6, 7 -> control; 5 -> latency;
@@ -16,9 +16,12 @@
 //   8. the class of the frame's VLAN
 //   9. the port's default class
 // A well-known port alone never buys priority: rules 4 and 5 need an address that the operator
-// named. Where DSCP and PCP are both trusted, DSCP speaks first: it is the sender's word, PCP that
-// of the last switch, whose table may know fewer classes. A DSCP that no rule knows says nothing.
-// A PCP that is not trusted is not looked at, not even to lower.
+// named, or that a server taught whom the operator named. What a frame goes to is asked first.
+// Where it comes from counts only where nobody can make it up (src_known): else any guest could
+// send in class storage by the name of a portal. An ethertype has no address, so rule 3 is off
+// unless the operator declares it. Where DSCP and PCP are both trusted, DSCP speaks first: it is
+// the sender's word, PCP that of the last switch, whose table may know fewer classes. A DSCP that
+// no rule knows says nothing. A PCP that is not trusted is not looked at, not even to lower.
 //
 // thread: every function here is pure over its arguments; the portal table is read-only on workers.
 #ifndef QOS_CLASS_H
@@ -73,7 +76,8 @@ struct qos_key {
 	uint8_t dscp;
 	uint8_t pcp; // 0..7; 0 without a tag
 	bool is_ip, l4_known, trust_dscp, trust_pcp;
-	uint8_t vlan_class;    // enum qos_class + 1; 0 = the VLAN has none
+	bool src_known;	    // src is the sender's: verified at its port, or the port is no guest's
+	uint8_t vlan_class; // enum qos_class + 1; 0 = the VLAN has none
 	uint8_t default_class; // enum qos_class
 };
 

@@ -76,14 +76,17 @@ void qos_portals_destroy(struct qos_portals *p);
 // thread   the builder, before the table is published
 int qos_portals_add(struct qos_portals *p, const struct qos_addr *a, uint8_t proto, uint16_t port);
 
-// Add a portal with all that is known of it. returns as qos_portals_add; -EINVAL = out of bounds
+// Add a portal with all that is known of it; of two that are the same the first stays, so put the
+// declared ones first.
+// returns  as qos_portals_add; -EINVAL = out of bounds, or the unspecified address
 int qos_portals_put(struct qos_portals *p, const struct qos_portal *portal);
 
 // Add a portal to a table that workers read. It is seen from the return on, by every worker; no
 // lock, no allocation. At most QOS_PORTALS_LIVE of them fit; main keeps what is taught and builds
 // the next table with it.
+// portal   how: REDIRECT, SENDTARGETS or RPCBIND
 // returns  0; -EEXIST; -ENOSPC; -EINVAL
-// thread   any
+// thread   any, beside readers and each other
 #define QOS_PORTALS_LIVE 256
 int qos_portals_learn(struct qos_portals *p, const struct qos_portal *portal);
 
@@ -91,6 +94,7 @@ int qos_portals_learn(struct qos_portals *p, const struct qos_portal *portal);
 // guest gains by sending one.
 enum qos_l2 { QOS_L2_FCOE = 1, QOS_L2_AOE = 2 }; // FIP goes with FCoE
 void qos_portals_set_l2(struct qos_portals *p, uint32_t mask);
+uint32_t qos_portals_l2(const struct qos_portals *p);
 
 // Is one end of these a portal or a server's storage port? What a frame goes to is asked first.
 // returns  true with *hit filled

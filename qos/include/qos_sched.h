@@ -4,8 +4,9 @@
 // its VM how much it may have in all. Each of class, VM and leaf has a reservation, a limit and
 // shares. Packets are served in this order:
 //   band A  what is inside a reservation: classes in order of urgency, in each first the leaves
-//           that are inside their own reservation, then the class as a whole; then VMs inside
-//           theirs. Admission keeps the sum at 75 % of the link, so that band B never starves.
+//           that are inside their own reservation, then the class as a whole (earliest deadline
+//           first, where leaves have one); then VMs inside theirs. Admission keeps the sum at 75 %
+//           of the link, so that band B never starves.
 //   band B  everything else, by shares: among classes, then among the leaves of the class, where
 //           a leaf weighs its own shares times its VM's.
 // What band A served counts towards shares, and what band B served does not use up a reservation:
@@ -234,11 +235,13 @@ int qos_sched_add_vm(struct qos_sched *s, uint32_t vm_idx, uint64_t now_ns);
 int qos_sched_remove_vm(struct qos_sched *s, uint32_t vm_idx, uint64_t now_ns);
 
 // Serve a leaf's class reservation by deadline: in band A, what is inside its class's reservation
-// and not inside its own goes earliest deadline first; leaves without one come after those, by
-// shares as ever. Band B does not look at deadlines.
+// and not inside its own goes earliest deadline first, of equal ones the one that was set first;
+// leaves without one come after those, by shares as ever. Band B does not look at deadlines, so
+// whoever waits for another's deadline has its share there. A deadline that has passed stays one:
+// the earliest, until the caller takes it back.
 //
 // deadline_ns  0 = none
-// returns      0; -ENOENT; -ENOSPC when QOS_SCHED_DEADLINES leaves of the class have one
+// returns      0; -ENOENT; -ENOSPC when QOS_SCHED_DEADLINES leaves of this link have one
 #define QOS_SCHED_DEADLINES 64
 int qos_sched_set_deadline(struct qos_sched *s, uint32_t vm_idx, uint32_t cls, uint64_t deadline_ns,
 			   uint64_t now_ns);

@@ -1,7 +1,8 @@
 // The scheduler under any sequence of packets, changes and time. Invariants: every packet accepted
 // comes back exactly once, sent or dropped; within a flow none overtakes another; where no limit is
-// set a free link is never left idle; the link's rate is kept; and when arrivals stop, all that
-// stands is gone in the time that the lowest rate allows: nobody starves.
+// set a free link is never left idle; the link's rate is kept; what a class's reservation serves is
+// the earliest deadline; and when arrivals stop, all that stands is gone in the time that the
+// lowest rate allows: nobody starves.
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,8 @@ struct world {
 	uint32_t min_pps; // 0 = no such limit was set
 	uint32_t blocked, quota, bufs[N_VMS];
 	bool limited;
+	bool plain; // only classes have rates, so that all that stands is ready
+	uint64_t deadlines[N_VMS][QOS_SCHED_CLASSES];
 	const uint8_t *data;
 	size_t left;
 };
@@ -61,12 +64,51 @@ static void sent(struct world *w, const struct qos_pkt *p)
 	came_back(w, p);
 }
 
+struct seen {
+	uint64_t reserved_bytes;
+	uint32_t n_pkts;
+};
+
+static void look(struct world *w, struct seen seen[N_VMS][QOS_SCHED_CLASSES])
+{
+	struct qos_leaf_stats st;
+
+	for (uint32_t vm = 0; vm < N_VMS; vm++)
+		for (uint32_t cls = 0; cls < QOS_SCHED_CLASSES; cls++) {
+			// A VM that is gone has no deadline either.
+			if (qos_sched_leaf_stats(w->s, vm, cls, &st) != 0)
+				st = (struct qos_leaf_stats){ 0 };
+			seen[vm][cls] = (struct seen){ st.reserved_bytes, st.queued_pkts_now };
+		}
+}
+
+// p was served, out of what was seen before: inside its class's reservation nobody of the class had
+// an earlier deadline.
+static void check_deadline(struct world *w, const struct qos_pkt *p,
+			   struct seen seen[N_VMS][QOS_SCHED_CLASSES])
+{
+	uint64_t at_ns = w->deadlines[p->vm_idx][p->cls] - 1; // 0: after all others
+	struct qos_leaf_stats st;
+
+	if (qos_sched_leaf_stats(w->s, p->vm_idx, p->cls, &st) != 0 ||
+	    st.reserved_bytes == seen[p->vm_idx][p->cls].reserved_bytes)
+		return;
+	for (uint32_t vm = 0; vm < N_VMS; vm++)
+		assert(seen[vm][p->cls].n_pkts == 0 || w->deadlines[vm][p->cls] - 1 >= at_ns);
+}
+
 static bool serve_burst(struct world *w, uint32_t n)
 {
+	struct seen seen[N_VMS][QOS_SCHED_CLASSES];
 	struct qos_pkt *out[8], *d;
-	uint32_t got = qos_sched_dequeue_burst(w->s, out, n, w->now_ns);
+	uint32_t got;
 
+	if (w->plain && n == 1)
+		look(w, seen);
+	got = qos_sched_dequeue_burst(w->s, out, n, w->now_ns);
 	assert(got <= n);
+	if (w->plain && n == 1 && got == 1)
+		check_deadline(w, out[0], seen);
 	while ((d = qos_sched_take_dropped(w->s)) != NULL)
 		came_back(w, d);
 	for (uint32_t i = 0; i < got; i++) {
@@ -128,6 +170,16 @@ static struct qos_node_params node(struct world *w)
 					 .burst_bytes = a / 64 * 5000 };
 }
 
+// Of a VM or a leaf.
+static struct qos_node_params inner_node(struct world *w)
+{
+	struct qos_node_params n = node(w);
+
+	if (w->plain)
+		n.reservation_bits_per_s = n.limit_bits_per_s = 0;
+	return n;
+}
+
 static void limit_is(struct world *w, uint64_t bits, int err)
 {
 	if (err != 0 || bits == 0)
@@ -154,20 +206,21 @@ static void change(struct world *w, uint32_t what)
 			 qos_sched_set_class(w->s, a % 8, &c, w->now_ns));
 		break;
 	case 1:
-		n = node(w);
-		n.limit_pps = a / 8 % 4 == 0 ? 1 + a * 10 : 0;
+		n = inner_node(w);
+		n.limit_pps = a / 8 % 4 == 0 && !w->plain ? 1 + a * 10 : 0;
 		if (n.limit_pps != 0 && (w->min_pps == 0 || n.limit_pps < w->min_pps))
 			w->min_pps = n.limit_pps;
 		w->limited |= n.limit_pps != 0;
 		limit_is(w, n.limit_bits_per_s, qos_sched_set_vm(w->s, a % 5, &n, w->now_ns));
 		break;
 	case 2:
-		n = node(w);
+		n = inner_node(w);
 		limit_is(w, n.limit_bits_per_s,
 			 qos_sched_set_leaf(w->s, a % 4, a / 4 % 9, &n, w->now_ns));
 		break;
 	case 3:
 		(void)qos_sched_remove_vm(w->s, a % N_VMS, w->now_ns);
+		memset(w->deadlines[a % N_VMS], 0, sizeof(w->deadlines[0]));
 		break;
 	case 4:
 		w->blocked = a % 4 == 0 ? byte(w) : 0;
@@ -181,6 +234,16 @@ static void change(struct world *w, uint32_t what)
 	default:
 		(void)qos_sched_add_vm(w->s, a % N_VMS, w->now_ns);
 	}
+}
+
+// Few values, so that many are equal; and the greatest.
+static void change_deadline(struct world *w)
+{
+	uint32_t a = byte(w), b = byte(w);
+	uint64_t at_ns = b == 255 ? UINT64_MAX : b % 16;
+
+	if (qos_sched_set_deadline(w->s, a % 5, a / 5 % 9, at_ns, w->now_ns) == 0)
+		w->deadlines[a % 5][a / 5 % 9] = at_ns;
 }
 
 // No more arrivals: everything leaves, in time.
@@ -225,6 +288,8 @@ static void play(struct world *w)
 			w->now_ns += (uint64_t)byte(w) << (op - 180) / 2;
 		else if (op < 232)
 			w->now_ns -= byte(w); // a clock that steps back
+		else if (op >= 248)
+			change_deadline(w);
 		else
 			change(w, (op - 232) % 8);
 	}
@@ -249,6 +314,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	w.left = size;
 	w.now_ns = w.began_ns = S;
 	w.min_bits = QOS_SCHED_MAX_BITS_PER_S;
+	w.plain = size != 0 && data[0] >= 128;
 	w.rate_bits = p.rate_bits_per_s = byte(&w) % 3 * 5 * S;
 	mem = aligned_alloc(64, (qos_sched_size(&p) + 63) & ~(size_t)63);
 	if (mem == NULL)

@@ -184,3 +184,17 @@ for rate in range(3):
         limits = bytes(x for vm in range(4) for x in (232 + kind, vm + 8 * 5, 4 + 8 * (3 + vm), 3 + 20 * vm))
         put("sched", "limits%d%d" % (rate, kind), bytes([rate]) + limits + load + bytes([150, 210, 30] * 60) + limits[::-1] + load)
     put("sched", "churn%d" % rate, bytes([rate]) + b"".join(load[i:i + 30] + bytes([235, i % 4, 130, 130, 236, i % 4]) for i in range(0, 300, 30)))
+
+# Learnt portals: none, one of each kind, many, one too many, and mistakes that the checksum would hide (bit 0 mends it).
+import zlib
+def learnt(rows, n=None):
+    text = "weir-learnt 1\n" + "".join(r + "\n" for r in rows) + "end %d crc32 " % (len(rows) if n is None else n)
+    return (text + "%08x\n" % zlib.crc32(text.encode())).encode()
+rows = ["198.51.100.7 tcp 3260 iscsi redirect 192.0.2.1 100 150 2", "2001:db8::7 tcp 860 iscsi sendtargets 2001:db8::1 100 120 18446744073709551615", "198.51.100.7 udp 20048 rpc rpcbind 192.0.2.1 0 90 1"]
+many = ["198.51.%d.%d tcp 3260 iscsi redirect 192.0.2.1 0 5 1" % (i // 200, i % 200) for i in range(2049)]
+for n, r in {"none": [], "three": rows, "full": many[:2048], "over": many, "order": rows[::-1], "twice": rows[:1] * 2}.items():
+    for first in (b"\0", b"\1"):
+        put("learnt", n + str(first[0]), first + learnt(r))
+for n, (old, new) in {"loopback": ("198.51.100.7", "127.0.0.1"), "mapped": ("198.51.100.7", "::ffff:198.51.100.7"), "port": ("3260", "0"), "big": ("150", "18446744073709551616"), "how": ("redirect", "declared"), "space": (" tcp", "  tcp")}.items():
+    put("learnt", n, b"\1" + learnt([rows[0].replace(old, new)]))
+put("learnt", "count", b"\1" + learnt(rows, 2))

@@ -230,6 +230,14 @@ void show_vms(FILE *f, const json_t *data)
 	}
 }
 
+void show_one_vm(FILE *f, const json_t *data)
+{
+	show_vms(f, data);
+	if (json_object_get(data, "weir-storage:storage-state") != NULL)
+		fputs("\n", f);
+	show_vm_storage(f, data);
+}
+
 void show_system(FILE *f, const json_t *data)
 {
 	static const char *const names[] = { "WORKER",	"CPU",	      "QUEUES",
@@ -293,7 +301,9 @@ bool show_is_empty(const json_t *data)
 	       json_array_size(json_object_get(json_object_get(data, "weir-vm:vms-state"), "vm")) ==
 		       0 &&
 	       json_array_size(
-		       json_object_get(json_object_get(data, "weir-qos:qos-state"), "vm")) == 0;
+		       json_object_get(json_object_get(data, "weir-qos:qos-state"), "vm")) == 0 &&
+	       json_array_size(json_object_get(json_object_get(data, "weir-storage:storage-state"),
+					       "vm")) == 0;
 }
 
 void show_explain(FILE *f, const json_t *data)

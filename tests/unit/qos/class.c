@@ -128,6 +128,7 @@ static void each_rule_decides_in_its_order(void **state)
 	assert_int_equal(qos_portals_create(&p), 0);
 	assert_int_equal(qos_portals_add(p, &srv, 6, 4001), 0);
 	assert_int_equal(qos_portals_add_server(p, &srv, 128), 0);
+	qos_portals_set_l2(p, QOS_L2_FCOE);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct qos_key k = rows[i].k;
 		enum qos_why why;
@@ -135,9 +136,92 @@ static void each_rule_decides_in_its_order(void **state)
 		k.src = rows[i].from_srv ? srv : other;
 		k.dst = rows[i].to_srv ? srv : other;
 		k.default_class = QOS_CLASS_BULK;
+		k.src_known = true;
 		assert_int_equal(qos_classify(&k, p, &why), rows[i].cls);
 		assert_int_equal(why, rows[i].why);
 	}
+	qos_portals_destroy(p);
+}
+
+// A guest must not gain by an ethertype.
+static void storage_ethertypes_count_as_declared(void **state)
+{
+	static const struct {
+		uint16_t eth_type;
+		uint32_t l2;
+	} types[] = { { 0x8906, QOS_L2_FCOE }, { 0x8914, QOS_L2_FCOE }, { 0x88a2, QOS_L2_AOE } };
+	struct qos_portals *p;
+
+	(void)state;
+	assert_int_equal(qos_portals_create(&p), 0);
+	for (uint32_t i = 0; i < 3 * 4; i++) {
+		struct qos_key k = { .eth_type = types[i % 3].eth_type,
+				     .default_class = QOS_CLASS_BULK };
+		bool storage = (i / 3 & types[i % 3].l2) != 0;
+		enum qos_why why;
+
+		qos_portals_set_l2(p, i / 3);
+		assert_int_equal(qos_classify(&k, p, &why),
+				 storage ? QOS_CLASS_STORAGE : QOS_CLASS_BULK);
+		assert_int_equal(why, storage ? QOS_WHY_STORAGE_ETHERTYPE : QOS_WHY_DEFAULT);
+		assert_int_equal(qos_classify(&k, NULL, &why), QOS_CLASS_BULK);
+		k.pcp = 1;
+		k.trust_pcp = true;
+		assert_int_equal(qos_classify(&k, p, &why),
+				 storage ? QOS_CLASS_STORAGE : QOS_CLASS_SCAVENGER);
+	}
+	qos_portals_destroy(p);
+}
+
+// To a portal from anybody; from one only where the sender cannot lie.
+static void a_made_up_source_buys_nothing(void **state)
+{
+	const struct qos_addr srv = ip4(10, 0, 0, 1), guest = ip4(10, 0, 0, 2);
+	const struct qos_portal learnt = {
+		.addr = ip4(10, 0, 0, 3), .port = 3261, .proto = 6, .how = QOS_HOW_REDIRECT
+	};
+	struct qos_portals *p;
+	enum qos_why why;
+
+	(void)state;
+	assert_int_equal(qos_portals_create(&p), 0);
+	assert_int_equal(qos_portals_add(p, &srv, 6, 4001), 0);
+	assert_int_equal(qos_portals_add_server(p, &srv, 128), 0);
+	assert_int_equal(qos_portals_put(p, &learnt), 0);
+	for (uint32_t i = 0; i < 12; i++) {
+		static const uint16_t ports[3] = { 4001, 3260, 3261 };
+		static const uint8_t whys[3] = { QOS_WHY_PORTAL, QOS_WHY_STORAGE_SERVER,
+						 QOS_WHY_LEARNT };
+		struct qos_addr portal = i % 3 == 2 ? learnt.addr : srv;
+		bool to = i / 3 & 1, known = i / 6;
+		struct qos_key k = { .src = to ? guest : portal,
+				     .dst = to ? portal : guest,
+				     .eth_type = 0x0800,
+				     .sport = to ? 40000 : ports[i % 3],
+				     .dport = to ? ports[i % 3] : 40000,
+				     .ip_proto = 6,
+				     .is_ip = true,
+				     .l4_known = true,
+				     .src_known = known,
+				     .default_class = QOS_CLASS_BULK };
+
+		if (to || known) {
+			assert_int_equal(qos_classify(&k, p, &why), QOS_CLASS_STORAGE);
+			assert_int_equal(why, whys[i % 3]);
+		} else {
+			assert_int_equal(qos_classify(&k, p, &why), QOS_CLASS_BULK);
+		}
+	}
+	// Its own end does not hide the one it goes to.
+	struct qos_key k = { .src = srv,
+			     .dst = learnt.addr,
+			     .sport = 4001,
+			     .dport = 3261,
+			     .eth_type = 0x0800,
+			     .ip_proto = 6,
+			     .is_ip = true,
+			     .l4_known = true };
+	assert_int_equal(qos_classify(&k, p, &why), QOS_CLASS_STORAGE);
 	qos_portals_destroy(p);
 }
 
@@ -227,8 +311,6 @@ static void declared_rules_come_before_pcp_and_vlan(void **state)
 
 	(void)state;
 	assert_int_equal(qos_classify(&k, NULL, &why), QOS_CLASS_CONTROL);
-	k.eth_type = 0x8906;
-	assert_int_equal(qos_classify(&k, NULL, &why), QOS_CLASS_STORAGE);
 	k = (struct qos_key){ .eth_type = 0x0800,
 			      .is_ip = true,
 			      .l4_known = true,
@@ -300,6 +382,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_rule_decides_in_its_order),
+		cmocka_unit_test(storage_ethertypes_count_as_declared),
+		cmocka_unit_test(a_made_up_source_buys_nothing),
 		cmocka_unit_test(what_is_plain_is_of_the_default_class),
 		cmocka_unit_test(pcp_raises_only_where_trusted_and_after_dscp),
 		cmocka_unit_test(declared_rules_come_before_pcp_and_vlan),
