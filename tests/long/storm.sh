@@ -1,9 +1,9 @@
 #!/bin/bash
 # A boot storm beside bulk: QEMU guests boot by iSCSI, front-end guests read by iSCSI as boot ROMs do, and others send bulk into the same
-# uplink at twice its rate. The same storm three times: with QoS; with the rate only (no portals, no reservations, so nobody's storage is known);
-# without a rate, a FIFO of the kernel behind the switch as a network card would be. Prints makespan and boot times of each. Passes when all
-# boots end in each, and with QoS in no more time than 1.1 times the best of the others.
-# STORM_GUESTS=N, STORM_QEMU=N, STORM_MIB=N, STORM_RATE=BIT/S, STORM_CASES="on rate fifo" change it.
+# uplink at twice its rate. The same storm with QoS and no bulk (calm), with QoS (on), with QoS off: the rate only, no portals and no
+# reservations (rate), and no rate, but a FIFO of the kernel behind the switch as a network card would be (fifo). Prints makespan and boot
+# times of each; passes when all boots end in each, and with QoS in time and without one frame of theirs dropped.
+# STORM_GUESTS=N, STORM_QEMU=N, STORM_MIB=N, STORM_RATE=BIT/S, STORM_CASES="calm on rate fifo" change it.
 . "$(dirname "$0")/../../tools/lib/lab.sh"
 . "$(dirname "$0")/../lib/front_guest.sh"
 . "$(dirname "$0")/../lib/qos_lab.sh"
@@ -13,7 +13,7 @@ guests=${STORM_GUESTS:-64} machines=${STORM_QEMU:-4} mib=${STORM_MIB:-4} rate=${
 [ -f "$lab_build/guest/vmlinuz" ] || "$lab_top/tools/guest-image" "$lab_build/guest"
 
 # Guests n1.. read, q1.. are QEMU's, b1 and b2 send bulk: 10.9.0.2N with the MAC 52:54:00:00:01:NN in hexadecimal.
-storm_config() { # FILE on|rate|fifo
+storm_config() { # FILE calm|on|rate|fifo
 	jq -n --arg up "$LAB_UP" --arg t "$LAB_T" --arg rate "$rate" --arg case "$2" --arg build "$lab_build" --argjson n "$guests" --argjson q "$machines" --arg iqn "$STORAGE_IQN" '
 		def hex2: . as $i | "0123456789abcdef" as $h | $h[($i / 16 | floor):($i / 16 | floor) + 1] + $h[($i % 16):($i % 16) + 1];
 		def vm(name; i): { name: name, nic: [ { id: 0, mac: "52:54:00:00:01:\(i | hex2)", "ipv4-address": [ "10.9.0.\(10 + i)" ], socket: "\($t)/\(name).sock" } ] };
@@ -24,8 +24,8 @@ storm_config() { # FILE on|rate|fifo
 		  "weir-vm:vms": { vm: ([ range($n) | vm("n\(. + 1)"; . + 1) ] + [ range(2) | vm("b\(. + 1)"; . + 1 + $n) ] + [ range($q) | vm("q\(. + 1)"; . + 3 + $n)
 			+ { boot: { method: "kernel", kernel: "vmlinuz", initrd: "initrd", cmdline: "console=ttyS0 quiet weir.read weir.stay",
 				    iscsi: { server: "10.9.0.1", target: $iqn } } } ]) } }
-		+ if $case == "on" then {
-			"weir-qos:storage": { server: [ "10.9.0.1/32" ], boot: { window: 64, deadline: 300, longest: 600 } },
+		+ if $case == "on" or $case == "calm" then {
+			"weir-qos:storage": { server: [ "10.9.0.1/32" ], boot: { window: 64, deadline: 300, longest: 600, "most-bytes": "1099511627776" } },
 			"weir-qos:qos": { class: [ { name: "boot", reservation: "\($rate | tonumber * 6 / 10 | floor)" } ] } }
 		  else {} end' >"$1"
 }
@@ -44,8 +44,8 @@ wait_text_of_all() { # TEXT SECONDS: until each QEMU guest says it; prints when,
 	done
 }
 
-storm() { # on|rate|fifo, in a subshell: a lab of its own; times of all boots in $results.CASE
-	local case=$1 i begun readers
+storm() { # calm|on|rate|fifo, in a subshell: a lab of its own; times of all boots in $results.CASE
+	local case=$1 i name begun readers
 	lab_begin
 	lab_hugepages 512 >/dev/null
 	lab_uplink
@@ -61,7 +61,7 @@ storm() { # on|rate|fifo, in a subshell: a lab of its own; times of all boots in
 	fi
 	lab_switch "$LAB_T/weir.json"
 	for i in $(seq $((guests + 2))); do
-		local name=n$i
+		name=n$i
 		[ "$i" -le "$guests" ] || name=b$((i - guests))
 		vguest "$name" "$LAB_T/$name.sock" "$(printf '52:54:00:00:01:%02x' "$i")"
 		vguest_in "$name" ip addr add "10.9.0.$((10 + i))/24" dev e0
@@ -70,8 +70,7 @@ storm() { # on|rate|fifo, in a subshell: a lab of its own; times of all boots in
 	for i in 1 "$guests"; do storage_reached "n$i"; done
 	storage_reached b1
 	storage_reached b2
-	qos_flood "weirb1$LAB_ID" 10.9.0.1 "$rate"
-	qos_flood "weirb2$LAB_ID" 10.9.0.1 "$rate"
+	for i in 1 2; do [ "$case" = calm ] || qos_flood "weirb$i$LAB_ID" 10.9.0.1 "$rate"; done
 	begun=$(date +%s%N)
 	for i in $(seq "$machines"); do
 		lab_guest "q$i" "$LAB_T/q$i.sock" "$(printf '52:54:00:00:01:%02x' $((2 + guests + i)))" 384
@@ -82,10 +81,18 @@ storm() { # on|rate|fifo, in a subshell: a lab of its own; times of all boots in
 	wait_text_of_all "WEIR-GUEST: done" 600 "$begun" >"$LAB_T/machines"
 	wait "$readers"
 	for i in $(seq "$machines"); do grep -aq "disk says: a disk" "$LAB_T/q$i.log" || { tail -3 "$LAB_T/q$i.log"; fail "q$i did not read its disk" || exit 1; }; done
-	[ "$case" != on ] || "$weir" show boots | head -3
+	case $case in calm | on) storm_kept ;; esac
 	cat "$LAB_T/readers" >"$results.$case.n"
 	cat "$LAB_T/machines" >"$results.$case.q"
 	lab_conserved
+}
+
+storm_kept() { # with QoS: every boot in time, and no frame of class boot or storage dropped at the uplink
+	local c all=$((guests + machines))
+	for i in $(seq "$machines"); do "$weir" vm "q$i" boot complete >/dev/null; done
+	for i in $(seq "$guests"); do "$weir" vm "n$i" boot complete >/dev/null; done
+	[ "$(storage_state '.boots | "\(.started) \(."in-time") \(.late) \(."timed-out")"')" = "$all $all 0 0" ] || { "$weir" show boots; fail "not every boot was in time" || exit 1; }
+	for c in boot storage; do [ "$(qos_class uplink $c queue-drops)" = 0 ] || { "$weir" show qos; fail "frames of class $c were dropped" || exit 1; }; done
 }
 
 said() { # CASE: one line of figures; the makespan in ms in MAKESPAN
@@ -103,7 +110,7 @@ said() { # CASE: one line of figures; the makespan in ms in MAKESPAN
 results=$(mktemp /tmp/weir-storm.XXXXXX)
 trap 'rm -f "$results" "$results".*' EXIT
 echo "$guests readers of $mib MiB, $machines QEMU guests, uplink $rate bit/s, bulk at twice that"
-for case in ${STORM_CASES:-on rate fifo}; do
+for case in ${STORM_CASES:-calm on rate fifo}; do
 	(storm "$case")
 	said "$case"
 done

@@ -1,42 +1,56 @@
 #!/bin/bash
-# A disk of known slowness (nbdkit's delay filter under tgt): what Weir says a read takes agrees within 5 % with what libiscsi's iscsi-perf
-# counts for itself: commands and seconds, so seconds per command times the queue depth.
+# What Weir says storage takes, beside what libiscsi's iscsi-perf counts for itself (commands per second, so seconds per command by its depth):
+# a disk of known slowness (nbdkit's delay filter under tgt), and answers that stand in the switch's own queue. Both agree within 5 %.
 . "$(dirname "$0")/../../tools/lib/lab.sh"
 . "$(dirname "$0")/../lib/front_guest.sh"
 . "$(dirname "$0")/../lib/qos_lab.sh"
 . "$(dirname "$0")/../lib/storage_lab.sh"
 set -eu
 delay_us=10000
-storage_lab s
+storage_lab s l
+# Guest l may receive so much; its answers stand in the switch. CoDel would keep that short, so it is off for them.
+storage_config '."weir-vm:vms".vm[1]."weir-qos:qos" = { "limit-to": "20000000" } | ."weir-qos:qos".class = [ { name: "storage", target: 0, "ecn-threshold": 0, "max-wait": 0 } ]'
 storage_slow_tgt 1 10.9.0.1:3260 $delay_us
+storage_tgt 2 10.9.0.1:860
 lab_switch "$LAB_T/weir.json"
 storage_guest s 5
+storage_guest l 6
 
-reads() { # FIELD: of the reads at the portal, 0 when there were none
-	storage_state '[.vm[] | select(.name == "s").wait[] | select(.address == "10.9.0.1" and .port == 3260).op[] | select(.name == "read")[$f] | tonumber] | add // 0' --arg f "$1"
+at() { # GUEST PORT JQ-FILTER: of a guest at a portal of the server
+	storage_state "[.vm[] | select(.name == \"$1\").wait[] | select(.address == \"10.9.0.1\" and .port == $2)][0] | $3"
 }
-sum() { # commands and their whole time in us; the shown mean is rounded to 1 us
-	n=$(reads commands)
-	us=$((n * $(reads mean)))
+reads() { # GUEST PORT FIELD: of its reads there, 0 when there were none
+	at "$1" "$2" "[.op[]? | select(.name == \"read\").$3 | tonumber] | add // 0"
+}
+near() { # WHAT A B: they agree within 5 %
+	[ $(($2 * 100)) -ge $(($3 * 95)) ] && [ $(($2 * 100)) -le $(($3 * 105)) ] || { fail "$1: $2 us and $3 us" || exit 1; }
 }
 
+echo "- a disk that takes $delay_us us"
+us=0 n=0
 for depth in 1 1 8; do
-	sum
-	n0=$n us0=$us
 	storage_read s "iscsi://10.9.0.1/$STORAGE_IQN/1" $depth 8 2
-	sum
-	n=$((n - n0)) us=$((us - us0))
-	perf=$((1000000 * depth / STORAGE_PER_S)) seen=$((us / n))
-	echo "- depth $depth: iscsi-perf $STORAGE_PER_S commands/s, so $perf us each; Weir $seen us, $n commands"
-	[ $n -ge $STORAGE_COMMANDS ] && [ $n -le $((STORAGE_PER_S * 5 / 2)) ] || { fail "Weir counted $n commands"; exit 1; }
-	[ $seen -ge $delay_us ] || { fail "the disk takes $delay_us us, Weir says $seen"; exit 1; }
-	[ $((seen * 100)) -ge $((perf * 95)) ] && [ $((seen * 100)) -le $((perf * 105)) ] || { fail "iscsi-perf says $perf us, Weir $seen"; exit 1; }
+	# Mean and number of all so far; the mean is rounded to 1 us.
+	n0=$n us0=$us
+	n=$(reads s 3260 commands)
+	us=$((n * $(reads s 3260 mean)))
+	perf=$((1000000 * depth / STORAGE_PER_S)) seen=$(((us - us0) / (n - n0)))
+	echo "  depth $depth: iscsi-perf $STORAGE_PER_S commands/s, so $perf us each; Weir $seen us, $((n - n0)) commands"
+	[ $((n - n0)) -ge $STORAGE_COMMANDS ] && [ $((n - n0)) -le $((STORAGE_PER_S * 5 / 2)) ] || { fail "Weir counted $((n - n0)) commands" || exit 1; }
+	[ $seen -ge $delay_us ] || { fail "the disk takes $delay_us us, Weir says $seen" || exit 1; }
+	near "a read" $seen $perf
 done
+for q in p50 p99 p999; do [ "$(reads s 3260 $q)" -ge $delay_us ]; done
+[ "$(reads s 3260 max)" -ge "$(reads s 3260 mean)" ]
+[ "$(at s 3260 '[.sessions, .outstanding, (.errors | tonumber), (.unmatched | tonumber), (.unmeasured | tonumber)] | join(" ")')" = "0 0 0 0 0" ]
+[ "$(at s 3260 '."target-name"')" = "$STORAGE_IQN" ]
+[ "$(at s 3260 '."share-in-switch" // 0')" -le 5 ]
+"$weir" show storage | grep -Eq '^s .*10\.9\.0\.1'
 
-echo "- and what was seen of it"
-for q in p50 p99 p999; do [ "$(reads $q)" -ge $delay_us ]; done
-[ "$(reads max)" -ge "$(reads mean)" ]
-[ "$(storage_state '.vm[] | select(.name == "s").wait[0] | [.sessions, .outstanding, (.errors | tonumber), (.unmatched | tonumber), (.unmeasured | tonumber)] | join(" ")')" = "0 0 0 0 0" ]
-[ "$(storage_state '.vm[] | select(.name == "s").wait[0]."target-name"')" = "$STORAGE_IQN" ]
-"$weir" show storage | grep -Eq 's .*10\.9\.0\.1'
+echo "- a guest at its limit: the time is in the switch's queue, and it says so"
+storage_read l "iscsi://10.9.0.1:860/$STORAGE_IQN/1" 32 8 2
+perf=$((1000000 * 32 / STORAGE_PER_S)) mean=$(reads l 860 mean) queue=$(at l 860 '."in-queues-in" // 0')
+echo "  iscsi-perf $STORAGE_PER_S commands/s, so $perf us each; Weir $mean us and $queue us in its queue"
+near "a read at the limit" $((mean + queue)) $perf
+[ "$(at l 860 '."share-in-switch"')" -ge 80 ]
 lab_conserved
