@@ -6,7 +6,7 @@
 . "$(dirname "$0")/../lib/qos_lab.sh"
 . "$(dirname "$0")/../lib/storage_lab.sh"
 set -eu
-delay_us=10000
+delay_us=20000
 storage_lab s l
 # Guest l may receive so much; its answers stand in the switch. CoDel would keep that short, so it is off for them.
 storage_config '."weir-vm:vms".vm[1]."weir-qos:qos" = { "limit-to": "20000000" } | ."weir-qos:qos".class = [ { name: "storage", target: 0, "ecn-threshold": 0, "max-wait": 0 } ]'
@@ -28,7 +28,7 @@ near() { # WHAT A B: they agree within 5 %
 
 echo "- a disk that takes $delay_us us"
 us=0 n=0
-for depth in 1 1 8; do
+for depth in 1 1 4; do
 	storage_read s "iscsi://10.9.0.1/$STORAGE_IQN/1" $depth 8 2
 	# Mean and number of all so far; the mean is rounded to 1 us.
 	n0=$n us0=$us
