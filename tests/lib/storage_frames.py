@@ -8,8 +8,10 @@ Addresses are IPv4."""
 import socket
 import struct
 import sys
+import time
 
 SYN, PSH, ACK = 0x02, 0x08, 0x10
+BURST = 200
 
 
 def summed(data):
@@ -67,8 +69,10 @@ def main(interface, to, kind, *words):
     out.bind((interface, 0))
     mac = bytes.fromhex(to.replace(":", ""))
     own = out.getsockname()[4]
-    for ethertype, payload in frames(kind, words):
+    for i, (ethertype, payload) in enumerate(frames(kind, words)):
         out.send(mac + own + struct.pack("!H", ethertype) + payload)
+        if i % BURST == BURST - 1:
+            time.sleep(0.01)  # a tap drops what nobody takes in time
 
 
 if __name__ == "__main__":

@@ -35,6 +35,10 @@ storage_guest() { # NAME N: a guest, once it reaches the server
 	qos_guest "$1" "$2"
 	storage_quiet "weir$1$LAB_ID" e0
 }
+storage_booted() { # NAME...: these have booted; what they log in to now is no boot
+	local g
+	for g; do "$weir" vm "$g" boot complete >/dev/null; done
+}
 
 storage_reached() { # NAME: until a guest reaches the server again
 	storage_poll 10 "guest $1 does not reach the server" vguest_in "$1" ping -q -c 1 -W 1 10.9.0.1 >/dev/null
@@ -81,7 +85,7 @@ storage_slow_tgt() { # N ADDRESS:PORT[,...] US
 		d=$d/file; mkdir \$d
 		nbdkit -f -U $d/nbd.sock --filter=delay memory 64M rdelay=$(($3 / 1000))ms & n=\$!
 		while [ ! -S $d/nbd.sock ]; do kill -0 \$n || exit 1; sleep 0.05; done
-		nbdfuse \$d/disk 'nbd+unix:///?socket=$d/nbd.sock' & f=\$!
+		nbdfuse -C 16 \$d/disk 'nbd+unix:///?socket=$d/nbd.sock' & f=\$!
 		while [ ! -f \$d/disk ]; do kill -0 \$f || exit 1; sleep 0.05; done"
 }
 storage_tgt_answers() { kill -0 "$2" && storage_tgtadm "$1" --op show --mode sys >/dev/null 2>&1; }
@@ -108,8 +112,8 @@ storage_nbd() { # the disk by NBD, read only
 	qos_listens 10809 $!
 }
 
-storage_restart() { # the switch is killed and started again
-	kill -9 "$LAB_SWITCHD"
+storage_restart() { # SIGNAL: the switch ends by it, and is started again
+	kill -"$1" "$LAB_SWITCHD"
 	wait "$LAB_SWITCHD" 2>/dev/null || :
 	lab_switch "$LAB_T/weir.json"
 }
@@ -132,7 +136,7 @@ storage_serve() { # server|GUEST PROGRAM ARGUMENT...: Python there, once it says
 	LAB_PIDS+=("$STORAGE_SERVER")
 	storage_poll 10 "$* does not listen" storage_serves "$log"
 }
-storage_serves() { grep -q ready "$1" || { kill -0 "$STORAGE_SERVER" || { cat "$1" >&2; exit 1; }; return 1; }; }
+storage_serves() { grep -qs ready "$1" || { kill -0 "$STORAGE_SERVER" || { cat "$1" >&2; exit 1; }; return 1; }; }
 
 # --- what the switch counted
 

@@ -14,6 +14,7 @@ storage_config 'del(."weir-vm:vms".vm[2].nic[0]."ipv4-address") | ."weir-qos:sto
 storage_tgt 1 10.9.0.1:3260
 lab_switch "$LAB_T/weir.json"
 for g in s:5 x:6 u:7; do storage_guest ${g%:*} ${g#*:}; done
+storage_booted s x u
 server=$(ip netns exec "$LAB_SERVER" cat "/sys/class/net/$LAB_SRV/address")
 python() { # NAME PROGRAM ARGUMENT...: in a guest
 	local g=$1
@@ -74,7 +75,9 @@ storage_poll 5 "spoofed frames are not dropped" spoofed 102
 send u 52:54:00:00:00:05 redirect 10.9.0.1:3260 10.9.0.105:1024 10.9.0.107:7777
 send u 52:54:00:00:00:05 tcp 10.9.0.1:3260 10.9.0.105:1024 100
 bulk u.0 102
-nothing u.0 x.0 s.0
+nothing u.0 x.0
+# What s itself sends back there goes to a listed server's port, and is storage.
+for c in storage boot; do refute storage_grew s.0 $c tx-pkts 1; done
 
 echo "- ethertypes of FCoE, FIP and AoE, which nobody allowed"
 storage_mark
@@ -106,8 +109,8 @@ echo "- while 10,000 connections are asked for, and the tables are full: a neigh
 storage_mark
 send x "$server" syns 10.9.0.106 10.9.0.2:3260 10000
 storage_poll 10 "the requests did not come" storage_grew x.0 storage rx-pkts 9000
-storage_state '.tracking | "flows refused: \(."flows-refused"), connections refused: \(."connections-refused")"'
-[ "$(storage_state '.tracking | (."flows-refused" | tonumber) + (."connections-refused" | tonumber)')" -gt 0 ]
+storage_state '.telemetry | "flows refused: \(."flows-refused"), connections refused: \(."connections-refused")"'
+[ "$(storage_state '.telemetry | (."flows-refused" | tonumber) + (."connections-refused" | tonumber)')" -gt 0 ]
 storage_mark
 storage_read s "iscsi://10.9.0.1/$STORAGE_IQN/1"
 storage_none s.0 bulk

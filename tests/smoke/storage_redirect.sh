@@ -12,6 +12,7 @@ storage_tgt 2 10.9.0.3:4001
 storage_tgt 3 10.9.0.4:4002
 lab_switch "$LAB_T/weir.json"
 storage_guest s 5
+storage_booted s
 
 echo "- before anybody teaches it, 10.9.0.3:4001 is bulk"
 storage_mark
@@ -34,7 +35,7 @@ echo "- it is shown: how, by whom, how much"
 storage_portal_is 10.9.0.3 4001 how redirect teacher 10.9.0.1 protocol tcp service iscsi sessions 0
 [ "$(storage_portal 10.9.0.3 4001 bytes)" -ge "$STORAGE_BYTES" ]
 storage_portal 10.9.0.3 4001 last-seen | grep -q "^$(date -u +%Y)-"
-"$weir" show portals | grep -Eq '10\.9\.0\.3 .*4001.*redirect.*10\.9\.0\.1'
+"$weir" show portals | grep -Eq '^10\.9\.0\.3:4001 +iscsi +redirect +10\.9\.0\.1 '
 class_of() { # ADDRESS PORT: what a frame of guest s to it is
 	"$weir" explain s.0 src=52:54:00:00:00:05 ip=10.9.0.105,"$1" tcp=1024,"$2" | sed -n 's/^class  *\([a-z]*\),.*/\1/p'
 }
@@ -43,9 +44,10 @@ class_of() { # ADDRESS PORT: what a frame of guest s to it is
 [ "$(class_of 10.9.0.4 4001)" = bulk ]
 
 echo "- the switch is killed and started again: still known, before anybody logs in"
-storage_restart
+storage_restart KILL
 storage_portal_is 10.9.0.3 4001 how redirect teacher 10.9.0.1
 storage_reached s
+storage_booted s
 storage_mark
 storage_read s "iscsi://10.9.0.3:4001/$STORAGE_IQN/1"
 storage_none s.0 bulk boot

