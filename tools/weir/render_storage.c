@@ -284,8 +284,6 @@ static void show_wait(FILE *f, const json_t *w)
 	if (json_object_get(w, "oldest-wait") != NULL)
 		fprintf(f, ", the oldest for %llu us", answer_number(w, "oldest-wait"));
 	fputs("\n", f);
-	if (answer_text(w, "text")[0] != '\0')
-		fprintf(f, "    %s\n", said(w, "text").text);
 	if (answer_text(w, "target-name")[0] != '\0')
 		fprintf(f, "    %s logged in to %s\n", said(w, "initiator").text,
 			said(w, "target-name").text);
