@@ -219,12 +219,11 @@ static void connection_begin(struct dp_follow *fo, uint32_t seq)
 {
 	struct dp_flow *f = fo->f;
 
-	if ((f->flags & FLOW_BEGUN) != 0 && seq == f->stream.syn_seq)
+	if ((f->flags & FLOW_BEGUN) != 0 && seq == f->syn_seq)
 		return;
 	dp_storage_tell_close(fo->w, f, true, false);
 	f->flags = (uint8_t)((f->flags & ~(FLOW_TOLD | FLOW_TAUGHT)) | FLOW_BEGUN);
-	if ((f->flags & FLOW_READS) == 0)
-		f->stream.syn_seq = seq;
+	f->syn_seq = seq;
 }
 
 // A frame of the flow, or of one that is not known yet. An acknowledgement alone makes none known:
@@ -232,7 +231,7 @@ static void connection_begin(struct dp_follow *fo, uint32_t seq)
 static void segment(struct dp_follow *fo)
 {
 	const uint8_t *tcp = dp_data(fo->m) + dp_meta(fo->m)->p.l4_off;
-	const struct qos_segment seg = { .seq = dp_be32(tcp + 4) + ((tcp[13] & TCP_SYN) != 0),
+	const struct qos_segment seg = { .seq = dp_be32(tcp + 4),
 					 .size = fo->size,
 					 .syn = (tcp[13] & TCP_SYN) != 0,
 					 .fin = (tcp[13] & TCP_FIN) != 0,

@@ -33,8 +33,8 @@ struct dp_flow {
 	uint8_t flags;	 // FLOW_*
 	uint8_t how;	 // enum qos_how of its portal
 	uint32_t heard_s;
-	// Its service, way and syn_seq hold for all; the rest with FLOW_READS.
-	struct qos_stream stream;
+	struct qos_stream stream; // service and way of all; the rest with FLOW_READS
+	uint32_t syn_seq;	  // with FLOW_BEGUN
 } __rte_cache_aligned;
 static_assert(offsetof(struct dp_flow, stream.head) <= 128, "two cache lines inside of a PDU");
 

@@ -236,6 +236,8 @@ static struct conn *conn_new(struct qos_storage *s, const struct qos_conn_key *k
 		.key = *k, .chain = *head, .generation = generation, .in_use = true, .fresh = true
 	};
 	*head = i;
+	if (i >= s->n_conns_ever)
+		s->n_conns_ever = i + 1;
 	link_init(&c->cmds);
 	link_init(&c->weak);
 	return c;
@@ -345,7 +347,7 @@ static void lost(struct qos_storage *s, struct conn *c, enum qos_way way, const 
 	if (pdu->status < QOS_N_LOST)
 		c->row->pub.lost[pdu->status]++;
 	c->blind |= (uint8_t)(1u << way);
-	qos_storage_text_drop(s, c);
+	qos_storage_text_lost(c, way);
 	// What waits for an answer that may pass unseen would wait forever.
 	if (way == QOS_FROM_PORTAL)
 		qos_storage_drop_cmds(s, c);
@@ -447,7 +449,7 @@ void qos_storage_tick(struct qos_storage *s, uint64_t now_ns)
 {
 	qos_storage_expire_texts(s, now_ns);
 	qos_storage_expire_cmds(s, now_ns);
-	for (uint32_t i = 0; i < s->params.n_conns; i++)
+	for (uint32_t i = 0; i < s->n_conns_ever; i++)
 		conn_tick(s, &s->conns[i], now_ns);
 	for (uint32_t i = 0; i < s->counts.rows_now; i++)
 		qos_storage_expire_row(s, &s->rows[s->order[i]], now_ns);
@@ -467,7 +469,7 @@ void qos_storage_forget_vm(struct qos_storage *s, uint16_t vm_idx)
 	if (vm_idx == 0 || vm_idx >= s->params.n_vms)
 		return;
 	qos_storage_forget_logins(s, vm_idx);
-	for (uint32_t i = 0; i < s->params.n_conns; i++) {
+	for (uint32_t i = 0; i < s->n_conns_ever; i++) {
 		if (s->conns[i].in_use && s->conns[i].vm_idx == vm_idx)
 			conn_free(s, &s->conns[i]);
 	}

@@ -314,17 +314,17 @@ static void keep_early(struct qos_storage *s, const struct cmd *told)
 	link_add(&s->early, &m->by_age);
 }
 
-// The answer is for m. What waits longer under this tag gets none any more.
-static void match(struct qos_storage *s, struct cmd *m, const struct cmd *told)
+// The answer is for m, one of n that wait under its tag. What waits longer gets none any more.
+static void match(struct qos_storage *s, struct cmd *m, const struct cmd *told, uint32_t n)
 {
 	struct conn *c = m->conn;
 	uint64_t ns = m->ns;
-	struct found f;
 
 	count_took(s, m, told);
 	cmd_free(s, m);
-	for (;;) {
-		f = find(s, c, told->tag, ns);
+	while (--n > 0) {
+		struct found f = find(s, c, told->tag, ns);
+
 		if (f.before == NULL)
 			return;
 		cmd_give_up(s, f.before);
@@ -343,7 +343,7 @@ void qos_storage_answered(struct qos_storage *s, struct conn *c, const struct qo
 	if (m == NULL && f.after != NULL && f.after->ns <= ns + QOS_STORAGE_TURN_NS)
 		m = f.after;
 	if (m != NULL)
-		match(s, m, &told);
+		match(s, m, &told, f.n_waits);
 	else if (c->skipped > 0)
 		c->skipped--;
 	else if ((c->blind & 1u << QOS_TO_PORTAL) != 0 || !has_room(&f))

@@ -10,7 +10,7 @@
 #define NONE UINT32_MAX
 // Longest chain that is walked. Clients choose what is hashed; a chain that is longer is a full
 // table for who wants in, so nobody can make main walk.
-#define CHAIN_MAX 16
+#define CHAIN_MAX 64
 
 // A place in a list, or the list itself.
 struct qos_link {
@@ -108,6 +108,7 @@ struct text_way {
 	uint16_t at;  // bytes of this PDU's that came
 	uint8_t kind; // of the PDU whose text this is; 0 = between PDUs
 	uint8_t flags;
+	bool whole;  // its last piece came
 	bool broken; // a piece is missing: skip to the next text
 	bool full;   // the full feature phase was asked for, or granted
 	uint8_t digest[2];
@@ -145,7 +146,8 @@ struct qos_storage {
 	uint32_t free_conn, free_row, free_cmd;
 	uint32_t n_free_cmds, n_early, n_asked;
 	uint32_t n_texts;
-	uint32_t index_bits; // of a handle
+	uint32_t n_conns_ever; // places that were ever used: those before it
+	uint32_t index_bits;   // of a handle
 	struct qos_link weak, spare, early, texts_lru, free_texts;
 };
 
@@ -180,6 +182,8 @@ void qos_storage_text_piece(struct qos_storage *s, struct conn *c, enum qos_way 
 			    const struct qos_pdu *pdu);
 // Another PDU follows in this direction: a text that is open has ended, it may have been empty.
 void qos_storage_text_end(struct qos_storage *s, struct conn *c, enum qos_way way);
+// The rest of a text will not come.
+void qos_storage_text_lost(struct conn *c, enum qos_way way);
 void qos_storage_text_drop(struct qos_storage *s, struct conn *c);
 void qos_storage_expire_texts(struct qos_storage *s, uint64_t now_ns);
 

@@ -233,7 +233,9 @@ static void login_end(struct qos_storage *s, struct text *t, struct text_way *w,
 		qos_storage_text_drop(s, t->conn);
 		return;
 	}
-	if ((w->flags & QOS_PDU_F_FULL) != 0 && !w->broken)
+	// Without all that the client says it is not known whose login this is; what the portal
+	// grants is in its header.
+	if ((w->flags & QOS_PDU_F_FULL) != 0 && (!w->broken || way == QOS_FROM_PORTAL))
 		w->full = true;
 	// Both directions must have said so, and who logs in must be known: their events may come
 	// in any order.
@@ -249,6 +251,8 @@ void qos_storage_text_end(struct qos_storage *s, struct conn *c, enum qos_way wa
 
 	if (kind == 0)
 		return;
+	if (!w->whole && w->at > 0)
+		w->broken = true;
 	if ((w->flags & QOS_PDU_F_MORE) != 0)
 		return; // its last pair may go on
 	w->kind = 0;
@@ -256,6 +260,12 @@ void qos_storage_text_end(struct qos_storage *s, struct conn *c, enum qos_way wa
 		login_end(s, t, w, way);
 	else
 		qos_storage_text_drop(s, c);
+}
+
+void qos_storage_text_lost(struct conn *c, enum qos_way way)
+{
+	if (c->text != NULL)
+		c->text->way[way].kind = 0;
 }
 
 static bool is_failed(const struct qos_pdu *pdu)
@@ -287,6 +297,7 @@ void qos_storage_text_begin(struct qos_storage *s, struct conn *c, enum qos_way 
 	}
 	w->kind = pdu->kind;
 	w->flags = pdu->flags;
+	w->whole = false;
 	w->at = 0;
 	w->ns = ns;
 }
@@ -309,6 +320,7 @@ void qos_storage_text_piece(struct qos_storage *s, struct conn *c, enum qos_way 
 		r.w->at = (uint16_t)(r.w->at + pdu->text.size);
 		qos_text_feed(&r.w->pairs, pdu->text.data, pdu->text.size, last, on_pair, &r);
 	}
+	r.w->whole = pdu->text.last;
 	if (pdu->text.last)
 		qos_storage_text_end(s, c, way);
 }

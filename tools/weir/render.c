@@ -310,6 +310,7 @@ void show_explain(FILE *f, const json_t *data)
 {
 	const char *verdict = text(data, "verdict");
 	const json_t *out, *frame = json_object_get(data, "frame");
+	const json_t *portal = json_object_get(data, "portal");
 	size_t i;
 
 	fprintf(f, "frame    ethertype %s, %llu tag%s", text(frame, "ethertype"),
@@ -328,6 +329,9 @@ void show_explain(FILE *f, const json_t *data)
 		return;
 	}
 	fprintf(f, "class    %s, by %s\n", text(data, "class"), text(data, "class-why"));
+	if (portal != NULL)
+		fprintf(f, "portal   %s the portal, %s, known by: %s\n", text(portal, "way"),
+			text(portal, "service"), text(portal, "how"));
 	fprintf(f, "verdict  %s",
 		strcmp(verdict, "responder") == 0 ? "answered by the boot responder" : verdict);
 	json_array_foreach(json_object_get(data, "out"), i, out)

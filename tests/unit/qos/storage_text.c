@@ -335,9 +335,10 @@ static void a_missing_piece_spoils_the_rest_of_its_text(void **state)
 	struct heard h;
 	struct qos_storage *s = watch(&h);
 	int conn = open_conn(s, 1, QOS_SVC_ISCSI, 3);
-	struct qos_pdu p = { .kind = QOS_PDU_TEXT };
+	struct qos_pdu p = { .kind = QOS_PDU_TEXT }, more = say_targets;
 
 	(void)state;
+	more.flags = QOS_PDU_F_MORE;
 	qos_storage_pdu(s, conn, QOS_FROM_PORTAL, &say_targets, 1000);
 	p.text.data = (const uint8_t *)"TargetAddress=10.0.0.";
 	p.text.size = 21;
@@ -350,6 +351,41 @@ static void a_missing_piece_spoils_the_rest_of_its_text(void **state)
 	assert_int_equal(h.n_portals, 0);
 	TELL(s, conn, say_targets, "TargetAddress=10.0.0.11\0");
 	assert_int_equal(h.n_portals, 1);
+	// The last piece is missing; the next PDU does not go on with the text.
+	qos_storage_pdu(s, conn, QOS_FROM_PORTAL, &more, 1000);
+	p.text.data = (const uint8_t *)"TargetAddress=10.0.0.1";
+	p.text.size = 22;
+	p.text.offset = 0;
+	p.text.last = false;
+	qos_storage_pdu(s, conn, QOS_FROM_PORTAL, &p, 1000);
+	TELL(s, conn, say_targets, "2\0TargetAddress=10.0.0.13\0");
+	assert_int_equal(h.n_portals, 1);
+	qos_storage_destroy(s);
+}
+
+static void a_lost_direction_does_not_spoil_the_other(void **state)
+{
+	struct heard h;
+	struct qos_storage *s = watch(&h);
+	int conn = open_conn(s, 1, QOS_SVC_ISCSI, 3);
+	struct qos_pdu p = { .kind = QOS_PDU_TEXT };
+
+	(void)state;
+	for (int way = 0; way < 2; way++) {
+		qos_storage_pdu(s, conn, QOS_FROM_PORTAL, &say_targets, 1000);
+		p.text.data = (const uint8_t *)"TargetAddress=10.0.";
+		p.text.size = 19;
+		p.text.offset = 0;
+		p.text.last = false;
+		qos_storage_pdu(s, conn, QOS_FROM_PORTAL, &p, 1000);
+		say(s, conn, (enum qos_way)way, QOS_PDU_LOST, QOS_LOST_GAP);
+		p.text.data = (const uint8_t *)"0.9\0";
+		p.text.size = 4;
+		p.text.offset = 19;
+		p.text.last = true;
+		qos_storage_pdu(s, conn, QOS_FROM_PORTAL, &p, 1000);
+		assert_int_equal(h.n_portals, 1); // with its own direction lost, nothing
+	}
 	qos_storage_destroy(s);
 }
 
@@ -521,6 +557,7 @@ int main(void)
 		cmocka_unit_test(redirection_teaches),
 		cmocka_unit_test(discovery_teaches_several_per_target),
 		cmocka_unit_test(a_missing_piece_spoils_the_rest_of_its_text),
+		cmocka_unit_test(a_lost_direction_does_not_spoil_the_other),
 		cmocka_unit_test(who_is_not_listed_teaches_nothing),
 		cmocka_unit_test(clients_teach_nothing),
 		cmocka_unit_test(rpcbind_teaches_what_was_asked_for),
