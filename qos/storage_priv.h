@@ -10,7 +10,7 @@
 #define NONE UINT32_MAX
 // Longest chain that is walked. Clients choose what is hashed; a chain that is longer is a full
 // table for who wants in, so nobody can make main walk.
-#define CHAIN_MAX 16
+#define CHAIN_MAX 64
 
 // A place in a list, or the list itself.
 struct qos_link {

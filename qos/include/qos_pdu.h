@@ -9,7 +9,8 @@
 // What it does not understand it does not guess at. After a gap in which a header may have been, or
 // a header that cannot be one, a stream has lost its place and looks for a header at the beginning
 // of further segments: of QOS_STREAM_TRIES, then of as many again after a pause, which grows; after
-// six rounds it gives up for good, until the next SYN. A lost stream is "port only": its class
+// six rounds it gives up for good, until the next SYN. One that was followed for 16 headers in a
+// row before goes on looking, at one segment in 4,096. A lost stream is "port only": its class
 // stays, its times are not known, and that is counted. A gap inside of a PDU's data keeps the
 // place. What was seen once is not looked at again, so a retransmission changes nothing, whatever
 // it says.
@@ -138,9 +139,10 @@ void qos_stream_init(struct qos_stream *s, enum qos_service service, enum qos_wa
 bool qos_stream_reads(enum qos_service service);
 
 // What the segment says, in order, by calls of fn. At most QOS_STREAM_PDUS calls per segment other
-// than text pieces; a segment with more headers, or nearly, loses the stream (64 KiB of NOPs must
-// not hold a worker). What a RST carries is not of the stream.
-#define QOS_STREAM_PDUS 128
+// than text pieces; a segment with more headers, or nearly, loses the stream: 64 KiB of NOPs must
+// not hold a worker. (A merged frame of 179 iSCSI responses has been seen.) What a RST carries is
+// not of the stream.
+#define QOS_STREAM_PDUS 256
 void qos_stream_slow(struct qos_stream *s, const struct qos_segment *seg, qos_pdu_fn *fn,
 		     void *ctx);
 
@@ -150,14 +152,15 @@ enum { QOS_STREAM_SYNCED = 1 }; // of `state`; others are private to pdu.c
 static inline void qos_stream_feed(struct qos_stream *s, const struct qos_segment *seg,
 				   qos_pdu_fn *fn, void *ctx)
 {
-	if (seg->size == 0 && !seg->syn)
-		return;
-	if (s->state == QOS_STREAM_SYNCED && seg->seq == s->next_seq && seg->size <= s->left &&
-	    s->text_left == 0 && !seg->syn && !seg->rst) {
+	// `left` is 0 unless the place is known.
+	if (seg->seq == s->next_seq && seg->size <= s->left && s->text_left == 0 && !seg->syn &&
+	    !seg->rst) {
 		s->next_seq += seg->size;
 		s->left -= seg->size;
 		return;
 	}
+	if (seg->size == 0 && !seg->syn)
+		return;
 	qos_stream_slow(s, seg, fn, ctx);
 }
 

@@ -38,7 +38,7 @@
 
 #define QOS_STORAGE_EARLY_NS 2000000000
 #define QOS_STORAGE_TURN_NS 50000
-#define QOS_STORAGE_SAME 8
+#define QOS_STORAGE_SAME 32
 #define QOS_STORAGE_FEW 8
 #define QOS_STORAGE_TEXTS 256 // connections whose login or text is being read, at most
 #define QOS_STORAGE_TARGETS 8 // of one VM that are remembered, for `again`
@@ -87,7 +87,8 @@ struct qos_login {
 	const char *initiator, *target; // good during the call
 };
 
-// What happened, for those who want to act on it. Either may be NULL.
+// What happened, for those who want to act on it. Either may be NULL. Of the functions below they
+// may call qos_storage_forget_logins only.
 struct qos_storage_events {
 	void *ctx;
 	void (*login)(void *ctx, const struct qos_login *login);

@@ -247,3 +247,20 @@ for i, m in enumerate(rpc + reply):
 put("rpc", "text", b"\x08\x05" + keys)
 for i, a in enumerate(("10.0.0.9", "10.0.0.9:3261,1", "[2001:db8::1]:860,2", "[::ffff:10.0.0.9]", "server:3260")):
     put("rpc", "address%d" % i, b"\x09" + a.encode())
+
+# What workers tell of storage: four sizes, then events of two bytes and what follows (tests/fuzz/storage.c). Key 0 is iSCSI, 1 NFS, 2 rpcbind.
+to, come = lambda op, key, *more: bytes([op, key, *more]), lambda op, key, *more: bytes([op, 0x80 | key, *more])
+said = lambda way, key, text: b"".join(way(6 | (0 if i else 0x10) | (0x20 if i + 200 >= len(text) else 0), key, len(text[i:i + 200])) + text[i:i + 200] for i in range(0, len(text), 200))
+opened = lambda key: to(0, key, 3) + come(0, key, 0)
+names = b"InitiatorName=iqn.2010-04.org.ipxe:a\0TargetName=iqn.x:disk\0MaxRecvDataSegmentLength=8192\0InitialR2T=Yes\0ImmediateData=No\0HeaderDigest=%s\0"
+sizes = bytes([7, 15, 7, 63])
+io = b"".join(to(0x19, k, t, 32) for k in (0, 1, 3) for t in range(12)) + b"".join(come(0x1a, k, t, 0) for k in (3, 0, 1) for t in range(12))
+for n, digest in (("plain", b"None"), ("digest", b"CRC32C")):
+    login = to(11, 0, 1, 8) + said(to, 0, names % digest) + come(11, 0, 1, 10) + said(come, 0, b"HeaderDigest=%s\0" % digest)
+    put("storage", "login-" + n, sizes + opened(0) + login + opened(1) + opened(3) + io + login)
+put("storage", "redirect", sizes + opened(0) + to(11, 0, 1, 8) + said(to, 0, names % b"None") + come(11, 0, 1, 0x26) + said(come, 0, b"TargetAddress=10.0.0.7:3260,1\0"))
+put("storage", "targets", sizes + opened(0) + come(12, 0, 1, 1) + said(come, 0, b"TargetName=a\0TargetAddress=10.0.0.7:32") + come(12, 0, 1, 0) + said(come, 0, b"60,1\0TargetAddress=[::5],2\0"))
+put("storage", "rpcbind", sizes + opened(2) + to(13, 2, 44, 0) + come(13, 2, 44, 2) + come(13, 2, 45, 66) + to(13, 2, 45, 0))
+put("storage", "small", bytes([0, 0, 0, 0]) + b"".join(opened(k) + io + to(2, k, 1) + come(2, k, 0) for k in range(8)))
+put("storage", "full", bytes([7, 3, 1, 31]) + b"".join(opened(k) + io for k in range(12)) + to(4, 0, 100, 100) + io + to(5, 0, 6) + io)
+put("storage", "lost", sizes + opened(0) + opened(1) + io + to(14, 0, 0, 1) + come(14, 1, 0, 0) + io + come(15, 1, 0, 0) + io + to(2, 0, 4) + io + opened(0) + io)

@@ -539,7 +539,7 @@ static struct figures print(const char *what, struct params p, double most_s)
 	struct figures f = storm(p, most_s);
 
 	sim_print(
-		"E13: %2u VMs, %-30s: %.2f s, boots p50 %.2f, p99 %.2f s, %3.0f %% read; "
+		"E13: %2u VMs, %-30s: %.2f s, boots p50 %.2f, p99 %.2f s, %.1f %% read; "
 		"deadline %.2f s met by %u of %u; %llu lost; running VMs %.3f of their floor, p99 "
 		"wait %.0f us; bulk %.2f\n",
 		p.n_boots, what, f.makespan_s, f.p50_s, f.p99_s, 100 * f.read,

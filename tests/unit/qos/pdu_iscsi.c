@@ -213,8 +213,11 @@ static void a_long_text_has_no_end(void **state)
 					       .data = text,
 					       .size = QOS_PDU_TEXT_MAX + more });
 		put_iscsi(&in, (struct iscsi){ .op = 0x20, .flags = 0x80, .tag = 4 });
+		put_iscsi(&in,
+			  (struct iscsi){ .op = 0x24, .flags = 0x80, .data = text, .size = 5 });
 		assert_true(is_taken(QOS_FROM_PORTAL));
-		assert_int_equal(whole.n, 3);
+		assert_int_equal(whole.n, 5);
+		assert_true(whole.pdu[4].text.last);
 		assert_int_equal(whole.pdu[1].text.size, QOS_PDU_TEXT_MAX);
 		assert_true(whole.pdu[1].text.last == (more == 0));
 		is(2, QOS_PDU_RESPONSE, 4, 0);

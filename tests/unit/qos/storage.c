@@ -115,6 +115,31 @@ static void a_tag_may_be_used_again_before_its_answer_is_told(void **state)
 	qos_storage_destroy(s);
 }
 
+// One worker's events of 10 ms, then the other's, of a client that has one tag only.
+static void a_batch_of_one_direction_may_come_before_the_other(void **state)
+{
+	struct heard h;
+
+	(void)state;
+	for (uint32_t first = 0; first < 2; first++) {
+		struct qos_storage *s = watch(&h);
+		int conn = open_conn(s, 1000, QOS_SVC_NVME, 3);
+
+		for (uint32_t part = 0; part < 2; part++) {
+			for (uint32_t i = 0; i < 30; i++) {
+				if (part == first)
+					ask(s, conn, 7, QOS_OP_READ, (i + 1) * MS);
+				else
+					answer(s, conn, 7, (i + 1) * MS + (i + 1) * US);
+			}
+		}
+		assert_int_equal(row_of(s, 3)->took[QOS_OP_READ].n, 30);
+		assert_int_equal(row_of(s, 3)->took[QOS_OP_READ].sum_ns, 30 * 31 / 2 * US);
+		assert_int_equal(row_of(s, 3)->unmatched, 0);
+		qos_storage_destroy(s);
+	}
+}
+
 static void a_stale_tag_is_unmatched_and_the_new_one_measured(void **state)
 {
 	struct heard h;
@@ -425,6 +450,7 @@ int main(void)
 		cmocka_unit_test(the_oldest_that_waits_is_told),
 		cmocka_unit_test(an_answer_may_be_told_before_its_question),
 		cmocka_unit_test(a_tag_may_be_used_again_before_its_answer_is_told),
+		cmocka_unit_test(a_batch_of_one_direction_may_come_before_the_other),
 		cmocka_unit_test(a_stale_tag_is_unmatched_and_the_new_one_measured),
 		cmocka_unit_test(a_call_sent_again_counts_from_the_first_time),
 		cmocka_unit_test(clocks_of_two_workers_may_be_a_turn_apart),

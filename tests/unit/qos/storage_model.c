@@ -8,6 +8,7 @@
 #define N_TAGS 8
 #define IDLE_NS (1 * S)
 #define BOTH 3u
+#define CHAIN 64 // how many under one tag there is room for
 
 struct item { // waits, or an answer that came early; in order of arrival
 	bool early;
@@ -240,7 +241,7 @@ static void model_ask(uint32_t key, uint32_t tag, uint32_t op, uint32_t bytes, u
 		item_unmatched((uint32_t)f.oldest);
 		f.n--;
 	}
-	if (f.n < 16) {
+	if (f.n < CHAIN) {
 		item_add((struct item){ false, key, tag, op, bytes, ns });
 	} else {
 		t->unmeasured++;
@@ -267,7 +268,7 @@ static void model_answer(uint32_t key, uint32_t tag, uint8_t status, uint64_t ns
 		}
 	} else if (clients[key].skipped > 0) {
 		clients[key].skipped--;
-	} else if ((clients[key].blind & 1u << QOS_TO_PORTAL) != 0 || f.n >= 16) {
+	} else if ((clients[key].blind & 1u << QOS_TO_PORTAL) != 0 || f.n >= CHAIN) {
 		total_of(key)->unmatched++;
 	} else {
 		item_add((struct item){ true, key, tag, 0, 0, ns });
