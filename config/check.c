@@ -189,5 +189,7 @@ int cfg_check(const struct cfg *c, struct cfg_error *err)
 	free(claims.slots);
 	for (uint32_t i = 0; i < c->n_vms && rc == 0; i++)
 		rc = vm_check(c, &c->vms[i], err);
+	if (rc == 0)
+		rc = cfg_storage_check(c, err);
 	return rc == 0 ? cfg_qos_check(c, err) : rc;
 }

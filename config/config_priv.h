@@ -43,6 +43,9 @@ bool cfg_flag(const struct lyd_node *parent, const char *name, bool otherwise);
 void cfg_text(const struct lyd_node *parent, const char *name, char *out, size_t size);
 uint32_t cfg_count(const struct lyd_node *parent, const char *name);
 
+// Either family into the 128-bit form. returns the family's bits (32, 128), or -EINVAL
+int cfg_addr_parse(const char *text, uint8_t addr[16]);
+
 // A validated tree, with its defaults, as typed structs. returns 0 and *out; -EINVAL with err
 // filled; -ENOMEM
 int cfg_from_tree(const struct lyd_node *tree, struct cfg **out, struct cfg_error *err);
@@ -54,8 +57,18 @@ int cfg_qos_read(const struct lyd_node *qos, struct cfg_qos *out, struct cfg_err
 // defaults.
 void cfg_policy_read(const struct lyd_node *own, const struct lyd_node *qos,
 		     struct cfg_policy *out);
+// The target of a VM for its storage, us: its own, else its template's, else 0.
+uint32_t cfg_target_read(const struct lyd_node *own, const struct lyd_node *qos);
+// Storage with its lists, which are large enough; portals are sorted. NULL = nothing is set.
+void cfg_storage_read(const struct lyd_node *storage, struct cfg *c);
+void cfg_metrics_read(const struct lyd_node *metrics, struct cfg_metrics *m);
+// IP protocol of a transport's name.
+uint8_t cfg_transport(const char *name);
 // Do classes, policies and links fit together?
 int cfg_qos_check(const struct cfg *c, struct cfg_error *err);
+
+// Is storage declared once, and is there some where a target needs it?
+int cfg_storage_check(const struct cfg *c, struct cfg_error *err);
 
 // Checks across lists that YANG leaves open.
 int cfg_check(const struct cfg *c, struct cfg_error *err);

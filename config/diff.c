@@ -86,6 +86,7 @@ static const struct field vm_fields[] = {
 	F(cfg_vm, policy.priority, "qos/priority"),
 	F(cfg_vm, policy.cls, "qos/class"),
 	F(cfg_vm, policy.meter, "qos/meter"),
+	F(cfg_vm, slo_p99_us, "qos/storage-target"),
 };
 
 static const struct field class_fields[] = {
@@ -112,6 +113,24 @@ static const struct field management_fields[] = {
 	F(cfg_management, max_sessions, "netconf/max-sessions"),
 	F(cfg_management, idle_timeout_s, "netconf/idle-timeout"),
 	F(cfg_management, hello_timeout_s, "netconf/hello-timeout"),
+};
+
+static const struct field storage_fields[] = {
+	F(cfg_storage, learning, "learning"),
+	F(cfg_storage, telemetry, "telemetry"),
+	F(cfg_storage, max_learnt, "max-learnt"),
+	F(cfg_storage, max_learnt_per_server, "max-learnt-per-server"),
+	F(cfg_storage, ageing_s, "ageing"),
+	F(cfg_storage, l2, "l2-protocol"),
+	F(cfg_storage, boot_window, "boot/window"),
+	F(cfg_storage, boot_deadline_s, "boot/deadline"),
+	F(cfg_storage, boot_max_s, "boot/longest"),
+	F(cfg_storage, boot_max_bytes, "boot/most-bytes"),
+};
+
+static const struct field metrics_fields[] = {
+	F(cfg_metrics, addr, "address"),
+	F(cfg_metrics, port, "port"),
 };
 
 static const struct field service_fields[] = {
@@ -247,7 +266,8 @@ static void diff_services(struct list *l, const struct kind *k, const struct cfg
 	}
 }
 
-static void diff_storage(struct list *l, const struct cfg *from, const struct cfg *to)
+static void diff_storage(struct list *l, const struct kind *k, const struct cfg *from,
+			 const struct cfg *to)
 {
 	bool portals =
 		from->n_portals != to->n_portals ||
@@ -256,12 +276,36 @@ static void diff_storage(struct list *l, const struct cfg *from, const struct cf
 		from->n_servers != to->n_servers ||
 		memcmp(from->servers, to->servers, from->n_servers * sizeof(*from->servers)) != 0;
 
-	if (portals || servers) {
-		struct cfg_action *a = add(l, CFG_SET_CHANGED, CFG_OBJ_STORAGE, "");
+	struct cfg_action *a;
 
-		snprintf(a->detail, sizeof(a->detail), "%s%s%s", portals ? "portal" : "",
-			 portals && servers ? ", " : "", servers ? "server" : "");
-	}
+	if (!portals && !servers && memcmp(&from->storage, &to->storage, sizeof(to->storage)) == 0)
+		return;
+	a = add(l, CFG_SET_CHANGED, CFG_OBJ_STORAGE, "");
+	if (portals)
+		detail_add(a, "", "portal");
+	if (servers)
+		detail_add(a, "", "server");
+	fields_name(k, &from->storage, &to->storage, a);
+}
+
+// Where others than this host reach it, the plan says so.
+static void diff_metrics(struct list *l, const struct kind *k, const struct cfg_metrics *from,
+			 const struct cfg_metrics *to)
+{
+	struct cfg_action *a;
+	char text[128];
+
+	if (memcmp(from, to, sizeof(*from)) == 0)
+		return;
+	a = add(l,
+		!from->enabled ? CFG_ADD
+		: to->enabled  ? CFG_SET_CHANGED
+			       : CFG_DEL,
+		k->object, "");
+	if (a->change == CFG_SET_CHANGED)
+		fields_name(k, from, to, a);
+	if (cfg_metrics_open(to, text, sizeof(text)))
+		detail_add(a, "", text);
 }
 
 static bool vlans_differ(const struct cfg_qos *x, const struct cfg_qos *y, uint8_t cls)
@@ -335,6 +379,8 @@ int cfg_diff(const struct cfg *from, const struct cfg *to, struct cfg_action **o
 	static const struct kind managements =
 		KIND(CFG_OBJ_MANAGEMENT, cfg_management, management_fields);
 	static const struct kind services = KIND(CFG_OBJ_SERVICE, cfg_service, service_fields);
+	static const struct kind storages = KIND(CFG_OBJ_STORAGE, cfg_storage, storage_fields);
+	static const struct kind metrics = KIND(CFG_OBJ_METRICS, cfg_metrics, metrics_fields);
 	struct list l = { 0 };
 
 	*out = NULL;
@@ -345,7 +391,8 @@ int cfg_diff(const struct cfg *from, const struct cfg *to, struct cfg_action **o
 		fields_name(&managements, &from->management, &to->management,
 			    add(&l, CFG_SET_CHANGED, CFG_OBJ_MANAGEMENT, ""));
 	diff_qos(&l, &from->qos, &to->qos);
-	diff_storage(&l, from, to);
+	diff_storage(&l, &storages, from, to);
+	diff_metrics(&l, &metrics, &from->metrics, &to->metrics);
 	diff_named(&l, &files, (struct span){ from->files, from->n_files },
 		   (struct span){ to->files, to->n_files });
 	diff_services(&l, &services, from, to);
@@ -363,8 +410,9 @@ int cfg_diff(const struct cfg *from, const struct cfg *to, struct cfg_action **o
 
 const char *cfg_action_text(const struct cfg_action *a, char *buf, size_t size)
 {
-	static const char *const objects[] = { "system",       "port",	    "vm",	  "storage",
-					       "boot-service", "boot-file", "management", "qos" };
+	static const char *const objects[] = { "system",     "port",	     "vm",
+					       "storage",    "boot-service", "boot-file",
+					       "management", "qos",	     "metrics" };
 	static const char *const changes[] = { "remove", "change", "add" };
 
 	snprintf(buf, size, "%s%s%s: %s%s%s", objects[a->object], a->name[0] ? " " : "", a->name,

@@ -29,8 +29,7 @@ static void mac_parse(const char *text, uint8_t mac[6])
 		mac[i] = (uint8_t)strtoul(text + 3 * i, NULL, 16);
 }
 
-// Either family into the 128-bit form. returns the family's bits (32, 128), or -EINVAL
-static int addr_parse(const char *text, uint8_t addr[16])
+int cfg_addr_parse(const char *text, uint8_t addr[16])
 {
 	if (inet_pton(AF_INET6, text, addr) == 1)
 		return 128;
@@ -252,6 +251,7 @@ static int vm_read(const struct source *s, const struct lyd_node *node, struct c
 	cfg_text(node, "uuid", vm->uuid, sizeof(vm->uuid));
 	boot_read(cfg_child(node, "boot"), vm);
 	cfg_policy_read(cfg_child(node, "qos"), s->qos, &vm->policy);
+	vm->slo_p99_us = cfg_target_read(cfg_child(node, "qos"), s->qos);
 	LY_LIST_FOR (lyd_child(node), n) {
 		int rc;
 
@@ -291,33 +291,6 @@ static void management_read(const struct lyd_node *management, struct cfg_manage
 	m->max_sessions = cfg_number(netconf, "max-sessions", 64);
 	m->idle_timeout_s = cfg_number(netconf, "idle-timeout", 0);
 	m->hello_timeout_s = cfg_number(netconf, "hello-timeout", 60);
-}
-
-static void storage_read(const struct lyd_node *storage, struct cfg *c)
-{
-	const struct lyd_node *n;
-
-	if (storage == NULL)
-		return;
-	LY_LIST_FOR (lyd_child(storage), n) {
-		if (strcmp(n->schema->name, "server") == 0) {
-			struct cfg_server *s = &c->servers[c->n_servers++];
-			char text[64];
-			uint32_t bits;
-
-			snprintf(text, sizeof(text), "%s", lyd_get_value(n));
-			bits = (uint32_t)strtoul(strchr(text, '/') + 1, NULL, 10);
-			*strchr(text, '/') = '\0';
-			s->prefix_bits =
-				(uint8_t)(bits + (addr_parse(text, s->addr) == 32 ? 96 : 0));
-		} else if (strcmp(n->schema->name, "portal") == 0) {
-			struct cfg_portal *p = &c->portals[c->n_portals++];
-
-			addr_parse(cfg_value(n, "address"), p->addr);
-			p->proto = strcmp(cfg_value(n, "protocol"), "udp") == 0 ? 17 : 6;
-			p->port = (uint16_t)cfg_number(n, "port", 0);
-		}
-	}
 }
 
 static void services_read(const struct lyd_node *services, struct cfg *c)
@@ -438,7 +411,8 @@ static int tree_read(struct cfg *c, const struct lyd_node *tree, struct cfg_erro
 
 	system_read(cfg_top(tree, "system"), &c->system);
 	management_read(cfg_top(tree, "management"), &c->management);
-	storage_read(cfg_top(tree, "storage"), c);
+	cfg_storage_read(cfg_top(tree, "storage"), c);
+	cfg_metrics_read(cfg_child(cfg_top(tree, "management"), "metrics"), &c->metrics);
 	services_read(cfg_top(tree, "boot-services"), c);
 	files_read(cfg_top(tree, "boot-files"), c);
 	if (cfg_qos_read(s.qos, &c->qos, err) < 0 || interfaces_read(tree, c, err) < 0)
@@ -522,6 +496,7 @@ int cfg_empty(struct cfg **out)
 		return -ENOMEM;
 	system_read(NULL, &c->system);
 	management_read(NULL, &c->management);
+	cfg_storage_read(NULL, c);
 	(void)cfg_qos_read(NULL, &c->qos, NULL);
 	if (lists_alloc(c, NULL) < 0) {
 		cfg_free(c);

@@ -197,6 +197,13 @@ void cfg_policy_read(const struct lyd_node *own, const struct lyd_node *qos, str
 		out->cls[out->priority - 1].reservation = out->reservation;
 }
 
+uint32_t cfg_target_read(const struct lyd_node *own, const struct lyd_node *qos)
+{
+	const struct pair p = { own, entry(qos, "template", cfg_value(own, "template")) };
+
+	return (uint32_t)number(p, "storage-target", 0);
+}
+
 bool cfg_policy_is_default(const struct cfg_policy *p)
 {
 	struct cfg_policy none;

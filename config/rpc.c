@@ -348,6 +348,42 @@ static int clear_counters(struct cfg_call *c)
 	return 0;
 }
 
+static int vm_boot(struct cfg_call *c)
+{
+	const struct cfg_host *h = &c->store->host;
+	struct cfg_error err = { 0 };
+
+	if (h->vm_boot == NULL)
+		return cfg_nc_refuse(&c->e, "operation-not-supported", "vm-boot: is not offered");
+	if (h->vm_boot(h->arg, cfg_value(c->op, "vm"),
+		       strcmp(cfg_value(c->op, "action"), "begin") == 0, c->s->user, &err) < 0)
+		return cfg_nc_refuse_cfg(&c->e, &err);
+	return 0;
+}
+
+static int portal_forget(struct cfg_call *c)
+{
+	const struct cfg_host *h = &c->store->host;
+	const char *address = cfg_value(c->op, "address");
+	struct cfg_error err = { 0 };
+	struct cfg_portal which = { 0 };
+	char number[16];
+	uint32_t n = 0;
+
+	if (h->forget == NULL)
+		return cfg_nc_refuse(&c->e, "operation-not-supported",
+				     "portal-forget: is not offered");
+	if (address != NULL) {
+		cfg_addr_parse(address, which.addr);
+		which.proto = cfg_transport(cfg_value(c->op, "protocol"));
+		which.port = (uint16_t)cfg_number(c->op, "port", 0);
+	}
+	if (h->forget(h->arg, address == NULL ? NULL : &which, c->s->user, &n, &err) < 0)
+		return cfg_nc_refuse_cfg(&c->e, &err);
+	snprintf(number, sizeof(number), "%u", n);
+	return cfg_call_leaf(c, "forgotten", number);
+}
+
 static int ping(struct cfg_call *c)
 {
 	(void)c;
@@ -386,6 +422,8 @@ static const struct {
 	{ "weir-configuration", "status", cfg_rpc_status },
 	{ "weir-operations", "clear-counters", clear_counters },
 	{ "weir-operations", "ping", ping },
+	{ "weir-operations", "vm-boot", vm_boot },
+	{ "weir-operations", "portal-forget", portal_forget },
 };
 
 int cfg_rpc_run(struct cfg_call *c)

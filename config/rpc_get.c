@@ -52,7 +52,7 @@ static uint32_t wanted_parts(const struct lyd_node *filter)
 	} parts[] = {
 		{ "interfaces", CFG_STATE_PORTS }, { "mac-table", CFG_STATE_MACS },
 		{ "vms-state", CFG_STATE_VMS },	   { "system-state", CFG_STATE_SYSTEM },
-		{ "qos-state", CFG_STATE_QOS },
+		{ "qos-state", CFG_STATE_QOS },	   { "storage-state", CFG_STATE_STORAGE },
 	};
 	uint32_t all = 0;
 

@@ -30,6 +30,7 @@ static const struct {
 	{ "weir-vlans", NULL, NULL },
 	{ "weir-vm", NULL, NULL },
 	{ "weir-qos", NULL, NULL },
+	{ "weir-storage", NULL, NULL },
 	{ "weir-system", NULL, NULL },
 	{ "weir-management", NULL, NULL },
 	{ "weir-operations", NULL, NULL },

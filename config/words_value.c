@@ -322,25 +322,45 @@ static bool takes(const struct ly_ctx *ctx, const struct lysc_node *leaf, const 
 	return rc == LY_SUCCESS || rc == LY_EINCOMPLETE;
 }
 
-// 1g, 1.5G, 64ki as a number of units. false when it is none, or not a whole one.
-static bool with_suffix(const char *text, bool binary_too, char *out, size_t size)
+// Digits with at most one dot, as n / fraction. returns what stands behind them, NULL = none, or
+// too many
+static const char *decimal(const char *text, uint64_t *n, uint64_t *fraction)
 {
-	static const char letters[] = "kmgt";
-	const char *p = text, *at;
-	uint64_t n = 0, fraction = 1, step = 1000, scale = 1;
+	const char *p = text;
 	bool dot = false;
 
+	*n = 0;
+	*fraction = 1;
 	for (; (*p >= '0' && *p <= '9') || (*p == '.' && !dot); p++) {
 		if (*p == '.') {
 			dot = true;
 			continue;
 		}
-		if (n > UINT64_MAX / 100 || fraction > UINT64_MAX / 100)
-			return false;
-		n = n * 10 + (uint64_t)(*p - '0');
-		fraction *= dot ? 10 : 1;
+		if (*n > UINT64_MAX / 100 || *fraction > UINT64_MAX / 100)
+			return NULL;
+		*n = *n * 10 + (uint64_t)(*p - '0');
+		*fraction *= dot ? 10 : 1;
 	}
-	if (p == text || *p == '\0' || (at = strchr(letters, *p | 0x20)) == NULL)
+	return p == text ? NULL : p;
+}
+
+// n / fraction * scale, where that is whole.
+static bool whole(uint64_t n, uint64_t fraction, uint64_t scale, char out[32])
+{
+	if (n > UINT64_MAX / scale || n * scale % fraction != 0)
+		return false;
+	snprintf(out, 32, "%" PRIu64, n * scale / fraction);
+	return true;
+}
+
+// 1g, 1.5G, 64ki as a number of units. false when it is none, or not a whole one.
+static bool with_suffix(const char *text, bool binary_too, char out[32])
+{
+	static const char letters[] = "kmgt";
+	uint64_t n, fraction, step = 1000, scale = 1;
+	const char *p = decimal(text, &n, &fraction), *at;
+
+	if (p == NULL || *p == '\0' || (at = strchr(letters, *p | 0x20)) == NULL)
 		return false;
 	if (binary_too && (p[1] | 0x20) == 'i') {
 		step = 1024;
@@ -350,10 +370,40 @@ static bool with_suffix(const char *text, bool binary_too, char *out, size_t siz
 		return false;
 	for (const char *l = letters; l <= at; l++)
 		scale *= step;
-	if (n > UINT64_MAX / scale || n * scale % fraction != 0)
+	return whole(n, fraction, scale, out);
+}
+
+// Microseconds of a word for time; 0 = it is none.
+static uint64_t time_unit(const char *word)
+{
+	static const struct {
+		const char *word;
+		uint64_t us;
+	} table[] = {
+		{ "us", 1 },	     { "microseconds", 1 },
+		{ "ms", 1000 },	     { "milliseconds", 1000 },
+		{ "s", 1000000 },    { "seconds", 1000000 },
+		{ "m", 60000000 },   { "min", 60000000 },
+		{ "h", 3600000000 }, { "d", 86400000000 },
+	};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		if (strcmp(table[i].word, word) == 0)
+			return table[i].us;
+	}
+	return 0;
+}
+
+// 2ms, 1.5s, 7d as a number of units of `unit` us. false when it is none, or not a whole one.
+static bool with_time(const char *text, uint64_t unit, char out[32])
+{
+	uint64_t n, fraction, scale;
+	const char *p = decimal(text, &n, &fraction);
+
+	scale = p == NULL ? 0 : time_unit(p);
+	if (unit == 0 || scale == 0 || fraction > UINT64_MAX / unit)
 		return false;
-	snprintf(out, size, "%" PRIu64, n * scale / fraction);
-	return true;
+	return whole(n, fraction * unit, scale, out);
 }
 
 static const char *boolean(const char *text)
@@ -411,8 +461,9 @@ static const char *short_form(const struct ly_ctx *ctx, const struct lysc_node *
 	b = has_base(type, LY_TYPE_BOOL, UNION_DEPTH) ? boolean(text) : NULL;
 	if (b != NULL && takes(ctx, leaf, b))
 		return b;
-	if ((bytes || strncmp(u, "bit", 3) == 0) &&
-	    with_suffix(text, bytes, number, sizeof(number)) && takes(ctx, leaf, number)) {
+	if ((((bytes || strncmp(u, "bit", 3) == 0) && with_suffix(text, bytes, number)) ||
+	     with_time(text, time_unit(u), number)) &&
+	    takes(ctx, leaf, number)) {
 		buf->size = 0;
 		cfg_words_put(buf, number);
 		return buf->buf;

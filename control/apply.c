@@ -113,8 +113,20 @@ struct change {
 	struct cfg_action *actions;
 	int n;
 	struct boot_table *table;
+	struct ctl_metrics_change *metrics;
 	struct dp_prepared *prep;
 };
+
+static void undo(struct ctl *c, struct change *ch)
+{
+	if (ch->prep != NULL)
+		dp_switch_abort(c->sw, ch->prep);
+	ctl_metrics_abort(c, ch->metrics);
+	boot_table_free(ch->table);
+	ch->prep = NULL;
+	ch->metrics = NULL;
+	ch->table = NULL;
+}
 
 static int prepare(struct ctl *c, struct change *ch, bool dry_run, struct cfg_error *err)
 {
@@ -124,20 +136,23 @@ static int prepare(struct ctl *c, struct change *ch, bool dry_run, struct cfg_er
 
 	dp_plan_init(&plan);
 	rc = ctl_translate(c->running, ch->next, ch->actions, ch->n, &plan);
+	if (rc == 0)
+		rc = ctl_storage_plan(c, &plan);
 	if (rc < 0)
 		refuse(err, rc, "", "out of memory");
 	else
 		rc = ctl_boot_table(c, ch->next, &ch->table, err);
+	if (rc == 0)
+		rc = dry_run ? ctl_metrics_rehearse(c, ch->next, err)
+			     : ctl_metrics_prepare(c, ch->next, &ch->metrics, err);
 	if (rc == 0) {
 		rc = dry_run ? dp_switch_rehearse(c->sw, &plan, &werr)
 			     : dp_switch_prepare(c->sw, &plan, &ch->prep, &werr);
 		if (rc < 0)
 			refuse(err, rc, "", werr.text);
-		if (rc < 0 || dry_run) {
-			boot_table_free(ch->table);
-			ch->table = NULL;
-		}
 	}
+	if (rc < 0 || dry_run)
+		undo(c, ch);
 	dp_plan_fini(&plan);
 	return rc;
 }
@@ -157,6 +172,7 @@ static void commit(struct ctl *c, struct change *ch, uint64_t stamp)
 	dp_switch_commit(c->sw, ch->prep);
 	ctl_boot_table_bind(c, ch->next, ch->table);
 	ctl_boot_set(c, ch->table);
+	ctl_metrics_commit(c, ch->metrics);
 	for (int i = 0; i < ch->n; i++)
 		weir_log(WEIR_INFO, "%s", cfg_action_text(&ch->actions[i], line, sizeof(line)));
 }
@@ -181,16 +197,15 @@ static int apply(struct ctl *c, struct cfg *next, const struct how *how, struct 
 		rc = prepare(c, &ch, how->dry_run, err);
 	if (rc == 0 && !how->dry_run) {
 		rc = save(how, err);
-		if (rc < 0 && !nothing) {
-			dp_switch_abort(c->sw, ch.prep);
-			boot_table_free(ch.table);
-		}
+		if (rc < 0 && !nothing)
+			undo(c, &ch);
 	}
 	if (rc == 0 && !how->dry_run) {
 		if (!nothing)
 			commit(c, &ch, stamp);
 		cfg_free(c->running);
 		c->running = next;
+		ctl_storage_committed(c);
 	}
 	free(ch.actions);
 	return rc;

@@ -124,22 +124,36 @@ static void *thread_main(void *arg)
 }
 
 // Main: what happened, put into the VM's timeline.
-static void on_events(struct ev_loop *loop, struct ev_io *io, int revents)
+static void event_take(struct ctl *c, const struct boot_event *e)
 {
-	struct ctl *c = io->data;
 	struct dp_port_info info;
+
+	if (dp_switch_port_info(c->sw, (uint16_t)e->port, &info) < 0 || info.gen != e->gen ||
+	    !ctl_has_vm(&info.cfg))
+		return;
+	ctl_vm_event(c, info.cfg.vm, e->ns, "%s%s%s", boot_event_name(e->kind),
+		     e->detail[0] ? ": " : "", e->detail);
+	if (e->stage != BOOT_STAGE_NONE)
+		ctl_storage_edge(c, info.cfg.vm,
+				 e->stage == BOOT_STAGE_FIRMWARE ? QOS_EDGE_DHCP_FW
+								 : QOS_EDGE_DHCP_OS,
+				 e->ns);
+}
+
+static void events_take(struct ctl *c, int fd)
+{
 	struct boot_event e;
 
+	for (uint32_t n = 0;
+	     n < EVENTS_AT_ONCE && recv(fd, &e, sizeof(e), MSG_DONTWAIT) == sizeof(e); n++)
+		event_take(c, &e);
+}
+
+static void on_events(struct ev_loop *loop, struct ev_io *io, int revents)
+{
 	(void)loop;
 	(void)revents;
-	for (int i = 0;
-	     i < EVENTS_AT_ONCE && recv(io->fd, &e, sizeof(e), MSG_DONTWAIT) == sizeof(e); i++) {
-		if (dp_switch_port_info(c->sw, (uint16_t)e.port, &info) < 0 || info.gen != e.gen ||
-		    !ctl_has_vm(&info.cfg))
-			continue;
-		ctl_vm_event(c, info.cfg.vm, e.ns, "%s%s%s", boot_event_name(e.kind),
-			     e.detail[0] ? ": " : "", e.detail);
-	}
+	events_take(io->data, io->fd);
 }
 
 static int boot_create_all(struct ctl *c)
@@ -225,6 +239,7 @@ void ctl_boot_poll(struct ctl *c, uint64_t now_ns)
 {
 	punts_take(c->boot);
 	boot_tick(c->boot->responder, now_ns);
+	events_take(c, c->boot->events[0]);
 }
 
 uint64_t ctl_boot_counters(struct ctl *c, struct boot_counters *out)

@@ -146,8 +146,11 @@ static int on_commit(void *arg, const struct cfg_commit *commit, struct cfg_erro
 	struct saving s = { c, commit };
 	const bool asked = commit->session != 0 || strcmp(commit->client, "rollback") != 0;
 	const struct ctl_save how = { asked ? save : save_or_say, &s };
-	int rc = ctl_apply_saved(c, commit->next, c->persist == NULL ? NULL : &how, err);
+	int rc;
 
+	c->unasked = !asked;
+	rc = ctl_apply_saved(c, commit->next, c->persist == NULL ? NULL : &how, err);
+	c->unasked = false;
 	if (rc == 0)
 		weir_log(WEIR_NOTICE, "configuration: committed by %s (%s)%s%s%s", commit->user,
 			 commit->client, commit->comment[0] != '\0' ? ": " : "", commit->comment,
@@ -208,7 +211,7 @@ static int on_history(void *arg, uint32_t n, struct cfg_commit_head *head, char 
 static int on_state(void *arg, uint32_t wanted, char **json, struct cfg_error *err)
 {
 	// In the order of enum cfg_state.
-	static const char *const parts[] = { "ports", "macs", "vms", "system", "qos" };
+	static const char *const parts[] = { "ports", "macs", "vms", "system", "qos", "storage" };
 	struct cfg_request r = { .op = CFG_OP_GET_STATE };
 	struct cfg_json j;
 
@@ -236,6 +239,45 @@ static int on_clear(void *arg, const char *port, const char *user, struct cfg_er
 		weir_log(WEIR_NOTICE, "counters%s%s: cleared by %s",
 			 port == NULL ? "" : " of port ", port == NULL ? "" : port, user);
 	return rc;
+}
+
+static int on_vm_boot(void *arg, const char *vm, bool begin, const char *user,
+		      struct cfg_error *err)
+{
+	struct ctl *c = arg;
+
+	if (cfg_vm_get(c->running, vm) == NULL) {
+		snprintf(err->path, sizeof(err->path), "/weir-operations:vm-boot/vm");
+		snprintf(err->value, sizeof(err->value), "%.127s", vm);
+		snprintf(err->reason, sizeof(err->reason), "there is no VM of that name");
+		return -ENOENT;
+	}
+	weir_log(WEIR_NOTICE, "vm %s: boot %s, says %s", vm, begin ? "begins" : "is complete",
+		 user);
+	ctl_storage_edge(c, vm, begin ? QOS_EDGE_BEGIN : QOS_EDGE_COMPLETE, dp_switch_now_ns());
+	return 0;
+}
+
+static int on_forget(void *arg, const struct cfg_portal *which, const char *user, uint32_t *n,
+		     struct cfg_error *err)
+{
+	struct ctl *c = arg;
+	struct qos_portal p = { 0 };
+
+	if (which != NULL) {
+		memcpy(p.addr.b, which->addr, sizeof(p.addr.b));
+		p.proto = which->proto;
+		p.port = which->port;
+	}
+	*n = ctl_storage_forget(c, which == NULL ? NULL : &p);
+	if (which != NULL && *n == 0) {
+		snprintf(err->path, sizeof(err->path), "/weir-operations:portal-forget");
+		snprintf(err->reason, sizeof(err->reason), "no such portal was learnt");
+		return -ENOENT;
+	}
+	weir_log(WEIR_NOTICE, "storage: %u learnt portal%s forgotten, says %s", *n,
+		 *n == 1 ? "" : "s", user);
+	return 0;
 }
 
 static void crc_take(struct ctl *c, const char *file)
@@ -446,6 +488,8 @@ int ctl_commit_first(struct ctl *c, const char *text, struct cfg_error *err)
 		.state = on_state,
 		.now_ms = now_ms,
 		.clear = on_clear,
+		.vm_boot = on_vm_boot,
+		.forget = on_forget,
 	};
 	struct cfg_commit commit = {
 		.user = "weir",
@@ -469,8 +513,10 @@ int ctl_commit_first(struct ctl *c, const char *text, struct cfg_error *err)
 	if (rc == 0) {
 		commit.json = kept;
 		commit.size = strlen(kept);
+		c->unasked = true;
 		rc = ctl_apply_saved(c, next,
 				     c->first[0] == '\0' || c->persist == NULL ? NULL : &how, err);
+		c->unasked = false;
 	}
 	free(kept);
 	if (rc < 0)

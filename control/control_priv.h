@@ -10,6 +10,7 @@
 #include "cfg_json.h"
 #include "cfg_netconf.h"
 #include "dp_switch.h"
+#include "qos_phase.h"
 
 struct ctl_boot;    // boot_thread.c
 struct ctl_server;  // server.c
@@ -17,6 +18,8 @@ struct ctl_netconf; // netconf.c
 struct ctl_persist; // persist.c
 struct ctl_file;    // boot_files.c
 struct ctl_clear;   // clear.c
+struct ctl_storage; // storage.c
+struct ctl_metrics; // metrics_http.c
 
 #define CTL_VM_EVENTS 48
 #define CTL_VM_CHAINS 1024 // a power of two
@@ -30,7 +33,7 @@ struct ctl_vm_event {
 struct ctl_vm {
 	struct ctl_vm *next;
 	char name[32];
-	bool connected;
+	bool attached, connected;
 	uint32_t gen, n_attaches; // of the port when the timeline began
 	uint64_t storage_rx_pkts; // when the timeline began
 	bool storage_seen;
@@ -55,11 +58,14 @@ struct ctl {
 	bool has_file_crc;
 	bool roll_back; // start with the n-th commit before the newest, whatever the file says
 	uint32_t roll_back_n;
+	bool unasked;	   // a commit under way is nobody's wish: a start, or a roll back
 	const char *first; // where the first configuration came from; "" = a commit that is kept
 	uint64_t first_id; // of the commit that it was; 0 = the file
 	struct ctl_vm *vms[CTL_VM_CHAINS]; // by name
 	struct ctl_file *files;
-	struct ctl_clear *clear; // NULL: nothing was cleared yet
+	struct ctl_clear *clear;     // NULL: nothing was cleared yet
+	struct ctl_storage *storage; // NULL: not started (tests)
+	struct ctl_metrics *metrics; // NULL: not served
 	bool hugepages, eal_started;
 	struct cfg_system fixed; // what the process started with
 	uint32_t worker_cpus[DP_MAX_WORKERS];
@@ -111,6 +117,19 @@ int ctl_boot_table(struct ctl *c, const struct cfg *cfg, struct boot_table **out
 // Fill in what is known only after the commit: port indexes and the service MAC.
 void ctl_boot_table_bind(const struct ctl *c, const struct cfg *cfg, struct boot_table *t);
 
+struct qos_learn;
+// The portal from which a VM boots. returns false when it has none
+bool ctl_boot_portal(const struct cfg_vm *vm, struct qos_portal *out);
+// A table of all that counts: declared portals, servers, and what was learnt (may be NULL) from
+// those who are listed. returns 0 and *out, or -ENOMEM
+int ctl_portals_build(const struct cfg *cfg, const struct qos_learn *learn,
+		      struct qos_portals **out);
+// The same for a plan, if it replaces the portals: what was learnt follows what is declared.
+// returns 0 or -ENOMEM
+int ctl_translate_learnt(const struct qos_learn *learn, struct dp_plan *plan);
+// Policy of a VM, its shares in class storage multiplied (at most QOS_SCHED_MAX_SHARES).
+void ctl_translate_vm(const struct cfg_vm *vm, uint32_t boost, struct dp_vm_params *out);
+
 // --- boot_files.c
 
 // One file for a boot table; read only when it changed. returns 0, or a negative errno with err
@@ -145,6 +164,46 @@ void ctl_vms_free(struct ctl *c);
 void ctl_event_vm(struct ctl *c, const char *vm, const char *text);
 // Look for links that came or went. Call every few ms.
 void ctl_event_ports(struct ctl *c);
+
+// --- storage.c and its parts (storage.h)
+
+int ctl_storage_start(struct ctl *c, struct cfg_error *err);
+void ctl_storage_stop(struct ctl *c);
+// Take what workers told, and do what is due. Call every few ms.
+void ctl_storage_poll(struct ctl *c, uint64_t now_ns);
+// What was learnt goes into a plan that replaces the portals. returns 0 or -ENOMEM
+int ctl_storage_plan(const struct ctl *c, struct dp_plan *plan);
+// c->running is in force.
+void ctl_storage_committed(struct ctl *c);
+// Forget a learnt portal, or all of them (NULL). returns how many
+uint32_t ctl_storage_forget(struct ctl *c, const struct qos_portal *p);
+// Something happened in the life of a VM.
+void ctl_storage_edge(struct ctl *c, const char *vm, enum qos_edge edge, uint64_t ns);
+
+// --- show_storage.c
+
+// vm       "" = all of them
+void ctl_show_storage(struct ctl *c, const char *vm, struct cfg_json *j);
+void ctl_show_portals(struct ctl *c, struct cfg_json *j);
+// Member of an open answer: the portal that made the class of this frame, if one did.
+void ctl_explain_portal(const struct ctl *c, const struct dp_verdict *v, const uint8_t *frame,
+			struct cfg_json *j);
+
+// --- metrics.c: OpenMetrics text; metrics_http.c serves it
+
+// returns 0 and *text (free()), *size without its NUL; -ENOMEM
+int ctl_metrics_text(struct ctl *c, char **text, size_t *size);
+
+// A change of who listens where, on its way. prepare may fail, with err filled: nothing changed.
+// Then one of commit and abort, once.
+struct ctl_metrics_change;
+// Would it be accepted? Touches nothing that is served.
+int ctl_metrics_rehearse(const struct ctl *c, const struct cfg *next, struct cfg_error *err);
+int ctl_metrics_prepare(struct ctl *c, const struct cfg *next, struct ctl_metrics_change **out,
+			struct cfg_error *err);
+void ctl_metrics_commit(struct ctl *c, struct ctl_metrics_change *ch);
+void ctl_metrics_abort(struct ctl *c, struct ctl_metrics_change *ch);
+void ctl_metrics_stop(struct ctl *c);
 
 // --- server.c: the UNIX socket of local tools
 

@@ -81,6 +81,7 @@ static void on_housekeep(struct ev_loop *loop, struct ev_timer *t, int revents)
 	(void)loop;
 	(void)revents;
 	dp_switch_housekeep(c->sw, dp_switch_now_ns());
+	ctl_storage_poll(c, dp_switch_now_ns());
 }
 
 static void on_watch(struct ev_loop *loop, struct ev_timer *t, int revents)
@@ -240,6 +241,8 @@ static int start_ports(struct ctl *c, const struct options *o, const char *text,
 	if (rc == 0)
 		rc = ctl_boot_start(c);
 	if (rc == 0)
+		rc = ctl_storage_start(c, err); // what was learnt comes with the first commit
+	if (rc == 0)
 		rc = ctl_commit_first(c, text, err);
 	return rc;
 }
@@ -330,6 +333,8 @@ int main(int argc, char **argv)
 		run(&c);
 	ctl_server_stop(&c);
 	ctl_netconf_stop(&c);
+	ctl_metrics_stop(&c);
+	ctl_storage_stop(&c);
 	ctl_commit_close(&c);
 	if (c.sw != NULL)
 		dp_switch_stop(c.sw);

@@ -62,6 +62,7 @@ static void explain(struct ctl *c, const struct cfg_request *r, struct cfg_json 
 	} else {
 		cfg_json_str(j, "class", qos_class_name(v.cls));
 		cfg_json_str(j, "class-why", qos_why_text(v.why));
+		ctl_explain_portal(c, &v, r->bytes, j);
 		cfg_json_open(j, "out", '[');
 		for (uint32_t i = 0; i < v.n_out; i++) {
 			if (dp_switch_port_info(c->sw, v.out[i], &info) == 0)

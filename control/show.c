@@ -304,6 +304,10 @@ void ctl_show(struct ctl *c, const struct cfg_request *r, struct cfg_json *j)
 		show_vms(c, r->name, j);
 	else if (strcmp(r->part, "qos") == 0)
 		ctl_show_qos(c, r->name, j);
+	else if (strcmp(r->part, "storage") == 0)
+		ctl_show_storage(c, r->name, j);
+	else if (strcmp(r->part, "portals") == 0)
+		ctl_show_portals(c, j);
 	else
 		show_system(c, j);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "control_priv.h"
+#include "qos_learn.h"
 
 #define ETHERNET_FRAME_BYTES (1514u + QOS_WIRE_OVERHEAD_BYTES)
 
@@ -113,6 +114,20 @@ static int portal_add(struct dp_plan *plan, uint32_t kind, const uint8_t addr[16
 	return dp_plan_add(plan, &a.h);
 }
 
+bool ctl_boot_portal(const struct cfg_vm *vm, struct qos_portal *out)
+{
+	*out = (struct qos_portal){
+		.addr.b = { [10] = 0xff, [11] = 0xff },
+		.port = vm->iscsi_port,
+		.proto = IPPROTO_TCP,
+		.service = QOS_SVC_ISCSI,
+		.how = QOS_HOW_DECLARED,
+	};
+	return vm->iscsi_server[0] != '\0' &&
+	       (inet_pton(AF_INET, vm->iscsi_server, out->addr.b + 12) == 1 ||
+		inet_pton(AF_INET6, vm->iscsi_server, out->addr.b) == 1);
+}
+
 // Declared portals, declared servers, and the portals from which VMs boot: an operator named them
 // all.
 static int storage_set(const struct cfg *cfg, struct dp_plan *plan)
@@ -131,17 +146,97 @@ static int storage_set(const struct cfg *cfg, struct dp_plan *plan)
 			plan, DP_ACT_SERVER_ADD, cfg->servers[i].addr,
 			(struct dp_act_portal){ .prefix_bits = cfg->servers[i].prefix_bits });
 	for (uint32_t i = 0; i < cfg->n_vms && rc == 0; i++) {
-		uint8_t addr[16] = { [10] = 0xff, [11] = 0xff };
+		struct qos_portal p;
 
-		if (cfg->vms[i].iscsi_server[0] == '\0')
-			continue;
-		if (inet_pton(AF_INET, cfg->vms[i].iscsi_server, addr + 12) == 1 ||
-		    inet_pton(AF_INET6, cfg->vms[i].iscsi_server, addr) == 1)
-			rc = portal_add(plan, DP_ACT_PORTAL_ADD, addr,
-					(struct dp_act_portal){ .proto = IPPROTO_TCP,
-								.service = QOS_SVC_ISCSI,
-								.port = cfg->vms[i].iscsi_port });
+		if (ctl_boot_portal(&cfg->vms[i], &p))
+			rc = portal_add(plan, DP_ACT_PORTAL_ADD, p.addr.b,
+					(struct dp_act_portal){ .proto = p.proto,
+								.service = p.service,
+								.port = p.port });
 	}
+	return rc;
+}
+
+// The table that these actions of a plan make.
+static int table_of(const struct dp_plan *plan, struct qos_portals **out)
+{
+	int rc = qos_portals_create(out);
+
+	for (const struct dp_act *a = dp_plan_next(plan, NULL); a != NULL && rc == 0;
+	     a = dp_plan_next(plan, a)) {
+		const struct dp_act_portal *p = (const void *)a;
+
+		// A portal that is declared twice is declared; what does not fit, apply refuses.
+		if (a->kind == DP_ACT_PORTALS_CLEAR)
+			qos_portals_set_l2(*out, p->l2);
+		else if (a->kind == DP_ACT_PORTAL_ADD)
+			(void)qos_portals_put(*out,
+					      &(struct qos_portal){ .addr = p->addr,
+								    .port = p->port,
+								    .proto = p->proto,
+								    .service = p->service,
+								    .how = QOS_HOW_DECLARED });
+		else if (a->kind == DP_ACT_SERVER_ADD)
+			(void)qos_portals_add_server(*out, &p->addr, p->prefix_bits);
+	}
+	return rc;
+}
+
+// What was learnt joins a table, as far as who taught it is listed there and there is room; and the
+// plan that makes the same table, if there is one.
+static int learnt_join(struct qos_portals *table, const struct qos_learn *learn,
+		       struct dp_plan *plan)
+{
+	const struct qos_learnt *l;
+	int rc = 0;
+
+	for (uint32_t i = 0; learn != NULL && rc == 0 && (l = qos_learn_at(learn, i)) != NULL;
+	     i++) {
+		const struct qos_portal *p = &l->portal;
+
+		if (!qos_portals_listed(table, &l->teacher) || qos_portals_put(table, p) < 0 ||
+		    plan == NULL)
+			continue;
+		rc = portal_add(plan, DP_ACT_PORTAL_ADD, p->addr.b,
+				(struct dp_act_portal){ .proto = p->proto,
+							.port = p->port,
+							.service = p->service,
+							.how = p->how });
+	}
+	return rc;
+}
+
+int ctl_portals_build(const struct cfg *cfg, const struct qos_learn *learn,
+		      struct qos_portals **out)
+{
+	struct dp_plan plan;
+	int rc;
+
+	*out = NULL;
+	dp_plan_init(&plan);
+	rc = storage_set(cfg, &plan);
+	if (rc == 0)
+		rc = table_of(&plan, out);
+	if (rc == 0)
+		(void)learnt_join(*out, learn, NULL);
+	dp_plan_fini(&plan);
+	return rc;
+}
+
+int ctl_translate_learnt(const struct qos_learn *learn, struct dp_plan *plan)
+{
+	struct qos_portals *table;
+	bool any = false;
+	int rc;
+
+	for (const struct dp_act *a = NULL; !any && (a = dp_plan_next(plan, a)) != NULL;)
+		any = a->kind == DP_ACT_PORTALS_CLEAR;
+	if (!any || qos_learn_at(learn, 0) == NULL)
+		return 0;
+	rc = table_of(plan, &table);
+	if (rc == 0)
+		rc = learnt_join(table, learn, plan);
+	qos_portals_destroy(table);
 	return rc;
 }
 
@@ -222,6 +317,16 @@ static void vm_params(const struct cfg_policy *p, struct dp_vm_params *o)
 	o->from_pps = p->packets_from;
 	o->to_pps = p->packets_to;
 	meter_params(&p->meter, &o->meter);
+}
+
+void ctl_translate_vm(const struct cfg_vm *vm, uint32_t boost, struct dp_vm_params *out)
+{
+	uint32_t *shares = &out->leaf[QOS_CLASS_STORAGE].shares;
+
+	memset(out, 0, sizeof(*out));
+	snprintf(out->name, sizeof(out->name), "%s", vm->name);
+	vm_params(&vm->policy, out);
+	*shares = *shares * boost > QOS_SCHED_MAX_SHARES ? QOS_SCHED_MAX_SHARES : *shares * boost;
 }
 
 // The policy that the element of an action has in a configuration, if it is not the default.

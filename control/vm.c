@@ -88,9 +88,15 @@ static void watch_one(struct ctl *c, const struct cfg_vm *vm, uint64_t now_ns)
 		v->n_events = 0;
 		v->storage_seen = false;
 		v->storage_rx_pkts = t.cls[QOS_CLASS_STORAGE].rx_pkts;
-		if (v->n_attaches > 0)
+		v->attached = info.link.attached;
+		if (v->n_attaches > 0) {
 			ctl_vm_event(c, vm->name, now_ns, "attached");
+			ctl_storage_edge(c, vm->name, QOS_EDGE_ATTACH, now_ns);
+		}
 	}
+	if (v->attached && !info.link.attached)
+		ctl_storage_edge(c, vm->name, QOS_EDGE_DETACH, now_ns);
+	v->attached = info.link.attached;
 	if (info.link.up != v->connected) {
 		v->connected = info.link.up;
 		ctl_vm_event(c, vm->name, now_ns,

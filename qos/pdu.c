@@ -11,6 +11,7 @@
 // on: a bulk transfer has no header at the beginning of a segment until it ends.
 #define ROUNDS 6
 #define PAUSE_FIRST 64
+#define PAUSE_LONG 65520
 #define GOOD_ENOUGH 16 // headers in a row, after which failures are forgotten
 #define READ_MAX 256
 
@@ -50,12 +51,16 @@ static void one_failure_more(struct qos_stream *s, struct pdu_run *r)
 	if (++s->tries < QOS_STREAM_TRIES)
 		return;
 	s->tries = 0;
-	if (++s->rounds < ROUNDS) {
+	if (s->rounds < ROUNDS)
+		s->rounds++;
+	if (s->rounds < ROUNDS) {
 		s->pause = (uint16_t)(PAUSE_FIRST << 2 * (s->rounds - 1));
-		return;
+	} else if ((s->bits & PDU_PROVEN) != 0) {
+		s->pause = PAUSE_LONG;
+	} else {
+		s->state = PDU_DEAD;
+		say(r, QOS_PDU_LOST, QOS_LOST_GIVEN_UP);
 	}
-	s->state = PDU_DEAD;
-	say(r, QOS_PDU_LOST, QOS_LOST_GIVEN_UP);
 }
 
 void qos_pdu_lose(struct qos_stream *s, struct pdu_run *r, enum qos_lost why)
@@ -63,7 +68,7 @@ void qos_pdu_lose(struct qos_stream *s, struct pdu_run *r, enum qos_lost why)
 	if ((s->bits & PDU_PROBE) == 0)
 		say(r, QOS_PDU_LOST, (uint8_t)why);
 	s->state = PDU_ASTRAY;
-	s->bits &= PDU_BEGUN;
+	s->bits &= PDU_BEGUN | PDU_PROVEN;
 	s->good = 0;
 	at_header(s);
 	if (why != QOS_LOST_MIDDLE)
@@ -102,8 +107,10 @@ void qos_pdu_accept(struct qos_stream *s, struct pdu_run *r, const struct qos_pd
 		s->bits &= (uint8_t)~PDU_PROBE;
 		say(r, QOS_PDU_FOUND, 0);
 	}
-	if (s->good < GOOD_ENOUGH && ++s->good == GOOD_ENOUGH)
+	if (s->good < GOOD_ENOUGH && ++s->good == GOOD_ENOUGH) {
 		s->tries = s->rounds = 0;
+		s->bits |= PDU_PROVEN;
+	}
 	if (out->kind != PDU_SILENT)
 		r->fn(r->ctx, out);
 }
@@ -208,23 +215,21 @@ static bool find_new(struct qos_stream *s, struct pdu_run *r)
 		r->off = (uint32_t)-d;
 		return r->off < r->seg->size;
 	}
-	if (d != 0 && s->state == PDU_SYNCED && (d < 0 || d > FAR || !bridge(s, r, (uint32_t)d)))
+	if (d != 0 && s->state == PDU_SYNCED && (d < 0 || !bridge(s, r, (uint32_t)d)))
 		qos_pdu_lose(s, r, QOS_LOST_GAP);
 	s->next_seq = r->seq;
 	return true;
 }
 
 // Astray: is the beginning of this segment worth a look?
-static bool look(struct qos_stream *s, const struct pdu_run *r)
+static bool look(struct qos_stream *s)
 {
-	if (r->off != 0)
-		return false;
 	if (s->pause > 0) {
 		s->pause--;
 		return false;
 	}
 	s->state = PDU_SYNCED;
-	s->bits = (s->bits & PDU_BEGUN) | PDU_PROBE;
+	s->bits = (s->bits & (PDU_BEGUN | PDU_PROVEN)) | PDU_PROBE;
 	return true;
 }
 
@@ -242,23 +247,27 @@ static void begin(struct qos_stream *s, uint32_t seq)
 	s->syn_seq = s->next_seq = seq;
 }
 
+// Not inlined: a segment that nobody reads must not pay for what one that is read needs.
+__attribute__((noinline)) static void follow(struct qos_stream *s, struct pdu_run *r)
+{
+	if (s->state == PDU_NEW) {
+		s->next_seq = r->seq;
+		qos_pdu_lose(s, r, QOS_LOST_MIDDLE);
+	}
+	if (!find_new(s, r))
+		return;
+	if (s->state == PDU_SYNCED || (s->state == PDU_ASTRAY && look(s)))
+		read_segment(s, r);
+	s->next_seq = r->seq + r->seg->size;
+}
+
 void qos_stream_slow(struct qos_stream *s, const struct qos_segment *seg, qos_pdu_fn *fn, void *ctx)
 {
-	struct pdu_run r = { .seg = seg, .seq = seg->seq + seg->syn, .fn = fn, .ctx = ctx };
-
 	if (seg->rst)
 		return;
 	if (seg->syn)
-		begin(s, r.seq);
-	if (seg->size == 0 || s->state == PDU_DEAD)
-		return;
-	if (s->state == PDU_NEW) {
-		s->next_seq = r.seq;
-		qos_pdu_lose(s, &r, QOS_LOST_MIDDLE);
-	}
-	if (!find_new(s, &r))
-		return;
-	if (s->state == PDU_SYNCED || (s->state == PDU_ASTRAY && look(s, &r)))
-		read_segment(s, &r);
-	s->next_seq = r.seq + seg->size;
+		begin(s, seg->seq + 1);
+	if (seg->size != 0 && s->state != PDU_DEAD)
+		follow(s, &(struct pdu_run){
+				  .seg = seg, .seq = seg->seq + seg->syn, .fn = fn, .ctx = ctx });
 }

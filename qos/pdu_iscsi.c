@@ -199,6 +199,8 @@ static void begin_text(struct qos_stream *s, const uint8_t *h, struct qos_pdu *o
 		return;
 	out->kind = (uint8_t)kind;
 	out->flags |= (h[1] & 0x40) != 0 ? QOS_PDU_F_MORE : 0;
+	if (kind == QOS_PDU_LOGIN && (h[1] & 0x83) == 0x83)
+		out->flags |= QOS_PDU_F_FULL;
 	if ((h[0] & 0x3f) == OP_LOGIN_RESPONSE) {
 		out->status = h[36];
 		out->flags |= QOS_PDU_F_RESPONSE | (h[36] == 1 ? QOS_PDU_F_REDIRECT : 0);

@@ -54,12 +54,14 @@ static bool is_common(const uint8_t *h, enum qos_way way)
 	return h[3] == 0 || (k->data && h[3] >= least && h[3] <= plen);
 }
 
-// Figures 33 and 34: what is sent is where and as much as the header says.
+// What is sent is where and as much as the header says. Some controllers say 0 for where, and mean
+// behind the header.
 static bool is_data(const uint8_t *h)
 {
-	uint64_t end = (uint64_t)h[3] + pdu_le32(h + 16) + ((h[1] & F_DDGST) != 0 ? 4u : 0);
+	uint64_t begin = h[3] != 0 ? h[3] : h[2] + ((h[1] & F_HDGST) != 0 ? 4u : 0);
+	uint64_t end = begin + pdu_le32(h + 16) + ((h[1] & F_DDGST) != 0 ? 4u : 0);
 
-	if (h[3] == 0 || pdu_le32(h + 20) != 0 || end != pdu_le32(h + 4))
+	if (pdu_le32(h + 20) != 0 || end != pdu_le32(h + 4))
 		return false;
 	return h[0] != TYPE_C2H_DATA || (h[1] & F_SUCCESS) == 0 || (h[1] & F_LAST) != 0;
 }

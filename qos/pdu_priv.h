@@ -19,6 +19,7 @@ enum pdu_bits {
 	PDU_TEXT_CUT = 8, // the text is longer than what is told of it
 	PDU_RECORD = 16,  // RPC: within a record
 	PDU_LAST = 32,	  // RPC: in its last fragment
+	PDU_PROVEN = 64,  // it speaks the protocol: many headers in a row were good
 };
 
 #define PDU_SILENT 0xff // kind of a header that says nothing to anybody

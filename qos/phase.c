@@ -347,6 +347,8 @@ void qos_phases_bytes(struct qos_phases *p, uint16_t vm_idx, uint64_t total, uin
 	m->told = true;
 	if (!boots(m))
 		return;
+	if (!m->counting)
+		quiet_anew(p, m);
 	m->counting = true;
 	if (m->bytes >= p->params.max_bytes) {
 		p->over_bytes++;
@@ -357,6 +359,14 @@ void qos_phases_bytes(struct qos_phases *p, uint16_t vm_idx, uint64_t total, uin
 	}
 }
 
+// By the last total that was told: a machine of which nothing is told is not quiet.
+static bool quiet(const struct qos_phases *p, const struct machine *m)
+{
+	return m->phase == QOS_PHASE_BOOT_OS && p->params.quiet_ns != 0 && m->counting &&
+	       m->total_ns >= m->quiet_from_ns &&
+	       m->total_ns - m->quiet_from_ns >= p->params.quiet_ns;
+}
+
 static void tick(struct qos_phases *p, uint32_t vm)
 {
 	struct machine *m = &p->machines[vm];
@@ -364,8 +374,7 @@ static void tick(struct qos_phases *p, uint32_t vm)
 	if (p->now_ns - m->boot_ns >= p->params.max_ns) {
 		p->timed_out++;
 		go(p, vm, QOS_PHASE_STEADY, "the longest time of a boot has passed");
-	} else if (m->phase == QOS_PHASE_BOOT_OS && p->params.quiet_ns != 0 &&
-		   p->now_ns - m->quiet_from_ns >= p->params.quiet_ns) {
+	} else if (quiet(p, m)) {
 		complete(p, vm, m->quiet_from_ns, "its storage is quiet");
 	} else if (m->in_window && p->now_ns >= m->deadline_ns) {
 		leave_window(p, m);

@@ -226,6 +226,8 @@ const struct cfg_service *cfg_service_get(const struct cfg *c, uint16_t vlan);
 const char *cfg_class_name(uint32_t cls);
 // Is it what a VM has that says nothing?
 bool cfg_policy_is_default(const struct cfg_policy *p);
+// Are metrics served on an address that others than this host may reach? If so, text warns of it.
+bool cfg_metrics_open(const struct cfg_metrics *m, char *text, size_t size);
 // The same while it is being read, one by one.
 const struct cfg_port *cfg_port_find(const struct cfg *c, const char *name);
 const struct cfg_vm *cfg_vm_find(const struct cfg *c, const char *name);
@@ -241,13 +243,14 @@ enum cfg_object {
 	CFG_OBJ_FILE,
 	CFG_OBJ_MANAGEMENT,
 	CFG_OBJ_QOS,
+	CFG_OBJ_METRICS,
 };
 enum cfg_change { CFG_DEL, CFG_SET_CHANGED, CFG_ADD };
 
 struct cfg_action {
 	uint8_t change;	  // enum cfg_change
 	uint8_t object;	  // enum cfg_object
-	char name[64];	  // port, VM, VLAN or file; empty for system, storage, management and qos
+	char name[64];	  // port, VM, VLAN or file; empty where there is one only
 	char detail[160]; // the fields that change, for people
 };
 

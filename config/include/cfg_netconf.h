@@ -58,6 +58,7 @@ enum cfg_state {
 	CFG_STATE_VMS = 1 << 2,
 	CFG_STATE_SYSTEM = 1 << 3,
 	CFG_STATE_QOS = 1 << 4,
+	CFG_STATE_STORAGE = 1 << 5, // all of storage-state
 };
 
 struct cfg_host {
@@ -84,6 +85,14 @@ struct cfg_host {
 	// Counters begin anew: of this port, or all (NULL). returns 0; negative errno with err
 	// filled
 	int (*clear)(void *arg, const char *port, const char *user, struct cfg_error *err);
+	// A machine begins to boot, or has booted. returns 0; negative errno with err filled.
+	// May be NULL, as may forget: then nobody can ask for it.
+	int (*vm_boot)(void *arg, const char *vm, bool begin, const char *user,
+		       struct cfg_error *err);
+	// Forget a learnt portal (address, port, proto), or all (NULL). *n: how many were.
+	// returns 0; negative errno with err filled: the portal is not a learnt one
+	int (*forget)(void *arg, const struct cfg_portal *which, const char *user, uint32_t *n,
+		      struct cfg_error *err);
 };
 
 int cfg_store_create(struct cfg_schema *schema, const struct cfg_host *host,

@@ -58,6 +58,9 @@ void boot_no_router_send(struct boot_responder *r, const struct boot_client *c);
 void boot_event_emit(struct boot_responder *r, const struct boot_client *c,
 		     enum boot_event_kind kind, const char *detail, uint64_t now_ns);
 
+// One that is filled in but for its detail.
+void boot_event_send(struct boot_responder *r, struct boot_event *e, const char *detail);
+
 const struct boot_client *boot_client_find(const struct boot_responder *r, uint32_t port,
 					   uint32_t gen);
 

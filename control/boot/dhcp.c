@@ -27,6 +27,7 @@ struct request {
 	const uint8_t *uuid;		      // option 97, 17 bytes
 	uint16_t max_size; // option 57, the largest IP datagram it takes; 0 = not said
 	bool ipxe, pxe;	   // option 77 or 175 of iPXE; option 60 PXEClient
+	bool firmware;	   // one of these, or HTTPClient, or a client architecture (option 93)
 };
 
 struct reply {
@@ -62,10 +63,14 @@ static void option_read(struct request *q, uint8_t code, const uint8_t *data, si
 		break;
 	case 60:
 		q->pxe = option_is(data, len, "PXEClient");
+		q->firmware |= q->pxe || option_is(data, len, "HTTPClient");
 		break;
 	case 77: // iPXE sends the bare text; RFC 3004 wants a length before it
 		q->ipxe |= option_is(data, len, "iPXE") ||
 			   (len > 1 && option_is(data + 1, len - 1, "iPXE"));
+		break;
+	case 93: // RFC 4578 section 2.1
+		q->firmware |= len >= 2;
 		break;
 	case 97:
 		if (len == 17)
@@ -257,6 +262,25 @@ static const char *who(const struct request *q)
 	return q->ipxe ? "iPXE firmware" : q->pxe ? "PXE firmware" : "operating system";
 }
 
+// Somebody asks for an address. Who only renews one is up already.
+static void asked(struct boot_responder *r, const struct boot_udp *u, const struct request *q,
+		  enum boot_event_kind kind)
+{
+	static const uint8_t none[4];
+	bool renews = memcmp(q->bootp + 12, none, 4) != 0; // ciaddr
+	struct boot_event e = {
+		.ns = u->now_ns,
+		.port = u->client->port,
+		.gen = u->client->gen,
+		.kind = (uint8_t)kind,
+		.stage = renews			  ? BOOT_STAGE_NONE
+			 : q->firmware || q->ipxe ? BOOT_STAGE_FIRMWARE
+						  : BOOT_STAGE_OS,
+	};
+
+	boot_event_send(r, &e, who(q));
+}
+
 // RFC 2131 4.3.2: selecting, init-reboot, renewing.
 static void request_input(struct boot_responder *r, const struct boot_udp *u,
 			  const struct request *q)
@@ -279,7 +303,7 @@ static void request_input(struct boot_responder *r, const struct boot_udp *u,
 		return;
 	}
 	r->n.dhcp_acks++;
-	boot_event_emit(r, c, BOOT_EV_ACK, who(q), u->now_ns);
+	asked(r, u, q, BOOT_EV_ACK);
 	answer(r, u, q, ACK);
 	if (q->ipxe)
 		boot_no_router_send(r, c);
@@ -303,7 +327,7 @@ void boot_dhcp(struct boot_responder *r, const struct boot_udp *u)
 	case DISCOVER:
 		r->n.dhcp_discovers++;
 		r->n.dhcp_offers++;
-		boot_event_emit(r, c, BOOT_EV_DISCOVER, who(&q), u->now_ns);
+		asked(r, u, &q, BOOT_EV_DISCOVER);
 		answer(r, u, &q, OFFER);
 		boot_event_emit(r, c, BOOT_EV_OFFER, "", u->now_ns);
 		break;

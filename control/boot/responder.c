@@ -81,6 +81,16 @@ const char *boot_event_name(enum boot_event_kind kind)
 	return kind < BOOT_N_EVENTS ? names[kind] : "invalid";
 }
 
+void boot_event_send(struct boot_responder *r, struct boot_event *e, const char *detail)
+{
+	snprintf(e->detail, sizeof(e->detail), "%s", detail);
+	for (char *p = e->detail; *p != '\0'; p++) {
+		if ((unsigned char)*p < 0x20 || (unsigned char)*p > 0x7e)
+			*p = '?';
+	}
+	r->out.event(r->out.ctx, e);
+}
+
 void boot_event_emit(struct boot_responder *r, const struct boot_client *c,
 		     enum boot_event_kind kind, const char *detail, uint64_t now_ns)
 {
@@ -88,12 +98,7 @@ void boot_event_emit(struct boot_responder *r, const struct boot_client *c,
 		.ns = now_ns, .port = c->port, .gen = c->gen, .kind = (uint8_t)kind
 	};
 
-	snprintf(e.detail, sizeof(e.detail), "%s", detail);
-	for (char *p = e.detail; *p != '\0'; p++) {
-		if ((unsigned char)*p < 0x20 || (unsigned char)*p > 0x7e)
-			*p = '?';
-	}
-	r->out.event(r->out.ctx, &e);
+	boot_event_send(r, &e, detail);
 }
 
 static uint32_t sum16(const uint8_t *p, size_t size, uint32_t sum)

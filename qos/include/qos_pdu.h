@@ -9,7 +9,8 @@
 // What it does not understand it does not guess at. After a gap in which a header may have been, or
 // a header that cannot be one, a stream has lost its place and looks for a header at the beginning
 // of further segments: of QOS_STREAM_TRIES, then of as many again after a pause, which grows; after
-// six rounds it gives up for good, until the next SYN. A lost stream is "port only": its class
+// six rounds it gives up for good, until the next SYN. One that was followed for 16 headers in a
+// row before goes on looking, at one segment in 4,096. A lost stream is "port only": its class
 // stays, its times are not known, and that is counted. A gap inside of a PDU's data keeps the
 // place. What was seen once is not looked at again, so a retransmission changes nothing, whatever
 // it says.
@@ -95,6 +96,8 @@ enum qos_pdu_flag {
 	QOS_PDU_F_MORE = 1,	// LOGIN, TARGETS: the text goes on in the next PDU (C bit)
 	QOS_PDU_F_RESPONSE = 2, // LOGIN, GETPORT: an answer
 	QOS_PDU_F_REDIRECT = 4, // LOGIN: status class 1
+	QOS_PDU_F_FULL = 8,	// LOGIN: the full feature phase is next (T bit, NSG 3), asked or
+				// granted; RFC 7143 sections 11.12.1 and 11.13.1
 };
 
 // A TCP segment, or a super-frame.
@@ -136,9 +139,10 @@ void qos_stream_init(struct qos_stream *s, enum qos_service service, enum qos_wa
 bool qos_stream_reads(enum qos_service service);
 
 // What the segment says, in order, by calls of fn. At most QOS_STREAM_PDUS calls per segment other
-// than text pieces; a segment with more headers, or nearly, loses the stream (64 KiB of NOPs must
-// not hold a worker). What a RST carries is not of the stream.
-#define QOS_STREAM_PDUS 128
+// than text pieces; a segment with more headers, or nearly, loses the stream: 64 KiB of NOPs must
+// not hold a worker. (A merged frame of 179 iSCSI responses has been seen.) What a RST carries is
+// not of the stream.
+#define QOS_STREAM_PDUS 256
 void qos_stream_slow(struct qos_stream *s, const struct qos_segment *seg, qos_pdu_fn *fn,
 		     void *ctx);
 
@@ -147,7 +151,7 @@ enum { QOS_STREAM_SYNCED = 1 }; // of `state`; others are private to pdu.c
 // Most segments lie inside of one PDU and say nothing. How many bytes from next_seq on do so?
 static inline uint32_t qos_stream_room(const struct qos_stream *s)
 {
-	return s->state == QOS_STREAM_SYNCED && s->text_left == 0 ? s->left : 0;
+	return s->text_left == 0 ? s->left : 0; // `left` is 0 unless the place is known
 }
 
 // n of those have passed, in segments without SYN, FIN or RST.
@@ -161,12 +165,13 @@ static inline void qos_stream_pass(struct qos_stream *s, uint32_t n)
 static inline void qos_stream_feed(struct qos_stream *s, const struct qos_segment *seg,
 				   qos_pdu_fn *fn, void *ctx)
 {
+	if (!seg->syn && !seg->rst && seg->seq == s->next_seq && seg->size <= qos_stream_room(s)) {
+		qos_stream_pass(s, seg->size);
+		return;
+	}
 	if (seg->size == 0 && !seg->syn)
 		return;
-	if (!seg->syn && !seg->rst && seg->seq == s->next_seq && seg->size <= qos_stream_room(s))
-		qos_stream_pass(s, seg->size);
-	else
-		qos_stream_slow(s, seg, fn, ctx);
+	qos_stream_slow(s, seg, fn, ctx);
 }
 
 // A datagram of rpcbind over UDP: at most one PDU, GETPORT, REQUEST or RESPONSE. returns true with

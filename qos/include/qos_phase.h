@@ -67,8 +67,9 @@ struct qos_phase_params {
 	uint64_t deadline_ns; // after a boot begins, or enters the window; not 0
 	uint64_t max_ns;      // longest boot; not 0
 	uint64_t max_bytes;   // most bytes of a boot; not 0
-	// BOOT_OS ends when less than quiet_bytes came for quiet_ns; 0 = not by that. In the line
-	// for the window it takes a 64th of them: who gets little is not quiet.
+	// BOOT_OS ends when less than quiet_bytes came for quiet_ns, by the totals that were told;
+	// 0 = not by that. In the line for the window it takes a 64th of them: who gets little is
+	// not quiet.
 	uint64_t quiet_ns;
 	uint64_t quiet_bytes;
 };

@@ -1,5 +1,6 @@
 // The scheduler alone.
-// weir-sched VMS FLOWS POLICY N     POLICY: none, full (reservation, limits, CoDel) or idle
+// weir-sched VMS FLOWS POLICY N     POLICY: none, full (reservation, limits, CoDel), deadlines (of
+//   64 VMs in class 2, half of the link reserved for it) or idle
 //   keeps a backlog and passes packets through it, for counting instructions:
 //   valgrind --tool=callgrind --toggle-collect=measure build/tests/weir-sched ...
 // weir-sched compare VMS...
@@ -51,6 +52,15 @@ static void policy(uint32_t n_vms)
 		check(qos_sched_set_leaf(s, i, 2, &leaf, S));
 		check(qos_sched_set_leaf(s, i, 5, &leaf, S));
 	}
+}
+
+static void deadlines(uint32_t n_vms)
+{
+	struct qos_class_params c = { .node = { .shares = 10, .reservation_bits_per_s = 50 * S } };
+
+	check(qos_sched_set_class(s, 2, &c, S));
+	for (uint32_t i = 0; i < n_vms && i < QOS_SCHED_DEADLINES; i++)
+		check(qos_sched_set_deadline(s, i, 2, (100 + i * 7 % 64) * S, S));
 }
 
 // Each packet that leaves joins its queue again, on a 100 Gbit/s link that is always busy.
@@ -212,7 +222,8 @@ int main(int argc, char **argv)
 		return bench_compare(all, 3, n_vms, n_n_vms) == 0 ? 0 : 1;
 	}
 	if (argc != 5) {
-		fprintf(stderr, "usage: weir-sched VMS FLOWS none|full|idle N | compare VMS...\n");
+		fprintf(stderr, "usage: weir-sched VMS FLOWS none|full|deadlines|idle N | compare "
+				"VMS...\n");
 		return 2;
 	}
 	params.n_vms = (uint32_t)strtoul(argv[1], NULL, 10);
@@ -233,6 +244,8 @@ int main(int argc, char **argv)
 		check(qos_sched_add_vm(s, i, S));
 	if (strcmp(argv[3], "full") == 0)
 		policy(params.n_vms);
+	if (strcmp(argv[3], "deadlines") == 0)
+		deadlines(params.n_vms);
 	for (uint32_t i = 0; i < params.n_vms * 4 * params.n_flows * STANDING; i++) {
 		pkts[i] = (struct qos_pkt){ .wire_bytes = 1538,
 					    .flow_hash = i % params.n_flows,

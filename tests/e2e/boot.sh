@@ -23,19 +23,32 @@ cat >"$LAB_T/weir.json" <<C
                 "iscsi": { "server": "10.9.0.1", "target": "iqn.2026-11.weir.lab:2" } } } ] } }
 C
 lab_switch "$LAB_T/weir.json"
-storage() { # PORT FIELD: storage frames of a port
-	"$weir" --json show port "$1" | jq -r "[.\"ietf-interfaces:interfaces\".interface[0].\"weir-interfaces:port-state\".class[] | select(.name==\"storage\")][0].\"$2\""
+class_pkts() { # PORT CLASS FIELD: frames of a class at a port
+	"$weir" --json show port "$1" | jq -r --arg c "$2" --arg f "$3" '[."ietf-interfaces:interfaces".interface[0]."weir-interfaces:port-state".class[] | select(.name == $c)][0][$f]'
 }
 event() { "$weir" --json show vm "$1" | jq -r '."weir-vm:vms-state".vm[0]."boot-event"[].event' | grep -q -- "$2"; }
+phase() { # VM PHASE...: its timeline has those, in this order
+	local vm=$1
+	shift
+	[ "$("$weir" --json show vm "$vm" | jq -r '[."weir-vm:vms-state".vm[0]."boot-event"[].event | capture("^phase (?<p>[a-z-]+):").p] | join(" ")')" = "$*" ]
+}
+phases() { # SECONDS VM PHASE...
+	local until=$((SECONDS + $1))
+	shift
+	while ! phase "$@"; do
+		[ $SECONDS -lt $until ] || { "$weir" show vm "$1"; fail "its phases are not ${*:2}"; exit 1; }
+		sleep 0.1
+	done
+}
 
 echo "- a BIOS guest boots from iSCSI"
 lab_guest bios "$LAB_T/bios.sock" 52:54:00:00:00:01 128
 lab_wait_text "$LAB_T/bios.log" E2E-BOOT-SECTOR-RAN 120 "$LAB_GUEST" || { tr -d '\r' <"$LAB_T/bios.log" | tail; exit 1; }
-[ "$(storage bios.0 rx-pkts)" -gt 5 ]
-[ "$(storage bios.0 tx-pkts)" -gt 5 ]
 event bios 'DHCP ack: iPXE firmware'
 event bios 'first storage frame'
 refute event bios 'TFTP'
+phases 5 bios boot-firmware # its disk has no operating system that would take over
+[ "$(class_pkts bios.0 boot rx-pkts)" -gt 20 ]
 # The guest's lease: its address answered ARP and is known behind its port.
 lab_tgt --op show --mode target | grep -q 'IP Address: 10.9.0.101'
 lab_kill "$LAB_GUEST"
@@ -55,7 +68,8 @@ counter() { "$weir" --json show port "$1" | jq -r "[.\"ietf-interfaces:interface
 event linux 'TFTP complete: vmlinuz'
 event linux 'TFTP complete: initrd'
 event linux 'DHCP ack: operating system'
-[ "$(storage linux.0 tx-pkts)" -gt 1000 ]
+[ "$(class_pkts linux.0 boot tx-pkts)" -gt 1000 ]
+phases 30 linux boot-firmware boot-os steady
 
 echo "- the switch is killed and started again: the guest is not touched"
 server() { ip netns exec "$LAB_SERVER" "$@"; }

@@ -71,6 +71,10 @@ configs = {
                                    "boot": {"method": "kernel", "kernel": "k", "cmdline": "quiet", "iscsi": {"server": "10.0.0.1", "target": "iqn.x"}}}]}},
     "system": {"weir-system:system": {"worker-cpu": [1], "mac-ageing": 20}, "weir-qos:storage": {"server": ["10.0.0.0/8", "2001:db8::/32"],
                "portal": [{"address": "10.0.0.1", "protocol": "tcp", "port": 3260}]}},
+    "storage": {"weir-qos:storage": {"server": ["10.0.0.0/8"], "portal": [{"address": "10.0.0.1", "protocol": "tcp", "port": 9, "service": "nvme"},
+                {"address": "::ffff:10.0.0.1", "protocol": "udp", "port": 9}], "learning": False, "max-learnt": 3, "ageing": 0, "l2-protocol": ["fcoe", "aoe"],
+                "boot": {"window": 2, "deadline": 9, "longest": 10, "most-bytes": "1048576"}}, "weir-management:management": {"metrics": {"address": "::1", "port": 1}},
+                "weir-qos:qos": {"template": [{"name": "t", "storage-target": 1000}]}, "weir-vm:vms": {"vm": [{"name": "v", "weir-qos:qos": {"template": "t"}}]}},
     "wrong": {"weir-system:system": {"queue-length": 300}},
 }
 for n, c in configs.items():
@@ -82,7 +86,9 @@ for i, line in enumerate(open(top + "/tests/smoke/yang_refused.txt", "rb")):
     if line.startswith(b"{"):
         put("config", "refused%d" % i, line.strip())
 for n, r in {"state": {"get-state": {"part": "ports", "name": "x"}}, "explain": {"explain": {"port": "p", "frame": "00" * 20}},
-             "tap": {"tap": {"port": "p", "kind": "trace", "filter": "00" * 16, "count": 3}}, "reload": {"reload": {"dry-run": True}}, "ping": {"ping": {}}}.items():
+             "tap": {"tap": {"port": "p", "kind": "trace", "filter": "00" * 16, "count": 3}}, "reload": {"reload": {"dry-run": True}}, "ping": {"ping": {}},
+             "boot": {"vm-boot": {"vm": "v", "action": "begin"}}, "forget": {"portal-forget": {"address": "10.0.0.1", "protocol": "udp", "port": 9}},
+             "forget_all": {"portal-forget": {"all": [None]}}, "storage": {"get-state": {"part": "storage", "name": "v"}}}.items():
     put("request", n, json.dumps({"weir-operations:" + k: v for k, v in r.items()}).encode())
 
 vms = '<vms xmlns="urn:weir:params:xml:ns:yang:weir-vm">%s</vms>'
@@ -185,6 +191,37 @@ for rate in range(3):
         put("sched", "limits%d%d" % (rate, kind), bytes([rate]) + limits + load + bytes([150, 210, 30] * 60) + limits[::-1] + load)
     put("sched", "churn%d" % rate, bytes([rate]) + b"".join(load[i:i + 30] + bytes([235, i % 4, 130, 130, 236, i % 4]) for i in range(0, 300, 30)))
 
+# Learnt portals: none, one of each kind, many, one too many, and mistakes that the checksum would hide (bit 0 mends it).
+import zlib
+def learnt(rows, n=None):
+    text = "weir-learnt 1\n" + "".join(r + "\n" for r in rows) + "end %d crc32 " % (len(rows) if n is None else n)
+    return (text + "%08x\n" % zlib.crc32(text.encode())).encode()
+rows = ["198.51.100.7 tcp 3260 iscsi redirect 192.0.2.1 100 150 2", "2001:db8::7 tcp 860 iscsi sendtargets 2001:db8::1 100 120 18446744073709551615", "198.51.100.7 udp 20048 rpc rpcbind 192.0.2.1 0 90 1"]
+many = ["198.51.%d.%d tcp 3260 iscsi redirect 192.0.2.1 0 5 1" % (i // 200, i % 200) for i in range(2049)]
+for n, r in {"none": [], "three": rows, "full": many[:2048], "over": many, "order": rows[::-1], "twice": rows[:1] * 2}.items():
+    for first in (b"\0", b"\1"):
+        put("learnt", n + str(first[0]), first + learnt(r))
+for n, (old, new) in {"loopback": ("198.51.100.7", "127.0.0.1"), "mapped": ("198.51.100.7", "::ffff:198.51.100.7"), "port": ("3260", "0"), "big": ("150", "18446744073709551616"), "how": ("redirect", "declared"), "space": (" tcp", "  tcp")}.items():
+    put("learnt", n, b"\1" + learnt([rows[0].replace(old, new)]))
+put("learnt", "count", b"\1" + learnt(rows, 2))
+
+# What workers tell of storage: four sizes, then events of two bytes and what follows (tests/fuzz/storage.c). Key 0 is iSCSI, 1 NFS, 2 rpcbind.
+to, come = lambda op, key, *more: bytes([op, key, *more]), lambda op, key, *more: bytes([op, 0x80 | key, *more])
+said = lambda way, key, text: b"".join(way(6 | (0 if i else 0x10) | (0x20 if i + 200 >= len(text) else 0), key, len(text[i:i + 200])) + text[i:i + 200] for i in range(0, len(text), 200))
+opened = lambda key: to(0, key, 3) + come(0, key, 0)
+names = b"InitiatorName=iqn.2010-04.org.ipxe:a\0TargetName=iqn.x:disk\0MaxRecvDataSegmentLength=8192\0InitialR2T=Yes\0ImmediateData=No\0HeaderDigest=%s\0"
+sizes = bytes([7, 15, 7, 63])
+io = b"".join(to(0x19, k, t, 32) for k in (0, 1, 3) for t in range(12)) + b"".join(come(0x1a, k, t, 0) for k in (3, 0, 1) for t in range(12))
+for n, digest in (("plain", b"None"), ("digest", b"CRC32C")):
+    login = to(11, 0, 1, 8) + said(to, 0, names % digest) + come(11, 0, 1, 10) + said(come, 0, b"HeaderDigest=%s\0" % digest)
+    put("storage", "login-" + n, sizes + opened(0) + login + opened(1) + opened(3) + io + login)
+put("storage", "redirect", sizes + opened(0) + to(11, 0, 1, 8) + said(to, 0, names % b"None") + come(11, 0, 1, 0x26) + said(come, 0, b"TargetAddress=10.0.0.7:3260,1\0"))
+put("storage", "targets", sizes + opened(0) + come(12, 0, 1, 1) + said(come, 0, b"TargetName=a\0TargetAddress=10.0.0.7:32") + come(12, 0, 1, 0) + said(come, 0, b"60,1\0TargetAddress=[::5],2\0"))
+put("storage", "rpcbind", sizes + opened(2) + to(13, 2, 44, 0) + come(13, 2, 44, 2) + come(13, 2, 45, 66) + to(13, 2, 45, 0))
+put("storage", "small", bytes([0, 0, 0, 0]) + b"".join(opened(k) + io + to(2, k, 1) + come(2, k, 0) for k in range(8)))
+put("storage", "full", bytes([7, 3, 1, 31]) + b"".join(opened(k) + io for k in range(12)) + to(4, 0, 100, 100) + io + to(5, 0, 6) + io)
+put("storage", "lost", sizes + opened(0) + opened(1) + io + to(14, 0, 0, 1) + come(14, 1, 0, 0) + io + come(15, 1, 0, 0) + io + to(2, 0, 4) + io + opened(0) + io)
+
 # Storage: streams are a byte of which and which way, N, N operations, then what the peer sends.
 bhs = lambda op, flags=0x80, tag=7, b23=b"\0\0", w20=0, data=b"", tail=bytes(12): (struct.pack("!BB2sI8xII12s", op, flags, b23, len(data), tag, w20, bytes(12)) + tail[:12] + data + bytes(-len(data) % 4))
 keys = b"InitiatorName=iqn.x\0TargetName=iqn.y\0HeaderDigest=None\0TargetAddress=10.0.0.9:3261,1\0"
@@ -210,3 +247,20 @@ for i, m in enumerate(rpc + reply):
 put("rpc", "text", b"\x08\x05" + keys)
 for i, a in enumerate(("10.0.0.9", "10.0.0.9:3261,1", "[2001:db8::1]:860,2", "[::ffff:10.0.0.9]", "server:3260")):
     put("rpc", "address%d" % i, b"\x09" + a.encode())
+
+# What workers tell of storage: four sizes, then events of two bytes and what follows (tests/fuzz/storage.c). Key 0 is iSCSI, 1 NFS, 2 rpcbind.
+to, come = lambda op, key, *more: bytes([op, key, *more]), lambda op, key, *more: bytes([op, 0x80 | key, *more])
+said = lambda way, key, text: b"".join(way(6 | (0 if i else 0x10) | (0x20 if i + 200 >= len(text) else 0), key, len(text[i:i + 200])) + text[i:i + 200] for i in range(0, len(text), 200))
+opened = lambda key: to(0, key, 3) + come(0, key, 0)
+names = b"InitiatorName=iqn.2010-04.org.ipxe:a\0TargetName=iqn.x:disk\0MaxRecvDataSegmentLength=8192\0InitialR2T=Yes\0ImmediateData=No\0HeaderDigest=%s\0"
+sizes = bytes([7, 15, 7, 63])
+io = b"".join(to(0x19, k, t, 32) for k in (0, 1, 3) for t in range(12)) + b"".join(come(0x1a, k, t, 0) for k in (3, 0, 1) for t in range(12))
+for n, digest in (("plain", b"None"), ("digest", b"CRC32C")):
+    login = to(11, 0, 1, 8) + said(to, 0, names % digest) + come(11, 0, 1, 10) + said(come, 0, b"HeaderDigest=%s\0" % digest)
+    put("storage", "login-" + n, sizes + opened(0) + login + opened(1) + opened(3) + io + login)
+put("storage", "redirect", sizes + opened(0) + to(11, 0, 1, 8) + said(to, 0, names % b"None") + come(11, 0, 1, 0x26) + said(come, 0, b"TargetAddress=10.0.0.7:3260,1\0"))
+put("storage", "targets", sizes + opened(0) + come(12, 0, 1, 1) + said(come, 0, b"TargetName=a\0TargetAddress=10.0.0.7:32") + come(12, 0, 1, 0) + said(come, 0, b"60,1\0TargetAddress=[::5],2\0"))
+put("storage", "rpcbind", sizes + opened(2) + to(13, 2, 44, 0) + come(13, 2, 44, 2) + come(13, 2, 45, 66) + to(13, 2, 45, 0))
+put("storage", "small", bytes([0, 0, 0, 0]) + b"".join(opened(k) + io + to(2, k, 1) + come(2, k, 0) for k in range(8)))
+put("storage", "full", bytes([7, 3, 1, 31]) + b"".join(opened(k) + io for k in range(12)) + to(4, 0, 100, 100) + io + to(5, 0, 6) + io)
+put("storage", "lost", sizes + opened(0) + opened(1) + io + to(14, 0, 0, 1) + come(14, 1, 0, 0) + io + come(15, 1, 0, 0) + io + to(2, 0, 4) + io + opened(0) + io)

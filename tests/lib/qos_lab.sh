@@ -3,11 +3,13 @@
 
 QOS_EXPORT= # directory that NFS exports as /export
 
-qos_nfs() { # nfs-ganesha in the server's namespace, NFSv3, with its own rpcbind: its /run is its own too
+qos_nfs() { # [NFS-PORT]: nfs-ganesha in the server's namespace, NFSv3, with its own rpcbind: its /run is its own too; with a port: there, and mountd anywhere
+	local at="MNT_Port = 20048;"
+	[ -z "${1:-}" ] || at="NFS_Port = $1;"
 	QOS_EXPORT=$LAB_T/export
 	mkdir "$QOS_EXPORT"
 	cat >"$LAB_T/ganesha.conf" <<-C
-		NFS_CORE_PARAM { Protocols = 3, 4; Bind_addr = 10.9.0.1; MNT_Port = 20048; Mount_Path_Pseudo = true; Enable_UDP = false; Enable_NLM = false; Enable_RQUOTA = false; }
+		NFS_CORE_PARAM { Protocols = 3, 4; Bind_addr = 10.9.0.1; $at Mount_Path_Pseudo = true; Enable_UDP = false; Enable_NLM = false; Enable_RQUOTA = false; }
 		NFSv4 { Graceless = true; }
 		EXPORT { Export_Id = 1; Path = $QOS_EXPORT; Pseudo = /export; Protocols = 3, 4; Access_Type = RW; Squash = No_Root_Squash; SecType = sys; FSAL { Name = VFS; } }
 	C
@@ -22,7 +24,7 @@ qos_nfs() { # nfs-ganesha in the server's namespace, NFSv3, with its own rpcbind
 	S
 	ip netns exec "$LAB_SERVER" sh "$LAB_T/nfs.sh" >"$LAB_T/nfs.out" 2>&1 &
 	LAB_PIDS+=($!)
-	qos_listens 2049 $!
+	qos_listens "${1:-2049}" $!
 }
 
 qos_listens() { # PORT PID: until the server listens there

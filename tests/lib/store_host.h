@@ -21,6 +21,7 @@ struct store_host {
 	uint64_t now_ms;
 	const char *state; // NULL = none
 	char cleared[64];  // port, or "all"
+	char asked[64];	   // the last vm-boot or portal-forget
 };
 
 static inline int host_keep(struct store_host *h, const struct cfg_commit *c)
@@ -125,6 +126,29 @@ static inline int host_clear(void *arg, const char *port, const char *user, stru
 	return host_refuses(h, err);
 }
 
+static inline int host_vm_boot(void *arg, const char *vm, bool begin, const char *user,
+			       struct cfg_error *err)
+{
+	struct store_host *h = arg;
+
+	snprintf(h->asked, sizeof(h->asked), "%s: %s %s", user, vm, begin ? "boots" : "has booted");
+	return host_refuses(h, err);
+}
+
+static inline int host_forget(void *arg, const struct cfg_portal *which, const char *user,
+			      uint32_t *n, struct cfg_error *err)
+{
+	struct store_host *h = arg;
+
+	*n = which == NULL ? 3 : 1;
+	if (which == NULL)
+		snprintf(h->asked, sizeof(h->asked), "%s: all", user);
+	else
+		snprintf(h->asked, sizeof(h->asked), "%s: ..%02x%02x %u %u", user, which->addr[14],
+			 which->addr[15], which->proto, which->port);
+	return host_refuses(h, err);
+}
+
 // A store on h with the configuration {} running and kept. returns 0 or a negative errno
 static inline int host_store(struct store_host *h, struct cfg_schema *schema,
 			     struct cfg_store **out)
@@ -140,6 +164,8 @@ static inline int host_store(struct store_host *h, struct cfg_schema *schema,
 		.state = host_state,
 		.now_ms = host_now,
 		.clear = host_clear,
+		.vm_boot = host_vm_boot,
+		.forget = host_forget,
 	};
 	const struct cfg_commit first = {
 		.json = "{}", .size = 2, .user = "weir", .client = "file", .comment = ""

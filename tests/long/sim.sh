@@ -1,6 +1,6 @@
 #!/bin/bash
 # The scheduler in simulated time, at length: 1e9 events beside the fluid reference, 1e9 bytes of random operations, and 1e8 packets whose
-# every interval keeps to rate and burst. tests/long/sim.sh --events N --packets N: so many.
+# every interval keeps to rate and burst; a boot storm at full size. tests/long/sim.sh --events N --packets N: so many.
 set -eu
 cd "$(dirname "$0")/../.."
 events=1e9 packets=1e8
@@ -17,3 +17,4 @@ export SIM_PRINT=1
 "$build/tests/unit-sim-gps" "$events"
 "$build/tests/unit-sim-random" "$events"
 "$build/tests/unit-sim-limits" "$packets"
+SIM_LONG=1 "$build/tests/unit-sim-storm"

@@ -240,6 +240,7 @@ static void run(struct ctl *c)
 			n += dp_switch_turn(c->sw, w, now_ns);
 		dp_switch_housekeep(c->sw, now_ns);
 		ctl_boot_poll(c, now_ns);
+		ctl_storage_poll(c, now_ns);
 		for (uint32_t i = 0; i < n_links; i++) {
 			if (links[i]->next_data != NULL && due_ns(links[i]) < next_ns)
 				next_ns = due_ns(links[i]);
@@ -259,7 +260,7 @@ static void run(struct ctl *c)
 
 static void state_print(struct ctl *c, struct cfg_schema *schema)
 {
-	static const char *const parts[] = { "ports", "macs", "vms", "system", "qos" };
+	static const char *const parts[] = { "ports", "macs", "vms", "system", "qos", "storage" };
 	struct cfg_error err;
 	struct cfg_json j;
 
@@ -321,6 +322,8 @@ int main(int argc, char **argv)
 	if (rc == 0)
 		rc = ctl_boot_start(&c);
 	if (rc == 0)
+		rc = ctl_storage_start(&c, &err);
+	if (rc == 0)
 		rc = ctl_apply(&c, cfg, false, NULL, &err);
 	if (rc < 0) {
 		fprintf(stderr, "refused: %s %s: %s\n", err.path, err.value, err.reason);
@@ -332,6 +335,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "conservation law broken: %s\n", werr.text);
 		return 4;
 	}
+	ctl_storage_stop(&c);
 	ctl_boot_stop(&c);
 	dp_switch_destroy(c.sw);
 	ctl_vms_free(&c);

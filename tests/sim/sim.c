@@ -273,6 +273,8 @@ static void run_turns(struct sim *sim, uint64_t until_ns)
 {
 	while (sim->now_ns < until_ns) {
 		(void)sim_arrivals(sim);
+		if (sim->turn != NULL)
+			sim->turn(sim);
 		while (serve(sim))
 			;
 		sim->now_ns += sim->turn_ns;

@@ -69,6 +69,7 @@ struct sim {
 	uint64_t bytes_out;
 	void (*sent)(struct sim *sim, struct sim_pkt *p);    // may be NULL
 	void (*dropped)(struct sim *sim, struct sim_pkt *p); // by CoDel; may be NULL
+	void (*turn)(struct sim *sim); // each turn of the loop, before it serves; may be NULL
 	void *user;
 };
 

@@ -237,7 +237,7 @@ interrupted(p)
 P
 
 echo "- what the shell's completion asks for"
-"$weir" --complete 'show po' | cut -f1 | paste -sd' ' | grep -qx 'ports port'
+"$weir" --complete 'show po' | cut -f1 | paste -sd' ' | grep -qx 'ports port portals'
 "$weir" --complete 'show port t' | cut -f1 | paste -sd' ' | grep -qx 't0 t1'
 "$weir" --complete 'clear counters port t' | cut -f1 | paste -sd' ' | grep -qx 't0 t1'
 "$weir" --complete 'show configuration port ' | cut -f1 | grep -qx t0
@@ -262,7 +262,9 @@ for at, size in ((big, big), (0, big), (big, 1), (-1, -1), (3, 10 ** 18), ("a", 
 answers.append(json.dumps({"ok": False, "error": {"line": -5, "at": {}, "reason": 7}}).encode() + b"\n")
 odd = {"ietf-interfaces:interfaces": {"interface": ["x", {"name": 5, "weir-interfaces:port-state": {"counter": [1, {"name": None}], "drop": {}, "class": [[]]}}]}, "weir-vm:vms-state": {"vm": [{"nic": [7], "boot-event": [{}]}]},
     "weir-interfaces:mac-table": {"mac": [0]}, "weir-system:system-state": {"worker": [[]], "responder": [None]}, "plan": 3, "weir-configuration:text": [1], "weir-configuration:commit": [1, {"number": "x" * 5000}],
-    "weir-configuration:confirm-seconds": "x", "weir-configuration:candidate": [3, {"word": 1}, {"word": "w\x1b", "help": "h"}], "verdict": 1, "weir-configuration:at": 3}
+    "weir-storage:storage-state": {"portal": [1, {"address": 7, "teacher": "\x1b", "port": "x"}], "learning": [], "boots": 3, "telemetry": "x", "decision": [[], {"time": 1}],
+        "vm": [{"name": {}, "boot": [], "target": 1, "wait": [2, {"op": [3, {"name": 4}], "lost": [5], "watched": 1, "oldest-wait": "y" * 5000}], "text": "\x1b[31m" * 200}]},
+    "weir-operations:forgotten": [], "weir-configuration:confirm-seconds": "x", "weir-configuration:candidate": [3, {"word": 1}, {"word": "w\x1b", "help": "h"}], "verdict": 1, "weir-configuration:at": 3}
 answers.append(json.dumps({"ok": True, "data": odd}).encode() + b"\n")
 server = socket.socket(socket.AF_UNIX); server.bind(path); server.listen(8)
 answer = b""
@@ -278,12 +280,13 @@ def serve():
         c.close()
 threading.Thread(target=serve, daemon=True).start()
 commands = ["show ports", "show port x", "show macs", "show vms", "show classes", "show drops", "show qos", "show qos vm x", "show workers", "show responder", "show history 1", "show sessions", "show status", "show configuration vm x", "explain x type=arp",
+    "show storage", "show storage vm x", "show portals", "show boots", "show vm x", "vm x boot begin", "forget portal all", "forget portal 10.0.0.1 tcp 1",
     "reload", "ping", "configure; set a b", "configure; edit c; up; compare a; plan; commit", "configure; confirm", "configure; cancel", "configure; rollback 1; load set /dev/null; save -; history; status; lock"]
 for answer in answers:
     for c in commands:
         r = subprocess.run([weir, "-s", path, "-c", c], stdin=subprocess.DEVNULL, capture_output=True, timeout=20)
         assert r.returncode in (0, 1, 3, 4), (r, answer[:200])
-    for line in ("show port ", "show qos vm ", "show configuration vm "):
+    for line in ("show port ", "show qos vm ", "show configuration vm ", "forget portal "):
         r = subprocess.run([weir, "-s", path, "--complete", line], capture_output=True, timeout=20)
         assert r.returncode == 0, (r, answer[:200])
 P

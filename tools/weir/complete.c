@@ -83,6 +83,31 @@ static void add_names(struct complete *x, const char *part, const char *const *m
 	json_decref(data);
 }
 
+// Portals that were learnt: others cannot be forgotten.
+static void add_portals(struct complete *x)
+{
+	json_t *data = NULL, *p;
+	size_t i;
+
+	if (cli_connect(x->c) == 0)
+		data = cli_ask(x->c, "weir-operations:get-state",
+			       json_pack("{s:s}", "part", "portals"));
+	json_array_foreach(
+		json_object_get(json_object_get(data, "weir-storage:storage-state"), "portal"), i,
+		p)
+	{
+		struct text help = { 0 };
+
+		if (answer_text(p, "teacher")[0] == '\0')
+			continue;
+		text_printf(&help, "%s, port %llu, taught by %s", answer_text(p, "service"),
+			    answer_number(p, "port"), answer_text(p, "teacher"));
+		add_name(x, answer_text(p, "address"), help.buf);
+		free(help.buf);
+	}
+	json_decref(data);
+}
+
 static void add_files(struct complete *x)
 {
 	const char *typed = cursor(x)->text, *slash = strrchr(typed, '/');
@@ -212,6 +237,8 @@ static void add_argument(struct complete *x, uint32_t v, uint32_t token)
 		add_names(x, "ports", ports);
 	} else if (strcmp(name, "VM") == 0) {
 		add_names(x, "vms", vms);
+	} else if (strcmp(name, "ADDRESS") == 0) {
+		add_portals(x);
 	} else if (strcmp(name, "FILE") == 0) {
 		add_files(x);
 	} else if (strcmp(name, "NUMBER") == 0 && names_commit(&x->m.pattern[v]) &&

@@ -8,12 +8,49 @@ static const struct {
 	const char *what, *part;
 	void (*print)(FILE *f, const json_t *data);
 } shows[] = {
-	{ "ports", "ports", show_ports },    { "port", "ports", show_port },
-	{ "macs", "macs", show_macs },	     { "vms", "vms", show_vms },
-	{ "vm", "vms", show_vms },	     { "classes", "ports", show_classes },
-	{ "drops", "ports", show_drops },    { "qos", "qos", show_qos },
-	{ "system", "system", show_system }, { "responder", "system", show_responder },
+	{ "ports", "ports", show_ports },
+	{ "port", "ports", show_port },
+	{ "macs", "macs", show_macs },
+	{ "vms", "vms", show_vms },
+	{ "vm", "vms", show_one_vm },
+	{ "classes", "ports", show_classes },
+	{ "drops", "ports", show_drops },
+	{ "qos", "qos", show_qos },
+	{ "storage", "storage", show_storage },
+	{ "portals", "portals", show_portals },
+	{ "boots", "storage", show_boots },
+	{ "system", "system", show_system },
+	{ "responder", "system", show_responder },
 };
+
+// What storage says of a VM, beside what is known of it. Who may not see it goes without.
+static void add_storage(struct cli *c, json_t *data, const char *vm)
+{
+	json_t *storage = cli_ask(c, "weir-operations:get-state",
+				  json_pack("{s:s, s:s}", "part", "storage", "name", vm));
+
+	(void)json_object_update(data, storage); // an answer that is no object has none
+	json_decref(storage);
+}
+
+// There is nothing to show of this name. A machine may be there, and use no storage.
+static int show_nothing(struct cli *c, const char *what, const char *name, bool vm)
+{
+	json_t *data = NULL;
+	bool known;
+
+	if (strcmp(what, "storage") == 0)
+		data = cli_ask(c, "weir-operations:get-state",
+			       json_pack("{s:s, s:s}", "part", "vms", "name", name));
+	known = data != NULL && !show_is_empty(data);
+	json_decref(data);
+	if (!known)
+		return cli_problem(c, EXIT_REFUSED, "show %s: %s: no such %s", what, name,
+				   vm ? "VM" : "port");
+	if (c->format != FORMAT_JSON)
+		fprintf(c->out, "%s has not booted yet, and uses no storage that is known\n", name);
+	return 0;
+}
 
 int run_show(struct cli *c, const struct command *cmd)
 {
@@ -21,6 +58,7 @@ int run_show(struct cli *c, const struct command *cmd)
 	bool vm = name == NULL && (name = command_arg(cmd, "VM")) != NULL;
 	json_t *args, *data;
 	size_t i = 0;
+	bool empty;
 	int rc;
 
 	while (strcmp(shows[i].what, what) != 0)
@@ -33,11 +71,17 @@ int run_show(struct cli *c, const struct command *cmd)
 	data = cli_call(c, "weir-operations:get-state", args, &rc);
 	if (data == NULL)
 		return rc;
-	if (name != NULL && show_is_empty(data))
-		rc = cli_problem(c, EXIT_REFUSED, "show %s: %s: no such %s", what, name,
-				 vm ? "VM" : "port");
-	else if (c->format == FORMAT_JSON)
+	empty = name != NULL && show_is_empty(data);
+	if (empty)
+		rc = show_nothing(c, what, name, vm);
+	else if (vm && strcmp(what, "vm") == 0)
+		add_storage(c, data, name);
+	if (rc == 0 && c->format == FORMAT_JSON)
 		cli_dump(c, data);
+	else if (empty)
+		;
+	else if (vm && strcmp(what, "storage") == 0)
+		show_storage_vm(c->out, data);
 	else
 		shows[i].print(c->out, data);
 	json_decref(data);
@@ -163,6 +207,50 @@ int run_clear(struct cli *c, const struct command *cmd)
 	if (rc == 0)
 		fputs("counters cleared\n", c->out);
 	return rc;
+}
+
+int run_boot(struct cli *c, const struct command *cmd)
+{
+	const char *vm = command_arg(cmd, "VM");
+	bool begin = command_has(cmd, "begin");
+	json_t *args = json_pack("{s:s, s:s}", "vm", vm, "action", begin ? "begin" : "complete");
+	int rc;
+
+	if (args == NULL)
+		return cli_problem(c, EXIT_USAGE, "a name that is no UTF-8");
+	rc = cli_do(c, "weir-operations:vm-boot", args);
+	if (rc == 0)
+		fprintf(c->out, "%s %s\n", vm, begin ? "boots" : "has booted");
+	return rc;
+}
+
+int run_forget(struct cli *c, const struct command *cmd)
+{
+	const char *address = command_arg(cmd, "ADDRESS"), *port = command_arg(cmd, "NUMBER");
+	unsigned long long n;
+	json_t *args, *data;
+	char *end;
+	long number;
+	int rc;
+
+	if (address == NULL) {
+		args = json_pack("{s:[n]}", "all");
+	} else {
+		number = strtol(port, &end, 10);
+		if (*end != '\0' || number < 1 || number > 65535)
+			return cli_problem(c, EXIT_USAGE, "%s: a port is 1..65535", port);
+		args = json_pack("{s:s, s:s, s:i}", "address", address, "protocol",
+				 command_has(cmd, "tcp") ? "tcp" : "udp", "port", (int)number);
+	}
+	if (args == NULL)
+		return cli_problem(c, EXIT_USAGE, "an address that is no UTF-8");
+	data = cli_call(c, "weir-operations:portal-forget", args, &rc);
+	if (data == NULL)
+		return rc;
+	n = answer_number(data, "weir-operations:forgotten");
+	fprintf(c->out, "%llu portal%s forgotten\n", n, n == 1 ? "" : "s");
+	json_decref(data);
+	return 0;
 }
 
 int run_ping(struct cli *c, const struct command *cmd)

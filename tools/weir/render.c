@@ -230,6 +230,14 @@ void show_vms(FILE *f, const json_t *data)
 	}
 }
 
+void show_one_vm(FILE *f, const json_t *data)
+{
+	show_vms(f, data);
+	if (json_object_get(data, "weir-storage:storage-state") != NULL)
+		fputs("\n", f);
+	show_vm_storage(f, data);
+}
+
 void show_system(FILE *f, const json_t *data)
 {
 	static const char *const names[] = { "WORKER",	"CPU",	      "QUEUES",
@@ -293,13 +301,16 @@ bool show_is_empty(const json_t *data)
 	       json_array_size(json_object_get(json_object_get(data, "weir-vm:vms-state"), "vm")) ==
 		       0 &&
 	       json_array_size(
-		       json_object_get(json_object_get(data, "weir-qos:qos-state"), "vm")) == 0;
+		       json_object_get(json_object_get(data, "weir-qos:qos-state"), "vm")) == 0 &&
+	       json_array_size(json_object_get(json_object_get(data, "weir-storage:storage-state"),
+					       "vm")) == 0;
 }
 
 void show_explain(FILE *f, const json_t *data)
 {
 	const char *verdict = text(data, "verdict");
 	const json_t *out, *frame = json_object_get(data, "frame");
+	const json_t *portal = json_object_get(data, "portal");
 	size_t i;
 
 	fprintf(f, "frame    ethertype %s, %llu tag%s", text(frame, "ethertype"),
@@ -318,6 +329,9 @@ void show_explain(FILE *f, const json_t *data)
 		return;
 	}
 	fprintf(f, "class    %s, by %s\n", text(data, "class"), text(data, "class-why"));
+	if (portal != NULL)
+		fprintf(f, "portal   %s the portal, %s, known by: %s\n", text(portal, "way"),
+			text(portal, "service"), text(portal, "how"));
 	fprintf(f, "verdict  %s",
 		strcmp(verdict, "responder") == 0 ? "answered by the boot responder" : verdict);
 	json_array_foreach(json_object_get(data, "out"), i, out)

@@ -74,11 +74,14 @@ enum boot_event_kind {
 	BOOT_N_EVENTS,
 };
 
+enum boot_stage { BOOT_STAGE_NONE, BOOT_STAGE_FIRMWARE, BOOT_STAGE_OS };
+
 struct boot_event {
 	uint64_t ns;
 	uint32_t port, gen;
 	uint8_t kind;	 // enum boot_event_kind
-	char detail[79]; // printable
+	uint8_t stage;	 // enum boot_stage: who asks for an address, not to renew it
+	char detail[78]; // printable
 };
 
 // X(identifier, help)

@@ -251,6 +251,45 @@ static void counters_are_cleared_by_who_may(void **state)
 	cfg_session_destroy(root);
 }
 
+static void boots_and_portals_are_told_by_who_may(void **state)
+{
+#define BOOT(x) "<vm-boot " WOP "><vm>web1</vm><action>" x "</action></vm-boot>"
+#define FORGET(x) "<portal-forget " WOP ">" x "</portal-forget>"
+#define PORTAL "<address>10.0.2.3</address><protocol>udp</protocol><port>2049</port>"
+	struct rig *r = *state;
+	struct cfg_session *root = rig_root(r, true), *cli = rig_root(r, false);
+	struct cfg_session *user = rig_user(r, "wilma", true);
+
+	assert_string_equal(rig_tag(rig_xml(r, user, BOOT("begin"))), "access-denied");
+	assert_string_equal(rig_tag(rig_xml(r, user, FORGET("<all/>"))), "access-denied");
+	assert_string_equal(r->host.asked, "");
+	assert_string_equal(rig_tag(rig_xml(r, root, BOOT("begin"))), "ok");
+	assert_string_equal(r->host.asked, "root: web1 boots");
+	assert_string_equal(rig_tag(rig_xml(r, root, BOOT("complete"))), "ok");
+	assert_string_equal(r->host.asked, "root: web1 has booted");
+	assert_string_equal(rig_tag(rig_xml(r, root, BOOT("stop"))), "invalid-value");
+	assert_non_null(strstr(rig_xml(r, root, FORGET("<all/>")), ">3</forgotten>"));
+	assert_string_equal(r->host.asked, "root: all");
+	assert_non_null(strstr(rig_xml(r, root, FORGET(PORTAL)), ">1</forgotten>"));
+	assert_string_equal(r->host.asked, "root: ..0203 17 2049");
+	(void)rig_json(r, cli, "{\"weir-operations:portal-forget\":{\"all\":[null]}}");
+	assert_string_equal(r->text, "{\"ok\":true,\"data\":{\"weir-operations:forgotten\":3}}");
+	r->host.asked[0] = '\0';
+	// Not a whole portal, none, or both: nothing was asked of the switch.
+	assert_string_not_equal(rig_tag(rig_xml(r, root, FORGET(""))), "ok");
+	assert_string_not_equal(rig_tag(rig_xml(r, root, FORGET("<address>10.0.2.3</address>"))),
+				"ok");
+	assert_string_not_equal(rig_tag(rig_xml(r, root, FORGET("<port>1</port>"))), "ok");
+	assert_string_not_equal(rig_tag(rig_xml(r, root, FORGET("<all/>" PORTAL))), "ok");
+	assert_string_equal(r->host.asked, "");
+	r->host.refuse = true;
+	assert_string_equal(rig_tag(rig_xml(r, root, BOOT("begin"))), "operation-failed");
+	assert_string_equal(rig_tag(rig_xml(r, root, FORGET("<all/>"))), "operation-failed");
+	cfg_session_destroy(user);
+	cfg_session_destroy(cli);
+	cfg_session_destroy(root);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -265,6 +304,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_refusal_tells_nothing_of_what_is_hidden, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(counters_are_cleared_by_who_may, setup, teardown),
+		cmocka_unit_test_setup_teardown(boots_and_portals_are_told_by_who_may, setup,
+						teardown),
 	};
 	int failed;
 

@@ -32,6 +32,15 @@
 	"{\"ietf-interfaces:interfaces\":{\"interface\":[{\"name\":\"u\",\"type\":"                \
 	"\"weir-interfaces:uplink\",\"weir-interfaces:port\":{\"tap\":\"u\"%s}}]}}"
 #define AT_NETCONF "{\"weir-management:management\":{\"netconf\":{%s}}}"
+#define AT_METRICS "{\"weir-management:management\":{%s}}"
+#define AT_TARGET                                                                                  \
+	"{\"weir-qos:storage\":{\"server\":[\"10.0.0.1/32\"]},\"weir-vm:vms\":{\"vm\":[{"          \
+	"\"name\":\"v\",\"weir-qos:qos\":{\"template\":\"t\"%s}}]},\"weir-qos:qos\":{"             \
+	"\"template\":[{\"name\":\"t\",\"storage-target\":1000}]}}"
+#define AT_TEMPLATE                                                                                \
+	"{\"weir-qos:storage\":{\"server\":[\"10.0.0.1/32\"]},\"weir-vm:vms\":{\"vm\":[{"          \
+	"\"name\":\"v\",\"weir-qos:qos\":{\"template\":\"t\"}}]},\"weir-qos:qos\":{"               \
+	"\"template\":[{\"name\":\"t\"%s}]}}"
 #define AT_SYSTEM "{\"weir-system:system\":{%s}}"
 #define AT_TWO                                                                                     \
 	"{\"ietf-interfaces:interfaces\":{\"interface\":[{\"name\":\"a\",\"type\":"                \
@@ -42,6 +51,8 @@
 
 #define IF "/ietf-interfaces:interfaces/interface/weir-interfaces:port/"
 #define VM "/weir-vm:vms/vm/"
+#define STORAGE "/weir-qos:storage/"
+#define MANAGEMENT "/weir-management:management/"
 #define CLASS "/weir-qos:qos/class/"
 #define ISCSI                                                                                      \
 	",\"boot\":{\"method\":\"iscsi\",\"iscsi\":{\"server\":\"10.0.0.9\",\"target\":\"iqn.x\""
@@ -118,7 +129,45 @@ static const struct row rows[] = {
 	  "boot-file k: change path" },
 	{ "/weir-qos:storage/server", AT_STORAGE, "", "\"server\":[\"10.0.0.0/29\"]",
 	  "storage: change server" },
-	// A portal is all key: another one is there.
+	{ "/weir-qos:storage/portal/service", AT_STORAGE,
+	  "\"portal\":[{\"address\":\"10.0.0.9\",\"protocol\":\"tcp\",\"port\":4420}]",
+	  "\"portal\":[{\"address\":\"10.0.0.9\",\"protocol\":\"tcp\",\"port\":4420,\"service\":"
+	  "\"nbd\"}]",
+	  "storage: change portal" },
+	{ STORAGE "learning", AT_STORAGE, "", "\"learning\":false", "storage: change learning" },
+	{ STORAGE "telemetry", AT_STORAGE, "", "\"telemetry\":false", "storage: change telemetry" },
+	{ STORAGE "max-learnt", AT_STORAGE, "", "\"max-learnt\":7", "storage: change max-learnt" },
+	{ STORAGE "max-learnt-per-server", AT_STORAGE, "", "\"max-learnt-per-server\":7",
+	  "storage: change max-learnt-per-server" },
+	{ STORAGE "ageing", AT_STORAGE, "", "\"ageing\":0", "storage: change ageing" },
+	{ STORAGE "l2-protocol", AT_STORAGE, "\"l2-protocol\":[\"fcoe\"]",
+	  "\"l2-protocol\":[\"aoe\"]", "storage: change l2-protocol" },
+	{ STORAGE "boot/window", AT_STORAGE, "", "\"boot\":{\"window\":3}",
+	  "storage: change boot/window" },
+	{ STORAGE "boot/deadline", AT_STORAGE, "", "\"boot\":{\"deadline\":3}",
+	  "storage: change boot/deadline" },
+	{ STORAGE "boot/longest", AT_STORAGE, "", "\"boot\":{\"longest\":121}",
+	  "storage: change boot/longest" },
+	{ STORAGE "boot/most-bytes", AT_STORAGE, "", "\"boot\":{\"most-bytes\":\"1048576\"}",
+	  "storage: change boot/most-bytes" },
+	{ NULL, AT_STORAGE, "", "\"server\":[\"10.0.0.0/29\"],\"learning\":false",
+	  "storage: change server, learning" },
+	{ VM "weir-qos:qos/storage-target", AT_TARGET, "", ",\"storage-target\":2000",
+	  "vm v: change qos/storage-target" },
+	{ "/weir-qos:qos/template/storage-target", AT_TEMPLATE, "", ",\"storage-target\":2000",
+	  "vm v: change qos/storage-target" },
+	{ MANAGEMENT "metrics/port", AT_METRICS, "\"metrics\":{}", "\"metrics\":{\"port\":1}",
+	  "metrics: change port" },
+	{ NULL, AT_METRICS, "", "\"metrics\":{}", "metrics: add" },
+	{ NULL, AT_METRICS, "\"metrics\":{\"address\":\"::1\"}", "", "metrics: remove" },
+	// Whoever opens it to others is told.
+	{ MANAGEMENT "metrics/address", AT_METRICS, "\"metrics\":{\"address\":\"127.7.7.7\"}",
+	  "\"metrics\":{\"address\":\"10.0.0.1\"}",
+	  "metrics: change address, warning: whoever reaches 10.0.0.1 port 9477 may read all "
+	  "metrics" },
+	{ NULL, AT_METRICS, "", "\"metrics\":{\"address\":\"::\"}",
+	  "metrics: add warning: whoever reaches :: port 9477 may read all metrics" },
+	// A portal is all key but for its service: another one is there.
 	{ NULL, AT_STORAGE, "",
 	  "\"portal\":[{\"address\":\"10.0.0.9\",\"protocol\":\"tcp\",\"port\":4420}]",
 	  "storage: change portal" },

@@ -69,6 +69,27 @@ static void lines_become_configuration(void **state)
 		{ "", "", "set class storage max 9g max-wait 5000 vlan [ 7 8 ]",
 		  "{\"weir-qos:qos\":{\"class\":[{\"name\":\"storage\",\"limit\":\"9000000000\","
 		  "\"vlan\":[7,8],\"max-wait\":5000}]}}" },
+		// Times in other units than the leaf's.
+		{ "", "", "set vm a storage-target 2.5ms",
+		  "{\"weir-vm:vms\":{\"vm\":[{\"name\":\"a\",\"weir-qos:qos\":{\"storage-target\":"
+		  "2500}}]}}" },
+		{ "", "", "set storage ageing 30d boot deadline 2m longest 0.1h most-bytes 1gi",
+		  "{\"weir-qos:storage\":{\"ageing\":2592000,\"boot\":{\"deadline\":120,"
+		  "\"longest\":"
+		  "360,\"most-bytes\":\"1073741824\"}}}" },
+		{ "", "", "set system max-sleep 1ms mac-ageing 1min",
+		  "{\"weir-system:system\":{\"max-sleep\":1000,\"mac-ageing\":60}}" },
+		{ "", "", "set storage learning off l2-protocol [ fcoe aoe ]",
+		  "{\"weir-qos:storage\":{\"learning\":false,\"l2-protocol\":[\"fcoe\",\"aoe\"]}"
+		  "}" },
+		{ "", "", "set portal 10.0.0.1 tcp 4420 service nvme",
+		  "{\"weir-qos:storage\":{\"portal\":[{\"address\":\"10.0.0.1\",\"protocol\":"
+		  "\"tcp\",\"port\":4420,\"service\":\"nvme\"}]}}" },
+		{ "", "", "set management metrics",
+		  "{\"weir-management:management\":{\"metrics\":{}}}" },
+		{ "", "", "set management metrics address ::1 port 9100",
+		  "{\"weir-management:management\":{\"metrics\":{\"address\":\"::1\",\"port\":"
+		  "9100}}}" },
 		// delete
 		{ "set vm a nic 0 vlan 5 mtu 1500", "", "delete vm a nic 0 mtu",
 		  "{\"weir-vm:vms\":{\"vm\":[{\"name\":\"a\",\"nic\":[{\"id\":0,\"vlan\":5}]}]}}" },
@@ -169,6 +190,18 @@ static void refusals_point_at_the_word_and_say_what_was_expected(void **state)
 		{ "", "set vm web1 nic 0 mac 52:54", 6, 22, "attern", "pattern", "/mac" },
 		{ "", "set vm web1 nic 0 mtu 1q", 6, 22, "", "uint16 68..9710, in bytes", "/mtu" },
 		{ "", "set vm web1 nic 0 mtu 100k", 6, 22, "", "in bytes", "/mtu" },
+		{ "", "set vm a storage-target 2k", 4, 24, "", "uint32 100..60000000, in us",
+		  "/storage-target" },
+		{ "", "set vm a storage-target 2d", 4, 24, "", "in us", "/storage-target" },
+		{ "", "set vm a storage-target 100.5us", 4, 24, "", "in us", "/storage-target" },
+		{ "", "set vm a storage-target 99999999999999999999d", 4, 24, "", "in us", "" },
+		{ "", "set storage ageing 59s", 3, 19, "", "in seconds", "/ageing" },
+		{ "", "set storage ageing 60500ms", 3, 19, "", "in seconds", "/ageing" },
+		{ "", "set storage boot window 65", 4, 24, "range", "uint8 1..64", "/boot/window" },
+		{ "", "set portal 10.0.0.1 tcp 1 service ftp", 6, 34, "numeration",
+		  "one of iscsi, nfs", "/service" },
+		{ "", "set management metrics address localhost", 4, 31, "", "",
+		  "/metrics/address" },
 		{ "", "set vm a nic 0 default-class gold", 6, 29, "numeration",
 		  "one of control, boot", "/default-class" },
 		{ "", "set interface u type cisco", 4, 21, "dentity", "guest, uplink, host",

@@ -127,6 +127,66 @@ static void policies_become_actions(void **state)
 	}
 }
 
+// Portals with what they serve, servers, and ethertypes: "clear l2 3, portal ..0001 6 3260 as 1".
+static void storage_text(const struct dp_plan *plan, char *out, size_t size)
+{
+	const struct dp_act *a = NULL;
+
+	out[0] = '\0';
+	while ((a = dp_plan_next(plan, a)) != NULL) {
+		const struct dp_act_portal *p = (const void *)a;
+		size_t len = strlen(out);
+
+		if (a->kind == DP_ACT_PORTALS_CLEAR)
+			snprintf(out + len, size - len, "clear l2 %u", p->l2);
+		else if (a->kind == DP_ACT_PORTAL_ADD)
+			snprintf(out + len, size - len, ", portal ..%02x%02x %u %u as %u",
+				 p->addr.b[14], p->addr.b[15], p->proto, p->port, p->service);
+		else if (a->kind == DP_ACT_SERVER_ADD)
+			snprintf(out + len, size - len, ", server ..%02x%02x/%u", p->addr.b[14],
+				 p->addr.b[15], p->prefix_bits);
+	}
+}
+
+static void portals_tell_what_they_serve(void **state)
+{
+#define ISCSI                                                                                      \
+	"set service 1 address 10.0.0.2 prefix-length 24\nset vm v nic 0 mac 52:54:00:00:00:01 "   \
+	"ipv4-address 10.0.0.5\nset vm v boot method iscsi iscsi server 10.0.0.3 target iqn.x"
+	static const struct {
+		const char *from, *to, *want;
+	} rows[] = {
+		{ "", "", "" },
+		{ "", "set class bulk shares 5", "" },
+		{ "", "set storage server 10.0.0.0/24", "clear l2 0, server ..0000/120" },
+		{ "", "set storage l2-protocol fcoe", "clear l2 1" },
+		{ "set storage l2-protocol fcoe", "set storage l2-protocol [ fcoe aoe ]",
+		  "clear l2 3" },
+		{ "set storage l2-protocol fcoe", "", "clear l2 0" },
+		{ "set portal 10.0.0.9 tcp 9",
+		  "set portal 10.0.0.9 tcp 9 service nvme\nset portal 10.0.0.1 udp 111",
+		  "clear l2 0, portal ..0001 17 111 as 0, portal ..0009 6 9 as 5" },
+		// Who boots from it says what it is.
+		{ "", ISCSI " port 4000", "clear l2 0, portal ..0003 6 4000 as 1" },
+	};
+	char text[512];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct cfg *from = load(rows[i].from), *to = load(rows[i].to);
+		struct dp_plan plan;
+
+		translate(from, to, &plan);
+		storage_text(&plan, text, sizeof(text));
+		if (strcmp(text, rows[i].want) != 0)
+			fail_msg("from '%s' to '%s': %s, not %s", rows[i].from, rows[i].to, text,
+				 rows[i].want);
+		dp_plan_fini(&plan);
+		cfg_free(from);
+		cfg_free(to);
+	}
+}
+
 static const void *act_find(const struct dp_plan *plan, uint32_t kind, const char *name)
 {
 	const struct dp_act *a = NULL;
@@ -309,6 +369,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(policies_become_actions),
+		cmocka_unit_test(portals_tell_what_they_serve),
 		cmocka_unit_test(values_have_the_units_of_the_datapath),
 		cmocka_unit_test(a_switch_starts_with_the_default_classes),
 		cmocka_unit_test(the_scheduler_takes_what_was_admitted),

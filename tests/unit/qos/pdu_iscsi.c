@@ -90,6 +90,7 @@ static void logins_and_targets_come_with_their_text(void **state)
 	cut_everywhere(QOS_TO_PORTAL);
 	assert_int_equal(whole.n, 4);
 	is(0, QOS_PDU_LOGIN, 1, 0);
+	assert_int_equal(whole.pdu[0].flags, QOS_PDU_F_FULL);
 	assert_int_equal(whole.pdu[1].text.size, sizeof(ask));
 	assert_true(whole.pdu[1].text.last);
 	assert_int_equal(whole.pdu[2].flags, QOS_PDU_F_MORE);
@@ -116,7 +117,7 @@ static void logins_and_targets_come_with_their_text(void **state)
 	is(0, QOS_PDU_LOGIN, 1, 1);
 	assert_int_equal(whole.pdu[0].flags, QOS_PDU_F_RESPONSE | QOS_PDU_F_REDIRECT);
 	assert_memory_equal(whole.text + whole.text_at[1], moved, sizeof(moved));
-	assert_int_equal(whole.pdu[2].flags, QOS_PDU_F_RESPONSE);
+	assert_int_equal(whole.pdu[2].flags, QOS_PDU_F_RESPONSE | QOS_PDU_F_FULL);
 	is(4, QOS_PDU_TARGETS, 3, 0);
 	assert_int_equal(whole.pdu[4].flags, QOS_PDU_F_MORE);
 	assert_memory_equal(whole.text + whole.text_at[5], names, n);
@@ -212,8 +213,11 @@ static void a_long_text_has_no_end(void **state)
 					       .data = text,
 					       .size = QOS_PDU_TEXT_MAX + more });
 		put_iscsi(&in, (struct iscsi){ .op = 0x20, .flags = 0x80, .tag = 4 });
+		put_iscsi(&in,
+			  (struct iscsi){ .op = 0x24, .flags = 0x80, .data = text, .size = 5 });
 		assert_true(is_taken(QOS_FROM_PORTAL));
-		assert_int_equal(whole.n, 3);
+		assert_int_equal(whole.n, 5);
+		assert_true(whole.pdu[4].text.last);
 		assert_int_equal(whole.pdu[1].text.size, QOS_PDU_TEXT_MAX);
 		assert_true(whole.pdu[1].text.last == (more == 0));
 		is(2, QOS_PDU_RESPONSE, 4, 0);

@@ -77,9 +77,9 @@ static void what_cannot_be_a_header_is_none(void **state)
 	static const struct {
 		size_t at;
 		uint8_t value;
-	} of_data[] = { { 0, 8 },  { 0, 6 },	{ 0, 0x25 }, { 1, 16 },	 { 1, 8 }, { 2, 72 },
-			{ 2, 25 }, { 3, 0 },	{ 3, 25 },   { 4, 23 },	 { 7, 3 }, { 10, 1 },
-			{ 16, 1 }, { 19, 255 }, { 20, 1 },   { 23, 255 } },
+	} of_data[] = { { 0, 8 },  { 0, 6 },  { 0, 0x25 }, { 1, 16 }, { 1, 8 },
+			{ 2, 72 }, { 2, 25 }, { 3, 25 },   { 4, 23 }, { 7, 3 },
+			{ 10, 1 }, { 16, 1 }, { 19, 255 }, { 20, 1 }, { 23, 255 } },
 	  of_command[] = { { 0, 5 },  { 1, 4 },	 { 2, 71 },  { 3, 71 },
 			   { 3, 73 }, { 4, 71 }, { 9, 0x44 } };
 
@@ -88,6 +88,9 @@ static void what_cannot_be_a_header_is_none(void **state)
 		in.n = 0;
 		put_nvme_data(&in, 7, 0, 3, 100);
 		assert_true(is_taken(QOS_FROM_PORTAL));
+		in.b[3] = 0; // where its data begins: as good as 24
+		assert_true(is_taken(QOS_FROM_PORTAL));
+		in.b[3] = 24;
 		in.b[of_data[i].at] = of_data[i].value;
 		assert_false(is_taken(QOS_FROM_PORTAL));
 	}

@@ -6,7 +6,7 @@ static struct heard whole;
 static struct bytes in, message;
 
 // The message in `message` goes out as a record, whole and in fragments of several sizes.
-static const size_t fragments[] = { 100000, 4, 7, 20, 33 };
+static const size_t fragments[] = { 100000, 4, 7, 20, 28, 33 };
 #define N_FRAGMENTS (sizeof(fragments) / sizeof(fragments[0]))
 
 static void cut_everywhere(enum qos_service service, enum qos_way way)
@@ -161,7 +161,9 @@ static void wrapped_arguments_are_not_read(void **state)
 	message.n = 0;
 	for (size_t i = 0; i < 8; i++)
 		put_be32(&message, fixed[i]);
-	put_data(&message, 100);
+	put_data(&message, 20);
+	put_zeros(&message, 8 + 4 + 8);
+	put_be32(&message, 4096); // would be how much it reads
 	is_request(says(QOS_SVC_NFS, QOS_TO_PORTAL), 8, QOS_OP_READ, 0);
 }
 
@@ -354,6 +356,62 @@ static void datagrams_say_the_same(void **state)
 	assert_false(datagram(QOS_TO_PORTAL, 0, &p));
 }
 
+// As much as a long string of its length says, and strings that do not fit what is there.
+static void results_of_other_sizes_are_no_address(void **state)
+{
+	static const uint32_t sizes[][2] = { { 49, 52 },	 { 100, 100 }, { 200, 48 },
+					     { 0xfffffffd, 48 }, { 0, 8 },     { 7, 4 },
+					     { 252, 252 } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		begin_reply(1, 0);
+		put_be32(&message, sizes[i][0]);
+		put(&message, "10.0.0.9.8.1", 4);
+		put_data(&message, sizes[i][1] - 4);
+		is_response(says(QOS_SVC_RPCBIND, QOS_FROM_PORTAL), 1, 0);
+	}
+}
+
+static void records_that_end_in_their_header_are_none(void **state)
+{
+	(void)state;
+	begin_call(1, 100003, 3, 1);
+	for (size_t i = 0; i < 2; i++) {
+		for (size_t n = 20; n < (i == 0 ? 32 : 24); n++) {
+			in.n = 0;
+			message.n = n;
+			put_record(&in, &message, 100000);
+			put_zeros(&in, 100);
+			cut_everywhere(QOS_SVC_NFS, i == 0 ? QOS_TO_PORTAL : QOS_FROM_PORTAL);
+			assert_int_equal(whole.n, 1);
+			assert_int_equal(whole.pdu[0].status, QOS_LOST_HEADER);
+		}
+		begin_reply(1, 0);
+	}
+}
+
+static void a_last_fragment_may_be_empty(void **state)
+{
+	(void)state;
+	for (size_t n = 32; n < 120; n++) {
+		begin_call(1, 100003, 3, 6);
+		put_data(&message, 60);
+		in.n = 0;
+		put_be32(&in, (uint32_t)n);
+		put(&in, message.b, n);
+		put_be32(&in, 0x80000000);
+		put_record(&in, &message, 100000);
+		cut_everywhere(QOS_SVC_NFS, QOS_TO_PORTAL);
+		assert_int_equal(whole.n, 2);
+		assert_true(whole.pdu[0].op == QOS_OP_READ && whole.pdu[1].op == QOS_OP_READ);
+		in.n = 4 + n; // but not one that is not the last
+		put_be32(&in, 0);
+		cut_everywhere(QOS_SVC_NFS, QOS_TO_PORTAL);
+		assert_int_equal(whole.pdu[whole.n - 1].kind, QOS_PDU_LOST);
+	}
+}
+
 // Each word of a call and of a reply that a rule speaks about, set to a value against it.
 static void what_cannot_be_a_record_is_none(void **state)
 {
@@ -405,6 +463,9 @@ int main(void)
 		cmocka_unit_test(ports_are_told),
 		cmocka_unit_test(datagrams_say_the_same),
 		cmocka_unit_test(what_cannot_be_a_record_is_none),
+		cmocka_unit_test(results_of_other_sizes_are_no_address),
+		cmocka_unit_test(records_that_end_in_their_header_are_none),
+		cmocka_unit_test(a_last_fragment_may_be_empty),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -166,6 +166,9 @@ static void a_whole_boot_is_told_step_by_step(void **state)
 	assert_int_equal(state_of(1).phase, QOS_PHASE_BOOT_OS);
 	assert_int_equal(state_of(1).bytes, 103 * MIB);
 	qos_phases_tick(p, 25 * S);
+	assert_int_equal(state_of(1).phase, QOS_PHASE_BOOT_OS); // nothing is known of this second
+	qos_phases_bytes(p, 1, 1103 * MIB, 25 * S);
+	qos_phases_tick(p, 25 * S);
 	assert_int_equal(state_of(1).phase, QOS_PHASE_STEADY);
 	assert_true(state_of(1).met);
 	assert_int_equal(state_of(1).boot_ns, 2 * S);
@@ -337,10 +340,24 @@ static void quiet_is_a_rate(void **state)
 		assert_int_equal(state_of(1).phase, mib < 4 ? QOS_PHASE_STEADY : QOS_PHASE_BOOT_OS);
 		end();
 	}
+	// Of whom nothing is told, nothing is known, nor of the time before the first total.
+	begin();
+	qos_phases_edge(p, 1, QOS_EDGE_DHCP_OS, S);
+	qos_phases_tick(p, 200 * S);
+	qos_phases_bytes(p, 1, 77 * MIB, 200 * S);
+	qos_phases_tick(p, 210 * S - 1);
+	assert_int_equal(state_of(1).phase, QOS_PHASE_BOOT_OS);
+	qos_phases_bytes(p, 1, 77 * MIB, 210 * S);
+	qos_phases_tick(p, 210 * S);
+	assert_int_equal(state_of(1).phase, QOS_PHASE_STEADY);
+	end();
 	// Never by quiet.
 	begin_with(&(struct qos_phase_params){ 8, 2, S, 300 * S, MIB, 0, 0 });
 	qos_phases_edge(p, 1, QOS_EDGE_DHCP_OS, S);
-	qos_phases_tick(p, 300 * S);
+	for (uint64_t s = 1; s <= 300; s++) {
+		qos_phases_bytes(p, 1, 0, s * S);
+		qos_phases_tick(p, s * S);
+	}
 	assert_int_equal(state_of(1).phase, QOS_PHASE_BOOT_OS);
 	end();
 }
@@ -360,6 +377,7 @@ static void a_boot_is_in_time_by_when_it_ended(void **state)
 		}
 		qos_phases_tick(p, 125 * S);
 		assert_false(state_of(1).in_window);
+		qos_phases_bytes(p, 1, last / S * 4 * MIB, last + 10 * S);
 		qos_phases_tick(p, last + 10 * S);
 		assert_int_equal(state_of(1).phase, QOS_PHASE_STEADY);
 		assert_int_equal(state_of(1).met, late == 0);
@@ -441,8 +459,8 @@ static void who_waits_is_not_quiet_because_it_gets_little(void **state)
 	for (uint16_t vm = 1; vm <= 4; vm++)
 		qos_phases_edge(p, vm, QOS_EDGE_DHCP_OS, 0);
 	for (uint64_t s = 1; s <= 40; s++) {
-		for (uint16_t vm = 1; vm <= 3; vm++)
-			qos_phases_bytes(p, vm, s * (vm < 3 ? MIB : 20000), s * S);
+		for (uint16_t vm = 1; vm <= 4; vm++)
+			qos_phases_bytes(p, vm, vm == 4 ? 0 : s * (vm < 3 ? MIB : 20000), s * S);
 		qos_phases_tick(p, s * S);
 	}
 	assert_int_equal(state_of(3).phase, QOS_PHASE_BOOT_OS);
@@ -453,6 +471,7 @@ static void who_waits_is_not_quiet_because_it_gets_little(void **state)
 	qos_phases_bytes(p, 3, 41 * 20000, 50 * S - 1);
 	qos_phases_tick(p, 50 * S - 1);
 	assert_int_equal(state_of(3).phase, QOS_PHASE_BOOT_OS);
+	qos_phases_bytes(p, 3, 41 * 20000, 50 * S);
 	qos_phases_tick(p, 50 * S);
 	assert_int_equal(state_of(3).phase, QOS_PHASE_STEADY);
 	end();
@@ -570,6 +589,38 @@ static void clocks_at_their_ends(void **state)
 	end();
 }
 
+// Before its deadline is in time, at it is late; and a boot says nothing of the one before.
+static void a_boot_is_judged_by_itself(void **state)
+{
+	(void)state;
+	begin();
+	qos_phases_edge(p, 1, QOS_EDGE_DHCP_FW, 0);
+	qos_phases_edge(p, 2, QOS_EDGE_DHCP_FW, 0);
+	qos_phases_edge(p, 1, QOS_EDGE_COMPLETE, 120 * S - 1);
+	qos_phases_edge(p, 2, QOS_EDGE_COMPLETE, 120 * S);
+	assert_true(state_of(1).met);
+	assert_false(state_of(2).met);
+	qos_phases_edge(p, 1, QOS_EDGE_BEGIN, 200 * S);
+	assert_false(state_of(1).met);
+	qos_phases_tick(p, 500 * S);
+	assert_int_equal(counts().timed_out, 1);
+	assert_false(state_of(1).met);
+	// In the line a 64th of 4 MiB is not quiet, and a byte less is.
+	for (uint16_t vm = 2; vm <= 5; vm++) {
+		qos_phases_edge(p, vm, QOS_EDGE_BEGIN, 600 * S);
+		qos_phases_edge(p, vm, QOS_EDGE_DHCP_OS, 600 * S);
+		qos_phases_bytes(p, vm, 0, 600 * S);
+	}
+	qos_phases_bytes(p, 4, 4 * MIB / 64, 605 * S);
+	qos_phases_bytes(p, 5, 4 * MIB / 64 - 1, 605 * S);
+	qos_phases_bytes(p, 4, 4 * MIB / 64, 610 * S);
+	qos_phases_bytes(p, 5, 4 * MIB / 64 - 1, 610 * S);
+	qos_phases_tick(p, 610 * S);
+	assert_int_equal(state_of(4).phase, QOS_PHASE_BOOT_OS);
+	assert_int_equal(state_of(5).phase, QOS_PHASE_STEADY);
+	end();
+}
+
 static void booting_machines_are_listed(void **state)
 {
 	uint16_t vms[8];
@@ -633,6 +684,7 @@ int main(void)
 		cmocka_unit_test(a_smaller_window_lets_no_one_in_until_it_fits),
 		cmocka_unit_test(an_index_is_used_again),
 		cmocka_unit_test(clocks_at_their_ends),
+		cmocka_unit_test(a_boot_is_judged_by_itself),
 		cmocka_unit_test(booting_machines_are_listed),
 		cmocka_unit_test(a_thousand_machines_pass_a_window_of_sixteen),
 	};

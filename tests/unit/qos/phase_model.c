@@ -134,6 +134,10 @@ static void model_bytes(uint32_t vm, uint64_t total)
 	m->told = true;
 	if (!model_boots(m))
 		return;
+	if (!m->counting) {
+		m->quiet_ns = model.now_ns;
+		m->quiet_bytes = m->bytes;
+	}
 	m->counting = true;
 	if (m->bytes >= model.params.max_bytes) {
 		model.c.over_bytes++;
@@ -149,7 +153,8 @@ static void model_tick_one(struct model_vm *m)
 	if (model.now_ns - m->boot_ns >= model.params.max_ns) {
 		model.c.timed_out++;
 		model_go(m, Y);
-	} else if (m->phase == O && model.now_ns - m->quiet_ns >= model.params.quiet_ns) {
+	} else if (m->phase == O && m->counting && m->total_ns >= m->quiet_ns &&
+		   m->total_ns - m->quiet_ns >= model.params.quiet_ns) {
 		model.c.in_time += m->quiet_ns < m->deadline_ns;
 		model.c.late += m->quiet_ns >= m->deadline_ns;
 		model_go(m, Y);
