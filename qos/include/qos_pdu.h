@@ -151,8 +151,7 @@ enum { QOS_STREAM_SYNCED = 1 }; // of `state`; others are private to pdu.c
 // Most segments lie inside of one PDU and say nothing. How many bytes from next_seq on do so?
 static inline uint32_t qos_stream_room(const struct qos_stream *s)
 {
-	// `left` is 0 unless the place is known.
-	return s->text_left == 0 ? s->left : 0;
+	return s->text_left == 0 ? s->left : 0; // `left` is 0 unless the place is known
 }
 
 // n of those have passed, in segments without SYN, FIN or RST.
@@ -166,7 +165,7 @@ static inline void qos_stream_pass(struct qos_stream *s, uint32_t n)
 static inline void qos_stream_feed(struct qos_stream *s, const struct qos_segment *seg,
 				   qos_pdu_fn *fn, void *ctx)
 {
-	if (seg->seq == s->next_seq && seg->size <= qos_stream_room(s) && !seg->syn && !seg->rst) {
+	if (!seg->syn && !seg->rst && seg->seq == s->next_seq && seg->size <= qos_stream_room(s)) {
 		qos_stream_pass(s, seg->size);
 		return;
 	}

@@ -68,17 +68,17 @@ struct workload {
 	"\"port\":3260}]}"
 
 static const struct workload workloads[] = {
-	{ "guest-1", TWO_GUESTS, 1, 60, PROTO_UDP, false, { 0, 0 } },
-	{ "guest-1k", TWO_GUESTS, 1000, 60, PROTO_UDP, false, { 0, 0 } },
-	{ "guest-10k", TWO_GUESTS, 10000, 60, PROTO_UDP, false, { 0, 0 } },
-	{ "guest-1-tcp", TWO_GUESTS, 1, 60, PROTO_TCP, false, { 0, 0 } },
-	{ "guest-1-1518", TWO_GUESTS, 1, 1514, PROTO_UDP, false, { 0, 0 } },
-	{ "vm-1", TWO_VMS, 1, 60, PROTO_UDP, false, { 0, 0 } },
+	{ "guest-1", TWO_GUESTS, 1, 60, PROTO_UDP, false, { 0, 0 }, 0 },
+	{ "guest-1k", TWO_GUESTS, 1000, 60, PROTO_UDP, false, { 0, 0 }, 0 },
+	{ "guest-10k", TWO_GUESTS, 10000, 60, PROTO_UDP, false, { 0, 0 }, 0 },
+	{ "guest-1-tcp", TWO_GUESTS, 1, 60, PROTO_TCP, false, { 0, 0 }, 0 },
+	{ "guest-1-1518", TWO_GUESTS, 1, 1514, PROTO_UDP, false, { 0, 0 }, 0 },
+	{ "vm-1", TWO_VMS, 1, 60, PROTO_UDP, false, { 0, 0 }, 0 },
 	{ "vm-1-storage", TWO_VMS STORAGE, 1, 60, PROTO_TCP, false, { 0, 0 }, 1 },
 	{ "vm-1-storage8", TWO_VMS STORAGE, 1, 60, PROTO_TCP, false, { 0, 0 }, 8 },
-	{ "uplink-1k", TWO_PORTS, 1000, 60, PROTO_UDP, false, { 0, 0 } },
-	{ "trunk-1k", GUEST_AND_TRUNK, 1000, 60, PROTO_UDP, false, { 0, 20 } },
-	{ "flood-3", FOUR_GUESTS, 1, 60, PROTO_UDP, true, { 0, 0 } },
+	{ "uplink-1k", TWO_PORTS, 1000, 60, PROTO_UDP, false, { 0, 0 }, 0 },
+	{ "trunk-1k", GUEST_AND_TRUNK, 1000, 60, PROTO_UDP, false, { 0, 20 }, 0 },
+	{ "flood-3", FOUR_GUESTS, 1, 60, PROTO_UDP, true, { 0, 0 }, 0 },
 };
 
 struct link {
