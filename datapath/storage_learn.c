@@ -33,16 +33,21 @@ static bool take_turn(struct dp_worker *w)
 	return true;
 }
 
-// Main is told also of what is known (it is in use) and of what found no room (it has more).
+// Main is told also of what is known (it is in use), of what found no room (it has more), and of
+// what no portal can be: it counts what was refused.
 static void learn(struct dp_worker *w, const struct qos_addr *teacher,
 		  const struct qos_portal *portal)
 {
 	struct qos_portals *table = dp_portals(w->snap);
 	struct qos_portal_hit hit;
 
-	if (table == NULL || !qos_portals_listed(table, teacher) || portal->port == 0 ||
-	    !qos_portal_addr_ok(&portal->addr))
+	if (table == NULL || !qos_portals_listed(table, teacher))
 		return;
+	if (portal->port == 0 || !qos_portal_addr_ok(&portal->addr)) {
+		if (take_turn(w))
+			dp_storage_tell_learnt(w, portal, teacher); // who refuses it, and counts
+		return;
+	}
 	if (qos_portals_match(table, teacher, 0, &portal->addr, portal->port, portal->proto,
 			      &hit) &&
 	    hit.how == QOS_HOW_DECLARED)
