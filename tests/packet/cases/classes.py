@@ -38,9 +38,11 @@ def a_port_number_alone_buys_no_priority():
 
 
 @case
-def storage_ethertypes_are_storage():
-    res = run(cfg(None), [(i, "g", Ether(src=G, dst=U, type=t) / (b"\0" * 50)) for i, t in enumerate([0x8906, 0x8914, 0x88a2])])
-    same(res.classes("g"), {"storage": 3})
+def storage_ethertypes_are_storage_where_they_are_declared():
+    frames = [(i, "g", Ether(src=G, dst=U, type=t) / (b"\0" * 50)) for i, t in enumerate([0x8906, 0x8914, 0x88a2])]
+    same(run(cfg(None), frames).classes("g"), {"bulk": 3})  # no guest gains by sending one
+    same(run(cfg({"l2-protocol": ["fcoe", "aoe"]}), frames).classes("g"), {"storage": 3})
+    same(run(cfg({"l2-protocol": ["aoe"]}), frames).classes("g"), {"storage": 1, "bulk": 2})
 
 
 @case
