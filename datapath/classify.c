@@ -148,13 +148,16 @@ static void rate(struct dp_worker *w, const struct dp_view *v, struct dp_meta *m
 }
 
 // A head of which no simple rule knows the class.
-static void classify_other(const struct dp_worker *w, struct dp_batch *b,
+static void classify_other(const struct dp_worker *w, struct dp_batch *b, struct dp_run *r,
 			   const struct rte_mbuf *head, struct dp_meta *m)
 {
 	const struct dp_view *v = b->v;
 	enum qos_why why;
 
-	m->cls = (uint8_t)by_key(w->snap, &v->cfg, dp_data(head), m, &why);
+	if (dp_storage_known(w, b, r, &why))
+		m->cls = QOS_CLASS_STORAGE;
+	else
+		m->cls = (uint8_t)by_key(w->snap, &v->cfg, dp_data(head), m, &why);
 	m->why = (uint8_t)why;
 	if (!is_storage(why))
 		return;
@@ -166,7 +169,7 @@ static void classify_other(const struct dp_worker *w, struct dp_batch *b,
 }
 
 // The frame at the head of a run.
-static inline void classify_head(const struct dp_worker *w, struct dp_batch *b,
+static inline void classify_head(const struct dp_worker *w, struct dp_batch *b, struct dp_run *r,
 				 const struct rte_mbuf *head, struct dp_meta *m)
 {
 	const struct dp_view *v = b->v;
@@ -175,7 +178,7 @@ static inline void classify_head(const struct dp_worker *w, struct dp_batch *b,
 	if ((v->cfg.flags & DP_PF_RESPONDER) != 0 && !(m->p.plain && m->p.ip_proto == 6))
 		dp_mark_punt(&v->cfg, dp_data(head), rte_pktmbuf_data_len(head), m);
 	if (unlikely(!is_plain(w->snap, &v->cfg, m))) {
-		classify_other(w, b, head, m);
+		classify_other(w, b, r, head, m);
 		return;
 	}
 	m->cls = (uint8_t)qos_class_unknown(w->snap->qos->vlan_class[m->vid], v->cfg.default_class,
@@ -206,12 +209,12 @@ void dp_classify_burst(struct dp_worker *w, struct dp_batch *b)
 
 	b->n_storage = 0;
 	for (uint32_t i = 0; i < b->n_runs; i++) {
-		const struct dp_run *r = &b->runs[i];
+		struct dp_run *r = &b->runs[i];
 		struct rte_mbuf *head = dp_head(b, r);
 		struct dp_meta *m = dp_meta(head);
 		uint32_t size = rte_pktmbuf_pkt_len(head);
 
-		classify_head(w, b, head, m);
+		classify_head(w, b, r, head, m);
 		// From here on each frame stands for itself.
 		for (uint32_t k = 1; k < r->n; k++)
 			*dp_meta(b->pkts[r->first + k]) = *m;

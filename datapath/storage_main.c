@@ -110,6 +110,7 @@ void dp_switch_set_portals(struct dp_switch *sw, struct qos_portals *table)
 	struct dp_snapshot *s = (struct dp_snapshot *)(uintptr_t)dp_root(sw);
 
 	atomic_store_explicit(&s->portals, table, memory_order_release);
+	atomic_store_explicit(&s->storage_serial, ++sw->storage_serial, memory_order_release);
 	dp_portals_replace(sw, table);
 }
 

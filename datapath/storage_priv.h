@@ -29,12 +29,13 @@ static_assert(sizeof(struct dp_flow_key) == 40, "five words, all compared");
 
 struct dp_flow {
 	struct dp_flow_key key;
-	uint16_t vm_idx; // of the sender
-	uint8_t flags;	 // FLOW_*
-	uint8_t how;	 // enum qos_how of its portal
-	uint32_t heard_s;
+	uint8_t flags;		  // FLOW_*
+	uint8_t how;		  // enum qos_how of its portal
+	uint16_t heard_s;	  // wraps
+	uint32_t serial;	  // of the configuration under which it is known to be a portal's
 	struct qos_stream stream; // service and way of all; the rest with FLOW_READS
 	uint32_t syn_seq;	  // with FLOW_BEGUN
+	uint16_t vm_idx;	  // of the sender
 } __rte_cache_aligned;
 static_assert(offsetof(struct dp_flow, stream.head) <= 128, "two cache lines inside of a PDU");
 
@@ -49,6 +50,7 @@ struct dp_storage_pw {
 	uint16_t of_port[DP_MAX_PORTS];
 	// The text of an iSCSI PDU that may teach; one at a time.
 	struct qos_text text;
+	bool freed;	    // a flow ended in this batch: what classify found may be another's
 	uint16_t text_flow; // DP_FLOW_NONE = nobody's
 	bool text_more;	    // goes on in the next PDU
 	uint8_t text_how;
@@ -79,7 +81,7 @@ struct dp_follow {
 	const struct dp_batch *b;
 	struct dp_flow *f; // NULL = a datagram
 	struct rte_mbuf *m;
-	struct dp_flow_key key;
+	const struct dp_flow_key *key;
 	uint32_t off, size; // of the payload
 };
 
