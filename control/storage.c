@@ -116,6 +116,8 @@ static int opened(struct ctl_storage *s, const struct dp_storage_event *e)
 	const struct qos_conn_key *k = &e->open.key;
 
 	seen(s, &k->portal, k->proto, k->portal_port);
+	if (e->way == QOS_TO_PORTAL)
+		ctl_vm_storage(s->ctl, ctl_storage_vm_name(s, e->open.vm_idx), e->ns);
 	// Who sends from the portal is not the client.
 	return qos_storage_open(s->watch, k, &e->open.hit,
 				e->way == QOS_TO_PORTAL ? e->open.vm_idx : 0, e->ns);
