@@ -14,6 +14,10 @@ static void what_was_learnt_survives_commits_and_restarts(void **state)
 	expect_learnt(false, "10.9.0.5", 4001);
 	teach("10.0.0.9", "10.9.0.5", 4001);
 	expect_learnt(true, "10.9.0.5", 4001);
+	expect_explained("10.9.0.5", 4001,
+			 "\"portal\":{\"service\":\"iscsi\",\"how\":\"redirect\",\"way\":\"to\"}");
+	expect_explained("10.0.0.9", 2049,
+			 "\"portal\":{\"service\":\"nfs\",\"how\":\"server\",\"way\":\"to\"}");
 	configure(BASE SERVER "set storage portal 10.7.0.1 tcp 5000\n");
 	expect_learnt(true, "10.9.0.5", 4001);
 	configure(BASE SERVER "set vm v hostname x\n");
