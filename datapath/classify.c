@@ -69,21 +69,35 @@ void dp_mark_punt(const struct dp_port_params *cfg, const uint8_t *data, size_t 
 		meta->flags |= DP_MF_PUNT;
 }
 
-// Does either end of the frame belong to a machine that boots? The receiver is asked as forward
-// will ask: by the table.
-static bool is_booting(const struct dp_switch *sw, const struct dp_snapshot *s,
-		       const struct dp_view *in, const uint8_t *data, uint16_t vid)
+// The machine at the other end boots, by the table: as forward will ask.
+static bool out_boots(const struct dp_switch *sw, const struct dp_snapshot *s, const uint8_t *data,
+		      uint16_t vid)
 {
-	const struct dp_fdb_entry *e;
-	const struct dp_view *out;
+	const struct dp_fdb_entry *e = dp_fdb_lookup(sw->fdb, dp_fdb_key(vid, data));
+	const struct dp_view *out = e == NULL ? NULL
+					      : s->views[DP_FDB_PORT(atomic_load_explicit(
+							&e->where, memory_order_acquire))];
 
-	if (in->vm != NULL && dp_boot_deadline(sw, in->vm->idx) != 0)
-		return true;
-	e = dp_fdb_lookup(sw->fdb, dp_fdb_key(vid, data));
-	out = e == NULL ? NULL
-			: s->views[DP_FDB_PORT(
-				  atomic_load_explicit(&e->where, memory_order_acquire))];
 	return out != NULL && out->vm != NULL && dp_boot_deadline(sw, out->vm->idx) != 0;
+}
+
+// Is it storage of a machine that boots: sent by it to a portal, or to it by one? Whoever else
+// sends to its MAC must neither gain its class nor use up its boot. What has no portal (FCoE, AoE)
+// has no ends.
+static bool is_booting(const struct dp_switch *sw, const struct dp_snapshot *s,
+		       const struct dp_view *in, const uint8_t *data, const struct dp_meta *m)
+{
+	bool from = in->vm != NULL && dp_boot_deadline(sw, in->vm->idx) != 0;
+	bool to = out_boots(sw, s, data, m->vid);
+	const struct qos_portals *portals = dp_portals(s);
+	struct qos_portal_hit hit = { .way = QOS_TO_PORTAL };
+	struct qos_addr src, dst;
+
+	if (from == to || portals == NULL || (m->p.flags & (DP_PF_IP4 | DP_PF_IP6)) == 0)
+		return from || to;
+	dp_addrs_fill(&src, &dst, data, m);
+	(void)qos_portals_match(portals, &src, m->p.sport, &dst, m->p.dport, m->p.ip_proto, &hit);
+	return hit.way == QOS_TO_PORTAL ? from : to;
 }
 
 static __attribute__((noinline)) enum qos_class
@@ -129,7 +143,7 @@ enum qos_class dp_classify(const struct dp_switch *sw, const struct dp_view *in,
 	if (is_plain(s, &in->cfg, meta))
 		return qos_class_unknown(s->qos->vlan_class[meta->vid], in->cfg.default_class, why);
 	cls = by_key(s, &in->cfg, data, meta, why);
-	if (!is_storage(*why) || !dp_boot_any(sw) || !is_booting(sw, s, in, data, meta->vid))
+	if (!is_storage(*why) || !dp_boot_any(sw) || !is_booting(sw, s, in, data, meta))
 		return cls;
 	*why = QOS_WHY_BOOTING;
 	return QOS_CLASS_BOOT;
@@ -162,7 +176,7 @@ static void classify_other(const struct dp_worker *w, struct dp_batch *b, struct
 	if (!is_storage(why))
 		return;
 	b->n_storage++;
-	if (unlikely(dp_boot_any(w->sw)) && is_booting(w->sw, w->snap, v, dp_data(head), m->vid)) {
+	if (unlikely(dp_boot_any(w->sw)) && is_booting(w->sw, w->snap, v, dp_data(head), m)) {
 		m->cls = QOS_CLASS_BOOT;
 		m->why = QOS_WHY_BOOTING;
 	}

@@ -16,11 +16,10 @@ enum {
 	TCP_RST = 4,
 	P_TCP = 6,
 	P_UDP = 17,
-	IDLE_S = 300,			    // longer than keep-alives and NOPs of what is followed
-	AGE_NS = 2000000,		    // between two looks at AGE_FLOWS
-	AGE_FLOWS = 64,			    // all of them in 128 ms
-	GUEST_FLOWS = DP_STORAGE_FLOWS / 4, // of one guest's port, towards portals
-	DATAGRAM = 512,			    // more of one is not looked at
+	IDLE_S = 300,	  // longer than keep-alives and NOPs of what is followed
+	AGE_NS = 2000000, // between two looks at AGE_FLOWS
+	AGE_FLOWS = 64,	  // all of them in 128 ms
+	DATAGRAM = 512,	  // more of one is not looked at
 	STORAGE_WHYS = 1 << QOS_WHY_PORTAL | 1 << QOS_WHY_STORAGE_SERVER | 1 << QOS_WHY_LEARNT |
 		       1 << QOS_WHY_BOOTING,
 };
@@ -59,29 +58,45 @@ static inline struct dp_flow *flow_find(const struct dp_worker *w, const struct 
 	return NULL;
 }
 
-// Of the connections to portals a guest has its part of the table; what comes from a portal comes
-// from whom the operator named.
-static bool is_counted(const struct dp_view *v, const struct qos_portal_hit *hit)
+static uint16_t owner_of(const struct dp_view *v)
 {
-	return v->cfg.role == DP_ROLE_GUEST && hit->way == QOS_TO_PORTAL;
+	return v->cfg.role == DP_ROLE_GUEST ? v->port->idx : (uint16_t)OWNER_TRUSTED;
 }
 
+// Who makes it: the guest that speaks to the portal, or to which the portal answers. A portal
+// answers each SYN, so those count too.
+static uint16_t flow_owner(const struct dp_follow *fo, const struct qos_portal_hit *hit)
+{
+	const struct dp_fdb_entry *e;
+	const struct dp_view *out;
+
+	if (hit->way == QOS_TO_PORTAL)
+		return owner_of(fo->b->v);
+	e = dp_fdb_lookup(fo->w->sw->fdb, dp_fdb_key(dp_meta(fo->m)->vid, dp_data(fo->m)));
+	out = e == NULL ? NULL
+			: fo->w->snap->views[DP_FDB_PORT(
+				  atomic_load_explicit(&e->where, memory_order_acquire))];
+	return out == NULL ? (uint16_t)OWNER_UNKNOWN : owner_of(out);
+}
+
+// A guest has at most half as many as are free: a third of the table alone, and however many do
+// it, there is room for the next.
 static struct dp_flow *flow_take(struct dp_follow *fo, const struct qos_portal_hit *hit)
 {
 	struct dp_storage_pw *s = fo->w->storage;
-	uint16_t *of_port = &s->of_port[fo->key->in_port];
 	uint16_t *head = &s->heads[key_hash(fo->w, fo->key)];
-	uint16_t at = s->free_first;
+	uint16_t at = s->free_first, owner = flow_owner(fo, hit);
 
-	if (at == 0 || (is_counted(fo->b->v, hit) && *of_port >= GUEST_FLOWS)) {
+	if (at == 0 ||
+	    (owner != OWNER_TRUSTED && s->of_port[owner] >= (DP_STORAGE_FLOWS - s->n_flows) / 2)) {
 		dp_storage_count(&s->refused_full, 1);
 		return NULL;
 	}
 	s->free_first = s->next[at - 1];
 	s->next[at - 1] = *head;
 	*head = at;
-	if (hit->way == QOS_TO_PORTAL)
-		(*of_port)++;
+	s->of_port[owner]++;
+	s->flows[at - 1].owner = owner;
 	atomic_store_explicit(&s->n_flows, s->n_flows + 1, memory_order_relaxed);
 	if (fo->w->storage_next_ns == UINT64_MAX)
 		fo->w->storage_next_ns = fo->w->now_ns + AGE_NS;
@@ -98,8 +113,7 @@ static void flow_free(struct dp_worker *w, struct dp_flow *f)
 	*at = s->next[idx];
 	s->next[idx] = s->free_first;
 	s->free_first = (uint16_t)(idx + 1);
-	if (f->stream.way == QOS_TO_PORTAL)
-		s->of_port[f->key.in_port]--;
+	s->of_port[f->owner]--;
 	if (s->text_flow == idx)
 		s->text_flow = DP_FLOW_NONE;
 	f->flags = 0;
@@ -249,6 +263,7 @@ static void connection_begin(struct dp_follow *fo, uint32_t seq)
 	if ((f->flags & FLOW_BEGUN) != 0 && seq == f->syn_seq)
 		return;
 	dp_storage_tell_close(fo->w, f, true, false);
+	f->vm_idx = dp_meta(fo->m)->vm_idx; // the port may be another machine's now
 	f->flags = (uint8_t)((f->flags & ~(FLOW_TOLD | FLOW_TAUGHT)) | FLOW_BEGUN);
 	f->syn_seq = seq;
 }

@@ -9,27 +9,33 @@
 // thread  worker
 #include <string.h>
 
+#include "qos_learn.h"
 #include "storage_priv.h"
 
 enum {
-	LEARN_PER_S = 64, // per worker
+	LEARN_PER_S = 64, // per worker and teacher
 	CALL_S = 10,	  // a reply that takes longer teaches nothing
 	P_TCP = 6,
 	P_UDP = 17,
 };
 
-// Is it within what a worker may learn in a second?
-static bool take_turn(struct dp_worker *w)
+// Is it within what a worker may learn in a second? Each teacher has its own part, so that one that
+// never stops does not silence the others.
+static bool take_turn(struct dp_worker *w, const struct qos_addr *teacher)
 {
 	struct dp_storage_pw *s = w->storage;
+	uint64_t h = dp_storage_mix(w->sw->storage->secret, dp_load64(teacher->b));
+	uint16_t *n;
 
+	h = dp_storage_mix(dp_storage_mix(h, dp_load64(teacher->b + 8)), 0);
+	n = &s->n_learnt[h % STORAGE_TEACHERS];
 	if (s->learnt_s != w->now_s) {
 		s->learnt_s = w->now_s;
-		s->n_learnt = 0;
+		memset(s->n_learnt, 0, sizeof(s->n_learnt));
 	}
-	if (s->n_learnt == LEARN_PER_S)
+	if (*n == LEARN_PER_S)
 		return false;
-	s->n_learnt++;
+	++*n;
 	return true;
 }
 
@@ -39,20 +45,17 @@ static void learn(struct dp_worker *w, const struct qos_addr *teacher,
 		  const struct qos_portal *portal)
 {
 	struct qos_portals *table = dp_portals(w->snap);
-	struct qos_portal_hit hit;
 
 	if (table == NULL || !qos_portals_listed(table, teacher))
 		return;
 	if (portal->port == 0 || !qos_portal_addr_ok(&portal->addr)) {
-		if (take_turn(w))
+		if (take_turn(w, teacher))
 			dp_storage_tell_learnt(w, portal, teacher); // who refuses it, and counts
 		return;
 	}
-	if (qos_portals_match(table, teacher, 0, &portal->addr, portal->port, portal->proto,
-			      &hit) &&
-	    hit.how == QOS_HOW_DECLARED)
-		return;
-	if (!take_turn(w))
+	if (!qos_learn_wanted(table, portal))
+		return; // the operator has said what it is
+	if (!take_turn(w, teacher))
 		return;
 	if (qos_portals_learn(table, portal) == 0)
 		dp_storage_count(&w->storage->learnt_live, 1);

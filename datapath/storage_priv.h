@@ -13,7 +13,13 @@ enum {
 	FLOW_READS = 16,  // somebody understands its bytes
 	FLOW_TAUGHT = 32, // it is past what can teach, and nobody asks for its times
 	DP_FLOW_NONE = UINT16_MAX,
-	STORAGE_BATCH = 64, // events that a worker gathers
+	STORAGE_BATCH = 64,			 // events that a worker gathers
+	STORAGE_RESERVE = DP_STORAGE_EVENTS / 8, // of the ring, for what was taught
+	STORAGE_TEACHERS = 16,			 // chains of those who teach in one second
+	// Whose a flow is, in of_port[], beside ports.
+	OWNER_UNKNOWN = DP_MAX_PORTS, // to a MAC of which nobody knows where it is
+	OWNER_TRUSTED,
+	N_OWNERS,
 	STORAGE_CALLS = 1024,
 	STORAGE_HEADS = 2 * DP_STORAGE_FLOWS, // a power of two
 };
@@ -36,6 +42,7 @@ struct dp_flow {
 	struct qos_stream stream; // service and way of all; the rest with FLOW_READS
 	uint32_t syn_seq;	  // with FLOW_BEGUN
 	uint16_t vm_idx;	  // of the sender
+	uint16_t owner;		  // port of the guest whose connection it is, or OWNER_*
 } __rte_cache_aligned;
 static_assert(offsetof(struct dp_flow, stream.head) <= 128, "two cache lines inside of a PDU");
 
@@ -46,16 +53,17 @@ struct dp_storage_pw {
 	uint16_t heads[STORAGE_HEADS];
 	uint16_t next[DP_STORAGE_FLOWS];
 	uint16_t free_first;
-	uint16_t aged; // flows before it have been looked at in this round
-	uint16_t of_port[DP_MAX_PORTS];
+	uint16_t aged;		    // flows before it have been looked at in this round
+	uint16_t of_port[N_OWNERS]; // flows
 	// The text of an iSCSI PDU that may teach; one at a time.
 	struct qos_text text;
 	bool freed;	    // a flow ended in this batch: what classify found may be another's
 	uint16_t text_flow; // DP_FLOW_NONE = nobody's
 	bool text_more;	    // goes on in the next PDU
 	uint8_t text_how;
-	uint32_t learnt_s, n_learnt; // in this second
-	struct rte_ring *events;     // worker: produce, main: consume
+	uint32_t learnt_s;
+	uint16_t n_learnt[STORAGE_TEACHERS]; // in this second, by teacher
+	struct rte_ring *events;	     // worker: produce, main: consume
 	// worker: w, main: r, relaxed
 	_Atomic uint64_t opened, refused_full, events_lost, learnt_live, pkts, port_only;
 	_Atomic uint32_t n_flows;
