@@ -15,8 +15,6 @@
 #define BYTES_NS 50000000ull
 #define SECOND_NS 1000000000ull
 
-enum { BOOTING_MAX = 256 }; // whose bytes one call counts
-
 static struct qos_phase_params params_of(const struct cfg_storage *conf)
 {
 	return (struct qos_phase_params){
@@ -120,8 +118,8 @@ static uint64_t ports_bytes(const struct ctl *c, const char *name)
 
 static void bytes_count(struct ctl_storage *s)
 {
-	static uint16_t booting[BOOTING_MAX]; // main thread only
-	uint32_t n = qos_phases_booting(s->phases, booting, BOOTING_MAX);
+	static uint16_t booting[DP_QOS_VMS]; // main thread only
+	uint32_t n = qos_phases_booting(s->phases, booting, DP_QOS_VMS);
 
 	for (uint32_t i = 0; i < n; i++) {
 		struct ctl_vm_bytes *b = &s->vm_bytes[booting[i]];
