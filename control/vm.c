@@ -71,16 +71,6 @@ void ctl_vm_event(struct ctl *c, const char *vm, uint64_t ns, const char *fmt, .
 	ctl_event_vm(c, vm, e.text);
 }
 
-void ctl_vm_storage(struct ctl *c, const char *vm, uint64_t ns)
-{
-	struct ctl_vm *v = (struct ctl_vm *)(uintptr_t)ctl_vm_find(c, vm);
-
-	if (v == NULL || v->storage_seen)
-		return;
-	v->storage_seen = true;
-	ctl_vm_event(c, vm, ns, "first storage frame");
-}
-
 static void watch_one(struct ctl *c, const struct cfg_vm *vm, uint64_t now_ns)
 {
 	struct ctl_vm *v = vm_get(c, vm->name);
@@ -112,8 +102,19 @@ static void watch_one(struct ctl *c, const struct cfg_vm *vm, uint64_t now_ns)
 		ctl_vm_event(c, vm->name, now_ns,
 			     v->connected ? "guest driver started" : "guest driver stopped");
 	}
-	if (t.cls[QOS_CLASS_STORAGE].rx_pkts > v->storage_rx_pkts)
+	// Of flows that nobody follows (telemetry is off, FCoE) the class tells.
+	if (!v->storage_seen && t.cls[QOS_CLASS_STORAGE].rx_pkts > v->storage_rx_pkts)
 		ctl_vm_storage(c, vm->name, now_ns);
+}
+
+void ctl_vm_storage(struct ctl *c, const char *vm, uint64_t ns)
+{
+	struct ctl_vm *v = vm_get(c, vm);
+
+	if (v == NULL || v->storage_seen)
+		return;
+	v->storage_seen = true;
+	ctl_vm_event(c, vm, ns, "first storage frame");
 }
 
 // Timelines of VMs that are no more.

@@ -69,21 +69,35 @@ void dp_mark_punt(const struct dp_port_params *cfg, const uint8_t *data, size_t 
 		meta->flags |= DP_MF_PUNT;
 }
 
-// Does either end of the frame belong to a machine that boots? The receiver is asked as forward
-// will ask: by the table.
-static bool is_booting(const struct dp_switch *sw, const struct dp_snapshot *s,
-		       const struct dp_view *in, const uint8_t *data, uint16_t vid)
+// The machine at the other end boots, by the table: as forward will ask.
+static bool out_boots(const struct dp_switch *sw, const struct dp_snapshot *s, const uint8_t *data,
+		      uint16_t vid)
 {
-	const struct dp_fdb_entry *e;
-	const struct dp_view *out;
+	const struct dp_fdb_entry *e = dp_fdb_lookup(sw->fdb, dp_fdb_key(vid, data));
+	const struct dp_view *out = e == NULL ? NULL
+					      : s->views[DP_FDB_PORT(atomic_load_explicit(
+							&e->where, memory_order_acquire))];
 
-	if (in->vm != NULL && dp_boot_deadline(sw, in->vm->idx) != 0)
-		return true;
-	e = dp_fdb_lookup(sw->fdb, dp_fdb_key(vid, data));
-	out = e == NULL ? NULL
-			: s->views[DP_FDB_PORT(
-				  atomic_load_explicit(&e->where, memory_order_acquire))];
 	return out != NULL && out->vm != NULL && dp_boot_deadline(sw, out->vm->idx) != 0;
+}
+
+// Is it storage of a machine that boots: sent by it to a portal, or to it by one? Whoever else
+// sends to its MAC must neither gain its class nor use up its boot. What has no portal (FCoE, AoE)
+// has no ends.
+static bool is_booting(const struct dp_switch *sw, const struct dp_snapshot *s,
+		       const struct dp_view *in, const uint8_t *data, const struct dp_meta *m)
+{
+	bool from = in->vm != NULL && dp_boot_deadline(sw, in->vm->idx) != 0;
+	bool to = out_boots(sw, s, data, m->vid);
+	const struct qos_portals *portals = dp_portals(s);
+	struct qos_portal_hit hit = { .way = QOS_TO_PORTAL };
+	struct qos_addr src, dst;
+
+	if (from == to || portals == NULL || (m->p.flags & (DP_PF_IP4 | DP_PF_IP6)) == 0)
+		return from || to;
+	dp_addrs_fill(&src, &dst, data, m);
+	(void)qos_portals_match(portals, &src, m->p.sport, &dst, m->p.dport, m->p.ip_proto, &hit);
+	return hit.way == QOS_TO_PORTAL ? from : to;
 }
 
 static __attribute__((noinline)) enum qos_class
@@ -129,7 +143,7 @@ enum qos_class dp_classify(const struct dp_switch *sw, const struct dp_view *in,
 	if (is_plain(s, &in->cfg, meta))
 		return qos_class_unknown(s->qos->vlan_class[meta->vid], in->cfg.default_class, why);
 	cls = by_key(s, &in->cfg, data, meta, why);
-	if (!is_storage(*why) || !dp_boot_any(sw) || !is_booting(sw, s, in, data, meta->vid))
+	if (!is_storage(*why) || !dp_boot_any(sw) || !is_booting(sw, s, in, data, meta))
 		return cls;
 	*why = QOS_WHY_BOOTING;
 	return QOS_CLASS_BOOT;
@@ -148,25 +162,28 @@ static void rate(struct dp_worker *w, const struct dp_view *v, struct dp_meta *m
 }
 
 // A head of which no simple rule knows the class.
-static void classify_other(const struct dp_worker *w, struct dp_batch *b,
+static void classify_other(const struct dp_worker *w, struct dp_batch *b, struct dp_run *r,
 			   const struct rte_mbuf *head, struct dp_meta *m)
 {
 	const struct dp_view *v = b->v;
 	enum qos_why why;
 
-	m->cls = (uint8_t)by_key(w->snap, &v->cfg, dp_data(head), m, &why);
+	if (dp_storage_known(w, b, r, &why))
+		m->cls = QOS_CLASS_STORAGE;
+	else
+		m->cls = (uint8_t)by_key(w->snap, &v->cfg, dp_data(head), m, &why);
 	m->why = (uint8_t)why;
 	if (!is_storage(why))
 		return;
 	b->n_storage++;
-	if (unlikely(dp_boot_any(w->sw)) && is_booting(w->sw, w->snap, v, dp_data(head), m->vid)) {
+	if (unlikely(dp_boot_any(w->sw)) && is_booting(w->sw, w->snap, v, dp_data(head), m)) {
 		m->cls = QOS_CLASS_BOOT;
 		m->why = QOS_WHY_BOOTING;
 	}
 }
 
 // The frame at the head of a run.
-static inline void classify_head(const struct dp_worker *w, struct dp_batch *b,
+static inline void classify_head(const struct dp_worker *w, struct dp_batch *b, struct dp_run *r,
 				 const struct rte_mbuf *head, struct dp_meta *m)
 {
 	const struct dp_view *v = b->v;
@@ -175,7 +192,7 @@ static inline void classify_head(const struct dp_worker *w, struct dp_batch *b,
 	if ((v->cfg.flags & DP_PF_RESPONDER) != 0 && !(m->p.plain && m->p.ip_proto == 6))
 		dp_mark_punt(&v->cfg, dp_data(head), rte_pktmbuf_data_len(head), m);
 	if (unlikely(!is_plain(w->snap, &v->cfg, m))) {
-		classify_other(w, b, head, m);
+		classify_other(w, b, r, head, m);
 		return;
 	}
 	m->cls = (uint8_t)qos_class_unknown(w->snap->qos->vlan_class[m->vid], v->cfg.default_class,
@@ -206,12 +223,12 @@ void dp_classify_burst(struct dp_worker *w, struct dp_batch *b)
 
 	b->n_storage = 0;
 	for (uint32_t i = 0; i < b->n_runs; i++) {
-		const struct dp_run *r = &b->runs[i];
+		struct dp_run *r = &b->runs[i];
 		struct rte_mbuf *head = dp_head(b, r);
 		struct dp_meta *m = dp_meta(head);
 		uint32_t size = rte_pktmbuf_pkt_len(head);
 
-		classify_head(w, b, head, m);
+		classify_head(w, b, r, head, m);
 		// From here on each frame stands for itself.
 		for (uint32_t k = 1; k < r->n; k++)
 			*dp_meta(b->pkts[r->first + k]) = *m;

@@ -62,6 +62,7 @@ void dp_publish(struct dp_switch *sw, struct dp_snapshot *s)
 	const struct dp_snapshot *old = dp_root(sw);
 
 	s->gen = old == NULL ? 1 : old->gen + 1;
+	atomic_init(&s->storage_serial, ++sw->storage_serial);
 	atomic_store_explicit(&sw->root, s, memory_order_release);
 	dp_retire(sw, free_snapshot, (void *)(uintptr_t)old);
 }

@@ -16,24 +16,25 @@ enum {
 	TCP_RST = 4,
 	P_TCP = 6,
 	P_UDP = 17,
-	IDLE_S = 300,			    // longer than keep-alives and NOPs of what is followed
-	AGE_NS = 2000000,		    // between two looks at AGE_FLOWS
-	AGE_FLOWS = 64,			    // all of them in 128 ms
-	GUEST_FLOWS = DP_STORAGE_FLOWS / 4, // of one guest's port, towards portals
-	DATAGRAM = 512,			    // more of one is not looked at
+	IDLE_S = 300,	  // longer than keep-alives and NOPs of what is followed
+	AGE_NS = 2000000, // between two looks at AGE_FLOWS
+	AGE_FLOWS = 64,	  // all of them in 128 ms
+	DATAGRAM = 512,	  // more of one is not looked at
 	STORAGE_WHYS = 1 << QOS_WHY_PORTAL | 1 << QOS_WHY_STORAGE_SERVER | 1 << QOS_WHY_LEARNT |
 		       1 << QOS_WHY_BOOTING,
 };
 
 // --- the table
 
-static uint32_t key_hash(const struct dp_worker *w, const struct dp_flow_key *k)
+// The words of an IPv4 address that say something come first.
+static inline uint32_t key_hash(const struct dp_worker *w, const struct dp_flow_key *k)
 {
-	uint64_t h = w->sw->storage->secret, x[5];
+	const uint8_t *x = (const uint8_t *)k;
+	uint64_t h = dp_storage_mix(w->sw->storage->secret, dp_load64(x + 8));
 
-	memcpy(x, k, sizeof(x));
-	for (uint32_t i = 0; i < 5; i++)
-		h = dp_storage_mix(h, x[i]);
+	h = dp_storage_mix(dp_storage_mix(h, dp_load64(x + 24)), dp_load64(x + 32));
+	if ((dp_load64(x) | dp_load64(x + 16)) != 0)
+		h = dp_storage_mix(dp_storage_mix(h, dp_load64(x)), dp_load64(x + 16));
 	return (uint32_t)h & (STORAGE_HEADS - 1);
 }
 
@@ -46,7 +47,7 @@ static inline bool key_same(const struct dp_flow_key *a, const struct dp_flow_ke
 		(dp_load64(x + 32) ^ dp_load64(y + 32))) == 0;
 }
 
-static struct dp_flow *flow_find(const struct dp_worker *w, const struct dp_flow_key *k)
+static inline struct dp_flow *flow_find(const struct dp_worker *w, const struct dp_flow_key *k)
 {
 	struct dp_storage_pw *s = w->storage;
 
@@ -57,29 +58,45 @@ static struct dp_flow *flow_find(const struct dp_worker *w, const struct dp_flow
 	return NULL;
 }
 
-// Of the connections to portals a guest has its part of the table; what comes from a portal comes
-// from whom the operator named.
-static bool is_counted(const struct dp_view *v, const struct qos_portal_hit *hit)
+static uint16_t owner_of(const struct dp_view *v)
 {
-	return v->cfg.role == DP_ROLE_GUEST && hit->way == QOS_TO_PORTAL;
+	return v->cfg.role == DP_ROLE_GUEST ? v->port->idx : (uint16_t)OWNER_TRUSTED;
 }
 
+// Who makes it: the guest that speaks to the portal, or to which the portal answers. A portal
+// answers each SYN, so those count too.
+static uint16_t flow_owner(const struct dp_follow *fo, const struct qos_portal_hit *hit)
+{
+	const struct dp_fdb_entry *e;
+	const struct dp_view *out;
+
+	if (hit->way == QOS_TO_PORTAL)
+		return owner_of(fo->b->v);
+	e = dp_fdb_lookup(fo->w->sw->fdb, dp_fdb_key(dp_meta(fo->m)->vid, dp_data(fo->m)));
+	out = e == NULL ? NULL
+			: fo->w->snap->views[DP_FDB_PORT(
+				  atomic_load_explicit(&e->where, memory_order_acquire))];
+	return out == NULL ? (uint16_t)OWNER_UNKNOWN : owner_of(out);
+}
+
+// A guest has at most half as many as are free: a third of the table alone, and however many do
+// it, there is room for the next.
 static struct dp_flow *flow_take(struct dp_follow *fo, const struct qos_portal_hit *hit)
 {
 	struct dp_storage_pw *s = fo->w->storage;
-	uint16_t *of_port = &s->of_port[fo->key.in_port];
-	uint16_t *head = &s->heads[key_hash(fo->w, &fo->key)];
-	uint16_t at = s->free_first;
+	uint16_t *head = &s->heads[key_hash(fo->w, fo->key)];
+	uint16_t at = s->free_first, owner = flow_owner(fo, hit);
 
-	if (at == 0 || (is_counted(fo->b->v, hit) && *of_port >= GUEST_FLOWS)) {
+	if (at == 0 ||
+	    (owner != OWNER_TRUSTED && s->of_port[owner] >= (DP_STORAGE_FLOWS - s->n_flows) / 2)) {
 		dp_storage_count(&s->refused_full, 1);
 		return NULL;
 	}
 	s->free_first = s->next[at - 1];
 	s->next[at - 1] = *head;
 	*head = at;
-	if (hit->way == QOS_TO_PORTAL)
-		(*of_port)++;
+	s->of_port[owner]++;
+	s->flows[at - 1].owner = owner;
 	atomic_store_explicit(&s->n_flows, s->n_flows + 1, memory_order_relaxed);
 	if (fo->w->storage_next_ns == UINT64_MAX)
 		fo->w->storage_next_ns = fo->w->now_ns + AGE_NS;
@@ -96,11 +113,11 @@ static void flow_free(struct dp_worker *w, struct dp_flow *f)
 	*at = s->next[idx];
 	s->next[idx] = s->free_first;
 	s->free_first = (uint16_t)(idx + 1);
-	if (f->stream.way == QOS_TO_PORTAL)
-		s->of_port[f->key.in_port]--;
+	s->of_port[f->owner]--;
 	if (s->text_flow == idx)
 		s->text_flow = DP_FLOW_NONE;
 	f->flags = 0;
+	s->freed = true;
 	atomic_store_explicit(&s->n_flows, s->n_flows - 1, memory_order_relaxed);
 }
 
@@ -118,7 +135,7 @@ void dp_storage_age(struct dp_worker *w)
 		struct dp_flow *f = &s->flows[s->aged];
 
 		s->aged = (uint16_t)((s->aged + 1) % DP_STORAGE_FLOWS);
-		if ((f->flags & FLOW_USED) != 0 && w->now_s - f->heard_s > IDLE_S)
+		if ((f->flags & FLOW_USED) != 0 && (uint16_t)(w->now_s - f->heard_s) > IDLE_S)
 			flow_close(w, f, false, true);
 	}
 	w->storage_next_ns = s->n_flows == 0 ? UINT64_MAX : w->now_ns + AGE_NS;
@@ -144,14 +161,20 @@ static bool is_wanted(const struct dp_follow *fo, const struct qos_portal_hit *h
 static bool key_hit(const struct dp_follow *fo, struct qos_portal_hit *hit)
 {
 	const struct qos_portals *table = dp_portals(fo->w->snap);
-	const struct dp_flow_key *k = &fo->key;
+	const struct dp_flow_key *k = fo->key;
 
 	return table != NULL &&
 	       qos_portals_match(table, &k->src, k->sport, &k->dst, k->dport, k->proto, hit);
 }
 
+static uint32_t storage_serial(const struct dp_worker *w)
+{
+	return atomic_load_explicit(&w->snap->storage_serial, memory_order_acquire);
+}
+
 static struct dp_flow *flow_open(struct dp_follow *fo)
 {
+	uint32_t serial = storage_serial(fo->w);
 	struct qos_portal_hit hit;
 	struct dp_flow *f;
 
@@ -160,9 +183,11 @@ static struct dp_flow *flow_open(struct dp_follow *fo)
 	f = flow_take(fo, &hit);
 	if (f == NULL)
 		return NULL;
-	f->key = fo->key;
+	f->key = *fo->key;
 	f->vm_idx = dp_meta(fo->m)->vm_idx;
 	f->how = hit.how;
+	f->serial = serial;
+	f->heard_s = (uint16_t)fo->w->now_s;
 	qos_stream_init(&f->stream, (enum qos_service)hit.service, (enum qos_way)hit.way);
 	f->flags = FLOW_USED;
 	if (hit.listed)
@@ -171,6 +196,22 @@ static struct dp_flow *flow_open(struct dp_follow *fo)
 		f->flags |= FLOW_READS;
 	dp_storage_count(&fo->w->storage->opened, 1);
 	return f;
+}
+
+// The configuration has changed since the flow was last seen; classify had to ask the rules.
+static void flow_confirm(struct dp_follow *fo)
+{
+	uint32_t serial = storage_serial(fo->w);
+	struct qos_portal_hit hit;
+
+	if (fo->f->serial == serial || !key_hit(fo, &hit) || !is_wanted(fo, &hit) ||
+	    hit.way != fo->f->stream.way)
+		return;
+	fo->f->serial = serial;
+	fo->f->how = hit.how;
+	fo->f->flags &= (uint8_t)~FLOW_LISTED;
+	if (hit.listed)
+		fo->f->flags |= FLOW_LISTED;
 }
 
 static const uint8_t *payload_at(const void *pkt, uint32_t offset, uint32_t n, uint8_t *buf)
@@ -222,6 +263,7 @@ static void connection_begin(struct dp_follow *fo, uint32_t seq)
 	if ((f->flags & FLOW_BEGUN) != 0 && seq == f->syn_seq)
 		return;
 	dp_storage_tell_close(fo->w, f, true, false);
+	f->vm_idx = dp_meta(fo->m)->vm_idx; // the port may be another machine's now
 	f->flags = (uint8_t)((f->flags & ~(FLOW_TOLD | FLOW_TAUGHT)) | FLOW_BEGUN);
 	f->syn_seq = seq;
 }
@@ -258,17 +300,48 @@ static void segment(struct dp_follow *fo)
 	}
 }
 
+// Segments of the flow that lie inside of a PDU, from the k-th of the run on. returns how many
+static inline uint32_t pass(struct dp_follow *fo, const struct dp_run *r, uint32_t k,
+			    uint32_t l4_off)
+{
+	struct qos_stream *st = &fo->f->stream;
+	struct rte_mbuf *const *pkts = fo->b->pkts + r->first;
+	uint32_t size = fo->size, room = qos_stream_room(st), seq = st->next_seq, n, left = room;
+
+	for (n = k; n < r->n; n++) {
+		const uint8_t *tcp = dp_data(pkts[n]) + l4_off;
+
+		if ((tcp[13] & (TCP_SYN | TCP_FIN | TCP_RST)) != 0 || dp_be32(tcp + 4) != seq ||
+		    size > left)
+			break;
+		seq += size;
+		left -= size;
+	}
+	qos_stream_pass(st, room - left);
+	return n - k;
+}
+
+// May segments that say nothing be passed over without further ado?
+static inline bool is_quick(const struct dp_follow *fo)
+{
+	return fo->f != NULL && (fo->f->flags & (FLOW_READS | FLOW_TAUGHT)) == FLOW_READS &&
+	       ((fo->f->flags & FLOW_TOLD) != 0 || !dp_storage_telemetry(fo->w));
+}
+
 static void follow_tcp(struct dp_follow *fo, const struct dp_run *r)
 {
-	fo->f = flow_find(fo->w, &fo->key);
-	if (likely(fo->f != NULL))
-		fo->f->heard_s = fo->w->now_s;
-	for (uint32_t k = 0; k < r->n; k++) {
+	const uint32_t l4_off = dp_meta(fo->m)->p.l4_off;
+
+	if (fo->f != NULL)
+		fo->f->heard_s = (uint16_t)fo->w->now_s;
+	for (uint32_t k = 0;; k++) {
+		if (likely(is_quick(fo)))
+			k += pass(fo, r, k, l4_off);
+		if (k >= r->n)
+			return;
 		fo->m = fo->b->pkts[r->first + k];
 		segment(fo);
 	}
-	if (fo->f != NULL)
-		fo->f->heard_s = fo->w->now_s;
 }
 
 // Of UDP only rpcbind is of interest, for what it teaches.
@@ -316,37 +389,99 @@ static bool payload_find(struct dp_follow *fo)
 	return true;
 }
 
-static void key_make(struct dp_follow *fo)
+// Of IPv4, as qos_addr_set4.
+static inline void addr4(struct qos_addr *a, const uint8_t *ip4)
 {
-	const struct dp_meta *meta = dp_meta(fo->m);
-	struct dp_flow_key *k = &fo->key;
+	uint64_t x[2] = { 0, 0xffff0000u | (uint64_t)dp_load32(ip4) << 32 }; // little endian
 
-	dp_addrs_fill(&k->src, &k->dst, dp_data(fo->m), meta);
+	memcpy(a, x, sizeof(*a));
+}
+
+static inline void key_make(struct dp_flow_key *k, const struct dp_batch *b,
+			    const struct rte_mbuf *m)
+{
+	const struct dp_meta *meta = dp_meta_const(m);
+	const uint8_t *l3 = dp_data(m) + meta->p.l3_off;
+
+	if (likely((meta->p.flags & DP_PF_IP4) != 0)) {
+		addr4(&k->src, l3 + 12);
+		addr4(&k->dst, l3 + 16);
+	} else {
+		qos_addr_set6(&k->src, l3 + 8);
+		qos_addr_set6(&k->dst, l3 + 24);
+	}
 	k->sport = meta->p.sport;
 	k->dport = meta->p.dport;
-	k->in_port = fo->b->v->port->idx;
+	k->in_port = b->v->port->idx;
 	k->proto = meta->p.ip_proto;
 	k->zero = 0;
+}
+
+bool dp_storage_known(const struct dp_worker *w, const struct dp_batch *b, struct dp_run *r,
+		      enum qos_why *why)
+{
+	const struct rte_mbuf *m = dp_head(b, r);
+	const struct dp_parse *p = &dp_meta_const(m)->p;
+	const struct dp_flow *f;
+	struct dp_flow_key k;
+
+	r->flow = 0;
+	if (w->storage->n_flows == 0 || p->ip_proto != P_TCP || p->err != DP_DROP_none ||
+	    (p->flags & (DP_PF_FRAG | DP_PF_EXT | DP_PF_L4)) != DP_PF_L4)
+		return false;
+	key_make(&k, b, m);
+	f = flow_find(w, &k);
+	if (f == NULL || f->serial != storage_serial(w))
+		return false;
+	r->flow = (uint16_t)(dp_flow_idx(w, f) + 1);
+	*why = qos_why_of(f->how);
+	return true;
+}
+
+// A run that classify did not know, or that may have changed hands since.
+static void find_anew(struct dp_follow *fo)
+{
+	fo->f = fo->key->proto == P_TCP ? flow_find(fo->w, fo->key) : NULL;
+	if (fo->f != NULL)
+		flow_confirm(fo);
+}
+
+static void follow(struct dp_follow *fo, const struct dp_run *r)
+{
+	struct dp_storage_pw *s = fo->w->storage;
+	struct dp_flow_key made;
+
+	dp_storage_count(&s->pkts, r->n);
+	if (likely(r->flow != 0 && !s->freed)) {
+		fo->f = &s->flows[r->flow - 1];
+		fo->key = &fo->f->key;
+	} else {
+		key_make(&made, fo->b, fo->m);
+		fo->key = &made;
+		find_anew(fo);
+	}
+	if (likely(fo->key->proto == P_TCP))
+		follow_tcp(fo, r);
+	else
+		follow_udp(fo, r);
 }
 
 void dp_storage_burst(struct dp_worker *w, const struct dp_batch *b)
 {
 	if (!dp_storage_telemetry(w) && !dp_storage_learning(w))
 		return;
+	w->storage->freed = false;
 	for (uint32_t i = 0; i < b->n_runs; i++) {
-		struct dp_follow fo = { .w = w, .b = b, .m = dp_head(b, &b->runs[i]) };
+		struct dp_follow fo;
 
+		fo.m = dp_head(b, &b->runs[i]);
 		if ((1u << dp_meta(fo.m)->why & STORAGE_WHYS) == 0)
 			continue;
-		if (!payload_find(&fo)) {
-			dp_storage_count(&w->storage->port_only, b->runs[i].n);
-			continue;
-		}
-		key_make(&fo);
-		if (fo.key.proto == P_TCP)
-			follow_tcp(&fo, &b->runs[i]);
+		fo.w = w;
+		fo.b = b;
+		if (likely(payload_find(&fo)))
+			follow(&fo, &b->runs[i]);
 		else
-			follow_udp(&fo, &b->runs[i]);
-		dp_storage_count(&w->storage->pkts, b->runs[i].n);
+			dp_storage_count(&w->storage->port_only, b->runs[i].n);
 	}
 }

@@ -9,27 +9,33 @@
 // thread  worker
 #include <string.h>
 
+#include "qos_learn.h"
 #include "storage_priv.h"
 
 enum {
-	LEARN_PER_S = 64, // per worker
+	LEARN_PER_S = 64, // per worker and teacher
 	CALL_S = 10,	  // a reply that takes longer teaches nothing
 	P_TCP = 6,
 	P_UDP = 17,
 };
 
-// Is it within what a worker may learn in a second?
-static bool take_turn(struct dp_worker *w)
+// Is it within what a worker may learn in a second? Each teacher has its own part, so that one that
+// never stops does not silence the others.
+static bool take_turn(struct dp_worker *w, const struct qos_addr *teacher)
 {
 	struct dp_storage_pw *s = w->storage;
+	uint64_t h = dp_storage_mix(w->sw->storage->secret, dp_load64(teacher->b));
+	uint16_t *n;
 
+	h = dp_storage_mix(dp_storage_mix(h, dp_load64(teacher->b + 8)), 0);
+	n = &s->n_learnt[h % STORAGE_TEACHERS];
 	if (s->learnt_s != w->now_s) {
 		s->learnt_s = w->now_s;
-		s->n_learnt = 0;
+		memset(s->n_learnt, 0, sizeof(s->n_learnt));
 	}
-	if (s->n_learnt == LEARN_PER_S)
+	if (*n == LEARN_PER_S)
 		return false;
-	s->n_learnt++;
+	++*n;
 	return true;
 }
 
@@ -39,20 +45,17 @@ static void learn(struct dp_worker *w, const struct qos_addr *teacher,
 		  const struct qos_portal *portal)
 {
 	struct qos_portals *table = dp_portals(w->snap);
-	struct qos_portal_hit hit;
 
 	if (table == NULL || !qos_portals_listed(table, teacher))
 		return;
 	if (portal->port == 0 || !qos_portal_addr_ok(&portal->addr)) {
-		if (take_turn(w))
+		if (take_turn(w, teacher))
 			dp_storage_tell_learnt(w, portal, teacher); // who refuses it, and counts
 		return;
 	}
-	if (qos_portals_match(table, teacher, 0, &portal->addr, portal->port, portal->proto,
-			      &hit) &&
-	    hit.how == QOS_HOW_DECLARED)
-		return;
-	if (!take_turn(w))
+	if (!qos_learn_wanted(table, portal))
+		return; // the operator has said what it is
+	if (!take_turn(w, teacher))
 		return;
 	if (qos_portals_learn(table, portal) == 0)
 		dp_storage_count(&w->storage->learnt_live, 1);
@@ -70,7 +73,7 @@ static void pair(void *ctx, const char *key, const char *value)
 
 	if (strcmp(key, "TargetAddress") == 0 &&
 	    qos_iscsi_address(value, &portal.addr, &portal.port) == 0)
-		learn(fo->w, &fo->key.src, &portal);
+		learn(fo->w, &fo->key->src, &portal);
 }
 
 // The text that follows is of interest. One that another flow has not finished is given up.
@@ -143,7 +146,7 @@ static uint32_t call_kind(uint32_t prog)
 
 static uint64_t call_hash(const struct dp_follow *fo, enum qos_way way, uint32_t xid)
 {
-	const struct dp_flow_key *k = &fo->key;
+	const struct dp_flow_key *k = fo->key;
 	bool to = way == QOS_TO_PORTAL;
 	const uint8_t *client = to ? k->src.b : k->dst.b, *server = to ? k->dst.b : k->src.b;
 	uint64_t h = fo->w->sw->storage->secret;
@@ -174,7 +177,7 @@ static void call_note(struct dp_follow *fo, const struct qos_pdu *pdu)
 	_Atomic uint64_t *at = &fo->w->sw->storage->calls[hash % STORAGE_CALLS];
 	uint64_t was = atomic_load_explicit(at, memory_order_relaxed);
 	// Any: rpcbind answers for the transport by which it was asked (RFC 1833 section 2.2.1).
-	uint32_t proto = asks && pdu->rpc.proto != 0 ? pdu->rpc.proto : fo->key.proto;
+	uint32_t proto = asks && pdu->rpc.proto != 0 ? pdu->rpc.proto : fo->key->proto;
 	uint32_t kind = asks && (proto == P_TCP || proto == P_UDP) ? call_kind(pdu->rpc.prog)
 								   : (uint32_t)FOR_OTHER;
 	uint64_t call = call_pack(hash, fo->w->now_s, proto, kind);
@@ -187,7 +190,7 @@ static void call_note(struct dp_follow *fo, const struct qos_pdu *pdu)
 void dp_storage_learn_rpc(struct dp_follow *fo, enum qos_way way, const struct qos_pdu *pdu)
 {
 	struct dp_storage *s = fo->w->sw->storage;
-	struct qos_portal portal = { .addr = fo->key.src, .how = QOS_HOW_RPCBIND };
+	struct qos_portal portal = { .addr = fo->key->src, .how = QOS_HOW_RPCBIND };
 	uint64_t hash, call;
 
 	if (way == QOS_TO_PORTAL) {
@@ -208,5 +211,5 @@ void dp_storage_learn_rpc(struct dp_follow *fo, enum qos_way way, const struct q
 	portal.port = pdu->rpc.port;
 	portal.proto = (call & 16) != 0 ? P_UDP : P_TCP;
 	portal.service = (call & 15) == FOR_NFS ? QOS_SVC_NFS : QOS_SVC_RPC;
-	learn(fo->w, &fo->key.src, &portal);
+	learn(fo->w, &fo->key->src, &portal);
 }

@@ -49,11 +49,13 @@ void dp_switch_storage_set(struct dp_switch *sw, bool telemetry, bool learning)
 }
 
 // A worker enters a portal into the table that it sees; another may have taken its place meanwhile.
+// What cannot be a portal was told for the count alone.
 static void enter_again(const struct dp_switch *sw, const struct dp_storage_event *e)
 {
 	struct qos_portals *table = dp_portals(dp_root(sw));
 
-	if (table != NULL && qos_portals_listed(table, &e->learnt.teacher))
+	if (table != NULL && qos_portal_addr_ok(&e->learnt.portal.addr) &&
+	    qos_portals_listed(table, &e->learnt.teacher))
 		(void)qos_portals_learn(table, &e->learnt.portal);
 }
 
@@ -110,6 +112,7 @@ void dp_switch_set_portals(struct dp_switch *sw, struct qos_portals *table)
 	struct dp_snapshot *s = (struct dp_snapshot *)(uintptr_t)dp_root(sw);
 
 	atomic_store_explicit(&s->portals, table, memory_order_release);
+	atomic_store_explicit(&s->storage_serial, ++sw->storage_serial, memory_order_release);
 	dp_portals_replace(sw, table);
 }
 

@@ -13,7 +13,13 @@ enum {
 	FLOW_READS = 16,  // somebody understands its bytes
 	FLOW_TAUGHT = 32, // it is past what can teach, and nobody asks for its times
 	DP_FLOW_NONE = UINT16_MAX,
-	STORAGE_BATCH = 64, // events that a worker gathers
+	STORAGE_BATCH = 64,			 // events that a worker gathers
+	STORAGE_RESERVE = DP_STORAGE_EVENTS / 8, // of the ring, for what was taught
+	STORAGE_TEACHERS = 16,			 // chains of those who teach in one second
+	// Whose a flow is, in of_port[], beside ports.
+	OWNER_UNKNOWN = DP_MAX_PORTS, // to a MAC of which nobody knows where it is
+	OWNER_TRUSTED,
+	N_OWNERS,
 	STORAGE_CALLS = 1024,
 	STORAGE_HEADS = 2 * DP_STORAGE_FLOWS, // a power of two
 };
@@ -29,12 +35,14 @@ static_assert(sizeof(struct dp_flow_key) == 40, "five words, all compared");
 
 struct dp_flow {
 	struct dp_flow_key key;
-	uint16_t vm_idx; // of the sender
-	uint8_t flags;	 // FLOW_*
-	uint8_t how;	 // enum qos_how of its portal
-	uint32_t heard_s;
+	uint8_t flags;		  // FLOW_*
+	uint8_t how;		  // enum qos_how of its portal
+	uint16_t heard_s;	  // wraps
+	uint32_t serial;	  // of the configuration under which it is known to be a portal's
 	struct qos_stream stream; // service and way of all; the rest with FLOW_READS
 	uint32_t syn_seq;	  // with FLOW_BEGUN
+	uint16_t vm_idx;	  // of the sender
+	uint16_t owner;		  // port of the guest whose connection it is, or OWNER_*
 } __rte_cache_aligned;
 static_assert(offsetof(struct dp_flow, stream.head) <= 128, "two cache lines inside of a PDU");
 
@@ -45,15 +53,17 @@ struct dp_storage_pw {
 	uint16_t heads[STORAGE_HEADS];
 	uint16_t next[DP_STORAGE_FLOWS];
 	uint16_t free_first;
-	uint16_t aged; // flows before it have been looked at in this round
-	uint16_t of_port[DP_MAX_PORTS];
+	uint16_t aged;		    // flows before it have been looked at in this round
+	uint16_t of_port[N_OWNERS]; // flows
 	// The text of an iSCSI PDU that may teach; one at a time.
 	struct qos_text text;
+	bool freed;	    // a flow ended in this batch: what classify found may be another's
 	uint16_t text_flow; // DP_FLOW_NONE = nobody's
 	bool text_more;	    // goes on in the next PDU
 	uint8_t text_how;
-	uint32_t learnt_s, n_learnt; // in this second
-	struct rte_ring *events;     // worker: produce, main: consume
+	uint32_t learnt_s;
+	uint16_t n_learnt[STORAGE_TEACHERS]; // in this second, by teacher
+	struct rte_ring *events;	     // worker: produce, main: consume
 	// worker: w, main: r, relaxed
 	_Atomic uint64_t opened, refused_full, events_lost, learnt_live, pkts, port_only;
 	_Atomic uint32_t n_flows;
@@ -79,7 +89,7 @@ struct dp_follow {
 	const struct dp_batch *b;
 	struct dp_flow *f; // NULL = a datagram
 	struct rte_mbuf *m;
-	struct dp_flow_key key;
+	const struct dp_flow_key *key;
 	uint32_t off, size; // of the payload
 };
 

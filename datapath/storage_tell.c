@@ -4,18 +4,38 @@
 
 #include "storage_priv.h"
 
+static void event_lost(struct dp_storage_pw *s, const struct dp_storage_event *e)
+{
+	if (e->kind == DP_STORAGE_OPEN)
+		s->flows[e->flow].flags &= (uint8_t)~FLOW_TOLD;
+	dp_storage_count(&s->events_lost, 1);
+}
+
+// Only portals that were taught have the last places: guests can fill the others, and a portal of
+// which main did not hear is not in its next table.
+static uint32_t keep_learnt(struct dp_storage_pw *s, uint32_t n)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		if (s->out[i].kind == DP_STORAGE_LEARNT)
+			s->out[kept++] = s->out[i];
+		else
+			event_lost(s, &s->out[i]);
+	}
+	return kept;
+}
+
 void dp_storage_flush(struct dp_worker *w)
 {
 	struct dp_storage_pw *s = w->storage;
-	uint32_t n = rte_ring_sp_enqueue_burst_elem(s->events, s->out, sizeof(s->out[0]), w->n_told,
-						    NULL);
+	uint32_t want = w->n_told, n;
 
-	for (uint32_t i = n; i < w->n_told; i++) {
-		if (s->out[i].kind == DP_STORAGE_OPEN)
-			s->flows[s->out[i].flow].flags &= (uint8_t)~FLOW_TOLD;
-	}
-	if (n < w->n_told)
-		dp_storage_count(&s->events_lost, w->n_told - n);
+	if (unlikely(rte_ring_free_count(s->events) < STORAGE_RESERVE + want))
+		want = keep_learnt(s, want);
+	n = rte_ring_sp_enqueue_burst_elem(s->events, s->out, sizeof(s->out[0]), want, NULL);
+	for (; n < want; n++)
+		event_lost(s, &s->out[n]);
 	w->n_told = 0;
 }
 

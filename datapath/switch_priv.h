@@ -149,6 +149,8 @@ struct dp_snapshot {
 	struct dp_rxq *rxqs[DP_MAX_WORKERS];
 	// main: w, worker: r, release/acquire; only dp_switch_set_portals replaces it
 	_Atomic(struct qos_portals *) portals;
+	// Never used twice for other portals or ports; stored after `portals`, loaded before it.
+	_Atomic uint32_t storage_serial;
 	const struct dp_qos_view *qos; // never NULL
 	struct dp_vm_view *vms[DP_MAX_VMS];
 	struct dp_tap *tap; // NULL = nobody looks
@@ -176,6 +178,7 @@ struct dp_dirty {
 // holds for all.
 struct dp_run {
 	uint16_t first, n;
+	uint16_t flow;	   // of a portal, + 1; 0 = not known. classify fills it where storage looks
 	uint64_t src, dst; // keys of the forwarding table; learn fills them
 };
 
@@ -248,6 +251,7 @@ struct dp_switch {
 	struct dp_worker *workers; // workers[n_workers]
 	uint32_t n_workers, n_drivers, next_gen, links_seen;
 	uint64_t next_serial, refreshed_ns;
+	uint32_t storage_serial;
 	struct qos_portals *portals;
 	struct dp_qos_view *qos;
 	struct dp_vm *vm_of[DP_MAX_VMS]; // names; index 0 is nobody's
@@ -348,6 +352,10 @@ static inline struct rte_mbuf *dp_head(const struct dp_batch *b, const struct dp
 void dp_admit_burst(struct dp_worker *w, struct dp_batch *b);
 void dp_learn_burst(struct dp_worker *w, struct dp_batch *b);
 void dp_classify_burst(struct dp_worker *w, struct dp_batch *b);
+// Is the run of a flow that is known to be a portal's? Then no rule need be asked. Fills in
+// r->flow; why: out.
+bool dp_storage_known(const struct dp_worker *w, const struct dp_batch *b, struct dp_run *r,
+		      enum qos_why *why);
 void dp_storage_burst(struct dp_worker *w, const struct dp_batch *b);
 void dp_forward_burst(struct dp_worker *w, struct dp_batch *b);
 // Edit for the port and hand to its owner's scheduler. Consumes pkts[n], n <= DP_BURST; pkts is

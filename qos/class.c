@@ -148,13 +148,19 @@ static bool by_pcp(const struct qos_key *k, enum qos_class *c)
 	return true;
 }
 
-static bool by_portal(const struct qos_key *k, const struct qos_portals *p, enum qos_why *why)
+enum qos_why qos_why_of(uint32_t how)
 {
 	static const uint8_t whys[QOS_N_HOWS] = {
 		[QOS_HOW_SERVER] = QOS_WHY_STORAGE_SERVER, [QOS_HOW_DECLARED] = QOS_WHY_PORTAL,
 		[QOS_HOW_REDIRECT] = QOS_WHY_LEARNT,	   [QOS_HOW_SENDTARGETS] = QOS_WHY_LEARNT,
 		[QOS_HOW_RPCBIND] = QOS_WHY_LEARNT,
 	};
+
+	return (enum qos_why)whys[how];
+}
+
+static bool by_portal(const struct qos_key *k, const struct qos_portals *p, enum qos_why *why)
+{
 	struct qos_portal_hit hit;
 
 	if (p == NULL || !k->l4_known || !qos_portals_may(p, k->sport, k->dport))
@@ -162,7 +168,7 @@ static bool by_portal(const struct qos_key *k, const struct qos_portals *p, enum
 	if (!qos_portals_match(p, &k->src, k->sport, &k->dst, k->dport, k->ip_proto, &hit) ||
 	    (hit.way == QOS_FROM_PORTAL && !k->src_known))
 		return false;
-	*why = (enum qos_why)whys[hit.how];
+	*why = qos_why_of(hit.how);
 	return true;
 }
 

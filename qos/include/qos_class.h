@@ -108,6 +108,9 @@ static inline enum qos_class qos_class_unknown(uint8_t vlan_class, uint8_t defau
 
 struct qos_portals; // qos_portal.h
 
+// The rule that knows a portal which came to be known so (enum qos_how).
+enum qos_why qos_why_of(uint32_t how);
+
 // Class of one frame.
 //
 // k        what the frame says; k->default_class < QOS_N_CLASSES

@@ -148,15 +148,25 @@ void qos_stream_slow(struct qos_stream *s, const struct qos_segment *seg, qos_pd
 
 enum { QOS_STREAM_SYNCED = 1 }; // of `state`; others are private to pdu.c
 
-// The same; most segments lie inside of one PDU and end here.
+// Most segments lie inside of one PDU and say nothing. How many bytes from next_seq on do so?
+static inline uint32_t qos_stream_room(const struct qos_stream *s)
+{
+	return s->text_left == 0 ? s->left : 0; // `left` is 0 unless the place is known
+}
+
+// n of those have passed, in segments without SYN, FIN or RST.
+static inline void qos_stream_pass(struct qos_stream *s, uint32_t n)
+{
+	s->next_seq += n;
+	s->left -= n;
+}
+
+// Any segment.
 static inline void qos_stream_feed(struct qos_stream *s, const struct qos_segment *seg,
 				   qos_pdu_fn *fn, void *ctx)
 {
-	// `left` is 0 unless the place is known.
-	if (seg->seq == s->next_seq && seg->size <= s->left && s->text_left == 0 && !seg->syn &&
-	    !seg->rst) {
-		s->next_seq += seg->size;
-		s->left -= seg->size;
+	if (!seg->syn && !seg->rst && seg->seq == s->next_seq && seg->size <= qos_stream_room(s)) {
+		qos_stream_pass(s, seg->size);
 		return;
 	}
 	if (seg->size == 0 && !seg->syn)

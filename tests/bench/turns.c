@@ -42,6 +42,7 @@ struct workload {
 	uint8_t proto;
 	bool flood;	 // the first port sends to all, the others send nothing
 	uint16_t tag[2]; // VLAN tag that the frames of a and b carry
+	uint8_t n_flows; // connections with a storage portal, one after the other; 0 = none
 };
 
 #define GUEST(name, more)                                                                          \
@@ -67,16 +68,17 @@ struct workload {
 	"\"port\":3260}]}"
 
 static const struct workload workloads[] = {
-	{ "guest-1", TWO_GUESTS, 1, 60, PROTO_UDP, false, { 0, 0 } },
-	{ "guest-1k", TWO_GUESTS, 1000, 60, PROTO_UDP, false, { 0, 0 } },
-	{ "guest-10k", TWO_GUESTS, 10000, 60, PROTO_UDP, false, { 0, 0 } },
-	{ "guest-1-tcp", TWO_GUESTS, 1, 60, PROTO_TCP, false, { 0, 0 } },
-	{ "guest-1-1518", TWO_GUESTS, 1, 1514, PROTO_UDP, false, { 0, 0 } },
-	{ "vm-1", TWO_VMS, 1, 60, PROTO_UDP, false, { 0, 0 } },
-	{ "vm-1-storage", TWO_VMS STORAGE, 1, 60, PROTO_TCP, false, { 0, 0 } },
-	{ "uplink-1k", TWO_PORTS, 1000, 60, PROTO_UDP, false, { 0, 0 } },
-	{ "trunk-1k", GUEST_AND_TRUNK, 1000, 60, PROTO_UDP, false, { 0, 20 } },
-	{ "flood-3", FOUR_GUESTS, 1, 60, PROTO_UDP, true, { 0, 0 } },
+	{ "guest-1", TWO_GUESTS, 1, 60, PROTO_UDP, false, { 0, 0 }, 0 },
+	{ "guest-1k", TWO_GUESTS, 1000, 60, PROTO_UDP, false, { 0, 0 }, 0 },
+	{ "guest-10k", TWO_GUESTS, 10000, 60, PROTO_UDP, false, { 0, 0 }, 0 },
+	{ "guest-1-tcp", TWO_GUESTS, 1, 60, PROTO_TCP, false, { 0, 0 }, 0 },
+	{ "guest-1-1518", TWO_GUESTS, 1, 1514, PROTO_UDP, false, { 0, 0 }, 0 },
+	{ "vm-1", TWO_VMS, 1, 60, PROTO_UDP, false, { 0, 0 }, 0 },
+	{ "vm-1-storage", TWO_VMS STORAGE, 1, 60, PROTO_TCP, false, { 0, 0 }, 1 },
+	{ "vm-1-storage8", TWO_VMS STORAGE, 1, 60, PROTO_TCP, false, { 0, 0 }, 8 },
+	{ "uplink-1k", TWO_PORTS, 1000, 60, PROTO_UDP, false, { 0, 0 }, 0 },
+	{ "trunk-1k", GUEST_AND_TRUNK, 1000, 60, PROTO_UDP, false, { 0, 20 }, 0 },
+	{ "flood-3", FOUR_GUESTS, 1, 60, PROTO_UDP, true, { 0, 0 }, 0 },
 };
 
 struct link {
@@ -85,6 +87,8 @@ struct link {
 	uint32_t n_macs; // 0 = sends nothing
 	struct rte_mempool *pool;
 	uint64_t n_sent, n_taken;
+	uint32_t pos[8]; // of each connection: bytes sent
+	uint8_t n_flows, flow;
 	uint16_t size;
 	uint8_t frame[1514];
 };
@@ -105,6 +109,7 @@ static void frame_fill(struct link *l, const struct workload *wl)
 	uint16_t tag = l->side < 2 ? wl->tag[l->side] : 0;
 	uint8_t *p = l->frame + 12;
 
+	l->n_flows = wl->n_flows;
 	l->size = wl->size;
 	l->frame[0] = l->frame[6] = 2;
 	l->frame[5] = (uint8_t)(2 - l->side % 2);
@@ -164,6 +169,33 @@ static uint32_t bench_zero(void *link)
 	return 0;
 }
 
+// The next segment of the next connection: a SYN, then the data of one long PDU.
+static void storage_fill(struct link *l, uint8_t *p)
+{
+	const uint8_t head[48] = { l->side == 0 ? 0x05 : 0x25,
+				   l->side == 0 ? 0 : 0x80,
+				   0,
+				   0,
+				   0,
+				   255,
+				   255,
+				   252,
+				   [16] = 1 };
+	uint32_t *pos = &l->pos[l->flow], n = l->size - 54u;
+	uint8_t *tcp = p + 34;
+
+	put16(tcp + (l->side == 0 ? 0 : 2), 40000u + l->flow);
+	put16(tcp + 4, *pos >> 16);
+	put16(tcp + 6, *pos);
+	tcp[13] = *pos == 0 ? 2 : 16;
+	if (*pos == 0)
+		put16(p + 16, 40); // no payload
+	for (uint32_t i = 0; *pos > 0 && *pos <= sizeof(head) && i < n; i++)
+		tcp[20 + i] = head[*pos - 1 + i];
+	*pos += *pos == 0 ? 1 : n;
+	l->flow = (uint8_t)((l->flow + 1) % l->n_flows);
+}
+
 static uint16_t bench_rx(void *link, uint16_t q, struct rte_mbuf **pkts, uint16_t n)
 {
 	struct link *l = link;
@@ -181,6 +213,8 @@ static uint16_t bench_rx(void *link, uint16_t q, struct rte_mbuf **pkts, uint16_
 		}
 		if (++l->next == l->n_macs)
 			l->next = 0;
+		if (l->n_flows > 0)
+			storage_fill(l, p);
 		pkts[i]->pkt_len = pkts[i]->data_len = l->size;
 		dp_meta(pkts[i])->flags = 0;
 		dp_meta(pkts[i])->tso_segsz = 0;

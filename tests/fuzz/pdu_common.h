@@ -13,6 +13,7 @@ static void fuzz_check_state(const struct qos_stream *s, size_t n_reads, size_t 
 	assert(s->have <= s->need && s->need > 0 && s->need <= QOS_PDU_HEAD && s->n_mark < 4);
 	assert(s->state <= 3 && s->tries < QOS_STREAM_TRIES && s->rounds <= 6);
 	assert(s->left == 0 || s->state == QOS_STREAM_SYNCED);
+	assert(s->left <= 32u << 20);
 	if (s->service == QOS_SVC_ISCSI || s->service == QOS_SVC_NVME)
 		assert(s->text_left <= s->left && s->text_left <= QOS_PDU_TEXT_MAX);
 }

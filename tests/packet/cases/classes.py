@@ -38,9 +38,20 @@ def a_port_number_alone_buys_no_priority():
 
 
 @case
-def storage_ethertypes_are_storage():
-    res = run(cfg(None), [(i, "g", Ether(src=G, dst=U, type=t) / (b"\0" * 50)) for i, t in enumerate([0x8906, 0x8914, 0x88a2])])
-    same(res.classes("g"), {"storage": 3})
+def storage_ethertypes_are_storage_where_declared():
+    frames = [(i, "g", Ether(src=G, dst=U, type=t) / (b"\0" * 50)) for i, t in enumerate([0x8906, 0x8914, 0x88a2])]
+    same(run(cfg(None), frames).classes("g"), {"bulk": 3})
+    same(run(cfg({"l2-protocol": ["aoe"]}), frames).classes("g"), {"storage": 1, "bulk": 2})
+    same(run(cfg({"l2-protocol": ["fcoe", "aoe"]}), frames).classes("g"), {"storage": 3})
+
+
+@case
+def a_portals_address_as_source_buys_nothing_from_a_guest():
+    # Not described as a VM, so nothing holds it to an address of its own.
+    c = config([port("g"), port("u", "uplink")], storage={"portal": [{"address": SRV, "protocol": "tcp", "port": 3999}], "server": [SRV + "/32"]})
+    spoofed = [Ether(src=G, dst=U) / IP(src=SRV, dst="10.0.0.7") / TCP(sport=p, dport=1000) for p in (3999, 3260)]
+    res = run(c, [(i, "g", f) for i, f in enumerate(spoofed)] + [(9, "g", tcp(1000, 3999))])
+    same(res.classes("g"), {"bulk": 2, "storage": 1})
 
 
 @case

@@ -1,422 +1,9 @@
-// Storage awareness on the main thread, on a real switch without workers: what they would tell is
-// told here, and the clock is this file's. What is in force is asked of the switch itself: explain
-// says which class a frame gets.
-#include <fcntl.h>
-#include <stdio.h>
-#include <sys/stat.h>
-#include <unistd.h>
+// Learnt portals, boots and times: storage_rig.h says how.
+#include "storage_rig.h"
 
-#include <arpa/inet.h>
-#include <libyang/libyang.h>
-#include <rte_eal.h>
-#include <rte_mbuf.h>
+#include <errno.h>
 
-#include "../unit.h"
-#include "dp_pkt.h"
-#include "persist.h"
-#include "storage.h"
-#include "weir_log.h"
-#include "words_priv.h"
-
-#define SECOND 1000000000ull
-
-// Two guests of the same VLAN as VMs, and an uplink. VM v is at 10.1.0.11.
-#define BASE                                                                                       \
-	"set port u type uplink device u rate 10g trunk [ 20 ]\n"                                  \
-	"set vm v nic 0 mac 52:54:00:00:00:01 vlan 20 ipv4-address 10.1.0.11\n"                    \
-	"set vm w nic 0 mac 52:54:00:00:00:02 vlan 20 ipv4-address 10.1.0.12\n"
-#define SERVER "set storage server 10.0.0.0/24\n"
-
-static struct {
-	struct ctl c;
-	char dir[64];
-	uint64_t now_ns;
-	uint32_t n_attaches;
-	bool attached;
-	uint32_t rx_left; // frames that a guest still sends
-	bool full;	  // the uplink takes none
-} rig;
-
-static struct cfg_schema *schema;
-static int64_t wall_now;
-
-static int64_t wall(void)
-{
-	return wall_now;
-}
-
-// --- Links: guests send when they are told to, uplinks take it, or not
-
-static struct rte_mempool *pool;
-
-static int l_create(const struct dp_link_params *p, void **out, struct weir_err *err)
-{
-	(void)err;
-	pool = p->pool;
-	*out = strcmp(p->name, "u") == 0     ? (void *)&rig.full
-	       : strcmp(p->name, "w.0") == 0 ? (void *)&rig.rx_left
-					     : (void *)&rig.attached;
-	return 0;
-}
-
-static void l_destroy(void *link)
-{
-	(void)link;
-}
-
-static uint32_t l_zero(void *link)
-{
-	(void)link;
-	return 0;
-}
-
-static uint16_t l_rx(void *link, uint16_t q, struct rte_mbuf **pkts, uint16_t n)
-{
-	static const uint8_t frame[60] = { 0x52, 0x54, 0, 0, 0, 9,    0x52,
-					   0x54, 0,    0, 0, 2, 0x88, 0xb5 };
-	uint16_t i;
-
-	(void)q;
-	for (i = 0; i < n && link == &rig.rx_left && rig.rx_left > 0; i++, rig.rx_left--) {
-		pkts[i] = rte_pktmbuf_alloc(pool);
-		assert_non_null(pkts[i]);
-		memcpy(rte_pktmbuf_append(pkts[i], sizeof(frame)), frame, sizeof(frame));
-		dp_meta(pkts[i])->flags = 0;
-		dp_meta(pkts[i])->tso_segsz = 0;
-	}
-	return i;
-}
-
-static uint16_t l_tx(void *link, struct rte_mbuf **pkts, uint16_t n)
-{
-	if (link == &rig.full && rig.full)
-		return 0;
-	rte_pktmbuf_free_bulk(pkts, n);
-	return n;
-}
-
-static bool l_up(void *link)
-{
-	(void)link;
-	return true;
-}
-
-static void l_status(void *link, struct dp_link_status *out)
-{
-	(void)link;
-	*out = (struct dp_link_status){ .up = true,
-					.attached = rig.attached,
-					.n_attaches = rig.n_attaches,
-					.n_rxq = 1,
-					.n_txq = 1 };
-}
-
-static void l_stats(void *link, struct dp_link_stats *out)
-{
-	(void)link;
-	*out = (struct dp_link_stats){ .tx_sent_pkts = UINT64_MAX };
-}
-
-#define DRIVER(name)                                                                               \
-	{                                                                                          \
-		name, l_create, l_destroy, l_zero, l_rx, l_tx, l_zero, l_up, l_status, l_stats     \
-	}
-static const struct dp_link_driver link_drivers[] = { DRIVER("vhost-user"), DRIVER("ethdev") };
-static const struct dp_link_driver *const drivers[] = { &link_drivers[0], &link_drivers[1], NULL };
-
-// --- A switch
-
-static int commit(const char *lines, struct cfg_error *err)
-{
-	struct lyd_node *tree = NULL;
-	struct cfg_words_error e;
-	struct cfg *next;
-	char *text = NULL, said[1024];
-	int rc;
-
-	if (cfg_words_load_set(schema, &tree, lines, strlen(lines), &e) < 0)
-		fail_msg("%s", cfg_words_error_text(&e, said, sizeof(said)));
-	lyd_print_mem(&text, tree, LYD_JSON, LYD_PRINT_SHRINK | LYD_PRINT_WITHSIBLINGS);
-	lyd_free_all(tree);
-	rc = cfg_load(schema, text, strlen(text), &next, err);
-	free(text);
-	if (rc < 0)
-		return rc;
-	rc = ctl_apply(&rig.c, next, false, NULL, err);
-	if (rc < 0)
-		cfg_free(next);
-	return rc;
-}
-
-static void configure(const char *lines)
-{
-	struct cfg_error err = { 0 };
-
-	if (commit(lines, &err) < 0)
-		fail_msg("%s: %s %s: %s", lines, err.path, err.value, err.reason);
-}
-
-static void start(void)
-{
-	const struct ctl_eal eal = { .n_workers = 1, .worker_lcores = { 1 } };
-	const struct cfg_system s = { .packet_buffers = 4096,
-				      .mac_table_size = 1024,
-				      .queue_len = 512 };
-	struct cfg_error err = { 0 };
-
-	memset(&rig.c, 0, sizeof(rig.c));
-	rig.c.drivers = drivers;
-	rig.c.schema = schema;
-	rig.attached = false;
-	rig.n_attaches = 0;
-	assert_int_equal(ctl_persist_open(rig.dir, &rig.c.persist, &err), 0);
-	assert_int_equal(ctl_switch_create(&rig.c, &s, &eal, &err), 0);
-	assert_int_equal(ctl_boot_start(&rig.c), 0);
-	assert_int_equal(ctl_storage_start(&rig.c, &err), 0);
-	rig.c.storage->wall_s = wall;
-	rig.now_ns = dp_switch_now_ns();
-}
-
-static void stop(void)
-{
-	ctl_metrics_stop(&rig.c);
-	ctl_storage_stop(&rig.c);
-	ctl_boot_stop(&rig.c);
-	dp_switch_destroy(rig.c.sw);
-	ctl_vms_free(&rig.c);
-	cfg_free(rig.c.running);
-	ctl_persist_close(rig.c.persist);
-}
-
-static int setup(void **state)
-{
-	(void)state;
-	snprintf(rig.dir, sizeof(rig.dir), "/tmp/weir-storage.XXXXXX");
-	if (mkdtemp(rig.dir) == NULL)
-		return -1;
-	wall_now = 1800000000;
-	start();
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	char command[96];
-
-	(void)state;
-	stop();
-	snprintf(command, sizeof(command), "rm -rf %s", rig.dir);
-	return system(command);
-}
-
-static void pass(uint64_t ns)
-{
-	for (uint64_t end = rig.now_ns + ns, step = ns > 2 * SECOND ? SECOND / 4 : ns;
-	     rig.now_ns < end; rig.now_ns += step) {
-		ctl_storage_poll(&rig.c, rig.now_ns + step);
-		dp_switch_housekeep(rig.c.sw, rig.now_ns + step);
-	}
-}
-
-// --- What workers would tell
-
-static struct qos_addr addr(const char *text)
-{
-	struct qos_addr a = { .b = { [10] = 0xff, [11] = 0xff } };
-
-	assert_int_equal(inet_pton(AF_INET, text, a.b + 12), 1);
-	return a;
-}
-
-static void teach(const char *teacher, const char *portal, uint16_t port)
-{
-	struct qos_portals *table = (struct qos_portals *)(uintptr_t)dp_switch_portals(rig.c.sw);
-	const struct dp_storage_event e = {
-		.ns = rig.now_ns,
-		.kind = DP_STORAGE_LEARNT,
-		.learnt = { .portal = { .addr = addr(portal),
-					.port = port,
-					.proto = 6,
-					.service = QOS_SVC_ISCSI,
-					.how = QOS_HOW_REDIRECT },
-			    .teacher = addr(teacher) },
-	};
-
-	// A worker has entered it by then.
-	if (table != NULL && qos_portals_listed(table, &e.learnt.teacher))
-		(void)qos_portals_learn(table, &e.learnt.portal);
-	ctl_storage_event(rig.c.storage, &e);
-	pass(SECOND + SECOND / 10);
-}
-
-// Both directions of a connection of VM v to 10.0.0.9, on flows 1 and 2.
-static void conn_open(void)
-{
-	struct dp_storage_event e = {
-		.ns = rig.now_ns,
-		.flow = 1,
-		.kind = DP_STORAGE_OPEN,
-		.way = QOS_TO_PORTAL,
-		.open = { .key = { .client = addr("10.1.0.11"),
-				   .portal = addr("10.0.0.9"),
-				   .client_port = 40000,
-				   .portal_port = 3260,
-				   .proto = 6 },
-			  .hit = { QOS_SVC_ISCSI, QOS_TO_PORTAL, QOS_HOW_SERVER, true },
-			  .vm_idx = (uint16_t)dp_switch_vm_find(rig.c.sw, "v") },
-	};
-
-	ctl_storage_event(rig.c.storage, &e);
-	e.flow = 2;
-	e.way = e.open.hit.way = QOS_FROM_PORTAL;
-	e.open.vm_idx = 0;
-	ctl_storage_event(rig.c.storage, &e);
-}
-
-static void pdu(enum qos_way way, struct qos_pdu p, uint64_t ns)
-{
-	ctl_storage_event(rig.c.storage, &(struct dp_storage_event){
-						 .ns = ns,
-						 .flow = way == QOS_TO_PORTAL ? 1 : 2,
-						 .kind = DP_STORAGE_PDU,
-						 .way = (uint8_t)way,
-						 .pdu = p,
-					 });
-}
-
-static void text(enum qos_way way, const char *t, size_t size)
-{
-	for (size_t at = 0; at < size; at += DP_STORAGE_TEXT) {
-		size_t n = size - at < DP_STORAGE_TEXT ? size - at : DP_STORAGE_TEXT;
-		struct dp_storage_event e = {
-			.ns = rig.now_ns,
-			.flow = way == QOS_TO_PORTAL ? 1 : 2,
-			.kind = DP_STORAGE_TEXT_PIECE,
-			.way = (uint8_t)way,
-			.text = { .offset = (uint16_t)at,
-				  .size = (uint16_t)n,
-				  .last = at + n == size },
-		};
-
-		memcpy(e.text.data, t + at, n);
-		ctl_storage_event(rig.c.storage, &e);
-	}
-}
-
-// A read that took so long, of which its request stood so long in a queue.
-static void command(uint32_t tag, uint64_t took_ns, uint64_t wait_ns)
-{
-	const struct dp_storage_event wait = {
-		.ns = rig.now_ns,
-		.flow = 1,
-		.kind = DP_STORAGE_WAIT,
-		.way = QOS_TO_PORTAL,
-		.wait = { tag, wait_ns },
-	};
-
-	pdu(QOS_TO_PORTAL,
-	    (struct qos_pdu){
-		    .kind = QOS_PDU_REQUEST, .op = QOS_OP_READ, .tag = tag, .bytes = 4096 },
-	    rig.now_ns);
-	if (wait_ns > 0)
-		ctl_storage_event(rig.c.storage, &wait);
-	pdu(QOS_FROM_PORTAL, (struct qos_pdu){ .kind = QOS_PDU_RESPONSE, .tag = tag },
-	    rig.now_ns + took_ns);
-}
-
-// --- What is in force
-
-// Class of a TCP segment of VM v.
-static enum qos_class class_of(const char *to, uint16_t port, enum qos_why *why)
-{
-	static struct dp_verdict v;
-	struct qos_addr dst = addr(to);
-	uint8_t f[60] = { 0x52, 0x54, 0, 0, 0, 9, 0x52, 0x54, 0, 0, 0, 1, 8, 0, 0x45, 0, 0, 46 };
-	int idx = dp_switch_port_find(rig.c.sw, "v.0");
-
-	f[22] = 64;
-	f[23] = 6;
-	memcpy(f + 26, "\x0a\x01\x00\x0b", 4);
-	memcpy(f + 30, dst.b + 12, 4);
-	f[34] = 0x9c;
-	f[36] = (uint8_t)(port >> 8);
-	f[37] = (uint8_t)port;
-	f[46] = 0x50;
-	assert_true(idx >= 0);
-	assert_int_equal(dp_switch_explain(rig.c.sw, (uint16_t)idx, f, sizeof(f), &v), 0);
-	if (v.kind == DP_VERDICT_DROP)
-		fail_msg("dropped: %s", dp_drop_name(v.drop));
-	if (why != NULL)
-		*why = v.why;
-	return v.cls;
-}
-
-static void expect_learnt(bool learnt, const char *to, uint16_t port)
-{
-	enum qos_why why;
-	enum qos_class cls = class_of(to, port, &why);
-
-	if (cls != (learnt ? QOS_CLASS_STORAGE : QOS_CLASS_BULK))
-		fail_msg("%s:%u is class %s", to, port, qos_class_name(cls));
-	if (learnt)
-		assert_int_equal(why, QOS_WHY_LEARNT);
-}
-
-// The state as it is shown; it fits the modules. free()
-static char *shown(const char *part, const char *name)
-{
-	struct cfg_request r = { .op = CFG_OP_GET_STATE };
-	struct cfg_error err = { 0 };
-	struct cfg_json j;
-	char *out;
-
-	snprintf(r.part, sizeof(r.part), "%s", part);
-	snprintf(r.name, sizeof(r.name), "%s", name);
-	cfg_json_init(&j);
-	cfg_json_open(&j, NULL, '{');
-	ctl_show(&rig.c, &r, &j);
-	cfg_json_close(&j, '}');
-	assert_false(j.failed);
-	if (cfg_state_check(schema, j.buf, j.size, &err) < 0)
-		fail_msg("%s %s: %s\n%s", err.path, err.value, err.reason, j.buf);
-	out = strdup(j.buf);
-	cfg_json_fini(&j);
-	return out;
-}
-
-static void expect_shown(const char *part, const char *name, const char *want)
-{
-	char *s = shown(part, name);
-
-	if (strstr(s, want) == NULL)
-		fail_msg("'%s' is not in\n%s", want, s);
-	free(s);
-}
-
-static void expect_metric(const char *line)
-{
-	char *t;
-	size_t size;
-
-	assert_int_equal(ctl_metrics_text(&rig.c, &t, &size), 0);
-	assert_int_equal(strlen(t), size);
-	if (strstr(t, line) == NULL)
-		fail_msg("'%s' is not in\n%s", line, t);
-	free(t);
-}
-
-static uint32_t shares(void)
-{
-	int idx = dp_switch_vm_find(rig.c.sw, "v");
-
-	assert_true(idx > 0);
-	return dp_switch_vm(rig.c.sw, (uint16_t)idx)->leaf[QOS_CLASS_STORAGE].shares;
-}
-
-static uint64_t boot(void)
-{
-	return dp_switch_boot(rig.c.sw, (uint16_t)dp_switch_vm_find(rig.c.sw, "v"));
-}
+#include "persist_priv.h"
 
 // --- Learning
 
@@ -427,6 +14,10 @@ static void what_was_learnt_survives_commits_and_restarts(void **state)
 	expect_learnt(false, "10.9.0.5", 4001);
 	teach("10.0.0.9", "10.9.0.5", 4001);
 	expect_learnt(true, "10.9.0.5", 4001);
+	expect_explained("10.9.0.5", 4001,
+			 "\"portal\":{\"service\":\"iscsi\",\"how\":\"redirect\",\"way\":\"to\"}");
+	expect_explained("10.0.0.9", 2049,
+			 "\"portal\":{\"service\":\"nfs\",\"how\":\"server\",\"way\":\"to\"}");
 	configure(BASE SERVER "set storage portal 10.7.0.1 tcp 5000\n");
 	expect_learnt(true, "10.9.0.5", 4001);
 	configure(BASE SERVER "set vm v hostname x\n");
@@ -459,6 +50,64 @@ static void it_is_written_without_an_end(void **state)
 	teach("10.0.0.9", "10.9.0.5", 4001);
 	pass(6 * SECOND);
 	assert_int_equal(stat(path, &st), 0);
+}
+
+static uint32_t n_failed;
+
+static int fsync_fails(int fd)
+{
+	(void)fd;
+	n_failed++;
+	errno = EIO;
+	return -1;
+}
+
+static void a_disk_that_fails_is_left_alone_for_a_while(void **state)
+{
+	struct ctl_persist_sys sys = ctl_file_sys;
+	char path[128];
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/%s", rig.dir, CTL_LEARNT_FILE);
+	configure(BASE SERVER);
+	sys.fsync = fsync_fails;
+	rig.c.persist->sys = &sys;
+	n_failed = 0;
+	teach("10.0.0.9", "10.9.0.5", 4001);
+	pass(50 * SECOND);
+	assert_int_equal(n_failed, 1);
+	assert_int_equal(access(path, F_OK), -1);
+	expect_learnt(true, "10.9.0.5", 4001); // it counts all the same
+	rig.c.persist->sys = &ctl_file_sys;
+	pass(15 * SECOND);
+	assert_int_equal(access(path, F_OK), 0);
+}
+
+// Answers of one worker come behind requests of another, in whatever order they are taken.
+static void events_of_workers_are_merged_by_time(void **state)
+{
+	struct dp_storage_event e[64];
+	uint32_t n = 0;
+
+	(void)state;
+	configure(BASE SERVER);
+	conn_open();
+	for (uint32_t way = 2; way-- > 0;) { // the answers' worker first
+		for (uint32_t i = 0; i < 32; i++)
+			e[n++] = (struct dp_storage_event){
+				.ns = rig.now_ns + i * 1000000 + way * 700000,
+				.flow = way == 0 ? 1 : 2,
+				.kind = DP_STORAGE_PDU,
+				.way = (uint8_t)way,
+				.pdu = { .kind = way == 0 ? QOS_PDU_REQUEST : QOS_PDU_RESPONSE,
+					 .op = QOS_OP_READ,
+					 .tag = 5 }, // again and again: order tells them apart
+			};
+	}
+	ctl_storage_merge(rig.c.storage, e, n);
+	expect_shown("storage", "v",
+		     "\"name\":\"read\",\"commands\":\"32\",\"bytes\":\"0\","
+		     "\"mean\":700,");
 }
 
 static void bounds_hold(void **state)
@@ -688,163 +337,13 @@ static void times_are_shown(void **state)
 		      "0.025000000\n");
 }
 
-// --- Targets
-
-// Windows of 10 s, with commands that take so long.
-static void windows(uint32_t n, uint64_t took_ns, uint64_t wait_ns)
+int main(void)
 {
-	static uint32_t tag;
-
-	for (uint32_t i = 0; i < n; i++) {
-		for (uint32_t k = 0; k < 50; k++) {
-			command(tag++, took_ns, wait_ns);
-			pass(200000000);
-		}
-	}
-}
-
-// Frames stand at the uplink, or not.
-static void busy_set(bool busy)
-{
-	rig.full = busy;
-	rig.rx_left = busy ? 64 : 0;
-	for (uint32_t i = 0; i < 200; i++)
-		dp_switch_turn(rig.c.sw, 0, rig.now_ns + i);
-}
-
-static void targets_raise_shares_and_lower_them(void **state)
-{
-#define TARGET BASE SERVER "set vm v qos storage-target 2000\nset vm v qos class storage shares 3\n"
-	uint32_t raised;
-
-	(void)state;
-	configure(TARGET);
-	conn_open();
-	assert_int_equal(shares(), 3);
-	windows(4, 9000000, 8000000);
-	assert_int_equal(shares(), 3); // the uplink is idle: shares cannot help
-	expect_shown("storage", "v", "\"state\":\"missed-link\"");
-	busy_set(true);
-	windows(8, 9000000, 8000000);
-	raised = shares();
-	assert_true(raised > 3 && raised <= 100 && raised % 3 == 0);
-	expect_shown("storage", "v", "\"state\":\"raising\"");
-	expect_shown("storage", "v", "\"text\":\"p99 ");
-	expect_shown("storage", "", "\"decision\":[{\"id\":");
-	// A commit of something else, of the VM's policy, and of its shares.
-	configure(TARGET "set class bulk shares 5\n");
-	assert_int_equal(shares(), raised);
-	configure(TARGET "set vm v qos limit 5g\n");
-	assert_int_equal(shares(), raised);
-	configure(TARGET "set vm v qos class storage shares 2\n");
-	assert_int_equal(shares(), raised / 3 * 2);
-	configure(TARGET);
-	busy_set(false);
-	windows(200, 500000, 0);
-	assert_int_equal(shares(), 3);
-	expect_shown("storage", "v", "\"state\":\"met\",\"boost\":1");
-	expect_metric("weir_vm_storage_boost{vm=\"v\"} 1\n");
-}
-
-static void a_target_that_goes_takes_its_boost_with_it(void **state)
-{
-	static const char *const after[] = { BASE SERVER, SERVER, BASE SERVER };
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(after) / sizeof(after[0]); i++) {
-		configure(BASE SERVER "set vm v qos storage-target 2000\n");
-		conn_open();
-		busy_set(true);
-		windows(5, 9000000, 8000000);
-		busy_set(false);
-		assert_true(shares() > 1);
-		configure(after[i]);
-		if (dp_switch_port_find(rig.c.sw, "v.0") >= 0)
-			assert_int_equal(shares(), 1);
-		else
-			assert_true(dp_switch_vm_find(rig.c.sw, "v") < 0);
-	}
-}
-
-static void what_shares_cannot_help_is_said(void **state)
-{
-	(void)state;
-	configure(BASE SERVER "set vm v qos storage-target 2000\n");
-	conn_open();
-	windows(9, 9000000, 0);
-	assert_int_equal(shares(), 1);
-	expect_shown("storage", "v", "\"state\":\"missed-portal\"");
-	expect_shown("storage", "v", "beyond the switch");
-}
-
-// --- Metrics
-
-static void a_port_that_is_taken_refuses_the_commit(void **state)
-{
-	struct sockaddr_in in = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000001) };
-	socklen_t size = sizeof(in);
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-	struct cfg_error err = { 0 };
-	char lines[512], want[64];
-
-	(void)state;
-	assert_int_equal(bind(fd, (struct sockaddr *)&in, size), 0);
-	assert_int_equal(listen(fd, 1), 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&in, &size), 0);
-	snprintf(lines, sizeof(lines), BASE "set management metrics port %u\n", ntohs(in.sin_port));
-	snprintf(want, sizeof(want), "127.0.0.1 port %u", ntohs(in.sin_port));
-	assert_true(commit(lines, &err) < 0);
-	assert_string_equal(err.value, want);
-	assert_string_equal(err.path, "/weir-management:management/metrics");
-	assert_non_null(strstr(err.reason, "Address already in use"));
-	assert_int_equal(dp_switch_port_find(rig.c.sw, "u"), -2); // nothing changed
-	assert_null(rig.c.metrics);
-	// A roll back must not stand or fall with it.
-	rig.c.unasked = true;
-	configure(lines);
-	rig.c.unasked = false;
-	configure(BASE);
-	assert_null(rig.c.metrics);
-	close(fd);
-	configure(lines);
-	assert_non_null(rig.c.metrics);
-	// The same port elsewhere.
-	snprintf(lines + strlen(lines), sizeof(lines) - strlen(lines),
-		 "set management metrics address 127.0.0.2\n");
-	configure(lines);
-	configure(BASE);
-	assert_null(rig.c.metrics);
-}
-
-static void metrics_end_as_they_must(void **state)
-{
-	char *t;
-	size_t size;
-
-	(void)state;
-	configure(BASE SERVER);
-	assert_int_equal(ctl_metrics_text(&rig.c, &t, &size), 0);
-	assert_true(size > 6 && strcmp(t + size - 6, "# EOF\n") == 0);
-	free(t);
-	expect_metric("weir_port_up{port=\"v.0\"} 1\n");
-}
-
-int main(int own_argc, char **own_argv)
-{
-	const char *argv[] = { "unit",
-			       "--no-huge",
-			       "--no-shconf",
-			       "-m",
-			       "256",
-			       "--no-pci",
-			       "--no-telemetry",
-			       "--lcores",
-			       "0@(0,1),1@(0,1)",
-			       "--log-level=*:error" };
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(what_was_learnt_survives_commits_and_restarts),
 		TEST(it_is_written_without_an_end),
+		TEST(a_disk_that_fails_is_left_alone_for_a_while),
+		TEST(events_of_workers_are_merged_by_time),
 		TEST(bounds_hold),
 		TEST(what_nobody_uses_ages),
 		TEST(it_is_forgotten_when_told_to),
@@ -854,22 +353,7 @@ int main(int own_argc, char **own_argv)
 		TEST(a_vm_that_goes_leaves_nothing),
 		TEST(logins_tell_how_far_a_boot_is),
 		TEST(times_are_shown),
-		TEST(targets_raise_shares_and_lower_them),
-		TEST(a_target_that_goes_takes_its_boost_with_it),
-		TEST(what_shares_cannot_help_is_said),
-		TEST(a_port_that_is_taken_refuses_the_commit),
-		TEST(metrics_end_as_they_must),
 	};
-	struct cfg_error err;
-	int rc;
 
-	(void)own_argc;
-	(void)own_argv;
-	weir_log_set_level(WEIR_ERROR - 1);
-	if (rte_eal_init((int)(sizeof(argv) / sizeof(argv[0])), (char **)(uintptr_t)argv) < 0 ||
-	    cfg_schema_create(WEIR_YANG_SRC, &schema, &err) < 0)
-		return 1;
-	rc = cmocka_run_group_tests(tests, NULL, NULL);
-	cfg_schema_destroy(schema);
-	return rc;
+	return rig_run(tests, sizeof(tests) / sizeof(tests[0]), WEIR_YANG_SRC);
 }

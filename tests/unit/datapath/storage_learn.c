@@ -60,6 +60,14 @@ static void sendtargets_teaches_every_address(void **state)
 		assert_true(qos_portals_has(dp_switch_portals(sw), &a6, 6, 3261));
 		assert_int_equal(counts().learnt_live, 3);
 		take();
+		assert_int_equal(count(DP_STORAGE_LEARNT), 5); // two for the count alone
+		for (uint32_t i = 0; i < 2; i++) {
+			const uint8_t bad[2][4] = { { 127, 0, 0, 1 }, { 224, 0, 0, 5 } };
+			struct qos_addr a4;
+
+			qos_addr_set4(&a4, bad[i]);
+			assert_false(qos_portals_has(dp_switch_portals(sw), &a4, 6, 3260));
+		}
 		assert_int_equal(find(DP_STORAGE_LEARNT, 0)->learnt.portal.how,
 				 QOS_HOW_SENDTARGETS);
 		mem_ports_end();

@@ -177,9 +177,12 @@ static void nothing_is_no_trouble(void **state)
 	static void (*const prints[])(FILE *, const json_t *) = {
 		show_portals, show_storage, show_storage_vm, show_boots, show_vm_storage,
 	};
-	static const char *const texts[] = { "{}", "{\"weir-storage:storage-state\":{}}",
-					     "{\"weir-storage:storage-state\":{\"vm\":[{}],"
-					     "\"portal\":[{}],\"decision\":[{}]}}" };
+	static const char *const texts[] = {
+		"{}",
+		"{\"weir-storage:storage-state\":{}}",
+		"{\"weir-storage:storage-state\":{\"vm\":[{}],\"portal\":[{}]}}",
+		"{\"weir-storage:storage-state\":{\"decision\":[{}]}}",
+	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(prints) / sizeof(prints[0]); i++)
