@@ -9,7 +9,7 @@ vguest() { # NAME SOCKET MAC [QUEUES]: namespace weirNAME$LAB_ID with interface 
 	VGUEST=$!
 	LAB_PIDS+=("$VGUEST")
 	echo "$VGUEST" >"$LAB_T/vguest-$1.pid"
-	for _ in $(seq 100); do grep -q listening "$LAB_T/vguest-$1.log" && break; kill -0 "$VGUEST" || return 1; sleep 0.05; done
+	for _ in $(seq 100); do grep -qs listening "$LAB_T/vguest-$1.log" && break; kill -0 "$VGUEST" || return 1; sleep 0.05; done
 	grep -q listening "$LAB_T/vguest-$1.log" || return 1
 	ip -n "$ns" link set lo up
 	ip -n "$ns" link set e0 up

@@ -96,7 +96,8 @@ def main(lab, address, target, mib, *guests):
     def one(guest):
         try:
             took = boot(lab, guest, address, target, int(mib) * 1024 * 1024 // (BLOCK * BLOCKS))
-            print("%s %.2f %.2f %.2f" % (guest, time.monotonic() - begun, statistics.median(took), max(took)), flush=True)
+            line = "%s %.2f %.2f %.2f\n" % (guest, time.monotonic() - begun, statistics.median(took), max(took))
+            os.write(1, line.encode())  # whole, beside those of others
         except (Failed, OSError, EOFError) as e:
             failed.append(guest)
             print("%s failed after %.2f s: %s" % (guest, time.monotonic() - begun, e), file=sys.stderr, flush=True)

@@ -78,6 +78,7 @@ qos_lab() { # RATE RESERVATION [GUEST...]: bit/s of the uplink, of class storage
 	lab_switch "$LAB_T/weir.json"
 	for g in "${guests[@]}"; do
 		qos_guest "$g" $n
+		"$weir" vm "$g" boot complete >/dev/null # else its first login is a boot, and class boot
 		n=$((n + 1))
 	done
 }

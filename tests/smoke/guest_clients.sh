@@ -40,7 +40,8 @@ cmp "$LAB_T/kernel" "$LAB_T/got2"
 vguest_in g tftp -m octet 10.9.0.2 -c get ../../etc/passwd "$LAB_T/got3" | grep -q 'no such file for this VM'
 refute grep -q root "$LAB_T/got3"
 
-echo "- libiscsi, classed as storage in both directions"
+echo "- libiscsi, classed as storage in both directions, once the guest has booted"
+"$weir" vm g boot complete >/dev/null
 vguest_in g iscsi-inq iscsi://10.9.0.1/iqn.2026-11.weir.lab:1/1 | grep -q 'Vendor:IET'
 "$weir" --json show port g.0 | jq -e '[."ietf-interfaces:interfaces".interface[0]."weir-interfaces:port-state".class[] | select(.name=="storage")][0] | (."rx-pkts"|tonumber) > 5 and (."tx-pkts"|tonumber) > 5' >/dev/null
 
