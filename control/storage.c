@@ -115,7 +115,9 @@ static int opened(struct ctl_storage *s, const struct dp_storage_event *e)
 {
 	const struct qos_conn_key *k = &e->open.key;
 
-	seen(s, &k->portal, k->proto, k->portal_port);
+	// Not when somebody sends to it: a guest alone keeps no portal.
+	if (e->way == QOS_FROM_PORTAL)
+		seen(s, &k->portal, k->proto, k->portal_port);
 	// Who sends from the portal is not the client.
 	return qos_storage_open(s->watch, k, &e->open.hit,
 				e->way == QOS_TO_PORTAL ? e->open.vm_idx : 0, e->ns);
@@ -233,7 +235,7 @@ static void learnt_age(struct ctl_storage *s)
 	const struct qos_storage_row *r;
 
 	for (uint32_t i = 0; (r = qos_storage_row(s->watch, i)) != NULL; i++) {
-		if (r->conns_now > 0)
+		if (r->conns_now > 0 && r->answered_ns != 0 && s->now_ns < r->answered_ns + IDLE_NS)
 			seen(s, &r->portal.addr, r->portal.proto, r->portal.port);
 	}
 	if (qos_learn_age(s->learn, dp_switch_portals(s->ctl->sw), (uint64_t)s->wall_s()) > 0)
