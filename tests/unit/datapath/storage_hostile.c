@@ -44,6 +44,28 @@ static void a_flood_of_events_does_not_hide_what_was_taught(void **state)
 	mem_ports_end();
 }
 
+static void a_flood_of_one_guests_events_leaves_room_for_others(void **state)
+{
+	const struct end other = { 1, OTHER, 40000 };
+	uint8_t pdu[48];
+
+	(void)state;
+	begin(1);
+	tcp(client, server, 1, SYN, NULL, 0);
+	for (uint32_t i = 0; i < 10000; i++) {
+		tcp(client, server, 2 + 48 * i, ACK, pdu, command(pdu, i));
+		if (i % 50 == 49)
+			mem_turns(2 * TURN, TURN);
+	}
+	assert_true(counts().events_lost > 0);
+	tcp(other, server, 1, SYN, NULL, 0);
+	for (uint32_t i = 0; i < 30; i++)
+		tcp(other, server, 2 + 48 * i, ACK, pdu, command(pdu, i));
+	mem_turns(2 * TURN, TURN);
+	assert_int_equal(take_all(DP_STORAGE_OPEN), 2);
+	mem_ports_end();
+}
+
 static void answers_to_one_guest_leave_places_for_others(void **state)
 {
 	const struct end other = { 1, OTHER, 40000 };
@@ -173,6 +195,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_flood_of_events_does_not_hide_what_was_taught),
+		cmocka_unit_test(a_flood_of_one_guests_events_leaves_room_for_others),
 		cmocka_unit_test(answers_to_one_guest_leave_places_for_others),
 		cmocka_unit_test(no_server_says_what_another_serves),
 		cmocka_unit_test(one_teacher_does_not_take_anothers_turns),
