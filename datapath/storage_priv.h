@@ -20,7 +20,8 @@ enum {
 	OWNER_UNKNOWN = DP_MAX_PORTS, // to a MAC of which nobody knows where it is
 	OWNER_TRUSTED,
 	N_OWNERS,
-	STORAGE_CALLS = 1024,
+	STORAGE_CALLERS = 16,		      // ports share these parts of the calls
+	STORAGE_CALLS = 256,		      // of each part
 	STORAGE_HEADS = 2 * DP_STORAGE_FLOWS, // a power of two
 };
 
@@ -83,7 +84,7 @@ struct dp_storage {
 	_Atomic uint64_t boot[DP_MAX_VMS];
 	// Calls to rpcbind that wait for their answers, each in one word: any worker: r, w,
 	// relaxed.
-	_Atomic uint64_t calls[STORAGE_CALLS];
+	_Atomic uint64_t calls[STORAGE_CALLERS][STORAGE_CALLS];
 };
 
 // A frame that is followed.
