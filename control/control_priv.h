@@ -154,6 +154,8 @@ uint64_t ctl_boot_counters(struct ctl *c, struct boot_counters *out);
 
 void ctl_vm_event(struct ctl *c, const char *vm, uint64_t ns, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
+// It uses storage; the first time of a boot is told.
+void ctl_vm_storage(struct ctl *c, const char *vm, uint64_t ns);
 // Notice guests that came or went, and first storage frames. Call every few ms.
 void ctl_vm_watch(struct ctl *c, uint64_t now_ns);
 const struct ctl_vm *ctl_vm_find(const struct ctl *c, const char *name);

@@ -4,10 +4,10 @@
 // The number of series is bounded: by ports and VMs, of which the first METRIC_VMS have series of
 // their own, and by METRIC_ROWS machines at portals; what is beyond is summed under "(others)", so
 // sums stay right. Classes and drops appear when something was counted.
-#include <arpa/inet.h>
 #include <errno.h>
-#include <stdarg.h>
+#include <netinet/in.h>
 #include <stdio.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,12 +49,15 @@ static void family(FILE *f, const char *name, enum kind kind, const char *unit, 
 // ASCII passes as it is.
 static void label(FILE *f, const char *sep, const char *name, const char *value)
 {
-	fprintf(f, "%s%s=\"", sep, name);
+	fputs(sep, f);
+	fputs(name, f);
+	fputs("=\"", f);
 	for (; *value != '\0'; value++) {
-		if (*value == '\\' || *value == '"')
-			fputc('\\', f);
-		fputc((unsigned char)*value < 0x20 || (unsigned char)*value > 0x7e ? '?' : *value,
-		      f);
+		unsigned char ch = (unsigned char)*value;
+
+		if (ch == '\\' || ch == '"')
+			putc_unlocked('\\', f);
+		putc_unlocked(ch < 0x20 || ch > 0x7e ? '?' : ch, f);
 	}
 	fputc('"', f);
 }
@@ -109,18 +112,22 @@ struct ports {
 
 static int ports_take(const struct ctl *c, struct ports *p)
 {
-	uint32_t n = 0;
+	uint32_t cap = 0;
 
-	for (uint32_t i = 0; i < DP_MAX_PORTS; i++)
-		n += dp_switch_port_info(c->sw, (uint16_t)i, &(struct dp_port_info){ 0 }) == 0;
-	*p = (struct ports){ .v = calloc(n + 1, sizeof(*p->v)) };
-	if (p->v == NULL)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < DP_MAX_PORTS && p->n < n; i++) {
-		struct port *at = &p->v[p->n];
+	*p = (struct ports){ 0 };
+	for (uint32_t i = 0; i < DP_MAX_PORTS; i++) {
+		if (p->n == cap) {
+			struct port *v =
+				realloc(p->v, (cap = cap == 0 ? 64 : 2 * cap) * sizeof(*v));
 
-		p->n += dp_switch_port_info(c->sw, (uint16_t)i, &at->info) == 0 &&
-			dp_switch_port_totals(c->sw, (uint16_t)i, &at->t) == 0;
+			if (v == NULL) {
+				free(p->v);
+				return -ENOMEM;
+			}
+			p->v = v;
+		}
+		p->n += dp_switch_port_info(c->sw, (uint16_t)i, &p->v[p->n].info) == 0 &&
+			dp_switch_port_totals(c->sw, (uint16_t)i, &p->v[p->n].t) == 0;
 	}
 	return 0;
 }
@@ -601,6 +608,7 @@ int ctl_metrics_text(struct ctl *c, char **text, size_t *size)
 		free(p.v);
 		return -ENOMEM;
 	}
+	__fsetlocking(f, FSETLOCKING_BYCALLER); // it is ours alone
 	switch_wide(f, c);
 	workers(f, c);
 	responder(f, c);

@@ -216,6 +216,8 @@ static int bound(const struct cfg_metrics *conf, struct cfg_error *err)
 	if (fd < 0)
 		return refuse(err, conf, "socket", errno);
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (addr.ss_family == AF_INET6) // who says :: does not say 0.0.0.0
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 	if (bind(fd, (struct sockaddr *)&addr, size) == 0)
 		return fd;
 	code = errno;

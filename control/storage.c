@@ -118,6 +118,8 @@ static int opened(struct ctl_storage *s, const struct dp_storage_event *e)
 	// Not when somebody sends to it: a guest alone keeps no portal.
 	if (e->way == QOS_FROM_PORTAL)
 		seen(s, &k->portal, k->proto, k->portal_port);
+	else if (cfg_vm_get(s->ctl->running, ctl_storage_vm_name(s, e->open.vm_idx)) != NULL)
+		ctl_vm_storage(s->ctl, ctl_storage_vm_name(s, e->open.vm_idx), e->ns);
 	// Who sends from the portal is not the client.
 	return qos_storage_open(s->watch, k, &e->open.hit,
 				e->way == QOS_TO_PORTAL ? e->open.vm_idx : 0, e->ns);
@@ -181,14 +183,14 @@ void ctl_storage_event(struct ctl_storage *s, const struct dp_storage_event *e)
 		flow_event(s, flow, e);
 }
 
-// What one call brought: a run of each worker, by time. Merged by time, so that an answer that
-// another worker saw comes behind its request.
-static void runs_merge(struct ctl_storage *s, const struct dp_storage_event *e, uint32_t n)
+// What one call brought: a run of each worker, by time; a new one begins where time goes back.
+// Merged by time, so that an answer that another worker saw comes behind its request.
+void ctl_storage_merge(struct ctl_storage *s, const struct dp_storage_event *e, uint32_t n)
 {
 	uint32_t at[DP_MAX_WORKERS + 1], end[DP_MAX_WORKERS + 1], n_runs = 0;
 
 	for (uint32_t i = 0; i < n; i++) {
-		if (i == 0 || (e[i].worker != e[i - 1].worker && n_runs <= DP_MAX_WORKERS))
+		if (i == 0 || (e[i].ns < e[i - 1].ns && n_runs <= DP_MAX_WORKERS))
 			at[n_runs++] = i;
 		end[n_runs - 1] = i + 1;
 	}
@@ -210,7 +212,7 @@ static void events_take(struct ctl_storage *s)
 
 	for (uint32_t round = 0; round < ROUNDS && n == BATCH; round++) {
 		n = dp_switch_storage_events(s->ctl->sw, events, BATCH);
-		runs_merge(s, events, n);
+		ctl_storage_merge(s, events, n);
 	}
 }
 

@@ -90,6 +90,8 @@ struct ctl_storage {
 
 // One event of a worker. For tests, too: they have no worker that could tell.
 void ctl_storage_event(struct ctl_storage *s, const struct dp_storage_event *e);
+// Events as dp_switch_storage_events gives them: of one worker after the other.
+void ctl_storage_merge(struct ctl_storage *s, const struct dp_storage_event *e, uint32_t n);
 // The wall clock at ns of dp_switch_now_ns().
 int64_t ctl_storage_time(const struct ctl *c, uint64_t ns);
 // Name of a VM's index; "-" = nobody's. good until the next call of ctl_storage_poll

@@ -102,10 +102,19 @@ static void watch_one(struct ctl *c, const struct cfg_vm *vm, uint64_t now_ns)
 		ctl_vm_event(c, vm->name, now_ns,
 			     v->connected ? "guest driver started" : "guest driver stopped");
 	}
-	if (!v->storage_seen && t.cls[QOS_CLASS_STORAGE].rx_pkts > v->storage_rx_pkts) {
-		v->storage_seen = true;
-		ctl_vm_event(c, vm->name, now_ns, "first storage frame");
-	}
+	// Of flows that nobody follows (telemetry is off, FCoE) the class tells.
+	if (!v->storage_seen && t.cls[QOS_CLASS_STORAGE].rx_pkts > v->storage_rx_pkts)
+		ctl_vm_storage(c, vm->name, now_ns);
+}
+
+void ctl_vm_storage(struct ctl *c, const char *vm, uint64_t ns)
+{
+	struct ctl_vm *v = vm_get(c, vm);
+
+	if (v == NULL || v->storage_seen)
+		return;
+	v->storage_seen = true;
+	ctl_vm_event(c, vm, ns, "first storage frame");
 }
 
 // Timelines of VMs that are no more.

@@ -5,6 +5,7 @@
     iscsi_says.py serve ADDRESS:PORT garbage SEED                 64 KiB of anything
     iscsi_says.py ask ADDRESS:PORT login|targets [TIMES]          prints the text that came back, one pair a line
     iscsi_says.py send ADDRESS:PORT SEED KIB                      anything, until it is done or the server has enough
+    iscsi_says.py write ADDRESS:PORT TARGET DEPTH                 writes of 1 KiB to LUN 1, so many at a time, for ever: each is a frame
 """
 import random
 import socket
@@ -103,10 +104,34 @@ def send(at, seed, kib):
         pass
 
 
+def write_command(n):
+    cdb = struct.pack("!BBIBHB6x", 0x2A, 0, 2 * n % 16384, 0, 2, 0)
+    return pdu(struct.pack("!BBH4xQIIII", 0x01, 0xA1, 0, 1 << 48, n, 1024, n, 0) + cdb, bytes(1024))
+
+
+def write(at, target, depth):
+    with socket.create_connection(endpoint(at), 5) as s:
+        s.settimeout(60)
+        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        head = struct.pack("!BBBBI6sHIHHII16x", 0x40 | LOGIN, 0x87, 0, 0, 0, b"\x80\0\0\0\0\2", 0, 1, 1, 0, 1, 0)
+        s.sendall(pdu(head, pairs(InitiatorName="iqn.2026-11.weir.lab:writes", TargetName=target, SessionType="Normal", HeaderDigest="None",
+                                  DataDigest="None", InitialR2T="No", ImmediateData="Yes")))
+        if receive(s)[0][36] != 0:
+            sys.exit("login failed")
+        for n in range(1, depth + 1):
+            s.sendall(write_command(n))
+        while True:
+            if receive(s)[0][0] & 0x3F == 0x21:
+                n += 1
+                s.sendall(write_command(n))
+
+
 if __name__ == "__main__":
-    if len(sys.argv) < 4 or sys.argv[1] not in ("serve", "ask", "send"):
+    if len(sys.argv) < 4 or sys.argv[1] not in ("serve", "ask", "send", "write"):
         sys.exit(__doc__)
     if sys.argv[1] == "serve":
         serve(sys.argv[2], sys.argv[3], sys.argv[4:])
+    elif sys.argv[1] == "write":
+        write(sys.argv[2], sys.argv[3], int(sys.argv[4]))
     else:
         {"ask": ask, "send": send}[sys.argv[1]](*sys.argv[2:])

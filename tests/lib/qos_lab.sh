@@ -11,7 +11,7 @@ qos_nfs() { # [NFS-PORT]: nfs-ganesha in the server's namespace, NFSv3, with its
 	cat >"$LAB_T/ganesha.conf" <<-C
 		NFS_CORE_PARAM { Protocols = 3, 4; Bind_addr = 10.9.0.1; $at Mount_Path_Pseudo = true; Enable_UDP = false; Enable_NLM = false; Enable_RQUOTA = false; }
 		NFSv4 { Graceless = true; }
-		EXPORT { Export_Id = 1; Path = $QOS_EXPORT; Pseudo = /export; Protocols = 3, 4; Access_Type = RW; Squash = No_Root_Squash; SecType = sys; ${QOS_NFS_EXPORT:-} FSAL { Name = VFS; } }
+		EXPORT { Export_Id = 1; Path = $QOS_EXPORT; Pseudo = /export; Protocols = 3, 4; Access_Type = RW; Squash = No_Root_Squash; SecType = sys; FSAL { Name = VFS; } }
 	C
 	# One process that ends both: ganesha takes long to end by itself, and rpcbind would stay.
 	cat >"$LAB_T/nfs.sh" <<-S

@@ -138,6 +138,25 @@ storage_serve() { # server|GUEST PROGRAM ARGUMENT...: Python there, once it says
 }
 storage_serves() { grep -qs ready "$1" || { kill -0 "$STORAGE_SERVER" || { cat "$1" >&2; exit 1; }; return 1; }; }
 
+storage_boot_disk() { # FILE TEXT MIB: a 16 MiB disk whose boot sector reads so much of it by INT 13h, 32 KiB at a time, and prints TEXT on the serial port
+	/usr/bin/python3 - "$@" <<-'P'
+		import struct, sys
+		text, commands = sys.argv[2].encode() + b"\r\n\0", int(sys.argv[3]) * 32
+		word = lambda n: struct.pack("<H", n)
+		packet, drive, at = 0x7C80, 0x7C7F, 0x7CA0
+		code = b"\x31\xc0\x8e\xd8\x8e\xd0\xbc\x00\x7c\xfb"  # xor ax,ax; mov ds,ax; mov ss,ax; mov sp,0x7c00; sti
+		code += b"\x88\x16" + word(drive) + b"\xbf" + word(commands)  # mov [drive],dl; mov di,commands
+		loop = b"\xbe" + word(packet) + b"\x8a\x16" + word(drive)  # mov si,packet; mov dl,[drive]
+		loop += b"\xb4\x42\xcd\x13\x73\x02\xf4\xcc"  # mov ah,0x42; int 0x13; jnc +2; hlt; int3
+		loop += b"\x83\x06" + word(packet + 8) + b"\x40\x83\x16" + word(packet + 10) + b"\x00\x4f"  # add word [lba],64; adc word [lba+2],0; dec di
+		code += loop + b"\x75" + bytes([256 - len(loop) - 2])  # jnz loop
+		code += b"\xbe" + word(at) + b"\xba\xf8\x03\xac\x08\xc0\x74\x03\xee\xeb\xf8\xf4\xeb\xfd"  # as lab_boot_disk
+		sector = code.ljust(0x80, b"\x90") + struct.pack("<BBHHHQ", 16, 0, 64, 0, 0x1000, 0)
+		sector = (sector.ljust(0xA0, b"\0") + text).ljust(510, b"\0") + b"\x55\xaa"
+		open(sys.argv[1], "wb").write(sector.ljust(16 << 20, b"\0"))
+	P
+}
+
 # --- what the switch counted
 
 storage_mark() { # remember every class counter of the uplink and of all guests

@@ -1,5 +1,5 @@
 #!/bin/bash
-# A boot storm beside bulk: QEMU guests boot by iSCSI, front-end guests read by iSCSI as boot ROMs do, and others send bulk into the same
+# A boot storm beside bulk: QEMU guests boot by iSCSI (their boot sector reads on), front-end guests read by iSCSI as boot ROMs do, and others send bulk into the same
 # uplink at twice its rate. The same storm with QoS and no bulk (calm), with QoS (on), with QoS off: the rate only, no portals and no
 # reservations (rate), and no rate, but a FIFO of the kernel behind the switch as a network card would be (fifo). Prints makespan and boot
 # times of each; passes when all boots end in each, and with QoS in time and without one frame of theirs dropped.
@@ -10,20 +10,17 @@
 . "$(dirname "$0")/../lib/storage_lab.sh"
 set -eu
 guests=${STORM_GUESTS:-64} machines=${STORM_QEMU:-4} mib=${STORM_MIB:-4} rate=${STORM_RATE:-20000000}
-[ -f "$lab_build/guest/vmlinuz" ] || "$lab_top/tools/guest-image" "$lab_build/guest"
 
 # Guests n1.. read, q1.. are QEMU's, b1 and b2 send bulk: 10.9.0.2N with the MAC 52:54:00:00:01:NN in hexadecimal.
 storm_config() { # FILE calm|on|rate|fifo
-	jq -n --arg up "$LAB_UP" --arg t "$LAB_T" --arg rate "$rate" --arg case "$2" --arg build "$lab_build" --argjson n "$guests" --argjson q "$machines" --arg iqn "$STORAGE_IQN" '
+	jq -n --arg up "$LAB_UP" --arg t "$LAB_T" --arg rate "$rate" --arg case "$2" --argjson n "$guests" --argjson q "$machines" --arg iqn "$STORAGE_IQN" '
 		def hex2: . as $i | "0123456789abcdef" as $h | $h[($i / 16 | floor):($i / 16 | floor) + 1] + $h[($i % 16):($i % 16) + 1];
 		def vm(name; i): { name: name, nic: [ { id: 0, mac: "52:54:00:00:01:\(i | hex2)", "ipv4-address": [ "10.9.0.\(10 + i)" ], socket: "\($t)/\(name).sock" } ] };
 		{ "ietf-interfaces:interfaces": { interface: [ { name: "uplink", type: "weir-interfaces:uplink",
 				"weir-interfaces:port": ({ "af-packet": $up } + if $case == "fifo" then {} else { rate: $rate } end) } ] },
 		  "weir-vm:boot-services": { service: [ { vlan: 1, address: "10.9.0.2", "prefix-length": 24 } ] },
-		  "weir-vm:boot-files": { file: [ { name: "vmlinuz", path: "\($build)/guest/vmlinuz" }, { name: "initrd", path: "\($build)/guest/initrd" } ] },
 		  "weir-vm:vms": { vm: ([ range($n) | vm("n\(. + 1)"; . + 1) ] + [ range(2) | vm("b\(. + 1)"; . + 1 + $n) ] + [ range($q) | vm("q\(. + 1)"; . + 3 + $n)
-			+ { boot: { method: "kernel", kernel: "vmlinuz", initrd: "initrd", cmdline: "console=ttyS0 quiet weir.read weir.stay",
-				    iscsi: { server: "10.9.0.1", target: $iqn } } } ]) } }
+			+ { boot: { method: "iscsi", iscsi: { server: "10.9.0.1", target: $iqn } } } ]) } }
 		+ if $case == "on" or $case == "calm" then {
 			"weir-qos:storage": { server: [ "10.9.0.1/32" ], boot: { window: 64, deadline: 300, longest: 600, "most-bytes": "1099511627776" } },
 			"weir-qos:qos": { class: [ { name: "boot", reservation: "\($rate | tonumber * 6 / 10 | floor)" } ] } }
@@ -36,6 +33,7 @@ wait_text_of_all() { # TEXT SECONDS: until each QEMU guest says it; prints when,
 	while [ -n "$left" ]; do
 		[ $SECONDS -lt $until ] || { tail -3 "$LAB_T"/q*.log; fail "guests q$(echo $left) never say $1" || exit 1; }
 		for i in $left; do
+			kill -0 "${qemu[$i]}" || { tail -3 "$LAB_T/q$i.log"; fail "guest q$i ended" || exit 1; }
 			grep -aq -- "$1" "$LAB_T/q$i.log" || continue
 			echo "q$i $(awk -v a="$begun" -v b="$(date +%s%N)" 'BEGIN { printf "%.2f", (b - a) / 1e9 }')"
 			left=$(printf '%s\n' $left | grep -vx "$i" || :)
@@ -45,12 +43,12 @@ wait_text_of_all() { # TEXT SECONDS: until each QEMU guest says it; prints when,
 }
 
 storm() { # calm|on|rate|fifo, in a subshell: a lab of its own; times of all boots in $results.CASE
-	local case=$1 i name begun readers
+	local case=$1 i name begun readers qemu=()
 	lab_begin
 	lab_hugepages 512 >/dev/null
 	lab_uplink
 	storage_quiet "$LAB_SERVER" "$LAB_SRV"
-	lab_data_disk "$LAB_T/disk.img" "a disk"
+	storage_boot_disk "$LAB_T/disk.img" STORM-BOOTED "$mib"
 	storage_tgt 1 10.9.0.1:3260
 	qos_discard "$LAB_SERVER"
 	storm_config "$LAB_T/weir.json" "$case"
@@ -73,14 +71,14 @@ storm() { # calm|on|rate|fifo, in a subshell: a lab of its own; times of all boo
 	for i in 1 2; do [ "$case" = calm ] || qos_flood "weirb$i$LAB_ID" 10.9.0.1 "$rate"; done
 	begun=$(date +%s%N)
 	for i in $(seq "$machines"); do
-		lab_guest "q$i" "$LAB_T/q$i.sock" "$(printf '52:54:00:00:01:%02x' $((2 + guests + i)))" 384
+		lab_guest "q$i" "$LAB_T/q$i.sock" "$(printf '52:54:00:00:01:%02x' $((2 + guests + i)))" 64
+		qemu[i]=$LAB_GUEST
 	done
 	/usr/bin/python3 -B "$lab_top/tests/lib/iscsi_storm.py" "$LAB_ID" 10.9.0.1 "$STORAGE_IQN" "$mib" $(seq -f n%g "$guests") >"$LAB_T/readers" &
 	readers=$!
 	LAB_PIDS+=("$readers")
-	wait_text_of_all "WEIR-GUEST: done" 600 "$begun" >"$LAB_T/machines"
+	wait_text_of_all STORM-BOOTED 600 "$begun" >"$LAB_T/machines"
 	wait "$readers"
-	for i in $(seq "$machines"); do grep -aq "disk says: a disk" "$LAB_T/q$i.log" || { tail -3 "$LAB_T/q$i.log"; fail "q$i did not read its disk" || exit 1; }; done
 	case $case in calm | on) storm_kept ;; esac
 	cat "$LAB_T/readers" >"$results.$case.n"
 	cat "$LAB_T/machines" >"$results.$case.q"

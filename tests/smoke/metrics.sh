@@ -4,7 +4,20 @@
 set -eu
 lab_begin
 
-port=19477
+port=$((20000 + $$ % 10000)) other=$((20000 + ($$ + 1) % 10000))
+take() { # PORT: somebody else listens on it
+	python3 -c 'import socket, sys, time
+s = socket.socket()
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.bind(("127.0.0.1", int(sys.argv[1])))
+s.listen()
+print("up", flush=True)
+time.sleep(60)' "$1" >"$LAB_T/taken" &
+	taken=$!
+	LAB_PIDS+=("$taken")
+	for _ in $(seq 50); do grep -q up "$LAB_T/taken" && return 0; sleep 0.1; done
+	return 1
+}
 cat >"$LAB_T/weir.json" <<END
 { "ietf-interfaces:interfaces": { "interface": [
     { "name": "n", "type": "weir-interfaces:uplink", "weir-interfaces:port": { "device": "net_null0", "rate": "10000000000" } } ] },
@@ -59,30 +72,24 @@ wait "$held"
 "$weir" ping >/dev/null
 
 # A port that is taken refuses the commit, says which, and nothing changes; another one is served at once.
-python3 -c 'import socket, sys, time; s = socket.socket(); s.bind(("127.0.0.1", 19478)); s.listen(); print("up", flush=True); time.sleep(60)' >"$LAB_T/taken" &
-taken=$!
-LAB_PIDS+=("$taken")
-for _ in $(seq 50); do grep -q up "$LAB_T/taken" && break; sleep 0.1; done
-refute "$weir" -c 'configure; set management metrics port 19478; commit' >"$LAB_T/refused" 2>&1
-grep -q '127.0.0.1 port 19478' "$LAB_T/refused"
+take $other
+refute "$weir" -c "configure; set management metrics port $other; commit" >"$LAB_T/refused" 2>&1
+grep -q "127.0.0.1 port $other" "$LAB_T/refused"
 grep -q 'Address already in use' "$LAB_T/refused"
 curl -sSf -o /dev/null "$url"
 kill "$taken"
 wait "$taken" 2>/dev/null || :
-"$weir" -c 'configure; set management metrics port 19478; commit' >/dev/null
-curl -sSf -o /dev/null http://127.0.0.1:19478/metrics
+"$weir" -c "configure; set management metrics port $other; commit" >/dev/null
+curl -sSf -o /dev/null http://127.0.0.1:$other/metrics
 refute curl -s -o /dev/null --max-time 2 "$url"
 "$weir" -c 'configure; delete management metrics; commit' >/dev/null
-refute curl -s -o /dev/null --max-time 2 http://127.0.0.1:19478/metrics
+refute curl -s -o /dev/null --max-time 2 http://127.0.0.1:$other/metrics
 
 # A start does not fail for it: ports matter more.
 "$weir" -c "configure; set management metrics port $port; commit" >/dev/null
 kill -TERM "$LAB_SWITCHD"
 wait "$LAB_SWITCHD"
-python3 -c 'import socket, time; s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bind(("127.0.0.1", 19477)); s.listen(); print("up", flush=True); time.sleep(60)' >"$LAB_T/taken" &
-taken=$!
-LAB_PIDS+=("$taken")
-for _ in $(seq 50); do grep -q up "$LAB_T/taken" && break; sleep 0.1; done
+take $port
 lab_switch "$LAB_T/weir.json"
 grep -q "metrics 127.0.0.1 port $port: metrics cannot listen: Address already in use; tried again" "$LAB_T/switch.log"
 "$weir" show ports | grep -q '^db1.0 '

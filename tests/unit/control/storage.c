@@ -1,6 +1,10 @@
 // Learnt portals, boots and times: storage_rig.h says how.
 #include "storage_rig.h"
 
+#include <errno.h>
+
+#include "persist_priv.h"
+
 // --- Learning
 
 static void what_was_learnt_survives_commits_and_restarts(void **state)
@@ -10,6 +14,10 @@ static void what_was_learnt_survives_commits_and_restarts(void **state)
 	expect_learnt(false, "10.9.0.5", 4001);
 	teach("10.0.0.9", "10.9.0.5", 4001);
 	expect_learnt(true, "10.9.0.5", 4001);
+	expect_explained("10.9.0.5", 4001,
+			 "\"portal\":{\"service\":\"iscsi\",\"how\":\"redirect\",\"way\":\"to\"}");
+	expect_explained("10.0.0.9", 2049,
+			 "\"portal\":{\"service\":\"nfs\",\"how\":\"server\",\"way\":\"to\"}");
 	configure(BASE SERVER "set storage portal 10.7.0.1 tcp 5000\n");
 	expect_learnt(true, "10.9.0.5", 4001);
 	configure(BASE SERVER "set vm v hostname x\n");
@@ -42,6 +50,64 @@ static void it_is_written_without_an_end(void **state)
 	teach("10.0.0.9", "10.9.0.5", 4001);
 	pass(6 * SECOND);
 	assert_int_equal(stat(path, &st), 0);
+}
+
+static uint32_t n_failed;
+
+static int fsync_fails(int fd)
+{
+	(void)fd;
+	n_failed++;
+	errno = EIO;
+	return -1;
+}
+
+static void a_disk_that_fails_is_left_alone_for_a_while(void **state)
+{
+	struct ctl_persist_sys sys = ctl_file_sys;
+	char path[128];
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/%s", rig.dir, CTL_LEARNT_FILE);
+	configure(BASE SERVER);
+	sys.fsync = fsync_fails;
+	rig.c.persist->sys = &sys;
+	n_failed = 0;
+	teach("10.0.0.9", "10.9.0.5", 4001);
+	pass(50 * SECOND);
+	assert_int_equal(n_failed, 1);
+	assert_int_equal(access(path, F_OK), -1);
+	expect_learnt(true, "10.9.0.5", 4001); // it counts all the same
+	rig.c.persist->sys = &ctl_file_sys;
+	pass(15 * SECOND);
+	assert_int_equal(access(path, F_OK), 0);
+}
+
+// Answers of one worker come behind requests of another, in whatever order they are taken.
+static void events_of_workers_are_merged_by_time(void **state)
+{
+	struct dp_storage_event e[64];
+	uint32_t n = 0;
+
+	(void)state;
+	configure(BASE SERVER);
+	conn_open();
+	for (uint32_t way = 2; way-- > 0;) { // the answers' worker first
+		for (uint32_t i = 0; i < 32; i++)
+			e[n++] = (struct dp_storage_event){
+				.ns = rig.now_ns + i * 1000000 + way * 700000,
+				.flow = way == 0 ? 1 : 2,
+				.kind = DP_STORAGE_PDU,
+				.way = (uint8_t)way,
+				.pdu = { .kind = way == 0 ? QOS_PDU_REQUEST : QOS_PDU_RESPONSE,
+					 .op = QOS_OP_READ,
+					 .tag = 5 }, // again and again: order tells them apart
+			};
+	}
+	ctl_storage_merge(rig.c.storage, e, n);
+	expect_shown("storage", "v",
+		     "\"name\":\"read\",\"commands\":\"32\",\"bytes\":\"0\","
+		     "\"mean\":700,");
 }
 
 static void bounds_hold(void **state)
@@ -276,6 +342,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(what_was_learnt_survives_commits_and_restarts),
 		TEST(it_is_written_without_an_end),
+		TEST(a_disk_that_fails_is_left_alone_for_a_while),
+		TEST(events_of_workers_are_merged_by_time),
 		TEST(bounds_hold),
 		TEST(what_nobody_uses_ages),
 		TEST(it_is_forgotten_when_told_to),

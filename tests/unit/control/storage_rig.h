@@ -329,14 +329,14 @@ static inline void command(uint32_t tag, uint64_t took_ns, uint64_t wait_ns)
 
 // --- What is in force
 
-// Class of a TCP segment of VM v.
-static inline enum qos_class class_of(const char *to, uint16_t port, enum qos_why *why)
+// A TCP segment of VM v.
+static inline void segment_fill(uint8_t f[60], const char *to, uint16_t port)
 {
-	static struct dp_verdict v;
+	static const uint8_t head[60] = { 0x52, 0x54, 0, 0, 0, 9,    0x52, 0x54, 0,
+					  0,	0,    1, 8, 0, 0x45, 0,	   0,	 46 };
 	struct qos_addr dst = addr(to);
-	uint8_t f[60] = { 0x52, 0x54, 0, 0, 0, 9, 0x52, 0x54, 0, 0, 0, 1, 8, 0, 0x45, 0, 0, 46 };
-	int idx = dp_switch_port_find(rig.c.sw, "v.0");
 
+	memcpy(f, head, sizeof(head));
 	f[22] = 64;
 	f[23] = 6;
 	memcpy(f + 26, "\x0a\x01\x00\x0b", 4);
@@ -345,6 +345,15 @@ static inline enum qos_class class_of(const char *to, uint16_t port, enum qos_wh
 	f[36] = (uint8_t)(port >> 8);
 	f[37] = (uint8_t)port;
 	f[46] = 0x50;
+}
+
+static inline enum qos_class class_of(const char *to, uint16_t port, enum qos_why *why)
+{
+	static struct dp_verdict v;
+	int idx = dp_switch_port_find(rig.c.sw, "v.0");
+	uint8_t f[60];
+
+	segment_fill(f, to, port);
 	assert_true(idx >= 0);
 	assert_int_equal(dp_switch_explain(rig.c.sw, (uint16_t)idx, f, sizeof(f), &v), 0);
 	if (v.kind == DP_VERDICT_DROP)
@@ -352,6 +361,23 @@ static inline enum qos_class class_of(const char *to, uint16_t port, enum qos_wh
 	if (why != NULL)
 		*why = v.why;
 	return v.cls;
+}
+
+// What explain says of it.
+static inline void expect_explained(const char *to, uint16_t port, const char *want)
+{
+	uint8_t f[60];
+	struct cfg_request r = {
+		.op = CFG_OP_EXPLAIN, .name = "v.0", .bytes = f, .size = sizeof(f)
+	};
+	struct cfg_json j;
+
+	segment_fill(f, to, port);
+	cfg_json_init(&j);
+	ctl_answer(&rig.c, &r, &j);
+	if (strstr(j.buf, want) == NULL)
+		fail_msg("'%s' is not in\n%s", want, j.buf);
+	cfg_json_fini(&j);
 }
 
 static inline void expect_learnt(bool learnt, const char *to, uint16_t port)
