@@ -10,9 +10,11 @@
 
 // --- Values
 
+// What no calendar has (a file may say any time, and so may a clock) is the nearest that one has.
 static void date(struct cfg_json *j, const char *key, int64_t s)
 {
-	const time_t t = (time_t)s;
+	const int64_t last = 253402300799; // 9999-12-31T23:59:59Z
+	const time_t t = (time_t)(s < 0 ? 0 : s > last ? last : s);
 	struct tm tm;
 	char text[32];
 
@@ -138,8 +140,8 @@ static void known_show(const struct ctl_storage *s, struct cfg_json *j, const st
 	cfg_json_str(j, "how", qos_how_name(k->p.how));
 	if (l != NULL) {
 		cfg_json_str(j, "teacher", ctl_addr_text(&l->teacher, addr));
-		date(j, "first-seen", (int64_t)l->first_s);
-		date(j, "last-seen", (int64_t)l->last_s);
+		date(j, "first-seen", (int64_t)(l->first_s & INT64_MAX));
+		date(j, "last-seen", (int64_t)(l->last_s & INT64_MAX));
 	} else if (k->last_ns != 0) {
 		date(j, "last-seen", ctl_storage_time(s->ctl, k->last_ns));
 	}

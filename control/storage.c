@@ -115,9 +115,10 @@ static int opened(struct ctl_storage *s, const struct dp_storage_event *e)
 {
 	const struct qos_conn_key *k = &e->open.key;
 
-	seen(s, &k->portal, k->proto, k->portal_port);
-	if (e->way == QOS_TO_PORTAL &&
-	    cfg_vm_get(s->ctl->running, ctl_storage_vm_name(s, e->open.vm_idx)) != NULL)
+	// Not when somebody sends to it: a guest alone keeps no portal.
+	if (e->way == QOS_FROM_PORTAL)
+		seen(s, &k->portal, k->proto, k->portal_port);
+	else if (cfg_vm_get(s->ctl->running, ctl_storage_vm_name(s, e->open.vm_idx)) != NULL)
 		ctl_vm_storage(s->ctl, ctl_storage_vm_name(s, e->open.vm_idx), e->ns);
 	// Who sends from the portal is not the client.
 	return qos_storage_open(s->watch, k, &e->open.hit,
@@ -236,7 +237,7 @@ static void learnt_age(struct ctl_storage *s)
 	const struct qos_storage_row *r;
 
 	for (uint32_t i = 0; (r = qos_storage_row(s->watch, i)) != NULL; i++) {
-		if (r->conns_now > 0)
+		if (r->conns_now > 0 && r->answered_ns != 0 && s->now_ns < r->answered_ns + IDLE_NS)
 			seen(s, &r->portal.addr, r->portal.proto, r->portal.port);
 	}
 	if (qos_learn_age(s->learn, dp_switch_portals(s->ctl->sw), (uint64_t)s->wall_s()) > 0)

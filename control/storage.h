@@ -70,6 +70,7 @@ struct ctl_storage {
 
 	// storage_phase.c
 	uint64_t phase_ns, bytes_ns;
+	uint32_t bytes_next; // of the machines that boot
 	struct ctl_vm_bytes {
 		uint64_t seen, total; // by its ports' counters; since ever
 	} * vm_bytes;		      // vm_bytes[DP_QOS_VMS]

@@ -246,11 +246,11 @@ static void hear(void *ctx, const struct qos_pdu *pdu)
 
 	if ((f->flags & FLOW_LISTED) != 0 && dp_storage_learning(fo->w))
 		dp_storage_learn_pdu(fo, pdu);
-	if (telemetry) {
+	if (telemetry && dp_storage_may_tell(fo->w, f)) {
 		if (answered || pdu->kind == QOS_PDU_REQUEST || pdu->kind == QOS_PDU_GETPORT)
 			mark(fo, pdu);
 		dp_storage_tell_pdu(fo->w, f, pdu);
-	} else if (answered && f->stream.service == QOS_SVC_ISCSI) {
+	} else if (!telemetry && answered && f->stream.service == QOS_SVC_ISCSI) {
 		f->flags |= FLOW_TAUGHT; // discovery and login are over
 	}
 }

@@ -174,7 +174,9 @@ static void call_note(struct dp_follow *fo, const struct qos_pdu *pdu)
 {
 	bool asks = pdu->kind == QOS_PDU_GETPORT;
 	uint64_t hash = call_hash(fo, QOS_TO_PORTAL, pdu->tag);
-	_Atomic uint64_t *at = &fo->w->sw->storage->calls[hash % STORAGE_CALLS];
+	// By port, too: who calls without end makes no other's calls forgotten.
+	struct dp_storage *s = fo->w->sw->storage;
+	_Atomic uint64_t *at = &s->calls[fo->key->in_port % STORAGE_CALLERS][hash % STORAGE_CALLS];
 	uint64_t was = atomic_load_explicit(at, memory_order_relaxed);
 	// Any: rpcbind answers for the transport by which it was asked (RFC 1833 section 2.2.1).
 	uint32_t proto = asks && pdu->rpc.proto != 0 ? pdu->rpc.proto : fo->key->proto;
@@ -187,11 +189,29 @@ static void call_note(struct dp_follow *fo, const struct qos_pdu *pdu)
 	atomic_store_explicit(at, call, memory_order_relaxed);
 }
 
-void dp_storage_learn_rpc(struct dp_follow *fo, enum qos_way way, const struct qos_pdu *pdu)
+// The call with this hash; 0 = there is none, or they do not agree.
+static uint64_t call_find(const struct dp_follow *fo, uint64_t hash)
 {
 	struct dp_storage *s = fo->w->sw->storage;
+	uint64_t found = 0;
+
+	for (uint32_t i = 0; i < STORAGE_CALLERS; i++) {
+		uint64_t call = atomic_load_explicit(&s->calls[i][hash % STORAGE_CALLS],
+						     memory_order_relaxed);
+
+		if (!call_is(call, hash, fo->w->now_s))
+			continue;
+		if (found != 0 && (found & 0xff) != (call & 0xff))
+			return 0;
+		found = call;
+	}
+	return found;
+}
+
+void dp_storage_learn_rpc(struct dp_follow *fo, enum qos_way way, const struct qos_pdu *pdu)
+{
 	struct qos_portal portal = { .addr = fo->key->src, .how = QOS_HOW_RPCBIND };
-	uint64_t hash, call;
+	uint64_t call;
 
 	if (way == QOS_TO_PORTAL) {
 		if (pdu->kind == QOS_PDU_GETPORT || pdu->kind == QOS_PDU_REQUEST)
@@ -200,9 +220,8 @@ void dp_storage_learn_rpc(struct dp_follow *fo, enum qos_way way, const struct q
 	}
 	if (pdu->kind != QOS_PDU_GETPORT || pdu->rpc.port == 0)
 		return;
-	hash = call_hash(fo, QOS_FROM_PORTAL, pdu->tag);
-	call = atomic_load_explicit(&s->calls[hash % STORAGE_CALLS], memory_order_relaxed);
-	if (!call_is(call, hash, fo->w->now_s) || (call & 15) == FOR_OTHER)
+	call = call_find(fo, call_hash(fo, QOS_FROM_PORTAL, pdu->tag));
+	if (call == 0 || (call & 15) == FOR_OTHER)
 		return;
 	// It speaks for its own address only; another that is no host's says "any of mine".
 	if (pdu->rpc.has_addr && memcmp(&pdu->rpc.addr, &portal.addr, sizeof(portal.addr)) != 0 &&

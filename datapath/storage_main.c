@@ -4,6 +4,7 @@
 #include <rte_malloc.h>
 #include <rte_random.h>
 
+#include "qos_learn.h"
 #include "storage_priv.h"
 
 int dp_storage_create(struct dp_switch *sw)
@@ -54,8 +55,8 @@ static void enter_again(const struct dp_switch *sw, const struct dp_storage_even
 {
 	struct qos_portals *table = dp_portals(dp_root(sw));
 
-	if (table != NULL && qos_portal_addr_ok(&e->learnt.portal.addr) &&
-	    qos_portals_listed(table, &e->learnt.teacher))
+	if (table != NULL && qos_portals_listed(table, &e->learnt.teacher) &&
+	    qos_learn_wanted(table, &e->learnt.portal))
 		(void)qos_portals_learn(table, &e->learnt.portal);
 }
 

@@ -20,7 +20,8 @@ enum {
 	OWNER_UNKNOWN = DP_MAX_PORTS, // to a MAC of which nobody knows where it is
 	OWNER_TRUSTED,
 	N_OWNERS,
-	STORAGE_CALLS = 1024,
+	STORAGE_CALLERS = 16,		      // ports share these parts of the calls
+	STORAGE_CALLS = 256,		      // of each part
 	STORAGE_HEADS = 2 * DP_STORAGE_FLOWS, // a power of two
 };
 
@@ -55,6 +56,9 @@ struct dp_storage_pw {
 	uint16_t free_first;
 	uint16_t aged;		    // flows before it have been looked at in this round
 	uint16_t of_port[N_OWNERS]; // flows
+	struct dp_told {
+		uint32_t span, n; // when; events in it
+	} told[N_OWNERS];
 	// The text of an iSCSI PDU that may teach; one at a time.
 	struct qos_text text;
 	bool freed;	    // a flow ended in this batch: what classify found may be another's
@@ -80,7 +84,7 @@ struct dp_storage {
 	_Atomic uint64_t boot[DP_MAX_VMS];
 	// Calls to rpcbind that wait for their answers, each in one word: any worker: r, w,
 	// relaxed.
-	_Atomic uint64_t calls[STORAGE_CALLS];
+	_Atomic uint64_t calls[STORAGE_CALLERS][STORAGE_CALLS];
 };
 
 // A frame that is followed.
@@ -122,6 +126,8 @@ static inline bool dp_storage_learning(const struct dp_worker *w)
 
 // --- to main (storage_tell.c)
 
+// May this flow tell once more? A guest has its part of what main takes. When not, it is counted.
+bool dp_storage_may_tell(struct dp_worker *w, const struct dp_flow *f);
 void dp_storage_tell_open(struct dp_worker *w, struct dp_flow *f);
 void dp_storage_tell_close(struct dp_worker *w, struct dp_flow *f, bool rst, bool idle);
 void dp_storage_tell_pdu(struct dp_worker *w, struct dp_flow *f, const struct qos_pdu *pdu);

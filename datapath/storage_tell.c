@@ -39,6 +39,30 @@ void dp_storage_flush(struct dp_worker *w)
 	w->n_told = 0;
 }
 
+enum {
+	SPAN_SHIFT = 22, // 4.2 ms, as often as main comes about
+	// Half a million a second: 250,000 commands and their answers. Less than what the ring
+	// holds.
+	SPAN_EVENTS = 2048,
+};
+
+bool dp_storage_may_tell(struct dp_worker *w, const struct dp_flow *f)
+{
+	struct dp_told *t = &w->storage->told[f->owner];
+	uint32_t span = (uint32_t)(w->now_ns >> SPAN_SHIFT);
+
+	if (f->owner == OWNER_TRUSTED)
+		return true;
+	if (t->span != span)
+		*t = (struct dp_told){ .span = span };
+	if (t->n == SPAN_EVENTS) {
+		dp_storage_count(&w->storage->events_lost, 1);
+		return false;
+	}
+	t->n++;
+	return true;
+}
+
 static struct dp_storage_event *event_new(struct dp_worker *w, enum dp_storage_kind kind)
 {
 	struct dp_storage_event *e;
@@ -54,6 +78,8 @@ static struct dp_storage_event *event_new(struct dp_worker *w, enum dp_storage_k
 	return e;
 }
 
+static void open_tell(struct dp_worker *w, struct dp_flow *f);
+
 // An event of a flow that main knows, or will when it comes to this one.
 static struct dp_storage_event *flow_event(struct dp_worker *w, struct dp_flow *f,
 					   enum dp_storage_kind kind)
@@ -63,14 +89,14 @@ static struct dp_storage_event *flow_event(struct dp_worker *w, struct dp_flow *
 	if (w->n_told == STORAGE_BATCH)
 		dp_storage_flush(w);
 	if ((f->flags & FLOW_TOLD) == 0 && kind != DP_STORAGE_OPEN)
-		dp_storage_tell_open(w, f);
+		open_tell(w, f);
 	e = event_new(w, kind);
 	e->flow = dp_flow_idx(w, f);
 	e->way = f->stream.way;
 	return e;
 }
 
-void dp_storage_tell_open(struct dp_worker *w, struct dp_flow *f)
+static void open_tell(struct dp_worker *w, struct dp_flow *f)
 {
 	struct dp_storage_event *e = flow_event(w, f, DP_STORAGE_OPEN);
 	const struct dp_flow_key *k = &f->key;
@@ -90,12 +116,18 @@ void dp_storage_tell_open(struct dp_worker *w, struct dp_flow *f)
 	f->flags |= FLOW_TOLD;
 }
 
+void dp_storage_tell_open(struct dp_worker *w, struct dp_flow *f)
+{
+	if (dp_storage_may_tell(w, f))
+		open_tell(w, f);
+}
+
 void dp_storage_tell_close(struct dp_worker *w, struct dp_flow *f, bool rst, bool idle)
 {
 	struct dp_storage_event *e;
 
-	if ((f->flags & FLOW_TOLD) == 0)
-		return; // main never heard of it
+	if ((f->flags & FLOW_TOLD) == 0 || !dp_storage_may_tell(w, f))
+		return; // main never heard of it, or forgets it when it is silent
 	e = flow_event(w, f, DP_STORAGE_CLOSE);
 	e->close.rst = rst;
 	e->close.idle = idle;

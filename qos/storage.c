@@ -293,6 +293,13 @@ static struct conn *conn_of(const struct qos_storage *s, int handle)
 	return &s->conns[i];
 }
 
+// Nobody but the portal can say what it says, so a connection in which it has is its client's.
+static bool is_anothers(const struct conn *c, const struct qos_portal_hit *hit, uint16_t vm_idx)
+{
+	return hit->way == QOS_TO_PORTAL && vm_idx != 0 && c->vm_idx != 0 && vm_idx != c->vm_idx &&
+	       c->answered && c->row != NULL && (c->closed & 1u << QOS_TO_PORTAL) == 0;
+}
+
 int qos_storage_open(struct qos_storage *s, const struct qos_conn_key *k,
 		     const struct qos_portal_hit *hit, uint16_t vm_idx, uint64_t ns)
 {
@@ -305,8 +312,12 @@ int qos_storage_open(struct qos_storage *s, const struct qos_conn_key *k,
 		s->counts.conns_refused++;
 		return -ENOSPC;
 	}
+	if (is_anothers(c, hit, vm_idx)) {
+		s->counts.conns_refused++;
+		return -EPERM;
+	}
 	if (c->reset) { // the same ports anew
-		c->reset = false;
+		c->reset = c->answered = false;
 		c->fresh = true;
 		c->opened = 0;
 	}
@@ -381,6 +392,11 @@ void qos_storage_pdu(struct qos_storage *s, int conn, enum qos_way way, const st
 		conn_weigh(s, c);
 	}
 	conn_seen(c, ns);
+	if (way == QOS_FROM_PORTAL) {
+		c->answered = true;
+		if (ns > c->row->pub.answered_ns)
+			c->row->pub.answered_ns = ns;
+	}
 	if (pdu->kind == QOS_PDU_TEXT) {
 		qos_storage_text_piece(s, c, way, pdu);
 		return;

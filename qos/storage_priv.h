@@ -79,6 +79,7 @@ struct conn {
 	bool in_use, listed, digests;
 	bool fresh; // not counted in row.conns yet
 	bool reset;
+	bool answered; // the portal has said something in it
 };
 
 enum cmd_state { CMD_FREE, CMD_WAITS, CMD_EARLY };

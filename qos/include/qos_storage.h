@@ -117,6 +117,7 @@ struct qos_storage_row {
 	uint64_t wait_out_ns, wait_in_ns;
 	uint64_t wait_out_n, wait_in_n; // of those that stood in one
 	uint64_t last_ns;
+	uint64_t answered_ns;		  // when the portal said something last; 0 = never
 	bool digests;			  // a connection agreed on digests: port only
 	char initiator[224], target[224]; // of the last login, empty = none
 };
@@ -142,9 +143,11 @@ void qos_storage_destroy(struct qos_storage *s);
 // A connection is seen; both directions say so, in any order, again and again.
 // hit      of this direction's frames
 // vm_idx   of the client; 0 = not known from this direction
-// returns  a handle >= 0, which is no index; -ENOSPC. It stays good until both directions have
-//          ended, or its place is needed while it is half-open, reset or silent; what is said of it
-//          then is ignored.
+// returns  a handle >= 0, which is no index; -ENOSPC; -EPERM = it is another VM's, and the portal
+//          has answered that one: who merely sends under its address and ports is not told apart
+//          by them, and must not take or end it. Both are counted as refused. It stays good until
+//          both directions have ended, or its place is needed while it is half-open, reset or
+//          silent; what is said of it then is ignored.
 int qos_storage_open(struct qos_storage *s, const struct qos_conn_key *k,
 		     const struct qos_portal_hit *hit, uint16_t vm_idx, uint64_t ns);
 // One direction saw its end. The second of them ends it; a reset ends it at once, unless either

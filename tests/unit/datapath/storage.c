@@ -197,17 +197,18 @@ static void lost_events_are_counted_and_flows_told_again(void **state)
 	(void)state;
 	begin(1);
 	tcp(client, server, 1, SYN, NULL, 0);
-	for (uint32_t i = 0; i < 200; i++) {
+	for (uint32_t i = 0; i < 500; i++) {
 		commands(client, 2 + 48 * 50 * i, 50 * i, 50);
 		mem_turns(2 * TURN, TURN);
 	}
-	for (uint32_t i = 10000; i < 10020; i++) {
+	now_ns += 5 * MS; // what one guest may tell in that time is not the reason here
+	for (uint32_t i = 25000; i < 25020; i++) {
 		commands(client, 2 + 48 * i, i, 1);
 		mem_turns(2 * TURN, TURN);
 	}
 	n_lost = counts().events_lost;
 	// The last eighth of the ring is for what was taught.
-	assert_int_equal(n_lost, 10021 - (8191 - 1024));
+	assert_int_equal(n_lost, 25021 - (8191 - 1024));
 	tcp(late, server, 1, SYN, NULL, 0);
 	commands(late, 2, 1, 3);
 	turn();

@@ -44,6 +44,28 @@ static void a_flood_of_events_does_not_hide_what_was_taught(void **state)
 	mem_ports_end();
 }
 
+static void a_flood_of_one_guests_events_leaves_room_for_others(void **state)
+{
+	const struct end other = { 1, OTHER, 40000 };
+	uint8_t pdu[48];
+
+	(void)state;
+	begin(1);
+	tcp(client, server, 1, SYN, NULL, 0);
+	for (uint32_t i = 0; i < 10000; i++) {
+		tcp(client, server, 2 + 48 * i, ACK, pdu, command(pdu, i));
+		if (i % 50 == 49)
+			mem_turns(2 * TURN, TURN);
+	}
+	assert_true(counts().events_lost > 0);
+	tcp(other, server, 1, SYN, NULL, 0);
+	for (uint32_t i = 0; i < 30; i++)
+		tcp(other, server, 2 + 48 * i, ACK, pdu, command(pdu, i));
+	mem_turns(2 * TURN, TURN);
+	assert_int_equal(take_all(DP_STORAGE_OPEN), 2);
+	mem_ports_end();
+}
+
 static void answers_to_one_guest_leave_places_for_others(void **state)
 {
 	const struct end other = { 1, OTHER, 40000 };
@@ -71,6 +93,33 @@ static void answers_to_one_guest_leave_places_for_others(void **state)
 	accept_from(server, other, 1);
 	turn();
 	assert_int_equal(counts().refused_full, refused);
+	mem_ports_end();
+}
+
+// Answers to one guest's calls are understood however many another one makes.
+static void no_guest_makes_anothers_calls_forgotten(void **state)
+{
+	const struct end other = { 1, OTHER, 701 }, asks = { 0, GUEST, 700 };
+	const struct end binds = { 2, SERVER, 111 };
+	uint32_t words[14] = { 77, 0, 2, 100000, 2, 3, 0, 0, 0, 0, 100005, 3, 17, 0 };
+	const uint32_t answer[7] = { 77, 1, 0, 0, 0, 0, 20048 };
+	uint8_t msg[56];
+
+	(void)state;
+	begin(1);
+	for (uint32_t i = 0; i < 20000; i++) {
+		words[0] = 77 + i;
+		for (uint32_t k = 0; k < 14; k++)
+			put32(msg + 4 * k, words[k]);
+		udp(i == 0 ? asks : other, binds, msg, sizeof(msg));
+		if (i % 50 == 0)
+			mem_turns(2 * TURN, TURN);
+	}
+	for (uint32_t k = 0; k < 7; k++)
+		put32(msg + 4 * k, answer[k]);
+	udp(binds, asks, msg, sizeof(answer));
+	turn();
+	assert_true(knows(SERVER, 17, 20048));
 	mem_ports_end();
 }
 
@@ -104,6 +153,7 @@ static void one_teacher_does_not_take_anothers_turns(void **state)
 
 	(void)state;
 	begin(1);
+	sw->storage->secret = 1; // they do not meet in one chain
 	assert_int_equal(qos_portals_add_server(p, &target, 128), 0);
 	dp_switch_set_portals(sw, p);
 	accept_from(server, client, 100);
@@ -173,7 +223,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_flood_of_events_does_not_hide_what_was_taught),
+		cmocka_unit_test(a_flood_of_one_guests_events_leaves_room_for_others),
 		cmocka_unit_test(answers_to_one_guest_leave_places_for_others),
+		cmocka_unit_test(no_guest_makes_anothers_calls_forgotten),
 		cmocka_unit_test(no_server_says_what_another_serves),
 		cmocka_unit_test(one_teacher_does_not_take_anothers_turns),
 		cmocka_unit_test(only_portals_send_class_boot_to_who_boots),

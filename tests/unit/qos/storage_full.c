@@ -322,9 +322,34 @@ static void an_index_given_to_another_vm_starts_anew(void **state)
 	qos_storage_destroy(s);
 }
 
+// Under the address and ports of another VM, which an unpinned port may use.
+static void a_liar_neither_takes_nor_ends_a_connection(void **state)
+{
+	struct heard h;
+	struct qos_storage *s = watch(&h);
+	int conn = open_conn(s, 1, QOS_SVC_ISCSI, 1);
+
+	(void)state;
+	ask(s, conn, 1, QOS_OP_READ, 10);
+	answer(s, conn, 1, 20);
+	assert_int_equal(open_way(s, 1, QOS_SVC_ISCSI, QOS_TO_PORTAL, 2), -EPERM);
+	assert_int_equal(counts_of(s).conns_refused, 1);
+	assert_null(row_of(s, 2));
+	ask(s, conn, 2, QOS_OP_READ, 30);
+	answer(s, conn, 2, 40);
+	assert_int_equal(row_of(s, 1)->took[QOS_OP_READ].n, 2);
+	assert_int_equal(row_of(s, 1)->answered_ns, 40);
+	// What was never answered keeps nobody out.
+	conn = open_conn(s, 2, QOS_SVC_ISCSI, 2);
+	ask(s, conn, 1, QOS_OP_READ, 50);
+	assert_int_equal(open_way(s, 2, QOS_SVC_ISCSI, QOS_TO_PORTAL, 1), conn);
+	qos_storage_destroy(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_liar_neither_takes_nor_ends_a_connection),
 		cmocka_unit_test(numbers_out_of_bounds_are_refused),
 		cmocka_unit_test(the_smallest_tables_work),
 		cmocka_unit_test(established_connections_are_not_replaced),

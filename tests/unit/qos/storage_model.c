@@ -1,5 +1,7 @@
 // Random events, told to the table and to a naive model of what its header promises: lists that are
 // searched from end to end. Tables are large enough that nothing is left out.
+#include <errno.h>
+
 #include "storage_unit.h"
 
 #define N_KEYS 12
@@ -17,7 +19,7 @@ struct item { // waits, or an answer that came early; in order of arrival
 };
 
 struct client {
-	bool in_use, attached, fresh, reset;
+	bool in_use, attached, fresh, reset, answered;
 	uint32_t opened, closed, blind, skipped;
 	uint16_t vm;
 	uint64_t last;
@@ -127,7 +129,7 @@ static void model_open(uint32_t key, uint32_t way, uint16_t vm, uint64_t ns)
 	if (!c->in_use)
 		*c = (struct client){ .in_use = true, .fresh = true, .handle = c->handle };
 	if (c->reset) {
-		c->reset = false;
+		c->reset = c->answered = false;
 		c->fresh = true;
 		c->opened = 0;
 	}
@@ -174,6 +176,7 @@ static bool model_heard(uint32_t key, uint32_t way, uint64_t ns)
 	if (!c->attached)
 		model_attach(key);
 	c->last = ns > c->last ? ns : c->last;
+	c->answered |= way == QOS_FROM_PORTAL;
 	return true;
 }
 
@@ -325,6 +328,14 @@ static int real_open(uint32_t key, uint32_t way, uint16_t vm, uint64_t ns)
 	return qos_storage_open(real, &k, &hit, vm, ns);
 }
 
+static bool model_is_anothers(uint32_t key, uint32_t way, uint16_t vm)
+{
+	const struct client *c = &clients[key];
+
+	return c->in_use && way == QOS_TO_PORTAL && vm != 0 && c->vm != 0 && vm != c->vm &&
+	       c->answered && c->attached && (c->closed & 1u << way) == 0;
+}
+
 static void both_open(uint32_t key, uint64_t ns)
 {
 	uint32_t way = below(2);
@@ -332,6 +343,10 @@ static void both_open(uint32_t key, uint64_t ns)
 
 	if (way == QOS_TO_PORTAL && below(100) == 0)
 		vm = (uint16_t)below(N_VMS); // another one takes its address
+	if (model_is_anothers(key, way, vm)) {
+		assert_int_equal(real_open(key, way, vm, ns), -EPERM);
+		return;
+	}
 	model_open(key, way, vm, ns);
 	clients[key].handle = real_open(key, way, vm, ns);
 	assert_true(clients[key].handle >= 0);
