@@ -58,18 +58,22 @@ static void classified(const struct dp_port_params *p, const uint8_t *f, const s
 {
 	static struct dp_qos_view qos;
 	static struct dp_snapshot s = { .qos = &qos };
+	static struct dp_switch sw;
+	static struct dp_view v;
 	struct dp_meta other = *m;
 	enum qos_why why, other_why;
 	enum qos_class c;
 
 	qos.vlan_class[20] = QOS_CLASS_STORAGE + 1;
-	c = dp_classify(&s, p, f, m, &why);
+	atomic_store_explicit(&sw.root, &s, memory_order_relaxed);
+	v.cfg = *p;
+	c = dp_classify(&sw, &v, f, m, &why);
 	assert(c < QOS_N_CLASSES);
 	if ((p->flags & DP_PF_TRUST_PCP) != 0)
 		return;
 	assert((m->flags & DP_MF_YELLOW) == 0);
 	other.pcp ^= 7;
-	assert(dp_classify(&s, p, f, &other, &other_why) == c && why == other_why);
+	assert(dp_classify(&sw, &v, f, &other, &other_why) == c && why == other_why);
 }
 
 // Marks change a traffic class, a checksum, and nothing beyond the frame.
