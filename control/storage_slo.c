@@ -350,16 +350,17 @@ static void sample(struct ctl_storage *s)
 
 void ctl_slo_poll(struct ctl_storage *s)
 {
+	bool sampled = s->now_ns - s->sample_ns >= SAMPLE_NS;
 	uint32_t steps = 0;
 
 	if (s->n_slo == 0)
 		return;
-	if (s->now_ns - s->sample_ns >= SAMPLE_NS)
+	if (sampled)
 		sample(s);
 	for (uint32_t i = 0; i < s->n_slo && steps < STEPS_AT_ONCE; i++) {
 		s->slo_next = s->slo_next + 1 < s->n_slo ? s->slo_next + 1 : 0;
 		steps += step(s, &s->slo[s->slo_next]);
 	}
-	if (s->shares_stale)
+	if (s->shares_stale && sampled) // so often, and no more, when the switch refuses them
 		shares_follow(s, NULL, 0);
 }

@@ -223,19 +223,45 @@ static const uint8_t *payload_at(const void *pkt, uint32_t offset, uint32_t n, u
 	return rte_pktmbuf_read(fo->m, fo->off + offset, n, buf);
 }
 
-// The frame carries a command or an answer: if it has to stand, that is part of somebody's wait.
-static void mark(struct dp_follow *fo, const struct qos_pdu *pdu)
+// The frame carries the end of a request, or an answer: if it has to stand, that is part of
+// somebody's wait.
+static void mark(const struct dp_follow *fo, struct rte_mbuf *m, uint32_t tag)
 {
-	struct dp_meta *meta = dp_meta(fo->m);
+	struct dp_meta *meta = dp_meta(m);
 
-	if (meta->sto != 0)
-		return; // by the first of several
 	meta->sto = DP_STO_MARKED;
 	if (fo->f->stream.way == QOS_FROM_PORTAL)
 		meta->sto |= DP_STO_FROM;
 	meta->sto_worker = (uint8_t)fo->w->id;
 	meta->sto_flow = dp_flow_idx(fo->w, fo->f);
-	meta->sto_tag = pdu->tag;
+	meta->sto_tag = tag;
+}
+
+// What a request writes may fill many frames: nobody can answer before the last one is there. left
+// bytes of the PDU were missing before the frame, which brought `got`.
+static void requests_mark(struct dp_follow *fo, uint32_t left, uint32_t got)
+{
+	struct dp_flow *f = fo->f;
+
+	if (unlikely((f->flags & FLOW_ASKING) != 0 && got >= left)) {
+		mark(fo, fo->m, f->ask_tag);
+		f->flags &= (uint8_t)~FLOW_ASKING;
+	}
+	if (!fo->heard)
+		return;
+	if (f->stream.way == QOS_FROM_PORTAL || f->stream.left == 0) {
+		mark(fo, fo->m, fo->tag);
+		return;
+	}
+	f->flags |= FLOW_ASKING;
+	f->ask_tag = fo->tag;
+}
+
+// Of several in one frame the last is what may go on in the next one.
+static void heard(struct dp_follow *fo, const struct qos_pdu *pdu)
+{
+	fo->heard = true;
+	fo->tag = pdu->tag;
 }
 
 static void hear(void *ctx, const struct qos_pdu *pdu)
@@ -248,7 +274,7 @@ static void hear(void *ctx, const struct qos_pdu *pdu)
 		dp_storage_learn_pdu(fo, pdu);
 	if (telemetry && dp_storage_may_tell(fo->w, f)) {
 		if (answered || pdu->kind == QOS_PDU_REQUEST || pdu->kind == QOS_PDU_GETPORT)
-			mark(fo, pdu);
+			heard(fo, pdu);
 		dp_storage_tell_pdu(fo->w, f, pdu);
 	} else if (!telemetry && answered && f->stream.service == QOS_SVC_ISCSI) {
 		f->flags |= FLOW_TAUGHT; // discovery and login are over
@@ -264,7 +290,7 @@ static void connection_begin(struct dp_follow *fo, uint32_t seq)
 		return;
 	dp_storage_tell_close(fo->w, f, true, false);
 	f->vm_idx = dp_meta(fo->m)->vm_idx; // the port may be another machine's now
-	f->flags = (uint8_t)((f->flags & ~(FLOW_TOLD | FLOW_TAUGHT)) | FLOW_BEGUN);
+	f->flags = (uint8_t)((f->flags & ~(FLOW_TOLD | FLOW_TAUGHT | FLOW_ASKING)) | FLOW_BEGUN);
 	f->syn_seq = seq;
 }
 
@@ -292,8 +318,13 @@ static void segment(struct dp_follow *fo)
 		connection_begin(fo, seg.seq);
 	if (unlikely((fo->f->flags & FLOW_TOLD) == 0) && dp_storage_telemetry(fo->w))
 		dp_storage_tell_open(fo->w, fo->f);
-	if (likely((fo->f->flags & (FLOW_READS | FLOW_TAUGHT)) == FLOW_READS))
+	if (likely((fo->f->flags & (FLOW_READS | FLOW_TAUGHT)) == FLOW_READS)) {
+		const uint32_t left = fo->f->stream.left, seq = fo->f->stream.next_seq;
+
+		fo->heard = false;
 		qos_stream_feed(&fo->f->stream, &seg, hear, fo);
+		requests_mark(fo, left, fo->f->stream.next_seq - seq);
+	}
 	if (unlikely(seg.fin || seg.rst)) {
 		flow_close(fo->w, fo->f, seg.rst, false);
 		fo->f = NULL;
@@ -318,6 +349,10 @@ static inline uint32_t pass(struct dp_follow *fo, const struct dp_run *r, uint32
 		left -= size;
 	}
 	qos_stream_pass(st, room - left);
+	if (unlikely(left == 0 && n > k && (fo->f->flags & FLOW_ASKING) != 0)) {
+		mark(fo, pkts[n - 1], fo->f->ask_tag);
+		fo->f->flags &= (uint8_t)~FLOW_ASKING;
+	}
 	return n - k;
 }
 

@@ -12,6 +12,7 @@ enum {
 	FLOW_BEGUN = 8,	  // its SYN was seen
 	FLOW_READS = 16,  // somebody understands its bytes
 	FLOW_TAUGHT = 32, // it is past what can teach, and nobody asks for its times
+	FLOW_ASKING = 64, // a request has begun, and goes on in frames behind
 	DP_FLOW_NONE = UINT16_MAX,
 	STORAGE_BATCH = 64,			 // events that a worker gathers
 	STORAGE_RESERVE = DP_STORAGE_EVENTS / 8, // of the ring, for what was taught
@@ -42,6 +43,7 @@ struct dp_flow {
 	uint32_t serial;	  // of the configuration under which it is known to be a portal's
 	struct qos_stream stream; // service and way of all; the rest with FLOW_READS
 	uint32_t syn_seq;	  // with FLOW_BEGUN
+	uint32_t ask_tag;	  // with FLOW_ASKING
 	uint16_t vm_idx;	  // of the sender
 	uint16_t owner;		  // port of the guest whose connection it is, or OWNER_*
 } __rte_cache_aligned;
@@ -95,6 +97,8 @@ struct dp_follow {
 	struct rte_mbuf *m;
 	const struct dp_flow_key *key;
 	uint32_t off, size; // of the payload
+	uint32_t tag;	    // with heard: of the last request or answer in the frame
+	bool heard;
 };
 
 static inline void dp_storage_count(_Atomic uint64_t *c, uint64_t n)

@@ -335,6 +335,46 @@ static void who_stood_in_a_queue_tells_how_long(void **state)
 	mem_ports_end();
 }
 
+// A write of several frames: nobody can answer it before its last one has left.
+static void the_last_frame_of_a_request_tells(void **state)
+{
+	static uint8_t pdu[48 + 3000], data[3000], two[96];
+	const uint32_t cuts[] = { 50, 1000, 2000, 3098 };
+	uint64_t stood_ns = 0;
+
+	(void)state;
+	begin(1);
+	tcp(server, client, 1, ACK, "x", 1); // the tables know where they are
+	tcp(client, server, 1, SYN, NULL, 0);
+	turn();
+	take();
+	links[2]->stopped = true;
+	commands(client, 2, 1, 1); // meets no queue
+	mem_turns(1000, 1000);
+	iscsi(pdu, 0x01, 0xa1, 7, (const char *)data, sizeof(data));
+	for (uint32_t i = 0; i < 3; i++) { // before the link is tried again
+		stood_ns = now_ns;
+		tcp(client, server, cuts[i], ACK, pdu + cuts[i] - 50, cuts[i + 1] - cuts[i]);
+		mem_turns(1000, 1000);
+	}
+	// Behind it the end of one, and all of another, in one frame.
+	iscsi(two, 0x01, 0xc1, 8, NULL, 0);
+	iscsi(two + 48, 0x01, 0xc1, 9, NULL, 0);
+	tcp(client, server, 3098, ACK, two, 30);
+	tcp(client, server, 3128, ACK, two + 30, 66);
+	mem_turns(1000, 1000);
+	now_ns += 123456;
+	links[2]->stopped = false;
+	turn();
+	take();
+	assert_int_equal(count(DP_STORAGE_WAIT), 2);
+	assert_int_equal(find(DP_STORAGE_WAIT, 0)->wait.tag, 7);
+	assert_true(find(DP_STORAGE_WAIT, 0)->wait.wait_ns <= now_ns - stood_ns);
+	assert_true(find(DP_STORAGE_WAIT, 0)->wait.wait_ns > now_ns - stood_ns - 2000 - TURN);
+	assert_int_equal(find(DP_STORAGE_WAIT, 1)->wait.tag, 9);
+	mem_ports_end();
+}
+
 // Towards the guest, whose port another worker owns than the one that received the answer.
 static void answers_wait_too_and_copies_do_not(void **state)
 {
@@ -498,6 +538,7 @@ int main(void)
 		cmocka_unit_test(fragments_are_port_only),
 		cmocka_unit_test(what_is_switched_off_costs_nothing),
 		cmocka_unit_test(who_stood_in_a_queue_tells_how_long),
+		cmocka_unit_test(the_last_frame_of_a_request_tells),
 		cmocka_unit_test(answers_wait_too_and_copies_do_not),
 		cmocka_unit_test(only_the_first_frame_of_a_cut_one_tells),
 		cmocka_unit_test(storage_of_a_booting_machine_is_class_boot),
