@@ -12,28 +12,9 @@ _Static_assert(QOS_LEARNT_MAX < UINT16_MAX, "an item + 1 fits a slot");
 
 // --- What can be taught
 
-// a[4]: an IPv4 address no portal can have?
-static bool v4_is_special(const uint8_t *a)
-{
-	return a[0] == 0 || a[0] == 127 || (a[0] & 0xf0) == 0xe0 || (a[0] == 169 && a[1] == 254) ||
-	       (a[0] & a[1] & a[2] & a[3]) == 0xff;
-}
-
-static bool is_special(const struct qos_addr *a)
-{
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff }, zero[12];
-
-	if (memcmp(a->b, mapped, sizeof(mapped)) == 0)
-		return v4_is_special(a->b + 12);
-	// Unspecified, loopback, and the IPv4-compatible ones that nobody may use any more.
-	if (memcmp(a->b, zero, sizeof(zero)) == 0)
-		return true;
-	return a->b[0] == 0xff || (a->b[0] == 0xfe && (a->b[1] & 0xc0) == 0x80);
-}
-
 bool qos_learn_allowed(const struct qos_portal *p)
 {
-	return !is_special(&p->addr) && p->port != 0 && (p->proto == 6 || p->proto == 17) &&
+	return qos_portal_addr_ok(&p->addr) && p->port != 0 && (p->proto == 6 || p->proto == 17) &&
 	       p->service < QOS_N_SVCS &&
 	       (p->how == QOS_HOW_REDIRECT || p->how == QOS_HOW_SENDTARGETS ||
 		p->how == QOS_HOW_RPCBIND);

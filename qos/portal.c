@@ -346,12 +346,14 @@ bool qos_portals_listed(const struct qos_portals *p, const struct qos_addr *a)
 // source  RFC 6890 (IPv4), RFC 4291 section 2.4 (IPv6)
 bool qos_portal_addr_ok(const struct qos_addr *a)
 {
-	static const uint8_t v4[12] = { [10] = 0xff, [11] = 0xff }, zero[15];
+	static const uint8_t v4[12] = { [10] = 0xff, [11] = 0xff }, zero[12];
 	const uint8_t *b = a->b + 12;
 
 	if (memcmp(a->b, v4, 12) == 0)
-		return b[0] != 0 && b[0] != 127 && b[0] < 224 && !(b[0] == 169 && b[1] == 254);
-	if (memcmp(a->b, zero, 15) == 0 && a->b[15] <= 1)
+		return b[0] != 0 && b[0] != 127 && (b[0] & 0xf0) != 0xe0 &&
+		       !(b[0] == 169 && b[1] == 254) && (b[0] & b[1] & b[2] & b[3]) != 0xff;
+	// Unspecified, loopback, and the IPv4-compatible ones that nobody may use any more.
+	if (memcmp(a->b, zero, 12) == 0)
 		return false;
 	return a->b[0] != 0xff && !(a->b[0] == 0xfe && (a->b[1] & 0xc0) == 0x80);
 }
