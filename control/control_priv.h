@@ -34,6 +34,7 @@ struct ctl_vm {
 	struct ctl_vm *next;
 	char name[32];
 	bool attached, connected;
+	bool starts;		  // attached, and its driver has not been seen yet
 	uint32_t gen, n_attaches; // of the port when the timeline began
 	uint64_t storage_rx_pkts; // when the timeline began
 	bool storage_seen;

@@ -89,6 +89,7 @@ static void watch_one(struct ctl *c, const struct cfg_vm *vm, uint64_t now_ns)
 		v->storage_seen = false;
 		v->storage_rx_pkts = t.cls[QOS_CLASS_STORAGE].rx_pkts;
 		v->attached = info.link.attached;
+		v->starts = true;
 		if (v->n_attaches > 0) {
 			ctl_vm_event(c, vm->name, now_ns, "attached");
 			ctl_storage_edge(c, vm->name, QOS_EDGE_ATTACH, now_ns);
@@ -101,6 +102,12 @@ static void watch_one(struct ctl *c, const struct cfg_vm *vm, uint64_t now_ns)
 		v->connected = info.link.up;
 		ctl_vm_event(c, vm->name, now_ns,
 			     v->connected ? "guest driver started" : "guest driver stopped");
+	}
+	// The switch came anew, not the machine: it does not boot, whatever it logs in to.
+	if (v->starts && info.link.up) {
+		v->starts = false;
+		if (info.link.resumed)
+			ctl_storage_edge(c, vm->name, QOS_EDGE_COMPLETE, now_ns);
 	}
 	// Of flows that nobody follows (telemetry is off, FCoE) the class tells.
 	if (!v->storage_seen && t.cls[QOS_CLASS_STORAGE].rx_pkts > v->storage_rx_pkts)

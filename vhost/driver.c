@@ -31,6 +31,7 @@ struct guest {
 	_Atomic bool enabled[2 * QUEUES]; // vhost: w, by vring index
 	_Atomic bool attached;		  // vhost: w; the socket is connected
 	_Atomic uint32_t n_attaches;	  // vhost: w
+	_Atomic bool resumed;		  // vhost: w
 	// Constant.
 	struct rte_mempool *pool;
 	struct rte_rcu_qsbr *rcu;
@@ -107,6 +108,14 @@ static void pairs_count(struct guest *g)
 	atomic_fetch_add(g->changed, 1);
 }
 
+// Rings that have been used are those of a guest that runs: a driver that starts begins at 0.
+static bool is_resumed(int vid)
+{
+	uint16_t avail, used;
+
+	return rte_vhost_get_vring_base(vid, 1, &avail, &used) == 0 && used != 0;
+}
+
 static int on_new_device(int vid)
 {
 	struct guest *g = guest_of(vid);
@@ -129,6 +138,7 @@ static int on_new_device(int vid)
 	for (uint32_t i = 1; i < n_vrings && i < 2 * QUEUES; i += 2)
 		rte_vhost_enable_guest_notification(vid, (uint16_t)i, 0);
 	atomic_store(&g->caps, caps);
+	atomic_store(&g->resumed, is_resumed(vid));
 	atomic_store_explicit(&g->vid, vid, memory_order_release);
 	pairs_count(g);
 	weir_log_limited(&g->limit, WEIR_NOTICE, "port %s: guest driver started (%u queue pair%s)",
@@ -468,6 +478,7 @@ static void vh_status(void *link, struct dp_link_status *out)
 	out->caps = atomic_load(&g->caps);
 	out->attached = attached;
 	out->n_attaches = atomic_load(&g->n_attaches);
+	out->resumed = driver && atomic_load(&g->resumed);
 	snprintf(out->detail, sizeof(out->detail), "vhost-user, %s, %u queue pair%s",
 		 !attached ? "waiting for QEMU"
 		 : driver  ? "guest driver runs"

@@ -81,5 +81,6 @@ lab_switch "$LAB_T/weir.json"
 wait $p || true
 server ping -q -c 5 -i 0.2 -W 2 10.9.0.102 | grep -q ' 0% packet loss' || { cat "$LAB_T/ping"; exit 1; }
 kill -0 "$LAB_GUEST"
+phases 10 linux steady # the switch came anew, not the guest: it boots no more
 echo "  $(grep received "$LAB_T/ping")"
 lab_conserved

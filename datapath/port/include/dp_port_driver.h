@@ -46,6 +46,7 @@ struct dp_link_status {
 	bool up;
 	bool attached; // a peer is there (QEMU runs), though perhaps not up; true for devices
 	uint32_t n_attaches;
+	bool resumed;	       // the guest's driver ran before this link met it
 	uint8_t mac[6];	       // all zero when the link has none
 	uint16_t n_rxq, n_txq; // in use now
 	uint32_t caps;	       // enum dp_link_cap

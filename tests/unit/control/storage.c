@@ -238,6 +238,26 @@ static void phases_follow_what_happens(void **state)
 	assert_int_equal(boot(), 0);
 }
 
+// The switch was started anew beside it.
+static void a_machine_that_runs_boots_no_more(void **state)
+{
+	(void)state;
+	configure(BASE SERVER);
+	rig.n_attaches = 1;
+	rig.attached = rig.resumed = true;
+	ctl_vm_watch(&rig.c, rig.now_ns);
+	ctl_vm_watch(&rig.c, rig.now_ns);
+	expect_shown("storage", "v", "\"name\":\"v\",\"phase\":\"steady\"");
+	ctl_storage_edge(&rig.c, "v", QOS_EDGE_LOGIN_OS, rig.now_ns);
+	assert_int_equal(boot(), 0);
+	rig.n_attaches = 2;
+	rig.resumed = false;
+	ctl_vm_watch(&rig.c, rig.now_ns);
+	ctl_vm_watch(&rig.c, rig.now_ns);
+	ctl_storage_edge(&rig.c, "v", QOS_EDGE_LOGIN_OS, rig.now_ns);
+	assert_true(boot() != 0);
+}
+
 static void a_boot_has_an_end(void **state)
 {
 	(void)state;
@@ -349,6 +369,7 @@ int main(void)
 		TEST(it_is_forgotten_when_told_to),
 		TEST(a_damaged_file_is_put_aside),
 		TEST(phases_follow_what_happens),
+		TEST(a_machine_that_runs_boots_no_more),
 		TEST(a_boot_has_an_end),
 		TEST(a_vm_that_goes_leaves_nothing),
 		TEST(logins_tell_how_far_a_boot_is),

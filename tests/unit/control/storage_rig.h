@@ -35,7 +35,7 @@ static struct {
 	char dir[64];
 	uint64_t now_ns;
 	uint32_t n_attaches;
-	bool attached;
+	bool attached, resumed;
 	uint32_t rx_left; // frames that a guest still sends
 	bool full;	  // the uplink takes none
 } rig;
@@ -110,6 +110,7 @@ static inline void l_status(void *link, struct dp_link_status *out)
 	*out = (struct dp_link_status){ .up = true,
 					.attached = rig.attached,
 					.n_attaches = rig.n_attaches,
+					.resumed = rig.resumed,
 					.n_rxq = 1,
 					.n_txq = 1 };
 }
@@ -170,7 +171,7 @@ static inline void start(void)
 	memset(&rig.c, 0, sizeof(rig.c));
 	rig.c.drivers = drivers;
 	rig.c.schema = schema;
-	rig.attached = false;
+	rig.attached = rig.resumed = false;
 	rig.n_attaches = 0;
 	assert_int_equal(ctl_persist_open(rig.dir, &rig.c.persist, &err), 0);
 	assert_int_equal(ctl_switch_create(&rig.c, &s, &eal, &err), 0);
