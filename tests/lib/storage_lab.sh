@@ -13,6 +13,7 @@ storage_lab() { # GUEST...: lab, uplink, $LAB_T/weir.json with those guests, num
 	lab_uplink
 	for a in 3 4; do ip -n "$LAB_SERVER" addr add "10.9.0.$a/24" dev "$LAB_SRV"; done
 	storage_quiet "$LAB_SERVER" "$LAB_SRV"
+	echo 1 >"/proc/sys/net/ipv6/conf/$LAB_UP/disable_ipv6" # the kernel's end of the uplink speaks, too
 	head -c 16M /dev/urandom >"$LAB_T/disk.img"
 	jq -n --arg up "$LAB_UP" --arg t "$LAB_T" '
 		def vm(name; n): { name: name, nic: [ { id: 0, mac: "52:54:00:00:00:0\(n)", "ipv4-address": [ "10.9.0.10\(n)" ], socket: "\($t)/\(name).sock" } ] };
