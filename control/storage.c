@@ -159,7 +159,8 @@ static void flow_event(struct ctl_storage *s, int32_t *flow, const struct dp_sto
 		text_piece(s, conn, e);
 		break;
 	case DP_STORAGE_WAIT:
-		qos_storage_wait(s->watch, conn, e->way, e->wait.tag, e->wait.wait_ns);
+		for (uint32_t i = 0; i < e->wait.n && i < DP_STO_MOST; i++)
+			qos_storage_wait(s->watch, conn, e->way, e->wait.tag, e->wait.wait_ns);
 		break;
 	default:
 		break;

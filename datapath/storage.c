@@ -223,13 +223,13 @@ static const uint8_t *payload_at(const void *pkt, uint32_t offset, uint32_t n, u
 	return rte_pktmbuf_read(fo->m, fo->off + offset, n, buf);
 }
 
-// The frame carries the end of a request, or an answer: if it has to stand, that is part of
+// n requests end in the frame, or it carries n answers: if it has to stand, that is part of
 // somebody's wait.
-static void mark(const struct dp_follow *fo, struct rte_mbuf *m, uint32_t tag)
+static void mark(const struct dp_follow *fo, struct rte_mbuf *m, uint32_t n, uint32_t tag)
 {
 	struct dp_meta *meta = dp_meta(m);
 
-	meta->sto = DP_STO_MARKED;
+	meta->sto = (uint8_t)(DP_STO_MARKED | RTE_MIN(n, (uint32_t)DP_STO_MOST) * DP_STO_ONE);
 	if (fo->f->stream.way == QOS_FROM_PORTAL)
 		meta->sto |= DP_STO_FROM;
 	meta->sto_worker = (uint8_t)fo->w->id;
@@ -242,25 +242,25 @@ static void mark(const struct dp_follow *fo, struct rte_mbuf *m, uint32_t tag)
 static void requests_mark(struct dp_follow *fo, uint32_t left, uint32_t got)
 {
 	struct dp_flow *f = fo->f;
+	uint32_t n = fo->n_heard, tag = n == 0 ? f->ask_tag : fo->tag;
 
 	if (unlikely((f->flags & FLOW_ASKING) != 0 && got >= left)) {
-		mark(fo, fo->m, f->ask_tag);
 		f->flags &= (uint8_t)~FLOW_ASKING;
+		n++;
 	}
-	if (!fo->heard)
-		return;
-	if (f->stream.way == QOS_FROM_PORTAL || f->stream.left == 0) {
-		mark(fo, fo->m, fo->tag);
-		return;
+	if (fo->n_heard > 0 && f->stream.way == QOS_TO_PORTAL && f->stream.left > 0) {
+		f->flags |= FLOW_ASKING; // the last of them goes on
+		f->ask_tag = fo->tag;
+		n--;
 	}
-	f->flags |= FLOW_ASKING;
-	f->ask_tag = fo->tag;
+	if (n > 0)
+		mark(fo, fo->m, n, tag);
 }
 
 // Of several in one frame the last is what may go on in the next one.
 static void heard(struct dp_follow *fo, const struct qos_pdu *pdu)
 {
-	fo->heard = true;
+	fo->n_heard++;
 	fo->tag = pdu->tag;
 }
 
@@ -321,7 +321,7 @@ static void segment(struct dp_follow *fo)
 	if (likely((fo->f->flags & (FLOW_READS | FLOW_TAUGHT)) == FLOW_READS)) {
 		const uint32_t left = fo->f->stream.left, seq = fo->f->stream.next_seq;
 
-		fo->heard = false;
+		fo->n_heard = 0;
 		qos_stream_feed(&fo->f->stream, &seg, hear, fo);
 		requests_mark(fo, left, fo->f->stream.next_seq - seq);
 	}
@@ -350,7 +350,7 @@ static inline uint32_t pass(struct dp_follow *fo, const struct dp_run *r, uint32
 	}
 	qos_stream_pass(st, room - left);
 	if (unlikely(left == 0 && n > k && (fo->f->flags & FLOW_ASKING) != 0)) {
-		mark(fo, pkts[n - 1], fo->f->ask_tag);
+		mark(fo, pkts[n - 1], 1, fo->f->ask_tag);
 		fo->f->flags &= (uint8_t)~FLOW_ASKING;
 	}
 	return n - k;

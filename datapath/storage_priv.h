@@ -97,8 +97,8 @@ struct dp_follow {
 	struct rte_mbuf *m;
 	const struct dp_flow_key *key;
 	uint32_t off, size; // of the payload
-	uint32_t tag;	    // with heard: of the last request or answer in the frame
-	bool heard;
+	uint32_t n_heard;   // requests and answers that begin in the frame
+	uint32_t tag;	    // of the last of them
 };
 
 static inline void dp_storage_count(_Atomic uint64_t *c, uint64_t n)

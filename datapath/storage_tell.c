@@ -178,5 +178,6 @@ void dp_storage_tell_wait(struct dp_worker *w, const struct dp_meta *meta, uint6
 	e->worker = meta->sto_worker;
 	e->way = (meta->sto & DP_STO_FROM) != 0 ? QOS_FROM_PORTAL : QOS_TO_PORTAL;
 	e->wait.tag = meta->sto_tag;
+	e->wait.n = meta->sto / DP_STO_ONE;
 	e->wait.wait_ns = wait_ns;
 }

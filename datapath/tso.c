@@ -104,7 +104,7 @@ static struct rte_mbuf *segment_make(struct rte_mbuf *m, struct rte_mempool *poo
 		memcpy(p + c->hdr_size, src, size);
 	*dp_meta(s) = *meta;
 	dp_meta(s)->flags &= (uint8_t)~DP_MF_TSO;
-	if (at != 0)
+	if (size < left) // who waits for what it carries waits for its end
 		dp_meta(s)->sto = 0;
 	header_fix(p, meta, c, at, size);
 	dp_csum_finish(s);

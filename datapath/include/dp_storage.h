@@ -57,8 +57,10 @@ struct dp_storage_event {
 			uint8_t data[DP_STORAGE_TEXT];
 		} text;
 		struct {
-			uint32_t tag;
-			uint64_t wait_ns;
+			uint32_t tag;	  // of one of them
+			uint32_t n;	  // requests or answers, 1..63
+			uint64_t wait_ns; // each
+
 		} wait;
 		struct {
 			struct qos_portal portal;

@@ -30,7 +30,12 @@ enum dp_meta_flag {
 				// first where a queue is full, and leaves by uplinks with DEI set
 };
 
-enum dp_sto { DP_STO_MARKED = 1, DP_STO_FROM = 2 }; // from the portal
+enum dp_sto {
+	DP_STO_MARKED = 1,
+	DP_STO_FROM = 2, // from the portal
+	DP_STO_ONE = 4,	 // the bits from here on: how many
+	DP_STO_MOST = 63,
+};
 
 struct dp_meta {
 	struct dp_parse p;
@@ -46,7 +51,7 @@ struct dp_meta {
 	uint16_t in_queue;
 	uint16_t vm_idx;   // of the VM that sent it, in the schedulers of uplinks; 0 = nobody's
 	uint32_t trace_id; // with DP_MF_TRACE
-	// With `sto`: the frame carries a storage request or answer, by the storage hop.
+	// With `sto`: storage requests end in the frame, or answers are; by the storage hop.
 	uint32_t sto_tag;
 	uint16_t sto_flow; // of sto_worker
 	uint8_t sto_worker;

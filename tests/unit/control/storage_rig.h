@@ -315,7 +315,7 @@ static inline void command(uint32_t tag, uint64_t took_ns, uint64_t wait_ns)
 		.flow = 1,
 		.kind = DP_STORAGE_WAIT,
 		.way = QOS_TO_PORTAL,
-		.wait = { tag, wait_ns },
+		.wait = { .tag = tag, .n = 1, .wait_ns = wait_ns },
 	};
 
 	pdu(QOS_TO_PORTAL,

@@ -371,7 +371,9 @@ static void the_last_frame_of_a_request_tells(void **state)
 	assert_int_equal(find(DP_STORAGE_WAIT, 0)->wait.tag, 7);
 	assert_true(find(DP_STORAGE_WAIT, 0)->wait.wait_ns <= now_ns - stood_ns);
 	assert_true(find(DP_STORAGE_WAIT, 0)->wait.wait_ns > now_ns - stood_ns - 2000 - TURN);
+	assert_int_equal(find(DP_STORAGE_WAIT, 0)->wait.n, 1);
 	assert_int_equal(find(DP_STORAGE_WAIT, 1)->wait.tag, 9);
+	assert_int_equal(find(DP_STORAGE_WAIT, 1)->wait.n, 2);
 	mem_ports_end();
 }
 
@@ -415,7 +417,7 @@ static void answers_wait_too_and_copies_do_not(void **state)
 	mem_ports_end();
 }
 
-static void only_the_first_frame_of_a_cut_one_tells(void **state)
+static void only_the_last_frame_of_a_cut_one_tells(void **state)
 {
 	struct rte_mbuf *segs[8], *m;
 	uint8_t data[3000] = { 0 };
@@ -429,7 +431,7 @@ static void only_the_first_frame_of_a_cut_one_tells(void **state)
 	dp_meta(m)->sto = DP_STO_MARKED;
 	assert_int_equal(dp_tso_cut(m, sw->pool, segs, 8), 3);
 	for (uint32_t i = 0; i < 3; i++)
-		assert_int_equal(dp_meta(segs[i])->sto, i == 0 ? DP_STO_MARKED : 0);
+		assert_int_equal(dp_meta(segs[i])->sto, i == 2 ? DP_STO_MARKED : 0);
 	rte_pktmbuf_free_bulk(segs, 3);
 	mem_ports_end();
 }
@@ -540,7 +542,7 @@ int main(void)
 		cmocka_unit_test(who_stood_in_a_queue_tells_how_long),
 		cmocka_unit_test(the_last_frame_of_a_request_tells),
 		cmocka_unit_test(answers_wait_too_and_copies_do_not),
-		cmocka_unit_test(only_the_first_frame_of_a_cut_one_tells),
+		cmocka_unit_test(only_the_last_frame_of_a_cut_one_tells),
 		cmocka_unit_test(storage_of_a_booting_machine_is_class_boot),
 		cmocka_unit_test(deadlines_follow_their_machines),
 	};
