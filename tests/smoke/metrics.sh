@@ -65,7 +65,8 @@ grep -qE 'HTTP/1.1 4(13|31|00)' "$LAB_T/answer" || [ ! -s "$LAB_T/answer" ]
 (for i in $(seq 12); do eval "exec $((i + 10))<>/dev/tcp/127.0.0.1/$port" && eval "printf 'GET /met' >&$((i + 10))"; done; sleep 3) 2>/dev/null &
 held=$!
 LAB_PIDS+=("$held")
-sleep 0.5
+held_by() { ss -Htn state established "dst 127.0.0.1 and dport = :$port" | wc -l; }
+until [ "$(held_by)" -ge 12 ]; do kill -0 "$held"; sleep 0.05; done
 curl -sSf --max-time 5 -o "$LAB_T/text2" "$url" # some places are left
 tail -1 "$LAB_T/text2" | grep -qx '# EOF'
 wait "$held"
