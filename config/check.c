@@ -156,6 +156,13 @@ static int address_check(const struct cfg *c, const struct cfg_port *p, struct c
 	return 0;
 }
 
+static const char *method_name(const struct cfg_vm *vm)
+{
+	static const char *const names[] = { "none", "iscsi", "kernel", "nfs", "http" };
+
+	return names[vm->method];
+}
+
 static int vm_check(const struct cfg *c, const struct cfg_vm *vm, struct cfg_error *err)
 {
 	const struct cfg_port *p;
@@ -166,13 +173,16 @@ static int vm_check(const struct cfg *c, const struct cfg_vm *vm, struct cfg_err
 	snprintf(path, sizeof(path), "/weir-vm:vms/vm[name='%s']/boot/method", vm->name);
 	p = cfg_port_get(c, vm->nics[0].port);
 	if (p->vlan == 0 || cfg_service_get(c, p->vlan) == NULL)
-		return cfg_refuse(err, path, vm->method == CFG_BOOT_ISCSI ? "iscsi" : "kernel",
+		return cfg_refuse(err, path, method_name(vm),
 				  "VLAN %u of the first card has no boot service: add "
 				  "boot-services/service[vlan='%u']",
 				  p->vlan, p->vlan);
-	if (p->n_ip4 == 0)
-		return cfg_refuse(err, path, vm->method == CFG_BOOT_ISCSI ? "iscsi" : "kernel",
-				  "the first card has no ipv4-address to give it");
+	if (p->n_ip4 == 0 && !cfg_service_get(c, p->vlan)->has_pool)
+		return cfg_refuse(
+			err, path, method_name(vm),
+			"the first card has no ipv4-address to give it, and VLAN %u's boot "
+			"service has no pool",
+			p->vlan);
 	return 0;
 }
 

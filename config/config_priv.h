@@ -62,6 +62,13 @@ uint32_t cfg_target_read(const struct lyd_node *own, const struct lyd_node *qos)
 // Storage with its lists, which are large enough; portals are sorted. NULL = nothing is set.
 void cfg_storage_read(const struct lyd_node *storage, struct cfg *c);
 void cfg_metrics_read(const struct lyd_node *metrics, struct cfg_metrics *m);
+// How a VM boots; NULL = it says nothing.
+void cfg_boot_read(const struct lyd_node *boot, struct cfg_vm *vm);
+// returns  0; -EINVAL with err filled: too many bytes of arguments
+int cfg_machine_read(const struct lyd_node *machine, struct cfg_vm *vm, struct cfg_error *err);
+// Boot services with their limits, boot files, providers: into lists that are large enough.
+int cfg_boot_lists_read(const struct lyd_node *tree, struct cfg *c, struct cfg_error *err);
+void cfg_boot_limits_read(const struct lyd_node *limits, struct cfg_boot_limits *l);
 // IP protocol of a transport's name.
 uint8_t cfg_transport(const char *name);
 // Do classes, policies and links fit together?

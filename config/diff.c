@@ -51,6 +51,7 @@ static const struct field port_fields[] = {
 	F(cfg_port, n_ip6, "ipv6-address"),
 	F(cfg_port, ip6, "ipv6-address"),
 	F(cfg_port, service_ip4, "boot-service"),
+	F(cfg_port, service_mode, "boot-service"),
 	F(cfg_port, policy.shares, "qos/shares"),
 	F(cfg_port, policy.reservation, "qos/reservation"),
 	F(cfg_port, policy.limit_from, "qos/limit"),
@@ -75,6 +76,28 @@ static const struct field vm_fields[] = {
 	F(cfg_vm, kernel, "boot/kernel"),
 	F(cfg_vm, initrd, "boot/initrd"),
 	F(cfg_vm, cmdline, "boot/cmdline"),
+	F(cfg_vm, chap_user, "boot/iscsi/chap/user"),
+	F(cfg_vm, chap_secret, "boot/iscsi/chap/secret"),
+	F(cfg_vm, nfs_server, "boot/nfs/server"),
+	F(cfg_vm, nfs_path, "boot/nfs/path"),
+	F(cfg_vm, nfs_options, "boot/nfs/options"),
+	F(cfg_vm, nfs_v3, "boot/nfs/version"),
+	F(cfg_vm, http_file, "boot/http/file"),
+	F(cfg_vm, loader, "boot/loader"),
+	F(cfg_vm, n_files, "boot/file"),
+	F(cfg_vm, files, "boot/file"),
+	F(cfg_vm, provider, "boot/provider"),
+	F(cfg_vm, image, "boot/image"),
+	F(cfg_vm, machine.memory_mib, "machine/memory"),
+	F(cfg_vm, machine.vcpus, "machine/vcpus"),
+	F(cfg_vm, machine.firmware, "machine/firmware"),
+	F(cfg_vm, machine.accel, "machine/acceleration"),
+	F(cfg_vm, machine.n_disks, "machine/disk"),
+	F(cfg_vm, machine.disks, "machine/disk"),
+	F(cfg_vm, machine.n_args, "machine/argument"),
+	F(cfg_vm, machine.args, "machine/argument"),
+	F(cfg_vm, machine.monitor, "machine/monitor"),
+	F(cfg_vm, machine.emulator, "machine/emulator"),
 	F(cfg_vm, n_nics, "nic"),
 	F(cfg_vm, nics, "nic"),
 	F(cfg_vm, policy.shares, "qos/shares"),
@@ -134,9 +157,35 @@ static const struct field metrics_fields[] = {
 };
 
 static const struct field service_fields[] = {
-	F(cfg_service, addr, "address"),  F(cfg_service, prefix_len, "prefix-length"),
-	F(cfg_service, router, "router"), F(cfg_service, n_dns, "dns"),
-	F(cfg_service, dns, "dns"),	  F(cfg_service, domain, "domain"),
+	F(cfg_service, addr, "address"),
+	F(cfg_service, prefix_len, "prefix-length"),
+	F(cfg_service, router, "router"),
+	F(cfg_service, n_dns, "dns"),
+	F(cfg_service, dns, "dns"),
+	F(cfg_service, domain, "domain"),
+	F(cfg_service, mode, "mode"),
+	F(cfg_service, http, "http"),
+	F(cfg_service, has_pool, "pool"),
+	F(cfg_service, pool_first, "pool/first"),
+	F(cfg_service, pool_last, "pool/last"),
+	F(cfg_service, lease_s, "lease-time"),
+	F(cfg_service, pool_lease_s, "pool/lease-time"),
+	F(cfg_service, uefi_loader, "uefi-loader"),
+	F(cfg_service, bios_loader, "bios-loader"),
+};
+
+static const struct field limit_fields[] = {
+	F(cfg_boot_limits, dhcp_rate, "dhcp-rate"),
+	F(cfg_boot_limits, dhcp_burst, "dhcp-burst"),
+	F(cfg_boot_limits, neighbour_rate, "neighbour-rate"),
+	F(cfg_boot_limits, transfers, "transfers"),
+};
+
+static const struct field provider_fields[] = {
+	F(cfg_provider, command, "command"),
+	F(cfg_provider, n_args, "argument"),
+	F(cfg_provider, args, "argument"),
+	F(cfg_provider, timeout_s, "timeout"),
 };
 
 struct list {
@@ -381,6 +430,8 @@ int cfg_diff(const struct cfg *from, const struct cfg *to, struct cfg_action **o
 	static const struct kind services = KIND(CFG_OBJ_SERVICE, cfg_service, service_fields);
 	static const struct kind storages = KIND(CFG_OBJ_STORAGE, cfg_storage, storage_fields);
 	static const struct kind metrics = KIND(CFG_OBJ_METRICS, cfg_metrics, metrics_fields);
+	static const struct kind providers = KIND(CFG_OBJ_PROVIDER, cfg_provider, provider_fields);
+	static const struct kind limits = KIND(CFG_OBJ_BOOT_LIMITS, cfg_boot_limits, limit_fields);
 	struct list l = { 0 };
 
 	*out = NULL;
@@ -393,6 +444,11 @@ int cfg_diff(const struct cfg *from, const struct cfg *to, struct cfg_action **o
 	diff_qos(&l, &from->qos, &to->qos);
 	diff_storage(&l, &storages, from, to);
 	diff_metrics(&l, &metrics, &from->metrics, &to->metrics);
+	if (memcmp(&from->boot_limits, &to->boot_limits, sizeof(from->boot_limits)) != 0)
+		fields_name(&limits, &from->boot_limits, &to->boot_limits,
+			    add(&l, CFG_SET_CHANGED, CFG_OBJ_BOOT_LIMITS, ""));
+	diff_named(&l, &providers, (struct span){ from->providers, from->n_providers },
+		   (struct span){ to->providers, to->n_providers });
 	diff_named(&l, &files, (struct span){ from->files, from->n_files },
 		   (struct span){ to->files, to->n_files });
 	diff_services(&l, &services, from, to);
@@ -410,9 +466,10 @@ int cfg_diff(const struct cfg *from, const struct cfg *to, struct cfg_action **o
 
 const char *cfg_action_text(const struct cfg_action *a, char *buf, size_t size)
 {
-	static const char *const objects[] = { "system",     "port",	     "vm",
-					       "storage",    "boot-service", "boot-file",
-					       "management", "qos",	     "metrics" };
+	static const char *const objects[] = { "system",      "port",	      "vm",
+					       "storage",     "boot-service", "boot-file",
+					       "management",  "qos",	      "metrics",
+					       "boot-limits", "boot-provider" };
 	static const char *const changes[] = { "remove", "change", "add" };
 
 	snprintf(buf, size, "%s%s%s: %s%s%s", objects[a->object], a->name[0] ? " " : "", a->name,

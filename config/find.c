@@ -4,7 +4,7 @@
 
 #include "cfg_config.h"
 
-// The name is the first field of ports, VMs and files.
+// The name is the first field of ports, VMs, files and providers.
 static int by_name(const void *key, const void *elem)
 {
 	return strcmp(key, elem);
@@ -28,6 +28,11 @@ const struct cfg_vm *cfg_vm_get(const struct cfg *c, const char *name)
 const struct cfg_file *cfg_file_get(const struct cfg *c, const char *name)
 {
 	return bsearch(name, c->files, c->n_files, sizeof(*c->files), by_name);
+}
+
+const struct cfg_provider *cfg_provider_get(const struct cfg *c, const char *name)
+{
+	return bsearch(name, c->providers, c->n_providers, sizeof(*c->providers), by_name);
 }
 
 const struct cfg_service *cfg_service_get(const struct cfg *c, uint16_t vlan)

@@ -219,26 +219,6 @@ static int nic_attach(const struct source *s, struct cfg_vm *vm, const struct ly
 	return 0;
 }
 
-static void boot_read(const struct lyd_node *boot, struct cfg_vm *vm)
-{
-	const struct lyd_node *iscsi = cfg_child(boot, "iscsi");
-	const char *method = cfg_value(boot, "method");
-
-	if (method != NULL && strcmp(method, "iscsi") == 0)
-		vm->method = CFG_BOOT_ISCSI;
-	else if (method != NULL && strcmp(method, "kernel") == 0)
-		vm->method = CFG_BOOT_KERNEL;
-	cfg_text(iscsi, "server", vm->iscsi_server, sizeof(vm->iscsi_server));
-	cfg_text(iscsi, "target", vm->iscsi_target, sizeof(vm->iscsi_target));
-	vm->iscsi_port = (uint16_t)cfg_number(iscsi, "port", 3260);
-	vm->iscsi_lun = (uint16_t)cfg_number(iscsi, "lun", 1);
-	snprintf(vm->iscsi_initiator, sizeof(vm->iscsi_initiator), "iqn.2026-11.weir:%s", vm->name);
-	cfg_text(iscsi, "initiator", vm->iscsi_initiator, sizeof(vm->iscsi_initiator));
-	cfg_text(boot, "kernel", vm->kernel, sizeof(vm->kernel));
-	cfg_text(boot, "initrd", vm->initrd, sizeof(vm->initrd));
-	cfg_text(boot, "cmdline", vm->cmdline, sizeof(vm->cmdline));
-}
-
 static int vm_read(const struct source *s, const struct lyd_node *node, struct cfg_vm *vm)
 {
 	const struct lyd_node *n;
@@ -249,7 +229,9 @@ static int vm_read(const struct source *s, const struct lyd_node *node, struct c
 		*p = *p == '_' || *p == '.' ? '-' : *p; // RFC 952: letters, digits, hyphen
 	cfg_text(node, "hostname", vm->hostname, sizeof(vm->hostname));
 	cfg_text(node, "uuid", vm->uuid, sizeof(vm->uuid));
-	boot_read(cfg_child(node, "boot"), vm);
+	cfg_boot_read(cfg_child(node, "boot"), vm);
+	if (cfg_machine_read(cfg_child(node, "machine"), vm, s->err) < 0)
+		return -EINVAL;
 	cfg_policy_read(cfg_child(node, "qos"), s->qos, &vm->policy);
 	vm->slo_p99_us = cfg_target_read(cfg_child(node, "qos"), s->qos);
 	LY_LIST_FOR (lyd_child(node), n) {
@@ -293,42 +275,6 @@ static void management_read(const struct lyd_node *management, struct cfg_manage
 	m->hello_timeout_s = cfg_number(netconf, "hello-timeout", 60);
 }
 
-static void services_read(const struct lyd_node *services, struct cfg *c)
-{
-	const struct lyd_node *n, *d;
-
-	if (services == NULL)
-		return;
-	LY_LIST_FOR (lyd_child(services), n) {
-		struct cfg_service *s = &c->services[c->n_services++];
-
-		s->vlan = (uint16_t)cfg_number(n, "vlan", 0);
-		inet_pton(AF_INET, cfg_value(n, "address"), s->addr);
-		s->prefix_len = (uint8_t)cfg_number(n, "prefix-length", 24);
-		if (cfg_value(n, "router") != NULL)
-			inet_pton(AF_INET, cfg_value(n, "router"), s->router);
-		LY_LIST_FOR (lyd_child(n), d) {
-			if (strcmp(d->schema->name, "dns") == 0 && s->n_dns < 3)
-				inet_pton(AF_INET, lyd_get_value(d), s->dns[s->n_dns++]);
-		}
-		cfg_text(n, "domain", s->domain, sizeof(s->domain));
-	}
-}
-
-static void files_read(const struct lyd_node *files, struct cfg *c)
-{
-	const struct lyd_node *n;
-
-	if (files == NULL)
-		return;
-	LY_LIST_FOR (lyd_child(files), n) {
-		struct cfg_file *f = &c->files[c->n_files++];
-
-		cfg_text(n, "name", f->name, sizeof(f->name));
-		cfg_text(n, "path", f->path, sizeof(f->path));
-	}
-}
-
 static int lists_alloc(struct cfg *c, const struct lyd_node *tree)
 {
 	const struct lyd_node *vms = cfg_top(tree, "vms"), *storage = cfg_top(tree, "storage"), *n;
@@ -347,6 +293,8 @@ static int lists_alloc(struct cfg *c, const struct lyd_node *tree)
 	c->services = calloc(cfg_count(cfg_top(tree, "boot-services"), "service") + 1,
 			     sizeof(*c->services));
 	c->files = calloc(cfg_count(cfg_top(tree, "boot-files"), "file") + 1, sizeof(*c->files));
+	c->providers = calloc(cfg_count(cfg_top(tree, "boot-providers"), "provider") + 1,
+			      sizeof(*c->providers));
 	return c->ports == NULL || c->vms == NULL || c->portals == NULL || c->servers == NULL ||
 			       c->services == NULL || c->files == NULL
 		       ? -ENOMEM
@@ -396,11 +344,13 @@ static void services_join(struct cfg *c)
 		struct cfg_port *p = &c->ports[i];
 		const struct cfg_service key = { .vlan = p->vlan }, *s;
 
-		if (p->type != CFG_PORT_GUEST || p->n_ip4 == 0)
+		if (p->type != CFG_PORT_GUEST)
 			continue;
 		s = bsearch(&key, c->services, c->n_services, sizeof(key), by_vlan);
-		if (s != NULL)
-			memcpy(p->service_ip4, s->addr, 4);
+		if (s == NULL || (p->n_ip4 == 0 && !s->has_pool))
+			continue;
+		memcpy(p->service_ip4, s->addr, 4);
+		p->service_mode = s->mode;
 	}
 }
 
@@ -413,8 +363,8 @@ static int tree_read(struct cfg *c, const struct lyd_node *tree, struct cfg_erro
 	management_read(cfg_top(tree, "management"), &c->management);
 	cfg_storage_read(cfg_top(tree, "storage"), c);
 	cfg_metrics_read(cfg_child(cfg_top(tree, "management"), "metrics"), &c->metrics);
-	services_read(cfg_top(tree, "boot-services"), c);
-	files_read(cfg_top(tree, "boot-files"), c);
+	if (cfg_boot_lists_read(tree, c, err) < 0)
+		return -EINVAL;
 	if (cfg_qos_read(s.qos, &c->qos, err) < 0 || interfaces_read(tree, c, err) < 0)
 		return -EINVAL;
 	s.n_ifaces = c->n_ports;
@@ -427,6 +377,7 @@ static int tree_read(struct cfg *c, const struct lyd_node *tree, struct cfg_erro
 	qsort(c->ports, c->n_ports, sizeof(*c->ports), by_name);
 	qsort(c->vms, c->n_vms, sizeof(*c->vms), by_name);
 	qsort(c->files, c->n_files, sizeof(*c->files), by_name);
+	qsort(c->providers, c->n_providers, sizeof(*c->providers), by_name);
 	qsort(c->services, c->n_services, sizeof(*c->services), by_vlan);
 	services_join(c);
 	return 0;
@@ -497,6 +448,7 @@ int cfg_empty(struct cfg **out)
 	system_read(NULL, &c->system);
 	management_read(NULL, &c->management);
 	cfg_storage_read(NULL, c);
+	cfg_boot_limits_read(NULL, &c->boot_limits);
 	(void)cfg_qos_read(NULL, &c->qos, NULL);
 	if (lists_alloc(c, NULL) < 0) {
 		cfg_free(c);
@@ -516,6 +468,7 @@ void cfg_free(struct cfg *c)
 	free(c->servers);
 	free(c->services);
 	free(c->files);
+	free(c->providers);
 	free(c);
 }
 

@@ -10,16 +10,21 @@
 #include "cfg_json.h"
 #include "cfg_netconf.h"
 #include "dp_switch.h"
+#include "life.h"
 #include "qos_phase.h"
 
-struct ctl_boot;    // boot_thread.c
-struct ctl_server;  // server.c
-struct ctl_netconf; // netconf.c
-struct ctl_persist; // persist.c
-struct ctl_file;    // boot_files.c
-struct ctl_clear;   // clear.c
-struct ctl_storage; // storage.c
-struct ctl_metrics; // metrics_http.c
+struct ctl_boot;     // boot_thread.c
+struct ctl_server;   // server.c
+struct ctl_netconf;  // netconf.c
+struct ctl_persist;  // persist.c
+struct ctl_file;     // boot_files.c
+struct ctl_clear;    // clear.c
+struct ctl_storage;  // storage.c
+struct ctl_metrics;  // metrics_http.c
+struct ctl_registry; // registry.c
+struct ctl_qmp;	     // qmp.c
+struct ctl_provide;  // provider.c
+struct ctl_http;     // boot_http.c
 
 #define CTL_VM_EVENTS 48
 #define CTL_VM_CHAINS 1024 // a power of two
@@ -67,6 +72,9 @@ struct ctl {
 	struct ctl_clear *clear;     // NULL: nothing was cleared yet
 	struct ctl_storage *storage; // NULL: not started (tests)
 	struct ctl_metrics *metrics; // NULL: not served
+	struct ctl_registry *registry;
+	struct ctl_qmp *qmp;
+	struct ctl_provide *provide;
 	bool hugepages, eal_started;
 	struct cfg_system fixed; // what the process started with
 	uint32_t worker_cpus[DP_MAX_WORKERS];
@@ -161,6 +169,47 @@ void ctl_vm_storage(struct ctl *c, const char *vm, uint64_t ns);
 void ctl_vm_watch(struct ctl *c, uint64_t now_ns);
 const struct ctl_vm *ctl_vm_find(const struct ctl *c, const char *name);
 void ctl_vms_free(struct ctl *c);
+
+// --- registry.c: VMs as they live, configured ones and transient ones of hooks
+
+// Something became of a VM; may be told twice, or late. source: "vhost", "qmp", "libvirt", ..
+// returns 0, or -ENOENT: there is no VM of that name
+int ctl_vm_life(struct ctl *c, const char *vm, enum life_event ev, const char *source);
+// NULL = there is no such VM.
+const struct life *ctl_vm_life_get(const struct ctl *c, const char *vm);
+
+// --- provider.c: programs that make disks and directories to boot from
+
+// How it ended. rc: 0, or a negative errno with err filled. answer: RFC 7951 JSON of the members of
+// weir-vm:vms/vm/boot that it gave; NULL for a release.
+struct ctl_provided {
+	int rc;
+	const char *answer;
+	struct cfg_error err;
+};
+
+struct ctl_provider_call {
+	const char *name, *uuid; // of the VM
+	const char *image;
+	const struct cfg_provider *provider;
+	bool prepare; // else release
+	// Called once, on the main thread, after ctl_provider_run has returned.
+	void (*done)(void *arg, const struct ctl_provided *p);
+	void *arg;
+};
+
+// returns 0 and *id (for cancel), or a negative errno with err filled: done is not called then
+int ctl_provider_run(struct ctl *c, const struct ctl_provider_call *call, uint32_t *id,
+		     struct cfg_error *err);
+// Nobody waits for it any more: it is ended, and done is not called.
+void ctl_provider_cancel(struct ctl *c, uint32_t id);
+void ctl_providers_stop(struct ctl *c);
+
+// --- qmp.c: what QEMU says of its guests
+
+// Follow the monitors of VMs that are attached, or were prepared. Call every 10 ms.
+void ctl_qmp_watch(struct ctl *c, uint64_t now_ns);
+void ctl_qmp_stop(struct ctl *c);
 
 // --- events.c: notifications
 

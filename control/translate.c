@@ -402,11 +402,14 @@ int ctl_translate_first(const struct cfg *empty, struct dp_plan *plan)
 	return qos_set(&empty->qos, plan);
 }
 
-static int file_idx(const struct cfg *cfg, const char *name)
+#define SCRIPT_MAX 1536 // bytes of a boot.ipxe
+
+static void file_add(const struct cfg *cfg, const char *name, struct boot_client *b)
 {
 	const struct cfg_file *f = cfg_file_get(cfg, name);
 
-	return f == NULL ? -1 : (int)(f - cfg->files);
+	if (f != NULL && b->n_files < BOOT_CLIENT_FILES)
+		b->files[b->n_files++] = (int)(f - cfg->files);
 }
 
 // RFC 4173: iscsi:<server>:<protocol>:<port>:<LUN>:<target>; an empty port is 3260, the LUN is
@@ -457,16 +460,19 @@ static void client_fill(const struct cfg *cfg, const struct cfg_port *p, struct 
 	memcpy(b->dns, s->dns, sizeof(b->dns));
 	snprintf(b->domain, sizeof(b->domain), "%s", s->domain);
 	snprintf(b->hostname, sizeof(b->hostname), "%s", vm->hostname);
-	b->kernel = b->initrd = -1;
+	b->mode = s->mode;
+	b->lease_s = s->lease_s;
+	b->pool = -1;
+	b->transfers = (uint8_t)cfg->boot_limits.transfers;
 	if (strcmp(vm->nics[0].port, p->name) != 0)
 		return; // a machine boots by its first card
 	b->method = vm->method;
 	snprintf(b->initiator, sizeof(b->initiator), "%s", vm->iscsi_initiator);
 	root_path(vm, b->root_path, sizeof(b->root_path));
-	b->kernel = file_idx(cfg, vm->kernel);
-	b->initrd = file_idx(cfg, vm->initrd);
-	if (vm->method == CFG_BOOT_KERNEL)
-		script_write(vm, s, b->script, sizeof(b->script));
+	file_add(cfg, vm->kernel, b);
+	file_add(cfg, vm->initrd, b);
+	if (vm->method == CFG_BOOT_KERNEL && (b->script = malloc(SCRIPT_MAX)) != NULL)
+		script_write(vm, s, b->script, SCRIPT_MAX);
 }
 
 static bool served(const struct cfg_port *p)

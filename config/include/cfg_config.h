@@ -45,7 +45,17 @@ enum cfg_vlan_mode {
 	CFG_VLAN_TUNNEL,
 	CFG_VLAN_PROVIDER,
 };
-enum cfg_boot_method { CFG_BOOT_NONE, CFG_BOOT_ISCSI, CFG_BOOT_KERNEL };
+// In the order of the YANG enumeration boot/method.
+enum cfg_boot_method {
+	CFG_BOOT_NONE,
+	CFG_BOOT_ISCSI,
+	CFG_BOOT_KERNEL,
+	CFG_BOOT_NFS,
+	CFG_BOOT_HTTP,
+};
+enum cfg_dhcp_mode { CFG_DHCP_AUTHORITATIVE, CFG_DHCP_PROXY, CFG_DHCP_OFF };
+enum cfg_firmware { CFG_FW_BIOS, CFG_FW_UEFI };
+enum cfg_accel { CFG_ACCEL_AUTO, CFG_ACCEL_KVM, CFG_ACCEL_TCG };
 
 // All structs are compared byte by byte, so they are zeroed before they are filled.
 
@@ -113,11 +123,31 @@ struct cfg_port {
 	uint8_t ip4[CFG_ADDRS][4];
 	uint8_t ip6[CFG_ADDRS][16];
 	uint8_t service_ip4[4]; // of the port's VLAN; all zero = no boot service
+	uint8_t service_mode;	// enum cfg_dhcp_mode
 };
 
 struct cfg_nic {
 	uint8_t id;
 	char port[CFG_PORT_NAME];
+};
+
+#define CFG_FILE_NAME 128
+#define CFG_VM_FILES 8
+#define CFG_VM_DISKS 4
+#define CFG_ARGS_MAX 2048 // arguments, each with its NUL
+#define CFG_LEASE_INFINITE 0xffffffffu
+
+// What 'weir vm start' makes of a VM.
+struct cfg_machine {
+	uint32_t memory_mib;
+	uint16_t vcpus;
+	uint8_t firmware; // enum cfg_firmware
+	uint8_t accel;	  // enum cfg_accel
+	uint8_t n_disks, n_args;
+	char monitor[108]; // QMP socket; never empty
+	char emulator[256];
+	char disks[CFG_VM_DISKS][256];
+	char args[CFG_ARGS_MAX]; // n_args of them, one behind the other
 };
 
 struct cfg_vm {
@@ -129,7 +159,15 @@ struct cfg_vm {
 	uint16_t iscsi_port, iscsi_lun;
 	char iscsi_target[224];
 	char iscsi_initiator[224];
-	char kernel[64], initrd[64], cmdline[401];
+	char chap_user[64], chap_secret[64]; // both or none
+	char nfs_server[48], nfs_path[128], nfs_options[128];
+	bool nfs_v3;
+	char kernel[CFG_FILE_NAME], initrd[CFG_FILE_NAME], cmdline[401];
+	char http_file[CFG_FILE_NAME], loader[CFG_FILE_NAME]; // empty = none, the service's
+	uint8_t n_files;
+	char files[CFG_VM_FILES][CFG_FILE_NAME]; // that it may fetch besides
+	char provider[32], image[256];		 // empty = none
+	struct cfg_machine machine;
 	uint8_t n_nics;
 	struct cfg_nic nics[CFG_NICS];
 	struct cfg_policy policy;
@@ -154,11 +192,30 @@ struct cfg_service {
 	uint8_t prefix_len, n_dns;
 	uint8_t dns[3][4];
 	char domain[64];
+	uint8_t mode; // enum cfg_dhcp_mode
+	bool http, has_pool;
+	uint8_t pool_first[4], pool_last[4];
+	uint32_t lease_s, pool_lease_s; // CFG_LEASE_INFINITE
+	char uefi_loader[CFG_FILE_NAME], bios_loader[CFG_FILE_NAME];
+};
+
+// What each guest port may ask of the boot services.
+struct cfg_boot_limits {
+	uint32_t dhcp_rate, dhcp_burst, neighbour_rate; // messages/s, messages
+	uint32_t transfers;
 };
 
 struct cfg_file {
-	char name[64];
+	char name[CFG_FILE_NAME];
 	char path[256];
+};
+
+struct cfg_provider {
+	char name[32];
+	char command[256];
+	uint8_t n_args;
+	char args[CFG_ARGS_MAX]; // n_args of them, one behind the other
+	uint16_t timeout_s;
 };
 
 struct cfg_system {
@@ -193,13 +250,15 @@ struct cfg {
 	struct cfg_storage storage;
 	struct cfg_metrics metrics;
 	struct cfg_qos qos;
+	struct cfg_boot_limits boot_limits;
 	struct cfg_port *ports; // ports[n_ports]: interfaces and network cards
 	struct cfg_vm *vms;
 	struct cfg_portal *portals;
 	struct cfg_server *servers;
 	struct cfg_service *services;
 	struct cfg_file *files;
-	uint32_t n_ports, n_vms, n_portals, n_servers, n_services, n_files;
+	struct cfg_provider *providers;
+	uint32_t n_ports, n_vms, n_portals, n_servers, n_services, n_files, n_providers;
 };
 
 struct cfg_schema;
@@ -221,6 +280,7 @@ void cfg_free(struct cfg *c);
 const struct cfg_port *cfg_port_get(const struct cfg *c, const char *name);
 const struct cfg_vm *cfg_vm_get(const struct cfg *c, const char *name);
 const struct cfg_file *cfg_file_get(const struct cfg *c, const char *name);
+const struct cfg_provider *cfg_provider_get(const struct cfg *c, const char *name);
 const struct cfg_service *cfg_service_get(const struct cfg *c, uint16_t vlan);
 // Name of a traffic class, 0..CFG_CLASSES - 1.
 const char *cfg_class_name(uint32_t cls);
@@ -244,13 +304,15 @@ enum cfg_object {
 	CFG_OBJ_MANAGEMENT,
 	CFG_OBJ_QOS,
 	CFG_OBJ_METRICS,
+	CFG_OBJ_BOOT_LIMITS,
+	CFG_OBJ_PROVIDER,
 };
 enum cfg_change { CFG_DEL, CFG_SET_CHANGED, CFG_ADD };
 
 struct cfg_action {
 	uint8_t change;	  // enum cfg_change
 	uint8_t object;	  // enum cfg_object
-	char name[64];	  // port, VM, VLAN or file; empty where there is one only
+	char name[128];	  // port, VM, VLAN, file or provider; empty where there is one only
 	char detail[160]; // the fields that change, for people
 };
 

@@ -22,7 +22,7 @@ struct transfer {
 	uint8_t peer_ip[4], peer_mac[6];
 	const uint8_t *data;
 	size_t size;
-	char name[64];
+	char name[BOOT_NAME_MAX];
 	uint32_t block_size, window;
 	uint64_t acked, sent; // blocks; sent >= acked
 	uint64_t n_blocks;    // the last one is shorter than block_size, perhaps empty

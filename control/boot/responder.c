@@ -27,7 +27,13 @@ void boot_table_free(struct boot_table *t)
 		else
 			free((void *)(uintptr_t)t->files[i].data);
 	}
+	for (uint32_t i = 0; i < t->n_clients; i++) {
+		free(t->clients[i].script);
+		free(t->clients[i].grub);
+		free(t->clients[i].pxelinux);
+	}
 	free(t->files);
+	free(t->pools);
 	free(t->clients);
 	free(t);
 }
@@ -71,11 +77,35 @@ const struct boot_client *boot_client_find(const struct boot_responder *r, uint3
 	return c != NULL && c->gen == gen ? c : NULL;
 }
 
+const struct boot_table *boot_table_of(const struct boot_responder *r)
+{
+	return r->table;
+}
+
+const struct boot_client *boot_client_at(const struct boot_responder *r,
+					 const uint8_t service_ip[4], const uint8_t ip[4])
+{
+	for (uint32_t i = 0; r->table != NULL && i < r->table->n_clients; i++) {
+		const struct boot_client *c = &r->table->clients[i];
+
+		if (memcmp(c->service_ip, service_ip, 4) == 0 && memcmp(c->ip, ip, 4) == 0)
+			return c;
+	}
+	return NULL;
+}
+
+void boot_lease_restore(struct boot_responder *r, const struct boot_lease *l)
+{
+	(void)r;
+	(void)l;
+}
+
 const char *boot_event_name(enum boot_event_kind kind)
 {
 	static const char *const names[BOOT_N_EVENTS] = {
-		"DHCP discover", "DHCP offer", "DHCP ack",	"DHCP nak",    "DHCP decline",
-		"DHCP release",	 "TFTP start", "TFTP complete", "TFTP failed",
+		"DHCP discover",   "DHCP offer", "DHCP ack",	  "DHCP nak",	 "DHCP decline",
+		"DHCP release",	   "TFTP start", "TFTP complete", "TFTP failed", "PXE answer",
+		"DHCP quarantine", "HTTP start", "HTTP complete", "HTTP failed",
 	};
 
 	return kind < BOOT_N_EVENTS ? names[kind] : "invalid";

@@ -2,8 +2,8 @@
 // windowsize (7440).
 //
 // A name is looked up among the files of the asking VM; no name ever becomes a path. No data before
-// the client has acknowledged the options; at most 5 repeats; at most BOOT_TRANSFERS_PER_PORT
-// transfers per port.
+// the client has acknowledged the options; at most 5 repeats; a bounded number of transfers per
+// port.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,28 +77,13 @@ static void window_send(struct boot_responder *r, struct transfer *t, uint64_t n
 static bool file_find(const struct boot_responder *r, const struct boot_client *c, const char *name,
 		      struct transfer *t)
 {
-	const int mine[2] = { c->kernel, c->initrd };
+	struct boot_content found;
 
-	// Loaders ask for "/name" as well as for "name".
-	while (*name == '/')
-		name++;
-	if (c->method != BOOT_KERNEL)
+	if (!boot_content_find(r->table, c, name, &found))
 		return false;
-	if (strcmp(name, "boot.ipxe") == 0) {
-		t->data = (const uint8_t *)c->script;
-		t->size = strlen(c->script);
-		return true;
-	}
-	for (int i = 0; i < 2; i++) {
-		const struct boot_file *f = mine[i] < 0 ? NULL : &r->table->files[mine[i]];
-
-		if (f != NULL && strcmp(f->name, name) == 0) {
-			t->data = f->data;
-			t->size = f->size;
-			return true;
-		}
-	}
-	return false;
+	t->data = found.data;
+	t->size = found.size;
+	return true;
 }
 
 void boot_transfer_rebind(struct boot_responder *r, struct transfer *t)
@@ -213,7 +198,7 @@ static struct transfer *slot_find(struct boot_responder *r, const struct boot_ud
 			return t;
 		n++;
 	}
-	*port_full = n >= BOOT_TRANSFERS_PER_PORT;
+	*port_full = n >= u->client->transfers;
 	return *port_full ? NULL : free_slot;
 }
 
@@ -282,7 +267,7 @@ void boot_tftp_request(struct boot_responder *r, const struct boot_udp *u)
 	t.peer_port = u->sport;
 	memcpy(t.peer_ip, u->src_ip, 4);
 	memcpy(t.peer_mac, u->src_mac, 6);
-	snprintf(t.name, sizeof(t.name), "%.63s", name);
+	snprintf(t.name, sizeof(t.name), "%.127s", name);
 	options_take(&t, u, at);
 	*slot = t;
 	transfer_begin(r, slot, u);

@@ -22,18 +22,28 @@
 #define BOOT_FRAME_MAX 2024
 #define BOOT_TID_FIRST 57344 // UDP ports of TFTP transfers on the service address
 #define BOOT_TRANSFERS 512
-#define BOOT_TRANSFERS_PER_PORT 4
 #define BOOT_WINDOW_MAX 32 // RFC 7440
 #define BOOT_BLOCK_MAX 1468
+#define BOOT_NAME_MAX 128
+#define BOOT_CLIENT_FILES 16
+#define BOOT_LEASE_INFINITE 0xffffffffu
 
-enum boot_method { BOOT_NONE, BOOT_ISCSI, BOOT_KERNEL };
+enum boot_method { BOOT_NONE, BOOT_ISCSI, BOOT_KERNEL, BOOT_NFS, BOOT_HTTP };
+enum boot_mode { BOOT_AUTHORITATIVE, BOOT_PROXY, BOOT_OFF };
 
 struct boot_file {
-	char name[64];
+	char name[BOOT_NAME_MAX];
 	const uint8_t *data; // data[size]
 	size_t size;
 	void (*release)(void *owner); // for the data, with the table; NULL = free()
 	void *owner;
+};
+
+// A range of addresses for clients that have none of their own.
+struct boot_pool {
+	uint16_t vid;
+	uint8_t first[4], last[4];
+	uint32_t lease_s;
 };
 
 // What one port may get. All addresses in network order.
@@ -41,25 +51,49 @@ struct boot_client {
 	uint32_t port, gen; // identity
 	uint16_t vid;
 	uint8_t mac[6];
-	uint8_t ip[4]; // all zero = no address to give
+	uint8_t ip[4]; // all zero = none of its own: one of the pool, if there is one
 	uint8_t service_ip[4], service_mac[6];
 	uint8_t router[4]; // all zero = none
 	uint8_t prefix_len, n_dns;
 	uint8_t dns[3][4];
 	uint16_t mtu;
+	uint8_t mode;	// enum boot_mode
 	uint8_t method; // enum boot_method
+	bool http;	// it can fetch by HTTP what it can fetch by TFTP
+	uint8_t transfers;
+	uint32_t lease_s;
+	int pool; // index of the table's, -1 = none
 	char domain[64], hostname[64];
-	char root_path[320]; // "iscsi:10.0.0.1:::1:iqn..."; empty = none
+	char root_path[320]; // option 17: "iscsi:10.0.0.1:::1:iqn..", "10.0.0.1:/export"; empty =
+			     // none
 	char initiator[224];
-	int kernel, initrd; // index of the file, -1 = none
-	char script[1024];  // boot.ipxe of method kernel
+	bool chap; // the iSCSI target wants a proof: firmware needs the script, not the root path
+	// What firmware that is no iPXE loads first, and the image of method http: names of its
+	// files; empty = none.
+	char uefi_loader[BOOT_NAME_MAX], bios_loader[BOOT_NAME_MAX], image[BOOT_NAME_MAX];
+	int files[BOOT_CLIENT_FILES]; // files[n_files]: indexes of what it may fetch
+	uint8_t n_files;
+	// Made for it: boot.ipxe, grub.cfg, a pxelinux configuration. NUL-terminated, free()d with
+	// the table; NULL = none.
+	char *script, *grub, *pxelinux;
 };
 
 struct boot_table {
 	struct boot_client *clients; // clients[n_clients], sorted by port
 	struct boot_file *files;
-	uint32_t n_clients, n_files;
+	struct boot_pool *pools;
+	uint32_t n_clients, n_files, n_pools;
 };
+
+struct boot_content {
+	const uint8_t *data; // data[size]; the table's
+	size_t size;
+};
+
+// What a client gets by this name, by TFTP and HTTP alike. The name is looked up among the client's
+// files and texts; it never becomes a path. returns false = nothing
+bool boot_content_find(const struct boot_table *t, const struct boot_client *c, const char *name,
+		       struct boot_content *out);
 
 enum boot_event_kind {
 	BOOT_EV_DISCOVER, // detail: who asks
@@ -71,6 +105,11 @@ enum boot_event_kind {
 	BOOT_EV_TFTP_START,  // detail: file
 	BOOT_EV_TFTP_DONE,   // detail: file
 	BOOT_EV_TFTP_FAILED, // detail: why
+	BOOT_EV_PROXY,	     // an answer to UDP 4011, or a ProxyDHCP offer. detail: who asks
+	BOOT_EV_QUARANTINE,  // an address of a pool was declined. detail: which
+	BOOT_EV_HTTP_START,  // detail: file
+	BOOT_EV_HTTP_DONE,   // detail: file
+	BOOT_EV_HTTP_FAILED, // detail: file and status
 	BOOT_N_EVENTS,
 };
 
@@ -109,11 +148,23 @@ struct boot_counters {
 #undef BOOT_COUNTER
 };
 
+// An address of a pool in somebody's hands, as the journal keeps it.
+enum boot_lease_kind { BOOT_LEASE_FREE, BOOT_LEASE_BOUND, BOOT_LEASE_QUARANTINE };
+
+struct boot_lease {
+	uint16_t vid;
+	uint8_t ip[4], mac[6];
+	uint8_t kind;	    // enum boot_lease_kind
+	uint64_t expires_s; // since 1970
+};
+
 struct boot_out {
 	// Send frame[size], untagged, by the client's port. May be refused: the peer's retry heals
 	// it.
 	void (*send)(void *ctx, const struct boot_client *c, const uint8_t *frame, size_t size);
 	void (*event)(void *ctx, const struct boot_event *e);
+	// A lease of a pool changed: to be kept. NULL = nothing is kept.
+	void (*lease)(void *ctx, const struct boot_lease *l);
 	void *ctx;
 };
 
@@ -127,6 +178,14 @@ void boot_destroy(struct boot_responder *r);
 // of clients that are gone or changed end.
 void boot_set_table(struct boot_responder *r, struct boot_table *t);
 void boot_table_free(struct boot_table *t);
+
+// A lease of an earlier process, from the journal. Call before the first frame.
+void boot_lease_restore(struct boot_responder *r, const struct boot_lease *l);
+
+// The client that has this address in the network of this service; NULL = none. For HTTP.
+const struct boot_client *boot_client_at(const struct boot_responder *r,
+					 const uint8_t service_ip[4], const uint8_t ip[4]);
+const struct boot_table *boot_table_of(const struct boot_responder *r);
 
 // A received frame, tagged or not.
 struct boot_frame {

@@ -29,7 +29,7 @@ static void on_event(void *ctx, const struct boot_event *e)
 
 static struct boot_responder *make(struct sent *s)
 {
-	const struct boot_out out = { on_send, on_event, s };
+	const struct boot_out out = { .send = on_send, .event = on_event, .ctx = s };
 	struct boot_table *t = calloc(1, sizeof(*t));
 	struct boot_responder *r;
 
@@ -46,9 +46,10 @@ static struct boot_responder *make(struct sent *s)
 					      .ip = { 10, 0, 0, 5 },
 					      .service_ip = { 10, 0, 0, 2 },
 					      .method = BOOT_KERNEL,
-					      .kernel = 0,
-					      .initrd = -1,
-					      .script = "#!ipxe\n" };
+					      .pool = -1,
+					      .transfers = 4,
+					      .n_files = 1,
+					      .script = strdup("#!ipxe\n") };
 	t->files = calloc(1, sizeof(*t->files));
 	t->n_files = 1;
 	strcpy(t->files[0].name, "k");
@@ -166,8 +167,9 @@ static void a_transfer_lives_through_a_table_that_keeps_its_file(void **state)
 					      .mtu = 1500,
 					      .prefix_len = 24,
 					      .method = BOOT_KERNEL,
-					      .kernel = 0,
-					      .initrd = -1,
+					      .pool = -1,
+					      .transfers = 4,
+					      .n_files = 1,
 					      .mac = { 2, 0, 0, 0, 0, 1 },
 					      .service_ip = { 10, 0, 0, 2 } };
 	t->files = calloc(1, sizeof(*t->files));
