@@ -280,6 +280,28 @@ static int on_forget(void *arg, const struct cfg_portal *which, const char *user
 	return 0;
 }
 
+static int on_vm_prepare(void *arg, const struct cfg_vm_ask *ask, struct cfg_vm_ready *out,
+			 struct cfg_error *err)
+{
+	int rc = ctl_vm_prepare(arg, ask, out, err);
+
+	if (rc < 0)
+		weir_log(WEIR_WARNING, "vm %s: not prepared for %s (%s): %s %s: %s", ask->vm,
+			 ask->user, ask->source, err->path, err->value, err->reason);
+	return rc;
+}
+
+static int on_vm_release(void *arg, const struct cfg_vm_ask *ask, struct cfg_error *err)
+{
+	return ctl_vm_release(arg, ask, err);
+}
+
+static int on_vm_event(void *arg, const struct cfg_vm_ask *ask, const char *event,
+		       struct cfg_error *err)
+{
+	return ctl_vm_tell(arg, ask, event, err);
+}
+
 static void crc_take(struct ctl *c, const char *file)
 {
 	c->file_crc = cfg_crc32(0, file, strlen(file));
@@ -490,6 +512,9 @@ int ctl_commit_first(struct ctl *c, const char *text, struct cfg_error *err)
 		.clear = on_clear,
 		.vm_boot = on_vm_boot,
 		.forget = on_forget,
+		.vm_prepare = on_vm_prepare,
+		.vm_release = on_vm_release,
+		.vm_event = on_vm_event,
 	};
 	struct cfg_commit commit = {
 		.user = "weir",
@@ -538,11 +563,9 @@ void ctl_commit_close(struct ctl *c)
 // Boot files may be new under their names though the configuration is the same.
 static int again(struct ctl *c, bool dry_run, char **plan_text, struct cfg_error *err)
 {
-	char *text = cfg_store_running(c->store);
 	struct cfg *next;
-	int rc = text == NULL ? -ENOMEM : cfg_load(c->schema, text, strlen(text), &next, err);
+	int rc = cfg_store_in_force(c->store, NULL, &next, err);
 
-	free(text);
 	if (rc < 0)
 		return rc;
 	rc = ctl_apply(c, next, dry_run, plan_text, err);
@@ -572,7 +595,7 @@ int ctl_reload(struct ctl *c, bool dry_run, char **plan_text, struct cfg_error *
 			 "there is no such file; an empty configuration is written {}");
 	if (rc < 0)
 		return rc;
-	rc = cfg_load(c->schema, text, strlen(text), &next, err);
+	rc = cfg_store_in_force(c->store, text, &next, err);
 	if (rc == 0) {
 		rc = ctl_apply(c, next, true, plan_text, err);
 		cfg_free(next);
