@@ -61,6 +61,15 @@ enum cfg_state {
 	CFG_STATE_STORAGE = 1 << 5, // all of storage-state
 };
 
+// What QEMU or libvirt has to be told to start a machine.
+struct cfg_launch {
+	const char *vm, *user;
+	bool libvirt;	  // a domain in XML, else arguments of QEMU
+	bool accelerated; // KVM works, for machines that leave it open
+	char *text;	  // out: XML, or n_args arguments one behind the other, each with its NUL
+	uint32_t n_args;  // out
+};
+
 struct cfg_host {
 	void *arg;
 	// All or nothing: durable and in force, or nothing has changed. returns 0, or a negative
@@ -93,6 +102,9 @@ struct cfg_host {
 	// returns 0; negative errno with err filled: the portal is not a learnt one
 	int (*forget)(void *arg, const struct cfg_portal *which, const char *user, uint32_t *n,
 		      struct cfg_error *err);
+	// What a machine is to be started with. returns 0 with l's text (free()) and n_args;
+	// negative errno with err filled. May be NULL
+	int (*vm_arguments)(void *arg, struct cfg_launch *l, struct cfg_error *err);
 };
 
 int cfg_store_create(struct cfg_schema *schema, const struct cfg_host *host,
