@@ -460,6 +460,9 @@ static const struct {
 	{ "weir-operations", "ping", ping },
 	{ "weir-operations", "vm-boot", vm_boot },
 	{ "weir-operations", "vm-arguments", vm_arguments },
+	{ "weir-operations", "vm-prepare", cfg_rpc_vm_prepare },
+	{ "weir-operations", "vm-release", cfg_rpc_vm_release },
+	{ "weir-operations", "vm-event", cfg_rpc_vm_event },
 	{ "weir-operations", "portal-forget", portal_forget },
 };
 

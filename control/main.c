@@ -334,6 +334,7 @@ int main(int argc, char **argv)
 	ctl_server_stop(&c);
 	ctl_netconf_stop(&c);
 	ctl_metrics_stop(&c);
+	ctl_providers_stop(&c);
 	ctl_storage_stop(&c);
 	ctl_commit_close(&c);
 	if (c.sw != NULL)
