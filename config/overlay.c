@@ -49,8 +49,8 @@ static struct lyd_node *vm_find(const struct lyd_node *tree, const char *name)
 		return NULL;
 	schema = lys_find_child(vms->schema, vms->schema->module, "vm", 0, LYS_LIST, 0);
 	snprintf(keys, sizeof(keys), "[name='%.32s']", name);
-	if (schema == NULL || lyd_find_sibling_val(lyd_child(vms), schema, keys, 0, &found) !=
-				      LY_SUCCESS)
+	if (schema == NULL ||
+	    lyd_find_sibling_val(lyd_child(vms), schema, keys, 0, &found) != LY_SUCCESS)
 		return NULL;
 	return found;
 }

@@ -7,8 +7,9 @@
 
 struct cfg_overlay_entry {
 	char name[32], source[32];
-	struct lyd_node *vms;	// with this one VM; NULL = a configured one
-	struct lyd_node *boots; // the same with what its provider answered of its boot; NULL = nothing
+	struct lyd_node *vms; // with this one VM; NULL = a configured one
+	struct lyd_node
+		*boots; // the same with what its provider answered of its boot; NULL = nothing
 };
 
 // Lay the overlay over a tree. returns 0; -EINVAL with e filled: they contradict; -ENOMEM with e

@@ -41,6 +41,7 @@ struct ctl_vm {
 	bool attached, connected;
 	bool starts;		  // attached, and its driver has not been seen yet
 	uint32_t gen, n_attaches; // of the port when the timeline began
+	uint32_t life_attaches;	  // of all its ports, as they were told to its life
 	uint64_t storage_rx_pkts; // when the timeline began
 	bool storage_seen;
 	uint32_t n_events;
@@ -169,6 +170,10 @@ void ctl_vm_storage(struct ctl *c, const char *vm, uint64_t ns);
 void ctl_vm_watch(struct ctl *c, uint64_t now_ns);
 const struct ctl_vm *ctl_vm_find(const struct ctl *c, const char *name);
 void ctl_vms_free(struct ctl *c);
+// It boots: what was told of the last boot goes.
+void ctl_vm_timeline_begin(struct ctl *c, const char *vm);
+// Its ports take nothing from it from now on, or again.
+void ctl_vm_quiet(struct ctl *c, const char *vm, bool quiet);
 
 // --- registry.c: VMs as they live, configured ones and transient ones of hooks
 
@@ -177,6 +182,19 @@ void ctl_vms_free(struct ctl *c);
 int ctl_vm_life(struct ctl *c, const char *vm, enum life_event ev, const char *source);
 // NULL = there is no such VM.
 const struct life *ctl_vm_life_get(const struct ctl *c, const char *vm);
+// After the first commit: what was kept is in force again. returns 0 or -ENOMEM
+int ctl_registry_start(struct ctl *c);
+void ctl_registry_stop(struct ctl *c);
+// What is due. Call every few ms, not while the running configuration is walked.
+void ctl_registry_poll(struct ctl *c, uint64_t now_ns);
+// The operations vm-prepare, vm-release, vm-event (cfg_host).
+int ctl_vm_prepare(struct ctl *c, const struct cfg_vm_ask *ask, struct cfg_vm_ready *out,
+		   struct cfg_error *err);
+int ctl_vm_release(struct ctl *c, const struct cfg_vm_ask *ask, struct cfg_error *err);
+int ctl_vm_tell(struct ctl *c, const struct cfg_vm_ask *ask, const char *event,
+		struct cfg_error *err);
+// Members of an open object: what is known of its life.
+void ctl_vm_life_show(const struct ctl *c, const struct cfg_vm *vm, struct cfg_json *j);
 
 // --- provider.c: programs that make disks and directories to boot from
 
