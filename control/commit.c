@@ -292,6 +292,7 @@ static int on_vm_arguments(void *arg, struct cfg_launch *l, struct cfg_error *er
 		return -ENAMETOOLONG;
 	}
 	return ctl_vm_launch(c->running, dir, l, err);
+}
 
 static int on_vm_prepare(void *arg, const struct cfg_vm_ask *ask, struct cfg_vm_ready *out,
 			 struct cfg_error *err)
