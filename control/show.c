@@ -194,7 +194,7 @@ static void vm_nics(struct ctl *c, const struct cfg_vm *vm, struct cfg_json *j)
 
 static void show_vms(struct ctl *c, const char *name, struct cfg_json *j)
 {
-	static const char *const methods[] = { "none", "iscsi", "kernel" };
+	static const char *const methods[] = { "none", "iscsi", "kernel", "nfs", "http" };
 
 	cfg_json_open(j, "weir-vm:vms-state", '{');
 	cfg_json_open(j, "vm", '[');
@@ -210,6 +210,7 @@ static void show_vms(struct ctl *c, const char *name, struct cfg_json *j)
 			cfg_json_str(j, "uuid", vm->uuid);
 		cfg_json_str(j, "boot-method", methods[vm->method]);
 		vm_nics(c, vm, j);
+		ctl_show_boots(c, vm, j);
 		cfg_json_open(j, "boot-event", '[');
 		for (uint32_t k = 0; v != NULL && k < v->n_events; k++) {
 			cfg_json_open(j, NULL, '{');
