@@ -211,6 +211,7 @@ static void show_vms(struct ctl *c, const char *name, struct cfg_json *j)
 		cfg_json_str(j, "boot-method", methods[vm->method]);
 		ctl_vm_life_show(c, vm, j);
 		vm_nics(c, vm, j);
+		ctl_show_boots(c, vm, j);
 		cfg_json_open(j, "boot-event", '[');
 		for (uint32_t k = 0; v != NULL && k < v->n_events; k++) {
 			cfg_json_open(j, NULL, '{');
