@@ -170,6 +170,8 @@ void ctl_vm_storage(struct ctl *c, const char *vm, uint64_t ns);
 void ctl_vm_watch(struct ctl *c, uint64_t now_ns);
 const struct ctl_vm *ctl_vm_find(const struct ctl *c, const char *name);
 void ctl_vms_free(struct ctl *c);
+// What is seen of its ports now, as events of its life.
+void ctl_vm_look(struct ctl *c, const struct cfg_vm *vm);
 // It boots: what was told of the last boot goes.
 void ctl_vm_timeline_begin(struct ctl *c, const char *vm);
 // Its ports take nothing from it from now on, or again.
