@@ -16,6 +16,7 @@
 
 #include "control_priv.h"
 #include "persist.h"
+#include "vm_launch.h"
 #include "weir_log.h"
 
 static uint64_t now_ms(void *arg)
@@ -280,6 +281,19 @@ static int on_forget(void *arg, const struct cfg_portal *which, const char *user
 	return 0;
 }
 
+static int on_vm_arguments(void *arg, struct cfg_launch *l, struct cfg_error *err)
+{
+	struct ctl *c = arg;
+	char dir[PATH_MAX];
+
+	if (ctl_vms_dir(c->socket_path, dir, sizeof(dir)) < 0) {
+		snprintf(err->value, sizeof(err->value), "%.127s", c->socket_path);
+		snprintf(err->reason, sizeof(err->reason), "path is too long");
+		return -ENAMETOOLONG;
+	}
+	return ctl_vm_launch(c->running, dir, l, err);
+}
+
 static int on_vm_prepare(void *arg, const struct cfg_vm_ask *ask, struct cfg_vm_ready *out,
 			 struct cfg_error *err)
 {
@@ -512,6 +526,7 @@ int ctl_commit_first(struct ctl *c, const char *text, struct cfg_error *err)
 		.clear = on_clear,
 		.vm_boot = on_vm_boot,
 		.forget = on_forget,
+		.vm_arguments = on_vm_arguments,
 		.vm_prepare = on_vm_prepare,
 		.vm_release = on_vm_release,
 		.vm_event = on_vm_event,

@@ -91,6 +91,7 @@ static void on_watch(struct ev_loop *loop, struct ev_timer *t, int revents)
 	ctl_vm_watch(t->data, dp_switch_now_ns());
 	ctl_registry_poll(t->data, dp_switch_now_ns());
 	ctl_event_ports(t->data);
+	ctl_qmp_watch(t->data, dp_switch_now_ns());
 }
 
 static int rollback_read(const char *text, struct ctl *c)
@@ -334,6 +335,7 @@ int main(int argc, char **argv)
 	rc = start(&c, &o);
 	if (rc == 0 && !o.check)
 		run(&c);
+	ctl_qmp_stop(&c);
 	ctl_server_stop(&c);
 	ctl_netconf_stop(&c);
 	ctl_metrics_stop(&c);

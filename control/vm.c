@@ -20,7 +20,7 @@ static uint32_t chain_of(const char *name)
 	return (h ^ h >> 16) & (CTL_VM_CHAINS - 1);
 }
 
-static struct ctl_vm *vm_get(struct ctl *c, const char *name)
+struct ctl_vm *ctl_vm_get(struct ctl *c, const char *name)
 {
 	struct ctl_vm *v = (struct ctl_vm *)(uintptr_t)ctl_vm_find(c, name);
 	struct ctl_vm **chain = &c->vms[chain_of(name)];
@@ -59,7 +59,7 @@ void ctl_vms_free(struct ctl *c)
 
 void ctl_vm_event(struct ctl *c, const char *vm, uint64_t ns, const char *fmt, ...)
 {
-	struct ctl_vm *v = vm_get(c, vm);
+	struct ctl_vm *v = ctl_vm_get(c, vm);
 	struct ctl_vm_event e = { .ns = ns };
 	va_list ap;
 
@@ -73,7 +73,7 @@ void ctl_vm_event(struct ctl *c, const char *vm, uint64_t ns, const char *fmt, .
 
 void ctl_vm_timeline_begin(struct ctl *c, const char *vm)
 {
-	struct ctl_vm *v = vm_get(c, vm);
+	struct ctl_vm *v = ctl_vm_get(c, vm);
 
 	if (v == NULL)
 		return;
@@ -117,7 +117,7 @@ static void tell(struct ctl *c, const char *vm, bool is_so, enum life_event ev)
 
 void ctl_vm_look(struct ctl *c, const struct cfg_vm *vm)
 {
-	struct ctl_vm *v = vm_get(c, vm->name);
+	struct ctl_vm *v = ctl_vm_get(c, vm->name);
 	const struct life *l = ctl_vm_life_get(c, vm->name);
 	bool attached, driver, came;
 	uint32_t n;
@@ -141,7 +141,7 @@ void ctl_vm_look(struct ctl *c, const struct cfg_vm *vm)
 
 static void watch_one(struct ctl *c, const struct cfg_vm *vm, uint64_t now_ns)
 {
-	struct ctl_vm *v = vm_get(c, vm->name);
+	struct ctl_vm *v = ctl_vm_get(c, vm->name);
 	struct dp_port_totals t;
 	struct dp_port_info info;
 	int idx = vm->n_nics == 0 ? -1 : dp_switch_port_find(c->sw, vm->nics[0].port);
@@ -175,22 +175,28 @@ static void watch_one(struct ctl *c, const struct cfg_vm *vm, uint64_t now_ns)
 	// The switch came anew, not the machine: it does not boot, whatever it logs in to.
 	if (v->starts && info.link.up) {
 		v->starts = false;
-		if (info.link.resumed)
+		if (info.link.resumed) {
+			ctl_vm_boot_resumed(c, v, now_ns);
 			ctl_storage_edge(c, vm->name, QOS_EDGE_COMPLETE, now_ns);
+		}
 	}
 	// Of flows that nobody follows (telemetry is off, FCoE) the class tells.
 	if (!v->storage_seen && t.cls[QOS_CLASS_STORAGE].rx_pkts > v->storage_rx_pkts)
 		ctl_vm_storage(c, vm->name, now_ns);
+	ctl_vm_boot_watch(c, vm, v, now_ns);
 }
 
 void ctl_vm_storage(struct ctl *c, const char *vm, uint64_t ns)
 {
-	struct ctl_vm *v = vm_get(c, vm);
+	struct ctl_vm *v = ctl_vm_get(c, vm);
 
 	if (v == NULL || v->storage_seen)
 		return;
 	v->storage_seen = true;
 	ctl_vm_event(c, vm, ns, "first storage frame");
+	// Nobody looks for logins and commands then.
+	if (!c->running->storage.telemetry)
+		ctl_vm_boot_mark(c, vm, BOOT_MARK_LOGIN, ns);
 }
 
 // Timelines of VMs that are no more.

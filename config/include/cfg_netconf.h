@@ -61,6 +61,15 @@ enum cfg_state {
 	CFG_STATE_STORAGE = 1 << 5, // all of storage-state
 };
 
+// What QEMU or libvirt has to be told to start a machine.
+struct cfg_launch {
+	const char *vm, *user;
+	bool libvirt;	  // a domain in XML, else arguments of QEMU
+	bool accelerated; // KVM works, for machines that leave it open
+	char *text;	  // out: XML, or n_args arguments one behind the other, each with its NUL
+	uint32_t n_args;  // out
+};
+
 // Who tells what of a machine.
 struct cfg_vm_ask {
 	const char *vm, *source, *user;
@@ -111,6 +120,9 @@ struct cfg_host {
 	// returns 0; negative errno with err filled: the portal is not a learnt one
 	int (*forget)(void *arg, const struct cfg_portal *which, const char *user, uint32_t *n,
 		      struct cfg_error *err);
+	// What a machine is to be started with. returns 0 with l's text (free()) and n_args;
+	// negative errno with err filled. May be NULL
+	int (*vm_arguments)(void *arg, struct cfg_launch *l, struct cfg_error *err);
 	// A machine is to be made ready, has ended, or something became of it (a name of
 	// life-event). All of them harm nothing when they are told again. returns 0; negative errno
 	// with err filled. May be NULL, all or none
