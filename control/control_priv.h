@@ -238,6 +238,8 @@ const struct ctl_vm *ctl_vm_find(const struct ctl *c, const char *name);
 // The same, to write; made where there is none. NULL = out of memory
 struct ctl_vm *ctl_vm_get(struct ctl *c, const char *name);
 void ctl_vms_free(struct ctl *c);
+// What is seen of its ports now, as events of its life.
+void ctl_vm_look(struct ctl *c, const struct cfg_vm *vm);
 // It boots: what was told of the last boot goes.
 void ctl_vm_timeline_begin(struct ctl *c, const char *vm);
 // Its ports take nothing from it from now on, or again.
