@@ -50,6 +50,7 @@ enum dp_port_flag {
 	DP_PF_RESPONDER = 1 << 8,  // boot services answer on this port
 	DP_PF_MIRROR_DST = 1 << 9, // sends mirrored frames only, receives nothing
 	DP_PF_TRUST_PCP = 1 << 10,
+	DP_PF_STANDBY = 1 << 11, // takes nothing from its guest: the VM runs elsewhere
 };
 
 // Who answers DHCP on a port with DP_PF_RESPONDER.
