@@ -80,10 +80,17 @@ static bool same_link(const struct dp_port_params *a, const struct dp_port_param
 	       (a->n_queues == b->n_queues || strcmp(a->driver, "ethdev") != 0);
 }
 
+static uint32_t quiet_flags(uint8_t quiet)
+{
+	if (quiet == DP_SPEAKS)
+		return 0;
+	return quiet == DP_QUIET_TILL_UP ? DP_PF_STANDBY | DP_PF_AWAITING : DP_PF_STANDBY;
+}
+
 // Quiet is what the VM does, not what is configured.
 static void quiet_keep(const struct dp_view *old, struct dp_view *v)
 {
-	v->cfg.flags |= old->cfg.flags & DP_PF_STANDBY;
+	v->cfg.flags |= old->cfg.flags & (DP_PF_STANDBY | DP_PF_AWAITING);
 }
 
 // Another link under the same name is another port: the new one is made while the old one still
@@ -142,8 +149,8 @@ static int port_quiet(struct dp_switch *sw, struct dp_prepared *pr,
 	v = dp_view_renew(sw, pr, (uint32_t)idx);
 	if (v == NULL)
 		return weir_err_set(err, -ENOMEM, "port %s: out of memory", a->name);
-	v->cfg.flags &= ~(uint32_t)DP_PF_STANDBY;
-	v->cfg.flags |= a->quiet ? DP_PF_STANDBY : 0;
+	v->cfg.flags &= ~(uint32_t)(DP_PF_STANDBY | DP_PF_AWAITING);
+	v->cfg.flags |= quiet_flags(a->quiet);
 	return 0;
 }
 
@@ -394,14 +401,17 @@ int dp_switch_prepare(struct dp_switch *sw, const struct dp_plan *plan, struct d
 	return rc;
 }
 
-int dp_switch_port_quiet(struct dp_switch *sw, const char *name, bool quiet, struct weir_err *err)
+int dp_switch_port_quiet(struct dp_switch *sw, const char *name, enum dp_quiet quiet,
+			 struct weir_err *err)
 {
-	struct dp_act_port_quiet a = { .h = { DP_ACT_PORT_QUIET, sizeof(a) }, .quiet = quiet };
+	struct dp_act_port_quiet a = { .h = { DP_ACT_PORT_QUIET, sizeof(a) },
+				       .quiet = (uint8_t)quiet };
 	int rc, idx = dp_port_find(sw, dp_root(sw)->views, name);
 	struct dp_prepared *pr;
 	struct dp_plan plan;
 
-	if (idx >= 0 && quiet == ((dp_root(sw)->views[idx]->cfg.flags & DP_PF_STANDBY) != 0))
+	if (idx >= 0 && (dp_root(sw)->views[idx]->cfg.flags & (DP_PF_STANDBY | DP_PF_AWAITING)) ==
+				quiet_flags(a.quiet))
 		return 0;
 	snprintf(a.name, sizeof(a.name), "%s", name);
 	dp_plan_init(&plan);

@@ -318,6 +318,21 @@ void dp_port_fix(struct dp_switch *sw, const struct dp_view *v)
 			 v->cfg.name);
 }
 
+// A VM that was awaited is here: its port speaks before its queues are polled for the first time.
+static void awaited_speak(struct dp_switch *sw)
+{
+	struct weir_err err;
+
+	for (uint32_t i = 0; i < DP_MAX_PORTS; i++) {
+		const struct dp_view *v = dp_root(sw)->views[i];
+
+		if (v != NULL && (v->cfg.flags & DP_PF_AWAITING) != 0 &&
+		    v->port->drv->is_up(v->port->link) &&
+		    dp_switch_port_quiet(sw, v->cfg.name, DP_SPEAKS, &err) < 0)
+			weir_log(WEIR_ERROR, "%s: the port stays quiet", err.text);
+	}
+}
+
 // A guest came, went or changed its queues: the polled queues follow, and its address.
 static void links_follow(struct dp_switch *sw)
 {
@@ -335,6 +350,8 @@ static void links_follow(struct dp_switch *sw)
 	}
 	if (changed == sw->links_seen)
 		return;
+	awaited_speak(sw);
+	root = dp_root(sw);
 	if (dp_snapshot_again(sw, &s) < 0) {
 		weir_log(WEIR_ERROR,
 			 "snapshot: out of memory; changed guest queues are not polled yet");

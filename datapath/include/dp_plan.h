@@ -81,7 +81,7 @@ struct dp_act_vm_del {
 struct dp_act_port_quiet {
 	struct dp_act h;
 	char name[DP_NAME_MAX];
-	uint8_t quiet;
+	uint8_t quiet; // enum dp_quiet
 	uint8_t reserved[7];
 };
 

@@ -68,9 +68,10 @@ void dp_switch_abort(struct dp_switch *sw, struct dp_prepared *prep);
 
 // The port takes nothing from its guest from now on (what it sends is dropped as "standby"), and
 // the guest's address is wherever uplinks hear it; or the port takes frames again. At once, on the
-// link that it has, and until told otherwise; a port that is told what it does already is left
-// alone. returns  0; -ENOENT or -ENOMEM with err filled
-int dp_switch_port_quiet(struct dp_switch *sw, const char *name, bool quiet, struct weir_err *err);
+// link that it has, and until told otherwise; a port that does so already is left alone. returns 0;
+// -ENOENT or -ENOMEM with err filled
+int dp_switch_port_quiet(struct dp_switch *sw, const char *name, enum dp_quiet quiet,
+			 struct weir_err *err);
 
 int dp_switch_start(struct dp_switch *sw, struct weir_err *err);
 void dp_switch_stop(struct dp_switch *sw);

@@ -10,6 +10,7 @@
 //   ",down"                      nobody is there
 //   ",down=A-B"                  nobody is there from A ms to B ms, or from A ms on
 //   ",quiet=A-B"                 main has the port take nothing from its guest then
+//   ",awaits=A"                  main has it wait then, until its driver comes up
 // What explain said of each frame at the time it came in is printed with the state.
 #include <errno.h>
 #include <stdio.h>
@@ -29,7 +30,7 @@ struct link {
 	uint16_t rx_segsz;
 	uint64_t room, sent, pace;
 	bool down, was_up;
-	uint64_t down_ns[2], quiet_ns[2]; // from, to; 0 = never
+	uint64_t down_ns[2], quiet_ns[2], awaits_ns[2]; // from, to; 0 = never
 	_Atomic uint32_t *changed;
 	pcap_t *in;
 	pcap_dumper_t *out;
@@ -112,6 +113,7 @@ static int test_create(const struct dp_link_params *p, void **out, struct weir_e
 	l->pace = at == NULL ? UINT64_MAX : strtoul(at + 6, NULL, 10);
 	span_read(p->args, ",down=", l->down_ns);
 	span_read(p->args, ",quiet=", l->quiet_ns);
+	span_read(p->args, ",awaits=", l->awaits_ns);
 	l->down = l->down_ns[0] == 0 && strstr(p->args, ",down") != NULL;
 	l->was_up = test_is_up(l);
 	l->changed = p->changed;
@@ -276,11 +278,19 @@ static void clear_when_due(struct ctl *c)
 	}
 }
 
-// Links that come and go as their arguments say.
-static void links_change(struct ctl *c)
+static void quiet_set(struct ctl *c, const struct link *l, enum dp_quiet quiet)
 {
 	struct weir_err err;
 
+	if (dp_switch_port_quiet(c->sw, l->name, quiet, &err) < 0) {
+		fprintf(stderr, "%s\n", err.text);
+		exit(1);
+	}
+}
+
+// Links that come and go as their arguments say.
+static void links_change(struct ctl *c)
+{
 	for (uint32_t i = 0; i < n_links; i++) {
 		struct link *l = links[i];
 
@@ -288,10 +298,11 @@ static void links_change(struct ctl *c)
 			l->was_up = !l->was_up;
 			atomic_fetch_add(l->changed, 1);
 		}
-		if (l->quiet_ns[0] != 0 &&
-		    dp_switch_port_quiet(c->sw, l->name, within(l->quiet_ns), &err) < 0) {
-			fprintf(stderr, "%s\n", err.text);
-			exit(1);
+		if (l->quiet_ns[0] != 0)
+			quiet_set(c, l, within(l->quiet_ns) ? DP_QUIET : DP_SPEAKS);
+		if (within(l->awaits_ns)) {
+			quiet_set(c, l, DP_QUIET_TILL_UP);
+			l->awaits_ns[0] = 0;
 		}
 	}
 }

@@ -107,3 +107,12 @@ def a_quiet_port_takes_nothing_and_its_vm_is_elsewhere():
     same((res.drops("g"), len(res.out["h"]), len(res.out["g"])), ({"standby": 2}, 3, 3), "hears the announcement, says nothing")
     same((len(res.out["u"]), len(res.out["u2"]), res.macs()[1, G]), (1, 0, ("g", True)))
     same(told(res, "g"), ["unicast h", "standby", "standby", "unicast h"])
+
+
+@case
+def an_awaited_vm_is_heard_from_its_first_frame_on_after_it_came():
+    """Before its driver is up a port of a machine that comes says nothing; then nothing of it is lost."""
+    fs = [(20, "g", from_g()), (60, "g", rarp()), (70, "h", to_g())]
+    res = run(cfg(",down=0-50,awaits=10"), fs)
+    same((res.drops("g"), len(res.out["h"]), len(res.out["g"])), ({"standby": 1}, 1, 1))
+    same((res.macs()[1, G], told(res, "g")), (("g", True), ["standby", "flood h u u2"]))
