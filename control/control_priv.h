@@ -25,7 +25,8 @@ struct ctl_metrics;  // metrics_http.c
 struct ctl_registry; // registry.c
 struct ctl_qmp;	     // qmp.c
 struct ctl_provide;  // provider.c
-struct ctl_http;     // boot_http.c
+struct ctl_http;     // boot_listen.c
+struct ctl_http_change;
 
 #define CTL_VM_EVENTS 48
 #define CTL_VM_CHAINS 1024 // a power of two
@@ -56,6 +57,8 @@ struct ctl_vm {
 	bool attached, connected;
 	bool starts;		  // attached, and its driver has not been seen yet
 	uint32_t gen, n_attaches; // of the port when the timeline began
+	uint32_t life_attaches;	  // of all its ports, as they were told to its life
+	uint8_t mac_at[CFG_NICS]; // enum dp_mac_at of each, as its life was told
 	uint64_t storage_rx_pkts; // when the timeline began
 	bool storage_seen;
 	// vm_boot.c
@@ -103,9 +106,12 @@ struct ctl {
 	struct ctl_vm *vms[CTL_VM_CHAINS]; // by name
 	struct ctl_boot_counts boots;
 	struct ctl_file *files;
-	struct ctl_clear *clear;     // NULL: nothing was cleared yet
-	struct ctl_storage *storage; // NULL: not started (tests)
-	struct ctl_metrics *metrics; // NULL: not served
+	struct ctl_clear *clear;	     // NULL: nothing was cleared yet
+	struct ctl_storage *storage;	     // NULL: not started (tests)
+	struct ctl_metrics *metrics;	     // NULL: not served
+	struct ctl_http *http;		     // where boot files are served by HTTP
+	struct ctl_http_change *http_change; // of a commit under way
+	const char *loaders_dir;	     // NULL = that of Debian's package ipxe
 	struct ctl_registry *registry;
 	struct ctl_qmp *qmp;
 	struct ctl_provide *provide;
@@ -180,6 +186,15 @@ void ctl_translate_vm(const struct cfg_vm *vm, uint32_t boost, struct dp_vm_para
 // filled
 int ctl_boot_file(struct ctl *c, const struct cfg_file *from, struct boot_file *out,
 		  struct cfg_error *err);
+// Boot loaders of Debian's package ipxe, by number. returns NULL = there are no more
+#define CTL_LOADERS 3u
+const char *ctl_loader_name(size_t i);
+// As ctl_boot_file(). returns 0, or a negative errno: it is not installed
+int ctl_loader_file(struct ctl *c, size_t i, struct boot_file *out);
+// Hold the bytes of a file beyond its table, until ctl_boot_file_drop(f->owner). returns false = it
+// has none to hold. thread: that of the table
+bool ctl_boot_file_hold(const struct boot_file *f);
+void ctl_boot_file_drop(void *owner);
 // After the last table was freed.
 void ctl_boot_files_free(struct ctl *c);
 
@@ -194,6 +209,25 @@ void ctl_boot_poll(struct ctl *c, uint64_t now_ns);
 // returns how many replies found the ring to their worker full
 uint64_t ctl_boot_counters(struct ctl *c, struct boot_counters *out);
 
+// --- boot_listen.c: where boot files are served by HTTP
+
+// A change of that, on its way. prepare: 0 or -ENOMEM; what cannot be served is no failure. Then
+// one of commit and abort, once.
+int ctl_http_prepare(struct ctl *c, const struct cfg *next);
+void ctl_http_commit(struct ctl *c);
+void ctl_http_abort(struct ctl *c);
+void ctl_http_stop(struct ctl *c);
+// Will guests of this service get files by HTTP?
+bool ctl_http_serves(const struct ctl *c, const struct cfg *cfg, const struct cfg_service *s);
+
+struct ctl_http_place {
+	char name[24];
+	bool served;
+	char text[192]; // where, or why not
+};
+// returns false = there is no i-th service
+bool ctl_http_state(const struct ctl *c, uint32_t i, struct ctl_http_place *out);
+
 // --- vm.c
 
 void ctl_vm_event(struct ctl *c, const char *vm, uint64_t ns, const char *fmt, ...)
@@ -206,6 +240,12 @@ const struct ctl_vm *ctl_vm_find(const struct ctl *c, const char *name);
 // The same, to write; made where there is none. NULL = out of memory
 struct ctl_vm *ctl_vm_get(struct ctl *c, const char *name);
 void ctl_vms_free(struct ctl *c);
+// What is seen of its ports now, as events of its life.
+void ctl_vm_look(struct ctl *c, const struct cfg_vm *vm);
+// It boots: what was told of the last boot goes.
+void ctl_vm_timeline_begin(struct ctl *c, const char *vm);
+// Its ports take nothing from it from now on, or again.
+void ctl_vm_quiet(struct ctl *c, const char *vm, bool quiet);
 
 // --- vm_boot.c: timelines of boots, boot_timeline.h
 
@@ -238,6 +278,19 @@ void ctl_show_boots(struct ctl *c, const struct cfg_vm *vm, struct cfg_json *j);
 int ctl_vm_life(struct ctl *c, const char *vm, enum life_event ev, const char *source);
 // NULL = there is no such VM.
 const struct life *ctl_vm_life_get(const struct ctl *c, const char *vm);
+// After the first commit: what was kept is in force again. returns 0 or -ENOMEM
+int ctl_registry_start(struct ctl *c);
+void ctl_registry_stop(struct ctl *c);
+// What is due. Call every few ms, not while the running configuration is walked.
+void ctl_registry_poll(struct ctl *c, uint64_t now_ns);
+// The operations vm-prepare, vm-release, vm-event (cfg_host).
+int ctl_vm_prepare(struct ctl *c, const struct cfg_vm_ask *ask, struct cfg_vm_ready *out,
+		   struct cfg_error *err);
+int ctl_vm_release(struct ctl *c, const struct cfg_vm_ask *ask, struct cfg_error *err);
+int ctl_vm_tell(struct ctl *c, const struct cfg_vm_ask *ask, const char *event,
+		struct cfg_error *err);
+// Members of an open object: what is known of its life.
+void ctl_vm_life_show(const struct ctl *c, const struct cfg_vm *vm, struct cfg_json *j);
 
 // --- provider.c: programs that make disks and directories to boot from
 
