@@ -130,18 +130,60 @@ static int portal_add(struct dp_plan *plan, uint32_t kind, const uint8_t addr[16
 	return dp_plan_add(plan, &a.h);
 }
 
-bool ctl_boot_portal(const struct cfg_vm *vm, struct qos_portal *out)
+static bool addr_read(const char *text, struct qos_addr *out)
 {
-	*out = (struct qos_portal){
-		.addr.b = { [10] = 0xff, [11] = 0xff },
-		.port = vm->iscsi_port,
-		.proto = IPPROTO_TCP,
-		.service = QOS_SVC_ISCSI,
-		.how = QOS_HOW_DECLARED,
+	*out = (struct qos_addr){ .b = { [10] = 0xff, [11] = 0xff } };
+	return text[0] != '\0' && (inet_pton(AF_INET, text, out->b + 12) == 1 ||
+				   inet_pton(AF_INET6, text, out->b) == 1);
+}
+
+// NFS 4 has one port. NFS 3 asks rpcbind, by either transport, where the others are; what that
+// answers is learnt, since the operator named the server.
+static uint32_t nfs_portals(const struct cfg_vm *vm, struct qos_portal *out)
+{
+	struct qos_portal p = {
+		.port = 2049, .proto = IPPROTO_TCP, .service = QOS_SVC_NFS, .how = QOS_HOW_DECLARED
 	};
-	return vm->iscsi_server[0] != '\0' &&
-	       (inet_pton(AF_INET, vm->iscsi_server, out->addr.b + 12) == 1 ||
-		inet_pton(AF_INET6, vm->iscsi_server, out->addr.b) == 1);
+	uint32_t n = 0;
+
+	if (!addr_read(vm->nfs_server, &p.addr))
+		return 0;
+	out[n++] = p;
+	if (!vm->nfs_v3)
+		return n;
+	p.port = 111;
+	p.service = QOS_SVC_RPCBIND;
+	out[n++] = p;
+	p.proto = IPPROTO_UDP;
+	out[n++] = p;
+	return n;
+}
+
+uint32_t ctl_boot_portals(const struct cfg_vm *vm, struct qos_portal out[CTL_BOOT_PORTALS])
+{
+	struct qos_portal p = { .port = vm->iscsi_port,
+				.proto = IPPROTO_TCP,
+				.service = QOS_SVC_ISCSI,
+				.how = QOS_HOW_DECLARED };
+	uint32_t n = nfs_portals(vm, out);
+
+	if (addr_read(vm->iscsi_server, &p.addr))
+		out[n++] = p;
+	return n;
+}
+
+static int boot_portals_add(const struct cfg_vm *vm, struct dp_plan *plan)
+{
+	struct qos_portal p[CTL_BOOT_PORTALS];
+	uint32_t n = ctl_boot_portals(vm, p);
+	int rc = 0;
+
+	for (uint32_t i = 0; i < n && rc == 0; i++)
+		rc = portal_add(plan, DP_ACT_PORTAL_ADD, p[i].addr.b,
+				(struct dp_act_portal){ .proto = p[i].proto,
+							.service = p[i].service,
+							.port = p[i].port });
+	return rc;
 }
 
 // Declared portals, declared servers, and the portals from which VMs boot: an operator named them
@@ -161,15 +203,8 @@ static int storage_set(const struct cfg *cfg, struct dp_plan *plan)
 		rc = portal_add(
 			plan, DP_ACT_SERVER_ADD, cfg->servers[i].addr,
 			(struct dp_act_portal){ .prefix_bits = cfg->servers[i].prefix_bits });
-	for (uint32_t i = 0; i < cfg->n_vms && rc == 0; i++) {
-		struct qos_portal p;
-
-		if (ctl_boot_portal(&cfg->vms[i], &p))
-			rc = portal_add(plan, DP_ACT_PORTAL_ADD, p.addr.b,
-					(struct dp_act_portal){ .proto = p.proto,
-								.service = p.service,
-								.port = p.port });
-	}
+	for (uint32_t i = 0; i < cfg->n_vms && rc == 0; i++)
+		rc = boot_portals_add(&cfg->vms[i], plan);
 	return rc;
 }
 
