@@ -115,8 +115,8 @@ for vm in a b; do poll nfs-cat "nfs://127.0.0.1/weir/$vm/etc/motd?version=4"; do
 echo "of a" >"$t/new"
 nfs-cp "$t/new" "nfs://127.0.0.1/weir/a/etc/new?version=4" >/dev/null
 [ "$(nfs-cat "nfs://127.0.0.1/weir/a/etc/new?version=4")" = "of a" ]
-refute nfs-cat "nfs://127.0.0.1/weir/b/etc/new?version=4" 2>/dev/null
+refute timeout 2 nfs-cat "nfs://127.0.0.1/weir/b/etc/new?version=4" 2>/dev/null
 ask release a tree nfs-ganesha $nfs >/dev/null
-poll sh -c '! nfs-cat "nfs://127.0.0.1/weir/a/etc/motd?version=4"'
+poll sh -c '! timeout 1 nfs-cat "nfs://127.0.0.1/weir/a/etc/motd?version=4"'
 [ "$(nfs-cat "nfs://127.0.0.1/weir/b/etc/motd?version=4")" = "of the image" ]
 gone tree nfs-ganesha $nfs
