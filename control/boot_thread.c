@@ -8,8 +8,11 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "boot_http.h"
+#include "boot_leases.h"
 #include "control_priv.h"
 #include "weir_log.h"
 
@@ -18,6 +21,7 @@ enum { PUNT_BURST = 16, PUNT_ROUNDS = 16, EVENTS_AT_ONCE = 64 };
 struct ctl_boot {
 	struct ctl *ctl;
 	struct boot_responder *responder;   // boot thread only
+	struct ctl_leases *leases;	    // boot thread only
 	struct dp_punt in[PUNT_BURST], out; // boot thread only
 	struct ev_loop *loop;		    // boot thread only, but for ev_async_send
 	struct ev_async wake;
@@ -26,8 +30,10 @@ struct ctl_boot {
 	pthread_t thread;
 	bool running;
 	_Atomic bool stop;
-	_Atomic uint64_t replies_lost;	   // found the ring to the worker full
-	_Atomic(struct boot_table *) next; // main: w, boot: takes
+	_Atomic uint64_t replies_lost;		  // found the ring to the worker full
+	_Atomic(struct boot_table *) next;	  // main: w, boot: takes
+	_Atomic(struct ctl_http_set *) next_http; // main: w, boot: takes
+	struct ctl_http_thread *http;		  // boot thread only
 	int events[2];		// datagrams of struct boot_event: [1] boot writes, [0] main reads
 	struct ev_io events_io; // main
 };
@@ -57,6 +63,13 @@ static void on_event(void *ctx, const struct boot_event *e)
 	send(b->events[1], e, sizeof(*e), MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
+static void on_lease(void *ctx, const struct boot_lease *l)
+{
+	struct ctl_boot *b = ctx;
+
+	ctl_leases_add(b->leases, l);
+}
+
 static void table_take(struct ctl_boot *b)
 {
 	struct boot_table *t = atomic_exchange(&b->next, NULL);
@@ -82,6 +95,7 @@ static bool punts_take(struct ctl_boot *b)
 								       p->size, p->ns });
 		}
 	}
+	ctl_leases_flush(b->leases);
 	return rounds == PUNT_ROUNDS;
 }
 
@@ -103,6 +117,7 @@ static void on_tick(struct ev_loop *loop, struct ev_timer *t, int revents)
 	(void)revents;
 	punts_take(b);
 	boot_tick(b->responder, dp_switch_now_ns());
+	ctl_leases_tick(b->leases, dp_switch_now_ns());
 }
 
 static void on_wake(struct ev_loop *loop, struct ev_async *w, int revents)
@@ -111,6 +126,7 @@ static void on_wake(struct ev_loop *loop, struct ev_async *w, int revents)
 
 	(void)revents;
 	table_take(b);
+	ctl_http_take(b->http, atomic_exchange(&b->next_http, NULL));
 	if (atomic_load(&b->stop))
 		ev_break(loop, EVBREAK_ALL);
 }
@@ -131,6 +147,8 @@ static void event_take(struct ctl *c, const struct boot_event *e)
 	if (dp_switch_port_info(c->sw, (uint16_t)e->port, &info) < 0 || info.gen != e->gen ||
 	    !ctl_has_vm(&info.cfg))
 		return;
+	ctl_vm_boot_event(c, info.cfg.vm,
+			  e); // it may begin a boot, of which this is the first event
 	ctl_vm_event(c, info.cfg.vm, e->ns, "%s%s%s", boot_event_name(e->kind),
 		     e->detail[0] ? ": " : "", e->detail);
 	if (e->stage != BOOT_STAGE_NONE)
@@ -159,13 +177,15 @@ static void on_events(struct ev_loop *loop, struct ev_io *io, int revents)
 static int boot_create_all(struct ctl *c)
 {
 	struct ctl_boot *b = calloc(1, sizeof(*b));
-	struct boot_out out = { .send = on_send, .event = on_event, .ctx = b };
+	struct boot_out out = { .send = on_send, .event = on_event, .lease = on_lease, .ctx = b };
 
 	if (b == NULL)
 		return -ENOMEM;
 	b->ctl = c;
 	if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, b->events) < 0 ||
-	    boot_create(&out, &b->responder) < 0) {
+	    boot_create(&out, &b->responder) < 0 ||
+	    ctl_leases_open(c->persist, b->responder, dp_switch_now_ns(), (uint64_t)time(NULL),
+			    &b->leases) < 0) {
 		free(b);
 		return -ENOMEM;
 	}
@@ -184,6 +204,10 @@ int ctl_boot_start(struct ctl *c)
 		return 0; // a test drives it by ctl_boot_poll
 	b->loop = ev_loop_new(EVFLAG_AUTO);
 	if (b->loop == NULL)
+		return -ENOMEM;
+	b->http = ctl_http_thread_create(b->loop, b->responder,
+					 &(const struct boot_out){ .event = on_event, .ctx = b });
+	if (b->http == NULL)
 		return -ENOMEM;
 	ev_async_init(&b->wake, on_wake);
 	ev_io_init(&b->punts, on_punts, dp_switch_punt_fd(c->sw), EV_READ);
@@ -213,9 +237,13 @@ void ctl_boot_stop(struct ctl *c)
 		pthread_join(b->thread, NULL);
 		ev_io_stop(c->loop, &b->events_io);
 	}
+	ctl_http_take(b->http, atomic_exchange(&b->next_http, NULL));
+	ctl_http_thread_destroy(b->http);
+	ctl_http_stop(c);
 	if (b->loop != NULL)
 		ev_loop_destroy(b->loop);
 	boot_table_free(atomic_exchange(&b->next, NULL));
+	ctl_leases_close(b->leases);
 	boot_destroy(b->responder);
 	close(b->events[0]);
 	close(b->events[1]);
@@ -233,6 +261,13 @@ void ctl_boot_set(struct ctl *c, struct boot_table *t)
 	boot_table_free(atomic_exchange(&c->boot->next, t)); // one that was never taken
 	if (c->boot->running)
 		ev_async_send(c->boot->loop, &c->boot->wake);
+}
+
+void ctl_boot_http_set(struct ctl *c, struct ctl_http_set *set)
+{
+	ctl_http_merge(set, atomic_exchange(&c->boot->next_http, NULL));
+	atomic_store(&c->boot->next_http, set);
+	ev_async_send(c->boot->loop, &c->boot->wake);
 }
 
 void ctl_boot_poll(struct ctl *c, uint64_t now_ns)
