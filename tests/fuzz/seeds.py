@@ -264,3 +264,13 @@ put("storage", "rpcbind", sizes + opened(2) + to(13, 2, 44, 0) + come(13, 2, 44,
 put("storage", "small", bytes([0, 0, 0, 0]) + b"".join(opened(k) + io + to(2, k, 1) + come(2, k, 0) for k in range(8)))
 put("storage", "full", bytes([7, 3, 1, 31]) + b"".join(opened(k) + io for k in range(12)) + to(4, 0, 100, 100) + io + to(5, 0, 6) + io)
 put("storage", "lost", sizes + opened(0) + opened(1) + io + to(14, 0, 0, 1) + come(14, 1, 0, 0) + io + come(15, 1, 0, 0) + io + to(2, 0, 4) + io + opened(0) + io)
+
+# Domains of libvirt (first byte even) and configurations of Proxmox (odd).
+card = "<interface type='vhostuser'><mac address='52:54:00:20:00:01'/><source type='unix' path='/run/weir/guests/a' mode='server'/>%s</interface>"
+domain = lambda devices, more="": ("\0<domain><name>web 1</name><uuid>9a3a56a7-6bd4-4b9e-8a2c-0d5a8a1fd001</uuid>%s<devices>%s</devices></domain>" % (more, devices)).encode()
+put("domain", "plain", domain(card % "<driver queues='4' rx_queue_size='1024' tx_queue_size='1024'/><mtu size='9000'/><port isolated='yes'/>"))
+put("domain", "vlan", domain(card % "<vlan trunk='yes'><tag id='42'/><tag id='123' nativeMode='untagged'/></vlan>"))
+put("domain", "rates", domain(card % "<bandwidth><inbound average='1000' peak='5' burst='6' floor='200'/><outbound average='128'/></bandwidth>" * 2))
+put("domain", "extra", domain(card % "", "<metadata><w:vm xmlns:w='urn:weir:libvirt:1'>{\"nic\":[{\"id\":0,\"vlan\":20}],\"boot\":{\"method\":\"none\"}}</w:vm></metadata>"))
+put("domain", "entities", b"\0<!DOCTYPE d [<!ENTITY a 'b'>]><domain><name>&a;</name></domain>")
+put("domain", "pve", b"\1name: web1\nnet0: virtio=BC:24:11:20:00:01,bridge=weir0,queues=4,rate=12.5,tag=20,trunks=30;40-50,mtu=9000\nsmbios1: uuid=9a3a56a7-6bd4-4b9e-8a2c-0d5a8a1fd001\n#weir-net1: virtio=BC:24:11:20:00:02\n#weir: {}\n[snap]\n")
