@@ -147,8 +147,7 @@ static void board(const struct ctl_launch *l, struct args *a)
 	option(a, "-numa", "node,memdev=mem0");
 	if (m->firmware == CFG_FW_UEFI) {
 		option(a, "-drive", "if=pflash,format=raw,unit=0,readonly=on,file=" CTL_OVMF_CODE);
-		option(a, "-drive", "if=pflash,format=raw,unit=1,file=%s/vars.fd",
-		       quoted(l->dir, q));
+		option(a, "-drive", "if=pflash,format=raw,unit=1,file=%s", quoted(l->vars, q));
 	}
 }
 
@@ -262,20 +261,36 @@ static int refuse(struct cfg_error *err, int rc, const char *leaf, const char *v
 	return rc;
 }
 
-static int prepared(struct ctl_launch *l, const char *vms_dir, bool accelerated,
+// A path that holds wherever it is used. returns false when it is too long
+static bool absolute(char *out, size_t size, const char *dir, const char *name)
+{
+	char cwd[256] = "";
+	int n;
+
+	if (dir[0] != '/' && getcwd(cwd, sizeof(cwd)) == NULL)
+		return false;
+	n = snprintf(out, size, "%s%s%s/firmware/%s.fd", cwd, cwd[0] == '\0' ? "" : "/", dir, name);
+	return n >= 0 && (size_t)n < size;
+}
+
+static int prepared(struct ctl_launch *l, const struct ctl_places *p, bool accelerated,
 		    struct cfg_error *err)
 {
 	const struct cfg_machine *m = &l->vm->machine;
 	char path[160];
-	int n = snprintf(l->dir, sizeof(l->dir), "%s/%s", vms_dir, l->vm->name);
+	int n = snprintf(l->dir, sizeof(l->dir), "%s/%s", p->vms_dir, l->vm->name);
 
 	snprintf(path, sizeof(path), "/weir-vm:vms/vm[name='%s']/machine", l->vm->name);
 	// The longest name of a socket there, and its NUL.
 	if (n < 0 || (size_t)n + sizeof("/console.sock") > sizeof(l->dir) ||
-	    ctl_vm_monitor(vms_dir, l->vm, l->monitor, sizeof(l->monitor)) < 0) {
+	    ctl_vm_monitor(p->vms_dir, l->vm, l->monitor, sizeof(l->monitor)) < 0) {
 		snprintf(err->reason, sizeof(err->reason),
 			 "sockets there would have longer paths than a socket may have");
-		return refuse(err, -ENAMETOOLONG, path, vms_dir);
+		return refuse(err, -ENAMETOOLONG, path, p->vms_dir);
+	}
+	if (!absolute(l->vars, sizeof(l->vars), p->state_dir, l->vm->name)) {
+		snprintf(err->reason, sizeof(err->reason), "path is too long");
+		return refuse(err, -ENAMETOOLONG, path, p->state_dir);
 	}
 	l->kvm = m->accel != CFG_ACCEL_TCG && accelerated;
 	if (m->accel == CFG_ACCEL_KVM && !accelerated) {
@@ -292,7 +307,7 @@ static int prepared(struct ctl_launch *l, const char *vms_dir, bool accelerated,
 	return 0;
 }
 
-int ctl_vm_launch(const struct cfg *cfg, const char *vms_dir, struct cfg_launch *l,
+int ctl_vm_launch(const struct cfg *cfg, const struct ctl_places *p, struct cfg_launch *l,
 		  struct cfg_error *err)
 {
 	struct ctl_launch launch = { .cfg = cfg, .vm = cfg_vm_get(cfg, l->vm) };
@@ -303,7 +318,7 @@ int ctl_vm_launch(const struct cfg *cfg, const char *vms_dir, struct cfg_launch 
 		snprintf(err->reason, sizeof(err->reason), "there is no VM of that name");
 		return refuse(err, -ENOENT, "/weir-operations:vm-arguments/vm", l->vm);
 	}
-	rc = prepared(&launch, vms_dir, l->accelerated, err);
+	rc = prepared(&launch, p, l->accelerated, err);
 	if (rc < 0)
 		return rc;
 	if (l->libvirt) {
