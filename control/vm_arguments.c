@@ -66,10 +66,27 @@ struct args {
 	uint32_t n;
 };
 
+static void arg_of(struct args *a, const char *s, size_t size)
+{
+	ctl_text_add(&a->text, s, size);
+	ctl_text_add(&a->text, "", 1);
+	a->n++;
+}
+
 static void arg(struct args *a, const char *s)
 {
-	ctl_text_add(&a->text, s, strlen(s) + 1);
-	a->n++;
+	arg_of(a, s, strlen(s));
+}
+
+uint32_t ctl_arg_split(const char *s, struct ctl_word out[2])
+{
+	const char *blank = s[0] == '-' ? strchr(s, ' ') : NULL;
+
+	out[0] = (struct ctl_word){ s, blank == NULL ? strlen(s) : (size_t)(blank - s) };
+	if (blank == NULL)
+		return 1;
+	out[1] = (struct ctl_word){ blank + 1, strlen(blank + 1) };
+	return 2;
 }
 
 static void option(struct args *a, const char *name, const char *fmt, ...)
@@ -221,8 +238,12 @@ static void rest(const struct ctl_launch *l, struct args *a)
 	option(a, "-mon", "chardev=control,mode=control");
 	option(a, "-chardev", "socket,id=qmp,path=%s,server=on,wait=off", quoted(l->monitor, q));
 	option(a, "-mon", "chardev=qmp,mode=control");
-	for (uint8_t i = 0; i < m->n_args; i++, more += strlen(more) + 1)
-		arg(a, more);
+	for (uint8_t i = 0; i < m->n_args; i++, more += strlen(more) + 1) {
+		struct ctl_word w[2];
+
+		for (uint32_t k = 0, n = ctl_arg_split(more, w); k < n; k++)
+			arg_of(a, w[k].text, w[k].size);
+	}
 }
 
 // --- Where things are

@@ -65,4 +65,11 @@ const struct cfg_nic *ctl_vm_boot_nic(const struct cfg_vm *vm);
 // "raw" or "qcow2"
 const char *ctl_disk_format(const char *path);
 
+struct ctl_word {
+	const char *text; // of size bytes
+	size_t size;
+};
+// An option of QEMU and its value, which stands behind the first blank. returns how many
+uint32_t ctl_arg_split(const char *s, struct ctl_word out[2]);
+
 #endif

@@ -264,3 +264,16 @@ put("storage", "rpcbind", sizes + opened(2) + to(13, 2, 44, 0) + come(13, 2, 44,
 put("storage", "small", bytes([0, 0, 0, 0]) + b"".join(opened(k) + io + to(2, k, 1) + come(2, k, 0) for k in range(8)))
 put("storage", "full", bytes([7, 3, 1, 31]) + b"".join(opened(k) + io for k in range(12)) + to(4, 0, 100, 100) + io + to(5, 0, 6) + io)
 put("storage", "lost", sizes + opened(0) + opened(1) + io + to(14, 0, 0, 1) + come(14, 1, 0, 0) + io + come(15, 1, 0, 0) + io + to(2, 0, 4) + io + opened(0) + io)
+
+# Monitors of QEMU: what 7.2 says, with what it says it of.
+event = lambda name, data="": ('{"timestamp": {"seconds": 1, "microseconds": 2}, "event": "%s"%s}\r\n' % (name, ', "data": {%s}' % data if data else "")).encode()
+greeting = b'{"QMP": {"version": {"qemu": {"micro": 19, "minor": 2, "major": 7}, "package": "Debian"}, "capabilities": ["oob"]}}\r\n{"return": {}, "id": "caps"}\r\n'
+status = lambda s: ('{"return": {"status": "%s", "singlestep": false, "running": true}, "id": "status"}\r\n' % s).encode()
+moves = b"".join(event("MIGRATION", '"status": "%s"' % s) for s in ("setup", "active", "device", "completed", "cancelled", "failed", "postcopy-active"))
+for s in ("running", "paused", "inmigrate", "finish-migrate", "postmigrate", "guest-panicked", "shutdown", "suspended"):
+    put("qmp", "status-" + s, greeting + status(s) + moves + event("STOP") + event("RESUME"))
+put("qmp", "events", b"".join(event(n) for n in ("POWERDOWN", "STOP", "RESUME", "SUSPEND", "SUSPEND_DISK", "WAKEUP", "WATCHDOG", "GUEST_CRASHLOADED")) + event("RESET", '"guest": true, "reason": "guest-reset"')
+    + event("GUEST_PANICKED", '"action": "run"') + event("SHUTDOWN", '"guest": false, "reason": "host-qmp-quit"'))
+put("qmp", "filter", event("NIC_RX_FILTER_CHANGED", '"name": "nic0", "path": "/machine/peripheral/nic0/virtio-backend"')
+    + b'{"return": [{"promiscuous": false, "name": "nic0", "main-mac": "52:54:00:AB:cd:0F", "unicast-table": []}], "id": "filter"}\r\n')
+put("qmp", "refused", b'{"error": {"class": "CommandNotFound", "desc": "no \\u001b such"}, "id": "events"}\r\n{"return": 7}\n[[[[[[\n\n{"event": "ST\xffOP"}\n{"a":')
