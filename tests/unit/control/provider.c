@@ -326,7 +326,7 @@ static void sixteen_run_and_the_rest_wait(void **state)
 
 static void the_end_of_the_daemon_ends_them(void **state)
 {
-	char text[96], seconds[32];
+	char text[160], seconds[32];
 	struct cfg_provider p;
 	struct heard h[2];
 
