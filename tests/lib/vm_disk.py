@@ -13,6 +13,9 @@ start:	xorw %ax, %ax
 	xorw %bx, %bx			# bx = 1: no power button
 	movw $(0x7c00 + text - start), %si
 	cld
+	movw $0x602, %dx		# PM1 enable of PIIX4, where SeaBIOS puts it: the power button
+	movw $0x100, %ax
+	outw %ax, %dx
 next:	lodsb
 	orb %al, %al
 	jz wait
@@ -39,7 +42,7 @@ wait:	sti
 	movw $1, %bx
 button:	orw %bx, %bx
 	jnz wait
-	movw $0x600, %dx		# PM1 status of PIIX4, where SeaBIOS puts it
+	movw $0x600, %dx		# PM1 status
 	inw %dx, %ax
 	testb $1, %ah
 	jz wait

@@ -37,13 +37,38 @@ static int event_tell(struct cli *c, const char *vm, const char *event)
 
 // --- What it is started with
 
-// returns the answer (json_decref), or NULL with *rc
+static json_t *ask(struct cli *c, const char *vm, const char *form, bool kvm, int *rc)
+{
+	return cli_call(c, "weir-operations:vm-arguments",
+			json_pack("{s:s, s:s, s:b}", "vm", vm, "form", form, "accelerated", kvm),
+			rc);
+}
+
+static bool wants_kvm(const json_t *data)
+{
+	const char *xml = json_string_value(json_object_get(data, "weir-operations:xml"));
+	const json_t *a;
+	size_t i;
+
+	json_array_foreach(json_object_get(data, "weir-operations:argument"), i, a)
+	{
+		if (json_is_string(a) && strcmp(json_string_value(a), "kvm") == 0)
+			return true;
+	}
+	return xml != NULL && strncmp(xml, "<domain type='kvm'", 18) == 0;
+}
+
+// With KVM, if it is wanted and works. returns the answer (json_decref), or NULL with *rc
 static json_t *arguments(struct cli *c, const char *vm, const char *form, int *rc)
 {
-	bool kvm = kvm_missing() == NULL;
-	json_t *args = json_pack("{s:s, s:s, s:b}", "vm", vm, "form", form, "accelerated", kvm);
+	json_t *data = ask(c, vm, form, true, rc);
+	const char *why = data != NULL && wants_kvm(data) ? kvm_missing() : NULL;
 
-	return cli_call(c, "weir-operations:vm-arguments", args, rc);
+	if (why == NULL)
+		return data;
+	json_decref(data);
+	cli_note(c, "%s: without KVM, which is slow: %s", vm, why);
+	return ask(c, vm, form, false, rc);
 }
 
 // Where the firmware's variables are to be, if the argument says it. returns false when it does not
@@ -300,16 +325,6 @@ static const char **argv_of(const json_t *data)
 	return argv;
 }
 
-static void accel_tell(struct cli *c, const struct machine *m)
-{
-	const char *why = kvm_missing();
-
-	for (size_t i = 0; why != NULL && m->argv[i] != NULL; i++) {
-		if (strcmp(m->argv[i], "tcg") == 0)
-			cli_note(c, "%s is emulated, and slow: %s", m->name, why);
-	}
-}
-
 static int start(struct cli *c, struct machine *m)
 {
 	const char **argv;
@@ -335,7 +350,6 @@ static int start(struct cli *c, struct machine *m)
 	} else if ((rc = sockets_free(c, m)) != 0) {
 		ours = false; // who runs it goes on needing what it has
 	} else {
-		accel_tell(c, m);
 		rc = launch(c, m);
 	}
 	m->argv = NULL;
