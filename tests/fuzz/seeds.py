@@ -274,3 +274,15 @@ put("domain", "rates", domain(card % "<bandwidth><inbound average='1000' peak='5
 put("domain", "extra", domain(card % "", "<metadata><w:vm xmlns:w='urn:weir:libvirt:1'>{\"nic\":[{\"id\":0,\"vlan\":20}],\"boot\":{\"method\":\"none\"}}</w:vm></metadata>"))
 put("domain", "entities", b"\0<!DOCTYPE d [<!ENTITY a 'b'>]><domain><name>&a;</name></domain>")
 put("domain", "pve", b"\1name: web1\nnet0: virtio=BC:24:11:20:00:01,bridge=weir0,queues=4,rate=12.5,tag=20,trunks=30;40-50,mtu=9000\nsmbios1: uuid=9a3a56a7-6bd4-4b9e-8a2c-0d5a8a1fd001\n#weir-net1: virtio=BC:24:11:20:00:02\n#weir: {}\n[snap]\n")
+# Monitors of QEMU: what 7.2 says, with what it says it of.
+event = lambda name, data="": ('{"timestamp": {"seconds": 1, "microseconds": 2}, "event": "%s"%s}\r\n' % (name, ', "data": {%s}' % data if data else "")).encode()
+greeting = b'{"QMP": {"version": {"qemu": {"micro": 19, "minor": 2, "major": 7}, "package": "Debian"}, "capabilities": ["oob"]}}\r\n{"return": {}, "id": "caps"}\r\n'
+status = lambda s: ('{"return": {"status": "%s", "singlestep": false, "running": true}, "id": "status"}\r\n' % s).encode()
+moves = b"".join(event("MIGRATION", '"status": "%s"' % s) for s in ("setup", "active", "device", "completed", "cancelled", "failed", "postcopy-active"))
+for s in ("running", "paused", "inmigrate", "finish-migrate", "postmigrate", "guest-panicked", "shutdown", "suspended"):
+    put("qmp", "status-" + s, greeting + status(s) + moves + event("STOP") + event("RESUME"))
+put("qmp", "events", b"".join(event(n) for n in ("POWERDOWN", "STOP", "RESUME", "SUSPEND", "SUSPEND_DISK", "WAKEUP", "WATCHDOG", "GUEST_CRASHLOADED")) + event("RESET", '"guest": true, "reason": "guest-reset"')
+    + event("GUEST_PANICKED", '"action": "run"') + event("SHUTDOWN", '"guest": false, "reason": "host-qmp-quit"'))
+put("qmp", "filter", event("NIC_RX_FILTER_CHANGED", '"name": "nic0", "path": "/machine/peripheral/nic0/virtio-backend"')
+    + b'{"return": [{"promiscuous": false, "name": "nic0", "main-mac": "52:54:00:AB:cd:0F", "unicast-table": []}], "id": "filter"}\r\n')
+put("qmp", "refused", b'{"error": {"class": "CommandNotFound", "desc": "no \\u001b such"}, "id": "events"}\r\n{"return": 7}\n[[[[[[\n\n{"event": "ST\xffOP"}\n{"a":')
