@@ -77,7 +77,7 @@ boot_capture() { # PORT [FILTER]: what passes there, until boot_sequence; in $LA
 	fail "no capture of $1" || exit 1
 }
 boot_sequence() { # PORT CLIENT: what was captured there is what such a client and Weir say to each other
-	kill -INT "$BOOT_CAPTURE"
+	kill "$BOOT_CAPTURE"
 	wait "$BOOT_CAPTURE" 2>/dev/null || :
 	/usr/bin/python3 -B "$lab_top/tests/lib/boot_sequence.py" "$2" "$LAB_T/$1.pcap"
 }

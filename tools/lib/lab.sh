@@ -99,7 +99,8 @@ lab_iscsi() { # FILE...: one target per file: iqn.2026-11.weir.lab:1, :2, ...; t
 }
 
 lab_switch() { # CONFIG-FILE: start the switch and wait until it answers
-	lab_host_in "$lab_build/control/weir-switchd" -c "$1" -s "$WEIR_SOCKET" -y "$lab_top/config/yang" ${LAB_SWITCH_ARGS:-} >>"$LAB_T/switch.log" 2>&1 &
+	# No function here: $! has to be the switch itself.
+	${LAB_HOST:+ip netns exec "$LAB_HOST"} "$lab_build/control/weir-switchd" -c "$1" -s "$WEIR_SOCKET" -y "$lab_top/config/yang" ${LAB_SWITCH_ARGS:-} >>"$LAB_T/switch.log" 2>&1 &
 	LAB_SWITCHD=$!
 	LAB_PIDS+=("$LAB_SWITCHD")
 	for _ in $(seq 200); do
