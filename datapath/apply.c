@@ -180,6 +180,17 @@ static int qos_act(struct dp_switch *sw, struct dp_prepared *pr, const struct dp
 	return 0;
 }
 
+static int services_act(struct dp_prepared *pr, const struct dp_act_services *a,
+			struct weir_err *err)
+{
+	if (pr->services == NULL)
+		pr->services = rte_zmalloc("services", sizeof(*pr->services), 0);
+	if (pr->services == NULL)
+		return weir_err_set(err, -ENOMEM, "boot services: out of memory");
+	memcpy(pr->services->ip4, a->ip4, sizeof(pr->services->ip4));
+	return 0;
+}
+
 static int act_prepare(struct dp_switch *sw, struct dp_prepared *pr, const struct dp_act *a,
 		       struct weir_err *err)
 {
@@ -200,6 +211,8 @@ static int act_prepare(struct dp_switch *sw, struct dp_prepared *pr, const struc
 	case DP_ACT_VM_DEL:
 		return dp_vms_del(sw, pr, ((const struct dp_act_vm_del *)(const void *)a)->name,
 				  err);
+	case DP_ACT_SERVICES_SET:
+		return services_act(pr, (const void *)a, err);
 	case DP_ACT_L2_SET:
 		pr->ageing_s = ((const struct dp_act_l2 *)(const void *)a)->ageing_s;
 		pr->mac_limit = ((const struct dp_act_l2 *)(const void *)a)->mac_limit;
@@ -313,6 +326,7 @@ static int prepare(struct dp_switch *sw, const struct dp_plan *plan, struct dp_p
 	if (rc == 0) {
 		pr->next.portals = pr->portals != NULL ? pr->portals : sw->portals;
 		pr->next.qos = pr->qos != NULL ? pr->qos : sw->qos;
+		pr->next.services = pr->services != NULL ? pr->services : sw->services;
 		rc = dp_snapshot_build(sw, &pr->next, &pr->snap);
 		if (rc < 0)
 			weir_err_set(err, rc, "snapshot: out of memory");
@@ -378,6 +392,7 @@ void dp_switch_abort(struct dp_switch *sw, struct dp_prepared *pr)
 	dp_vms_abort(pr);
 	qos_portals_destroy(pr->portals);
 	rte_free(pr->qos);
+	rte_free(pr->services);
 	dp_snapshot_free(pr->snap);
 	free(pr);
 }
@@ -444,6 +459,11 @@ void dp_switch_commit(struct dp_switch *sw, struct dp_prepared *pr)
 	if (pr->qos != NULL) {
 		dp_retire(sw, free_object, sw->qos);
 		sw->qos = pr->qos;
+	}
+	if (pr->services != NULL) {
+		if (sw->services != NULL)
+			dp_retire(sw, free_object, sw->services);
+		sw->services = pr->services;
 	}
 	dp_vms_commit(sw, pr, old_vms);
 	if (pr->ageing_s != 0)

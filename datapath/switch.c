@@ -86,7 +86,9 @@ static int worker_init(struct dp_switch *sw, uint32_t id)
 	w->events = ring_make("ev", id, 0, DP_EVENTS, sizeof(struct dp_learn_event));
 	w->punts = ring_make("pu", id, 0, DP_PUNTS, sizeof(struct dp_punt));
 	w->injects = ring_make("in", id, 0, DP_PUNTS, sizeof(struct dp_punt));
-	if (w->events == NULL || w->punts == NULL || w->injects == NULL)
+	w->transfers_taken = rte_zmalloc("taken", DP_MAX_PORTS * sizeof(*w->transfers_taken), 64);
+	if (w->events == NULL || w->punts == NULL || w->injects == NULL ||
+	    w->transfers_taken == NULL)
 		return -ENOMEM;
 	for (uint32_t from = 0; from < sw->n_workers; from++) {
 		if (from == id)
@@ -185,6 +187,7 @@ static void worker_fini(struct dp_worker *w)
 	rte_ring_free(w->events);
 	rte_ring_free(w->punts);
 	rte_ring_free(w->injects);
+	rte_free(w->transfers_taken);
 	dp_storage_worker_fini(w);
 	for (uint32_t from = 0; from < DP_MAX_WORKERS; from++) {
 		for (uint32_t urgency = 0; urgency < 2; urgency++) {
@@ -221,6 +224,7 @@ void dp_switch_destroy(struct dp_switch *sw)
 	qos_portals_destroy(sw->portals);
 	rte_free(sw->storage);
 	rte_free(sw->qos);
+	rte_free(sw->services);
 	rte_mempool_free(sw->pool);
 	rte_mempool_free(sw->pool_large);
 	rte_free(sw->rcu_mem);
@@ -354,6 +358,19 @@ int dp_switch_punt_fd(const struct dp_switch *sw)
 	return sw->punt_fd;
 }
 
+// What has left the ring makes room for its port.
+static void transfers_count(struct dp_worker *w, const struct dp_punt *p, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		_Atomic uint32_t *taken = &w->transfers_taken[p[i].port];
+
+		if (p[i].transfer)
+			atomic_store_explicit(taken,
+					      atomic_load_explicit(taken, memory_order_relaxed) + 1,
+					      memory_order_relaxed);
+	}
+}
+
 uint32_t dp_switch_punts(struct dp_switch *sw, struct dp_punt *out, uint32_t n)
 {
 	uint32_t n_out = 0;
@@ -362,8 +379,11 @@ uint32_t dp_switch_punts(struct dp_switch *sw, struct dp_punt *out, uint32_t n)
 	for (uint32_t i = 0; i < sw->n_workers && n_out < n; i++) {
 		uint32_t share = (n - n_out + sw->n_workers - i - 1) / (sw->n_workers - i);
 
-		n_out += rte_ring_sc_dequeue_burst_elem(sw->workers[i].punts, out + n_out,
-							sizeof(*out), share, NULL);
+		uint32_t got = rte_ring_sc_dequeue_burst_elem(sw->workers[i].punts, out + n_out,
+							      sizeof(*out), share, NULL);
+
+		transfers_count(&sw->workers[i], out + n_out, got);
+		n_out += got;
 	}
 	return n_out;
 }

@@ -44,8 +44,9 @@ struct dp_punt {
 	uint16_t port;
 	uint16_t vid;
 	uint16_t size;
-	uint8_t cls; // inject: enum qos_class
-	uint8_t reserved[5];
+	uint8_t cls;	  // inject: enum qos_class
+	uint8_t transfer; // punt: a TFTP message
+	uint8_t reserved[4];
 	uint8_t data[DP_PUNT_BYTES - 24];
 };
 _Static_assert(sizeof(struct dp_punt) == DP_PUNT_BYTES, "one ring element");
@@ -135,6 +136,7 @@ struct dp_verdict {
 	uint8_t pcp;	  // that came in, where it counts
 	uint16_t vid;
 	uint16_t vm_idx; // of the sender, 0 = no VM
+	bool punted;	 // the responder gets it, too
 	uint16_t n_out;
 	uint16_t out[DP_MAX_PORTS];
 	struct dp_parse parse;
