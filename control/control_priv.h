@@ -24,7 +24,8 @@ struct ctl_metrics;  // metrics_http.c
 struct ctl_registry; // registry.c
 struct ctl_qmp;	     // qmp.c
 struct ctl_provide;  // provider.c
-struct ctl_http;     // boot_http.c
+struct ctl_http;     // boot_listen.c
+struct ctl_http_change;
 
 #define CTL_VM_EVENTS 48
 #define CTL_VM_CHAINS 1024 // a power of two
@@ -69,9 +70,12 @@ struct ctl {
 	uint64_t first_id; // of the commit that it was; 0 = the file
 	struct ctl_vm *vms[CTL_VM_CHAINS]; // by name
 	struct ctl_file *files;
-	struct ctl_clear *clear;     // NULL: nothing was cleared yet
-	struct ctl_storage *storage; // NULL: not started (tests)
-	struct ctl_metrics *metrics; // NULL: not served
+	struct ctl_clear *clear;	     // NULL: nothing was cleared yet
+	struct ctl_storage *storage;	     // NULL: not started (tests)
+	struct ctl_metrics *metrics;	     // NULL: not served
+	struct ctl_http *http;		     // where boot files are served by HTTP
+	struct ctl_http_change *http_change; // of a commit under way
+	const char *loaders_dir;	     // NULL = that of Debian's package ipxe
 	struct ctl_registry *registry;
 	struct ctl_qmp *qmp;
 	struct ctl_provide *provide;
@@ -145,6 +149,15 @@ void ctl_translate_vm(const struct cfg_vm *vm, uint32_t boost, struct dp_vm_para
 // filled
 int ctl_boot_file(struct ctl *c, const struct cfg_file *from, struct boot_file *out,
 		  struct cfg_error *err);
+// Boot loaders of Debian's package ipxe, by number. returns NULL = there are no more
+#define CTL_LOADERS 3u
+const char *ctl_loader_name(size_t i);
+// As ctl_boot_file(). returns 0, or a negative errno: it is not installed
+int ctl_loader_file(struct ctl *c, size_t i, struct boot_file *out);
+// Hold the bytes of a file beyond its table, until ctl_boot_file_drop(f->owner). returns false = it
+// has none to hold. thread: that of the table
+bool ctl_boot_file_hold(const struct boot_file *f);
+void ctl_boot_file_drop(void *owner);
 // After the last table was freed.
 void ctl_boot_files_free(struct ctl *c);
 
@@ -158,6 +171,25 @@ void ctl_boot_set(struct ctl *c, struct boot_table *t);
 void ctl_boot_poll(struct ctl *c, uint64_t now_ns);
 // returns how many replies found the ring to their worker full
 uint64_t ctl_boot_counters(struct ctl *c, struct boot_counters *out);
+
+// --- boot_listen.c: where boot files are served by HTTP
+
+// A change of that, on its way. prepare: 0 or -ENOMEM; what cannot be served is no failure. Then
+// one of commit and abort, once.
+int ctl_http_prepare(struct ctl *c, const struct cfg *next);
+void ctl_http_commit(struct ctl *c);
+void ctl_http_abort(struct ctl *c);
+void ctl_http_stop(struct ctl *c);
+// Will guests of this service get files by HTTP?
+bool ctl_http_serves(const struct ctl *c, const struct cfg *cfg, const struct cfg_service *s);
+
+struct ctl_http_place {
+	char name[24];
+	bool served;
+	char text[192]; // where, or why not
+};
+// returns false = there is no i-th service
+bool ctl_http_state(const struct ctl *c, uint32_t i, struct ctl_http_place *out);
 
 // --- vm.c
 

@@ -245,9 +245,11 @@ static void worker(struct cfg_json *j, const struct dp_worker_info *w, uint32_t 
 	cfg_json_close(j, '}');
 }
 
-// The responder's counters, and the replies that found no room on their way out.
+// The responder's counters, the replies that found no room on their way out, and where HTTP is
+// served.
 static void responder(struct ctl *c, struct cfg_json *j)
 {
+	struct ctl_http_place place;
 	struct boot_counters n;
 	uint64_t lost = ctl_responder_counts(c, &n);
 	const struct {
@@ -267,6 +269,13 @@ static void responder(struct ctl *c, struct cfg_json *j)
 		cfg_json_str(j, "name", rows[i].name);
 		cfg_json_u64(j, "value", rows[i].value);
 		cfg_json_str(j, "help", rows[i].help);
+		cfg_json_close(j, '}');
+	}
+	for (uint32_t i = 0; ctl_http_state(c, i, &place); i++) {
+		cfg_json_open(j, NULL, '{');
+		cfg_json_str(j, "name", place.name);
+		cfg_json_u64(j, "value", place.served);
+		cfg_json_str(j, "help", place.text);
 		cfg_json_close(j, '}');
 	}
 	cfg_json_close(j, ']');

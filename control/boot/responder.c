@@ -297,3 +297,8 @@ const struct boot_counters *boot_counters(const struct boot_responder *r)
 {
 	return &r->n;
 }
+
+struct boot_counters *boot_counters_of(struct boot_responder *r)
+{
+	return &r->n;
+}

@@ -146,7 +146,10 @@ def a_kernel_guest_gets_a_script_that_names_its_files():
         e, o = replies(res)[0]
         same((e[BOOTP].siaddr, e[BOOTP].file.rstrip(b"\0")), (SVC, b"boot.ipxe"))
         (tid, data) = tftp_out(res)[0]
-        same(data[4:].decode(), "#!ipxe\nkernel tftp://10.9.0.2/k initrd=i console=ttyS0 quiet\ninitrd tftp://10.9.0.2/i\nboot\n")
+        lines = data[4:].decode().split("\n")
+        same(lines[0], "#!ipxe")
+        same([x for x in lines if x.startswith(("kernel", "initrd", "boot"))],
+             ["kernel --name kernel tftp://10.9.0.2/k initrd=initrd console=ttyS0 quiet || goto failed", "initrd --name initrd tftp://10.9.0.2/i || goto failed", "boot || goto failed"])
 
 
 @case
