@@ -28,7 +28,7 @@ static void on_event(void *ctx, const struct boot_event *e)
 
 static struct boot_responder *responder_make(uint8_t method)
 {
-	const struct boot_out out = { on_send, on_event, NULL };
+	const struct boot_out out = { .send = on_send, .event = on_event };
 	struct boot_table *t = calloc(1, sizeof(*t));
 	struct boot_responder *r;
 
@@ -45,10 +45,11 @@ static struct boot_responder *responder_make(uint8_t method)
 					      .ip = { 10, 0, 0, 5 },
 					      .service_ip = { 10, 0, 0, 2 },
 					      .router = { 10, 0, 0, 1 },
-					      .method = method % 3,
-					      .kernel = 0,
-					      .initrd = -1,
-					      .script = "#!ipxe\n",
+					      .method = method % (BOOT_HTTP + 1),
+					      .pool = -1,
+					      .transfers = 4,
+					      .n_files = 1,
+					      .script = strdup("#!ipxe\n"),
 					      .hostname = "vm",
 					      .root_path = "iscsi:10.0.0.1:::1:iqn.x",
 					      .initiator = "iqn.y" };
