@@ -134,6 +134,8 @@ static void event_take(struct ctl *c, const struct boot_event *e)
 	if (dp_switch_port_info(c->sw, (uint16_t)e->port, &info) < 0 || info.gen != e->gen ||
 	    !ctl_has_vm(&info.cfg))
 		return;
+	ctl_vm_boot_event(c, info.cfg.vm,
+			  e); // it may begin a boot, of which this is the first event
 	ctl_vm_event(c, info.cfg.vm, e->ns, "%s%s%s", boot_event_name(e->kind),
 		     e->detail[0] ? ": " : "", e->detail);
 	if (e->stage != BOOT_STAGE_NONE)

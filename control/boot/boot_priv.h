@@ -26,7 +26,7 @@ struct transfer {
 	uint32_t block_size, window;
 	uint64_t acked, sent; // blocks; sent >= acked
 	uint64_t n_blocks;    // the last one is shorter than block_size, perhaps empty
-	uint32_t timeout_ms, tries;
+	uint32_t timeout_ms, tries, repeats; // repeats: windows that were sent again
 	uint64_t deadline_ns;
 	uint8_t oack[128];
 	size_t oack_size;

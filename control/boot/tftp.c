@@ -273,6 +273,23 @@ void boot_tftp_request(struct boot_responder *r, const struct boot_udp *u)
 	transfer_begin(r, slot, u);
 }
 
+// Of a transfer that has ended.
+static void end_emit(struct boot_responder *r, const struct transfer *t, enum boot_event_kind kind,
+		     uint64_t now_ns)
+{
+	uint64_t bytes = t->acked * t->block_size;
+	struct boot_event e = {
+		.ns = now_ns,
+		.port = t->port,
+		.gen = t->gen,
+		.kind = (uint8_t)kind,
+		.bytes = bytes < t->size ? bytes : t->size,
+		.repeats = t->repeats,
+	};
+
+	boot_event_send(r, &e, t->name);
+}
+
 static void ack_input(struct boot_responder *r, struct transfer *t, const struct boot_udp *u)
 {
 	uint16_t step = (uint16_t)(boot_be16(u->data + 2) - (uint16_t)t->acked);
@@ -294,7 +311,7 @@ static void ack_input(struct boot_responder *r, struct transfer *t, const struct
 	if (t->acked == t->n_blocks) {
 		t->active = false;
 		r->n.tftp_done++;
-		boot_event_emit(r, u->client, BOOT_EV_TFTP_DONE, t->name, u->now_ns);
+		end_emit(r, t, BOOT_EV_TFTP_DONE, u->now_ns);
 		return;
 	}
 	window_send(r, t, u->now_ns);
@@ -330,10 +347,11 @@ void boot_tick(struct boot_responder *r, uint64_t now_ns)
 		if (c == NULL || t->tries++ == TRIES) {
 			t->active = false;
 			if (c != NULL)
-				boot_event_emit(r, c, BOOT_EV_TFTP_FAILED, t->name, now_ns);
+				end_emit(r, t, BOOT_EV_TFTP_FAILED, now_ns);
 			continue;
 		}
 		r->n.tftp_repeats++;
+		t->repeats++;
 		if (t->oack_sent && t->sent == 0) {
 			transfer_send(r, t, t->oack, t->oack_size);
 			deadline_set(t, now_ns);

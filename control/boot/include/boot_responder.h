@@ -146,6 +146,10 @@ struct boot_event {
 	uint8_t kind;	 // enum boot_event_kind
 	uint8_t stage;	 // enum boot_stage: who asks for an address, not to renew it
 	char detail[78]; // printable
+	// Of a transfer that ended (*_DONE, *_FAILED), else 0: what was acknowledged, and how often
+	// a window was sent again.
+	uint64_t bytes;
+	uint32_t repeats;
 };
 
 // X(identifier, help)
