@@ -73,7 +73,7 @@ void ctl_vm_event(struct ctl *c, const char *vm, uint64_t ns, const char *fmt, .
 
 void ctl_vm_timeline_begin(struct ctl *c, const char *vm)
 {
-	struct ctl_vm *v = vm_get(c, vm);
+	struct ctl_vm *v = ctl_vm_get(c, vm);
 
 	if (v == NULL)
 		return;
