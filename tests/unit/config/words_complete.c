@@ -9,7 +9,7 @@ static void completion_offers_what_fits(void **state)
 						    // when the line could end
 	} rows[] = {
 		{ CFG_WORDS_SET, "", "set vms ", "vm" },
-		{ CFG_WORDS_SET, "", "set boo", "boot-services boot-files" },
+		{ CFG_WORDS_SET, "", "set boo", "boot-services boot-providers boot-files" },
 		{ CFG_WORDS_SET, "", "set vm", "vms vm" },
 		{ CFG_WORDS_SET, "", "set vm ", "web1 web2 <name>" },
 		{ CFG_WORDS_SET, "", "set vm w", "web1 web2 <name>" },
@@ -101,7 +101,8 @@ static void candidates_say_what_they_are(void **state)
 		{ "set vm x boot kernel ", "<kernel>",
 		  "Kernel, by its name among the boot files. (a value of boot-files file name, "
 		  "text "
-		  "of 1..63 characters: Letters, digits and _ . - only.)",
+		  "of 1..127 characters: Letters, digits and _ . - only, with single slashes "
+		  "between.)",
 		  CFG_WORDS_FREE },
 		{ "set port x vlan-mode tr", "trunk", "Tagged frames only.", CFG_WORDS_VALUE },
 		{ "set port x type g", "guest", "Port of a virtual machine.", CFG_WORDS_VALUE },
