@@ -18,6 +18,32 @@ NAMES = {1: "mask", 3: "router", 6: "dns", 12: "hostname", 15: "domain", 17: "ro
 
 # server, client, message, item: who is right, and why. "*" is any.
 KNOWN = [
+    ("*", "*", "*", "guid", "option 97 is echoed, as RFC 4578 section 2.3 demands; some firmware drops an offer without it. dnsmasq and Kea have no such thing"),
+    ("dnsmasq", "*", "*", "broadcast", "the broadcast address follows from the mask; Weir saves the bytes, and Kea does so, too"),
+    ("dnsmasq", "*-pxe", "*", "class", "PXEClient, nine bytes, is what clients compare; dnsmasq repeats the whole of what the client said"),
+    ("dnsmasq", "*-pxe", "*", "bootfile", "the file stands in the header and in option 67: EDK2 and old ROMs read one of them each"),
+    ("dnsmasq", "uefi-http", "*", "bootfile", "a URL stands in option 67, where it may be long (HTTP boot reads both)"),
+    ("*", "uefi-http", "*", "file", "the same: the header's 128 bytes do not hold every URL"),
+    ("*", "*-pxe", "*", "tftp-server", "option 66, for old ROMs and GRUB; a hint for all others"),
+    ("*", "*-pxe", "*", "root-path", "firmware that cannot use a disk by iSCSI is not told of it; iPXE, which it loads, is"),
+    ("kea", "*-pxe", "*", "vendor", "Kea leaves out the END of option 43, which ROMs want"),
+    ("kea", "uefi-*", "*", "to", "the client asked for broadcast (RFC 2131 section 4.1), and so is answered by all; Kea's raw socket sends to the card"),
+    ("kea", "bios-*", "*", "to", "the same"),
+    ("dnsmasq", "ipxe-*", "*", "siaddr", "no next server without a file from it: iPXE takes one as a sign of PXE (S1)"),
+    ("dnsmasq", "dhclient", "*", "siaddr", "an operating system has nothing to fetch; dnsmasq always names itself"),
+    ("dnsmasq", "udhcpc", "*", "siaddr", "the same"),
+    ("dnsmasq", "networkd", "*", "siaddr", "the same"),
+    ("dnsmasq", "real-udhcpc", "ack", "siaddr", "the same"),
+    ("*", "udhcpc", "*", "initiator", "the initiator's name is for the operating system, too, which has to log in by it again; few ask for option 203"),
+    ("*", "dhclient", "*", "initiator", "the same"),
+    ("*", "networkd", "*", "initiator", "the same"),
+    ("*", "real-udhcpc", "ack", "opt203", "the same"),
+    ("*", "real-dhclient", "ack", "new_unknown_203", "the same"),
+    ("*", "networkd", "*", "root-path", "the root is told to everybody who may need it, asked or not: there is room"),
+    ("*", "real-dhclient", "ack", "new_root_path", "the same"),
+    ("dnsmasq", "dhclient", "offer", "hostname", "the offer has what the ACK has; dnsmasq leaves the name out when the client has told one"),
+    ("dnsmasq", "networkd", "offer", "hostname", "the same"),
+    ("kea", "networkd", "*", "short", "replies have 300 bytes at least, as BOOTP's relays and old clients want (RFC 1542 section 2.1)"),
 ]
 
 
