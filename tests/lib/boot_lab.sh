@@ -69,15 +69,25 @@ boot_says() { # NAME TEXT SECONDS: until the guest $LAB_GUEST says it
 
 boot_event() { "$weir" --json show vm "$1" | jq -r '."weir-vm:vms-state".vm[0]."boot-event"[].event' | grep -q -- "$2"; } # VM TEXT: in its timeline
 
-boot_capture() { # PORT [FILTER]: what passes there, until boot_sequence; in $LAB_T/PORT.pcap
-	"$weir" capture "$1" ${2:+"$2"} -w "$LAB_T/$1.pcap" >/dev/null 2>&1 &
+boot_capture() { # PORT [FILTER]: what passes there, until boot_sequence; the switch knows one capture at a time
+	"$weir" capture "$1" ${2:+"$2"} -w "$LAB_T/$1.pcap" >"$LAB_T/capture.log" 2>&1 &
 	BOOT_CAPTURE=$!
 	LAB_PIDS+=("$BOOT_CAPTURE")
 	for _ in $(seq 50); do [ -s "$LAB_T/$1.pcap" ] && return 0; kill -0 "$BOOT_CAPTURE" || break; sleep 0.1; done
+	cat "$LAB_T/capture.log" >&2
 	fail "no capture of $1" || exit 1
 }
 boot_sequence() { # PORT CLIENT: what was captured there is what such a client and Weir say to each other
 	kill "$BOOT_CAPTURE"
 	wait "$BOOT_CAPTURE" 2>/dev/null || :
 	/usr/bin/python3 -B "$lab_top/tests/lib/boot_sequence.py" "$2" "$LAB_T/$1.pcap"
+}
+boot_efi_http() { # VM: start a UEFI guest that asks by HTTP at once; its firmware would try PXE first, and this is what turns that off in OVMF
+	boot_start "$1" uefi 256 -fw_cfg name=opt/org.tianocore/IPv4PXESupport,string=no -fw_cfg name=opt/org.tianocore/IPv6PXESupport,string=no
+}
+boot_start() { # VM bios|uefi MIB [QEMU ARGS...]: start it; LAB_GUEST
+	local n name=$1 how=lab_guest
+	[ "$2" = bios ] || how=lab_guest_uefi
+	n=$(jq --arg n "$1" '[."weir-vm:vms".vm[].name] | index($n) + 1' "$LAB_T/weir.json")
+	$how "$name" "$LAB_T/$name.sock" "52:54:00:00:00:0$n" "${@:3}"
 }
