@@ -58,6 +58,7 @@ struct ctl_vm {
 	bool starts;		  // attached, and its driver has not been seen yet
 	uint32_t gen, n_attaches; // of the port when the timeline began
 	uint32_t life_attaches;	  // of all its ports, as they were told to its life
+	uint8_t mac_at[CFG_NICS]; // enum dp_mac_at of each, as its life was told
 	uint64_t storage_rx_pkts; // when the timeline began
 	bool storage_seen;
 	// vm_boot.c
@@ -238,6 +239,8 @@ const struct ctl_vm *ctl_vm_find(const struct ctl *c, const char *name);
 // The same, to write; made where there is none. NULL = out of memory
 struct ctl_vm *ctl_vm_get(struct ctl *c, const char *name);
 void ctl_vms_free(struct ctl *c);
+// What is seen of its ports now, as events of its life.
+void ctl_vm_look(struct ctl *c, const struct cfg_vm *vm);
 // It boots: what was told of the last boot goes.
 void ctl_vm_timeline_begin(struct ctl *c, const char *vm);
 // Its ports take nothing from it from now on, or again.
