@@ -12,6 +12,8 @@
 #include "qos_learn.h"
 
 #define ETHERNET_FRAME_BYTES (1514u + QOS_WIRE_OVERHEAD_BYTES)
+#define NFS_PORT 2049
+#define HTTP_PORT 80
 
 static const char *driver_of(const struct cfg_port *p)
 {
@@ -132,16 +134,37 @@ static int portal_add(struct dp_plan *plan, uint32_t kind, const uint8_t addr[16
 
 bool ctl_boot_portal(const struct cfg_vm *vm, struct qos_portal *out)
 {
+	bool nfs = vm->iscsi_server[0] == '\0';
+	const char *server = nfs ? vm->nfs_server : vm->iscsi_server;
+
 	*out = (struct qos_portal){
 		.addr.b = { [10] = 0xff, [11] = 0xff },
-		.port = vm->iscsi_port,
+		.port = nfs ? NFS_PORT : vm->iscsi_port,
 		.proto = IPPROTO_TCP,
-		.service = QOS_SVC_ISCSI,
+		.service = nfs ? QOS_SVC_NFS : QOS_SVC_ISCSI,
 		.how = QOS_HOW_DECLARED,
 	};
-	return vm->iscsi_server[0] != '\0' &&
-	       (inet_pton(AF_INET, vm->iscsi_server, out->addr.b + 12) == 1 ||
-		inet_pton(AF_INET6, vm->iscsi_server, out->addr.b) == 1);
+	return server[0] != '\0' && (inet_pton(AF_INET, server, out->addr.b + 12) == 1 ||
+				     inet_pton(AF_INET6, server, out->addr.b) == 1);
+}
+
+// Kernels and images by HTTP are what a boot waits for, as it does for its disk: a portal, so that
+// they are class boot while the machine boots.
+static int http_portals(const struct cfg *cfg, struct dp_plan *plan)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; i < cfg->n_services && rc == 0; i++) {
+		uint8_t addr[16] = { [10] = 0xff, [11] = 0xff };
+
+		memcpy(addr + 12, cfg->services[i].addr, 4);
+		if (cfg->services[i].http)
+			rc = portal_add(plan, DP_ACT_PORTAL_ADD, addr,
+					(struct dp_act_portal){ .proto = IPPROTO_TCP,
+								.service = QOS_SVC_OTHER,
+								.port = HTTP_PORT });
+	}
+	return rc;
 }
 
 // Declared portals, declared servers, and the portals from which VMs boot: an operator named them
@@ -170,7 +193,7 @@ static int storage_set(const struct cfg *cfg, struct dp_plan *plan)
 								.service = p.service,
 								.port = p.port });
 	}
-	return rc;
+	return rc < 0 ? rc : http_portals(cfg, plan);
 }
 
 // The table that these actions of a plan make.
@@ -440,7 +463,8 @@ int ctl_translate(const struct cfg *running, const struct cfg *next, const struc
 			rc = port_act(next, &a[i], plan);
 		else if (a[i].object == CFG_OBJ_SYSTEM)
 			rc = dp_plan_add(plan, &l2.h);
-		storage |= a[i].object == CFG_OBJ_STORAGE || a[i].object == CFG_OBJ_VM;
+		storage |= a[i].object == CFG_OBJ_STORAGE || a[i].object == CFG_OBJ_VM ||
+			   a[i].object == CFG_OBJ_SERVICE;
 		services |= a[i].object == CFG_OBJ_SERVICE;
 		limits |= a[i].object == CFG_OBJ_BOOT_LIMITS;
 	}
