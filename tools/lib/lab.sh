@@ -152,7 +152,7 @@ lab_guest_uefi() { # as lab_guest: OVMF with its own driver for the card (an opt
 }
 
 lab_reset() { # NAME: the reset button of a guest that was started with LAB_REBOOTS=' '
-	printf '%s\n' '{"execute":"qmp_capabilities"}' '{"execute":"system_reset"}' | timeout 5 socat -t 1 - "UNIX-CONNECT:$LAB_T/$1.qmp" | grep -q '"RESET"' ||
+	printf '%s\n' '{"execute":"qmp_capabilities"}' '{"execute":"system_reset"}' | timeout 5 socat -t 1 - "UNIX-CONNECT:$LAB_T/$1.qmp" | grep '"RESET"' >/dev/null ||
 		fail "guest $1 was not reset"
 }
 
