@@ -12,6 +12,7 @@
 #include "qos_learn.h"
 
 #define ETHERNET_FRAME_BYTES (1514u + QOS_WIRE_OVERHEAD_BYTES)
+#define HTTP_PORT 80
 
 static const char *driver_of(const struct cfg_port *p)
 {
@@ -186,6 +187,25 @@ static int boot_portals_add(const struct cfg_vm *vm, struct dp_plan *plan)
 	return rc;
 }
 
+// Kernels and images by HTTP are what a boot waits for, as it does for its disk: a portal, so that
+// they are class boot while the machine boots.
+static int http_portals(const struct cfg *cfg, struct dp_plan *plan)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; i < cfg->n_services && rc == 0; i++) {
+		uint8_t addr[16] = { [10] = 0xff, [11] = 0xff };
+
+		memcpy(addr + 12, cfg->services[i].addr, 4);
+		if (cfg->services[i].http)
+			rc = portal_add(plan, DP_ACT_PORTAL_ADD, addr,
+					(struct dp_act_portal){ .proto = IPPROTO_TCP,
+								.service = QOS_SVC_OTHER,
+								.port = HTTP_PORT });
+	}
+	return rc;
+}
+
 // Declared portals, declared servers, and the portals from which VMs boot: an operator named them
 // all.
 static int storage_set(const struct cfg *cfg, struct dp_plan *plan)
@@ -205,7 +225,7 @@ static int storage_set(const struct cfg *cfg, struct dp_plan *plan)
 			(struct dp_act_portal){ .prefix_bits = cfg->servers[i].prefix_bits });
 	for (uint32_t i = 0; i < cfg->n_vms && rc == 0; i++)
 		rc = boot_portals_add(&cfg->vms[i], plan);
-	return rc;
+	return rc < 0 ? rc : http_portals(cfg, plan);
 }
 
 // The table that these actions of a plan make.
@@ -475,7 +495,8 @@ int ctl_translate(const struct cfg *running, const struct cfg *next, const struc
 			rc = port_act(next, &a[i], plan);
 		else if (a[i].object == CFG_OBJ_SYSTEM)
 			rc = dp_plan_add(plan, &l2.h);
-		storage |= a[i].object == CFG_OBJ_STORAGE || a[i].object == CFG_OBJ_VM;
+		storage |= a[i].object == CFG_OBJ_STORAGE || a[i].object == CFG_OBJ_VM ||
+			   a[i].object == CFG_OBJ_SERVICE;
 		services |= a[i].object == CFG_OBJ_SERVICE;
 		limits |= a[i].object == CFG_OBJ_BOOT_LIMITS;
 	}
