@@ -35,12 +35,27 @@ def dhcp(*opts):
     return bytes(BOOTP(chaddr=bytes.fromhex("020000000001"), xid=1) / DHCP(options=list(opts) + ["end"]))
 
 
-put("dhcp", "discover", b"\1" + dhcp(("message-type", 1), (77, b"iPXE"), (175, b"\xb1\x01\x01"), (97, b"\0" * 17)))
-put("dhcp", "request", b"\2" + dhcp(("message-type", 3), ("server_id", "10.0.0.2"), ("requested_addr", "10.0.0.5")))
-put("dhcp", "renew", b"\0" + dhcp(("message-type", 3)))
-put("dhcp", "decline", b"\0" + dhcp(("message-type", 4)))
-put("dhcp", "frame", b"\x80" + bytes(Ether() / ARP(pdst="10.0.0.2")))
-put("dhcp", "tagged", b"\x81" + bytes(Ether() / Dot1Q() / IP(dst="10.0.0.2") / UDP(dport=69) / b"\0\1boot.ipxe\0octet\0"))
+# Conversations: KIND and client, length, payload; see dhcp.c.
+rec = lambda kind, p=b"", client=0: struct.pack(">BH", kind | client << 4, len(p)) + bytes(p)
+DHCP_, PXE, FRAME, TIME, LEASE, TABLE, OPTIONS, TFTP = range(8)
+opts = lambda kind, *o, ciaddr=b"\0\0\0\0", xid=1: bytes([kind]) + ciaddr + bytes([xid]) + b"".join(bytes([c, len(v)]) + v for c, v in o) + b"\xff"
+IPXE, UEFI, WEB = [(60, b"PXEClient:Arch:00000"), (77, b"iPXE"), (93, b"\0\0"), (175, b"\xb1\x01\x01"), (97, b"\0" * 17), (57, b"\5\xc0")], \
+    [(60, b"PXEClient:Arch:00007:UNDI:003016"), (93, b"\0\7")], [(60, b"HTTPClient:Arch:00016"), (93, b"\0\x10")]
+SVC, IP20 = (54, b"\x0a\0\0\2"), (50, b"\x0a\0\0\x14")
+for method in range(5):
+    for more in (0, 8, 32, 64, 96):
+        talk = b"".join(rec(OPTIONS, opts(1, *who, xid=i)) for i, who in enumerate((IPXE, UEFI, WEB, [])))
+        put("dhcp", "all-%d-%d" % (method, more), bytes([method | more]) + talk + rec(OPTIONS, opts(0x83, *UEFI)))
+put("dhcp", "whole", b"\1" + rec(DHCP_, bytes(BOOTP(chaddr=bytes(6), xid=1) / DHCP(options=[("message-type", 1), (77, b"iPXE"), "end"])).replace(b"\0" * 6, b"\2" + b"\0" * 5, 1)))
+take = rec(OPTIONS, opts(1)) + rec(OPTIONS, opts(3, SVC, IP20))
+put("dhcp", "pool", b"\x41" + take + rec(OPTIONS, opts(3, ciaddr=b"\x0a\0\0\x14")) + rec(OPTIONS, opts(3, IP20), 1) + rec(OPTIONS, opts(1), 1) + rec(OPTIONS, opts(1), 2))
+put("dhcp", "decline", b"\x41" + take + rec(OPTIONS, opts(4, IP20)) + take + rec(TIME, bytes(700)) + take)
+put("dhcp", "release", b"\x41" + take + rec(OPTIONS, opts(7, ciaddr=b"\x0a\0\0\x14")) + rec(OPTIONS, opts(1), 1))
+put("dhcp", "restored", b"\x41" + rec(LEASE, b"\x14\0\1" + b"\xff" * 8) + rec(LEASE, b"\x15\1\2\x09" + bytes(7)) + take + rec(OPTIONS, opts(1), 2))
+loop = b"".join(rec(OPTIONS, opts(1, *UEFI, xid=i)) + rec(TFTP, b"\0\1k\0octet\0blksize\0008000\0") for i in range(7))
+put("dhcp", "loop", b"\1" + loop + rec(TABLE, b"\x41") + take)
+put("dhcp", "frame", b"\0" + rec(FRAME, bytes(Ether() / ARP(pdst="10.0.0.2"))) + rec(FRAME, bytes(Ether() / Dot1Q() / IP(dst="10.0.0.2") / UDP(dport=69) / b"\0\1boot.ipxe\0octet\0")))
+put("dhcp", "inform", b"\0" + rec(OPTIONS, opts(8)) + rec(DHCP_, dhcp(("message-type", 8))) + rec(PXE, dhcp(("message-type", 3))))
 dg = lambda port, p: bytes([len(p), port]) + p
 put("tftp", "plain", dg(0, b"\0\1k\0octet\0") + dg(1, b"\0\4\0\1") + dg(1, b"\0\4\0\2"))
 put("tftp", "options", dg(0, b"\0\1k\0octet\0blksize\0001468\0tsize\0000\0windowsize\0004\0timeout\0001\0") + dg(1, b"\0\4\0\0") + b"\xff" + dg(1, b"\0\4\0\3"))
