@@ -165,7 +165,7 @@ static void what_does_not_fit_is_refused_with_the_reason(void **state)
 		  "/vlan", "" },
 		{ "{\"name\":\"t\"," T_NIC ",\"weir-qos:qos\":{\"reservation\":\"800000000\"}}", "",
 		  "75" },
-		{ "{\"name\":\"t\"," T_NIC ",\"uuid\":\"3F0C0FB4-7A5E-4A0F-9D0A-00000000000C\"}",
+		{ "{\"name\":\"t\"," T_NIC ",\"uuid\":\"3f0c0fb4-7a5e-4a0f-9d0a-00000000000c\"}",
 		  "", "" },
 		{ "{\"name\":\"t\"," T_NIC ",\"boot\":{\"provider\":\"q\"}}", "/provider", "" },
 		{ "{\"name\":\"t\",\"nic\":[{\"id\":0,\"interface\":\"u\",\"mac\":\"52:54:00:00:00:"
@@ -288,6 +288,37 @@ static void a_commit_that_contradicts_it_is_refused_and_says_whom(void **state)
 	// What is wrong by itself says so, and blames nobody.
 	assert_string_not_equal(commit(s, "set vm e nic 0 mac 52:54:00:00:00:01 vlan 20"), "ok");
 	assert_null(strstr(rig.text, "transient"));
+	cfg_session_destroy(s);
+}
+
+static void a_roll_back_is_never_refused_for_it(void **state)
+{
+	struct cfg_session *s = rig_root(&rig, false);
+	struct cfg_error err;
+
+	(void)state;
+	assert_string_equal(
+		rig_tag(rig_json(&rig, s,
+				 "{\"weir-configuration:edit-line\":{\"line\":\"delete vm c nic 0 "
+				 "ipv4-address\"}}")),
+		"ok");
+	assert_string_equal(rig_tag(rig_json(&rig, s,
+					     "{\"ietf-netconf:commit\":{\"confirmed\":[null],"
+					     "\"confirm-timeout\":5}}")),
+			    "ok");
+	// Its address is free, and may be wanted back.
+	assert_true(put("t",
+			"{\"name\":\"t\"," NIC("52:54:00:00:00:02",
+					       ",\"ipv4-address\":[\"10.1.0.11\"]") "}",
+			NULL, &err) < 0);
+	assert_non_null(strstr(err.reason, "a confirmed commit waits"));
+	assert_int_equal(put("t", T, NULL, &err), 0);
+	rig.host.now_ms += 6000;
+	cfg_store_tick(rig.store);
+	cfg_free(in_force);
+	assert_int_equal(cfg_store_in_force(rig.store, NULL, &in_force, &err), 0);
+	assert_int_equal(cfg_port_get(in_force, "c.0")->n_ip4, 1);
+	assert_int_equal(in_force->n_vms, 2);
 	cfg_session_destroy(s);
 }
 
@@ -461,6 +492,7 @@ int main(void)
 		TEST(a_name_that_is_none_and_a_long_text_are_not_parsed),
 		TEST(several_come_together_or_not_at_all),
 		TEST(a_commit_that_contradicts_it_is_refused_and_says_whom),
+		TEST(a_roll_back_is_never_refused_for_it),
 		TEST(the_configuration_says_what_a_machine_is),
 		TEST(a_definition_of_a_configured_machine_has_to_agree),
 		TEST(an_answer_takes_the_place_of_the_method),
