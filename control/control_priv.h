@@ -58,6 +58,7 @@ struct ctl_vm {
 	bool starts;		  // attached, and its driver has not been seen yet
 	uint32_t gen, n_attaches; // of the port when the timeline began
 	uint32_t life_attaches;	  // of all its ports, as they were told to its life
+	uint8_t mac_at[CFG_NICS]; // enum dp_mac_at of each, as its life was told
 	uint64_t storage_rx_pkts; // when the timeline began
 	bool storage_seen;
 	// vm_boot.c

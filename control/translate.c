@@ -651,6 +651,35 @@ static int files_load(struct ctl *c, const struct cfg *cfg, struct boot_table *t
 	return rc;
 }
 
+// Clients without an address of their own get one of their network's pool.
+static int pools_fill(const struct cfg *cfg, struct boot_table *t)
+{
+	static const uint8_t none[4];
+
+	t->pools = calloc(cfg->n_services + 1, sizeof(*t->pools));
+	if (t->pools == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < cfg->n_services; i++) {
+		const struct cfg_service *s = &cfg->services[i];
+		struct boot_pool *p = &t->pools[t->n_pools];
+
+		if (!s->has_pool)
+			continue;
+		p->vid = s->vlan;
+		p->lease_s = s->pool_lease_s;
+		memcpy(p->first, s->pool_first, 4);
+		memcpy(p->last, s->pool_last, 4);
+		for (uint32_t k = 0; k < t->n_clients; k++) {
+			struct boot_client *b = &t->clients[k];
+
+			if (b->vid == s->vlan && memcmp(b->ip, none, 4) == 0)
+				b->pool = (int)t->n_pools;
+		}
+		t->n_pools++;
+	}
+	return 0;
+}
+
 int ctl_boot_table(struct ctl *c, const struct cfg *cfg, struct boot_table **out,
 		   struct cfg_error *err)
 {
@@ -668,6 +697,8 @@ int ctl_boot_table(struct ctl *c, const struct cfg *cfg, struct boot_table **out
 		if (served(&cfg->ports[i]))
 			rc = client_fill(c, cfg, &cfg->ports[i], t, err);
 	}
+	if (rc == 0)
+		rc = pools_fill(cfg, t);
 	if (rc < 0)
 		boot_table_free(t);
 	else

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "control_priv.h"
+#include "weir_log.h"
 
 // VMs that one call looks at, so that a thousand of them do not keep the main loop: each is seen
 // every 10 ms up to this number, every 80 ms with 1,000.
@@ -83,9 +84,39 @@ void ctl_vm_timeline_begin(struct ctl *c, const char *vm)
 
 void ctl_vm_quiet(struct ctl *c, const char *vm, bool quiet)
 {
-	(void)c;
-	(void)vm;
-	(void)quiet;
+	const struct cfg_vm *v = cfg_vm_get(c->running, vm);
+	const struct life *l = ctl_vm_life_get(c, vm);
+	// What comes is heard from its first frame on.
+	bool comes = l != NULL && l->state == LIFE_INCOMING;
+	struct weir_err err;
+
+	for (uint32_t i = 0; v != NULL && i < v->n_nics; i++) {
+		if (dp_switch_port_quiet(c->sw, v->nics[i].port,
+					 !quiet	 ? DP_SPEAKS
+					 : comes ? DP_QUIET_TILL_UP
+						 : DP_QUIET,
+					 &err) < 0)
+			weir_log(WEIR_ERROR, "vm %s: %s", vm, err.text);
+	}
+}
+
+// Where its addresses are heard, as far as that is news.
+static void macs_watch(struct ctl *c, const struct cfg_vm *vm, struct ctl_vm *v)
+{
+	struct dp_port_info info;
+
+	for (uint32_t i = 0; i < vm->n_nics; i++) {
+		int idx = dp_switch_port_find(c->sw, vm->nics[i].port);
+
+		if (idx < 0 || dp_switch_port_info(c->sw, (uint16_t)idx, &info) < 0 ||
+		    info.mac_at == v->mac_at[i])
+			continue;
+		v->mac_at[i] = info.mac_at;
+		if (info.mac_at == DP_MAC_HERE)
+			(void)ctl_vm_life(c, vm->name, LIFE_EV_SEEN_HERE, "network");
+		else if (info.mac_at == DP_MAC_ELSEWHERE)
+			(void)ctl_vm_life(c, vm->name, LIFE_EV_SEEN_ELSEWHERE, "network");
+	}
 }
 
 // Is QEMU there, by any of its cards, and does a driver run? How often it came, all in all.
@@ -167,6 +198,7 @@ static void watch_one(struct ctl *c, const struct cfg_vm *vm, uint64_t now_ns)
 		ctl_storage_edge(c, vm->name, QOS_EDGE_DETACH, now_ns);
 	v->attached = info.link.attached;
 	ctl_vm_look(c, vm);
+	macs_watch(c, vm, v);
 	if (info.link.up != v->connected) {
 		v->connected = info.link.up;
 		ctl_vm_event(c, vm->name, now_ns,

@@ -26,13 +26,15 @@ static int drop(struct dp_verdict *v, enum dp_drop reason, enum dp_stage stage)
 static enum dp_drop source_check(const struct dp_switch *sw, const struct dp_view *in,
 				 const uint8_t *frame, uint16_t vid)
 {
-	const struct dp_fdb_entry *e = dp_fdb_lookup(sw->fdb, dp_fdb_key(vid, frame + 6));
+	uint64_t key = dp_fdb_key(vid, frame + 6);
+	const struct dp_fdb_entry *e = dp_fdb_lookup(sw->fdb, key);
 	uint32_t where = e == NULL ? 0 : atomic_load(&e->where);
 
 	if (e != NULL && DP_FDB_PORT(where) == in->port->idx)
 		return DP_DROP_none;
 	if (e != NULL && (where & DP_FDB_STATIC) != 0)
-		return DP_DROP_spoof_mac_pinned;
+		return dp_learn_fixed(dp_root(sw), in, key, where) == 0 ? DP_DROP_spoof_mac_pinned
+									: DP_DROP_none;
 	if ((in->cfg.flags & DP_PF_MAC_FIXED) == 0 && atomic_load(&in->port->macs_full) != 0)
 		return DP_DROP_mac_limit;
 	return DP_DROP_none;

@@ -152,7 +152,7 @@ int dp_snapshot_build(struct dp_switch *sw, const struct dp_parts *parts, struct
 	atomic_init(&s->portals, parts->portals);
 	s->qos = parts->qos;
 	s->services = parts->services;
-	memcpy(s->views, parts->views, sizeof(s->views));
+	memcpy(s->views, parts->views, sizeof(parts->views));
 	memcpy(s->vms, parts->vms, sizeof(s->vms));
 	for (uint32_t i = 0; i < DP_MAX_PORTS; i++)
 		s->n_ports += s->views[i] != NULL;

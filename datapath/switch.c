@@ -299,7 +299,41 @@ static void publish_macs(struct dp_switch *sw)
 	}
 }
 
-// A guest came, went or changed its queues: the polled queues follow.
+void dp_port_fix(struct dp_switch *sw, const struct dp_view *v)
+{
+	uint64_t key = dp_fdb_key(v->cfg.vid, v->cfg.mac);
+	uint16_t at = v->port->idx;
+
+	if ((v->cfg.flags & DP_PF_MAC_FIXED) == 0 || v->cfg.vid == 0)
+		return;
+	if (!dp_port_there(v)) {
+		const struct dp_fdb_entry *e = dp_fdb_lookup(sw->fdb, key);
+		uint16_t port = e == NULL ? DP_FDB_NOWHERE : DP_FDB_PORT(atomic_load(&e->where));
+		const struct dp_view *to = dp_root(sw)->views[port];
+
+		at = to != NULL && to->cfg.role == DP_ROLE_UPLINK ? port : DP_FDB_NOWHERE;
+	}
+	if (dp_fdb_fix(sw->fdb, key, v->port->idx, at) < 0)
+		weir_log(WEIR_ERROR, "port %s: its MAC found no room in the forwarding table",
+			 v->cfg.name);
+}
+
+// A VM that was awaited is here: its port speaks before its queues are polled for the first time.
+static void awaited_speak(struct dp_switch *sw)
+{
+	struct weir_err err;
+
+	for (uint32_t i = 0; i < DP_MAX_PORTS; i++) {
+		const struct dp_view *v = dp_root(sw)->views[i];
+
+		if (v != NULL && (v->cfg.flags & DP_PF_AWAITING) != 0 &&
+		    v->port->drv->is_up(v->port->link) &&
+		    dp_switch_port_quiet(sw, v->cfg.name, DP_SPEAKS, &err) < 0)
+			weir_log(WEIR_ERROR, "%s: the port stays quiet", err.text);
+	}
+}
+
+// A guest came, went or changed its queues: the polled queues follow, and its address.
 static void links_follow(struct dp_switch *sw)
 {
 	uint32_t changed = atomic_load_explicit(&sw->links_changed, memory_order_relaxed);
@@ -316,12 +350,18 @@ static void links_follow(struct dp_switch *sw)
 	}
 	if (changed == sw->links_seen)
 		return;
+	awaited_speak(sw);
+	root = dp_root(sw);
 	if (dp_snapshot_again(sw, &s) < 0) {
 		weir_log(WEIR_ERROR,
 			 "snapshot: out of memory; changed guest queues are not polled yet");
 		return;
 	}
 	sw->links_seen = changed;
+	for (uint32_t i = 0; i < DP_MAX_PORTS; i++) {
+		if (root->views[i] != NULL)
+			dp_port_fix(sw, root->views[i]);
+	}
 	dp_publish(sw, s);
 }
 

@@ -163,8 +163,8 @@ struct dp_snapshot {
 	const struct dp_qos_view *qos;	    // never NULL
 	const struct dp_services *services; // NULL = there are none
 	struct dp_vm_view *vms[DP_MAX_VMS];
-	struct dp_tap *tap; // NULL = nobody looks
-	struct dp_view *views[DP_MAX_PORTS];
+	struct dp_tap *tap;			 // NULL = nobody looks
+	struct dp_view *views[DP_MAX_PORTS + 1]; // the last one is nobody's (DP_FDB_NOWHERE): NULL
 	struct dp_flood flood[DP_VIDS];
 	uint16_t *arena; // port lists of flood[]
 };
@@ -413,6 +413,18 @@ enum qos_class dp_classify(const struct dp_switch *sw, const struct dp_view *in,
 // Addresses of an IP packet.
 void dp_addrs_fill(struct qos_addr *src, struct qos_addr *dst, const uint8_t *data,
 		   const struct dp_meta *m);
+// Where an address that is fixed to a guest's port is, by the table, when a frame of it came in at
+// v. returns the new value of `where`; 0 = v's sender may not have that address
+uint32_t dp_learn_fixed(const struct dp_snapshot *s, const struct dp_view *v, uint64_t key,
+			uint32_t where);
+// The guest's driver runs, and the port takes frames from it.
+static inline bool dp_port_there(const struct dp_view *v)
+{
+	return (v->cfg.flags & DP_PF_STANDBY) == 0 && v->port->drv->is_up(v->port->link);
+}
+
+// The port's address stands in the table where it is now. main
+void dp_port_fix(struct dp_switch *sw, const struct dp_view *v);
 enum dp_drop dp_may_forward(const struct dp_view *in, const struct dp_view *out);
 // What act would write: the tag (tpid 0 = none), and the DSCP or DP_DSCP_KEEP.
 struct dp_marks {

@@ -50,6 +50,8 @@ enum dp_port_flag {
 	DP_PF_RESPONDER = 1 << 8,  // boot services answer on this port
 	DP_PF_MIRROR_DST = 1 << 9, // sends mirrored frames only, receives nothing
 	DP_PF_TRUST_PCP = 1 << 10,
+	DP_PF_STANDBY = 1 << 11,  // takes nothing from its guest: the VM runs elsewhere
+	DP_PF_AWAITING = 1 << 12, // with DP_PF_STANDBY: until the guest's driver comes up
 };
 
 // Who answers DHCP on a port with DP_PF_RESPONDER.
@@ -57,6 +59,13 @@ enum dp_boot_mode {
 	DP_BOOT_AUTHORITATIVE, // Weir, and nobody else
 	DP_BOOT_PROXY,	       // somebody else, and Weir says how to boot: both get the requests
 	DP_BOOT_OFF,	       // somebody else; Weir serves files
+};
+
+// Does a port take frames from its guest?
+enum dp_quiet {
+	DP_SPEAKS,
+	DP_QUIET,
+	DP_QUIET_TILL_UP, // a VM that comes from another host: not a frame is lost when it is here
 };
 
 // A class, on every link.

@@ -63,7 +63,8 @@
 	X(tx_stuck, "the link took nothing for a second: its guest does not read, or has no "      \
 		    "buffer that fits")                                                            \
 	X(driver_tx, "accepted by the driver but not sent, by the driver's own statistics")        \
-	X(mirror_only, "received on a mirror destination")
+	X(mirror_only, "received on a mirror destination")                                         \
+	X(standby, "from a guest of which another host has the running copy")
 
 enum dp_drop {
 #define DP_DROP_ENUM(id, help) DP_DROP_##id,

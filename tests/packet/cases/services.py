@@ -44,6 +44,7 @@ def a_known_guests_rival_offers_are_dropped_too():
     hello = Ether(src=G, dst=mac(9)) / IP(src=GIP, dst=SRV) / UDP(sport=1, dport=2)
     res = run(cfg(), [(0, "g", hello)] + [(10 + i // 8, "u", offer()) for i in range(64)])
     same((offers(res, "g"), res.drops("g")), ([], {"rival_dhcp": 64}))
+    same(res.explained[1:], [("u", "rival_dhcp")] * 64)
     same((offers(res, "h"), res.drops("h")), ([], {}), "nobody else's business")
 
 
@@ -52,10 +53,11 @@ def a_broadcast_offer_reaches_those_that_weir_does_not_serve():
     more = [port("v"), port("w", "host")]
     res = run(cfg(more=more), [(0, "u", offer(BC, "255.255.255.255"))])
     same([len(offers(res, p)) for p in "ghvw"], [0, 0, 1, 1], "v has no address of Weir's")
+    same(res.explained, [("u", "flood v w")])
     same([res.drops(p) for p in "ghuv"], [{"rival_dhcp": 1}, {"rival_dhcp": 1}, {}, {}])
     res = run(cfg(), [(0, "u", offer(BC, "255.255.255.255"))])
     same([res.drops(p) for p in "ghu"], [{"rival_dhcp": 1}, {"rival_dhcp": 1}, {}])
-    same(res.counter("u", "forwarded_pkts"), 2)
+    same((res.counter("u", "forwarded_pkts"), res.explained), (2, [("u", "rival_dhcp")]))
 
 
 @case
@@ -92,6 +94,7 @@ def an_authoritative_guests_requests_do_not_leave_the_host():
     pxe = discover(dport=4011, ipsrc=GIP, ipdst="255.255.255.255")
     res = run(cfg(), [(0, "g", discover()), (1, "g", pxe), (2, "g", discover(dport=4011, ipsrc=GIP, ipdst=SVC, dst=HOST_MAC)), (3, "g", discover(ipdst=SRV, dst=RIVAL))])
     same((res.out["u"], res.out["h"], res.counter("g", "consumed_pkts")), ([], [], 4))
+    same(res.explained, [("g", "responder")] * 4)
 
 
 @case
@@ -166,6 +169,7 @@ def only_guests_of_this_host_reach_a_service():
     hello = Ether(src=HOST_MAC, dst=BC) / ARP(hwsrc=HOST_MAC, psrc="10.9.0.7", pdst="10.9.0.8")
     res = run(cfg(more=[host]), [(0, "w", hello)] + [(50 + i, "u", f) for i, f in enumerate(to)])
     same((res.drops("u"), res.out["w"], res.out["g"][1:]), ({"service_foreign": len(to)}, [], []))
+    same(res.explained[1:], [("u", "service_foreign")] * len(to))
     # Its other traffic to the host passes, and guests reach the service.
     other = Ether(src=RIVAL, dst=HOST_MAC) / IP(src=SRV, dst="10.9.0.7") / TCP(dport=22)
     mine = Ether(src=G, dst=HOST_MAC) / IP(src=GIP, dst=SVC) / TCP(dport=80)
@@ -182,6 +186,7 @@ def nobody_speaks_in_a_services_name():
            Ether(src=RIVAL, dst=G) / ARP(op=2, hwsrc=RIVAL, psrc=SVC, pdst=GIP, hwdst=G), Ether(src=RIVAL, dst=BC) / IP(src=SVC, dst=GIP) / UDP(dport=9)]
     res = run(cfg(more=[host]), [(i, "u", f) for i, f in enumerate(bad)])
     same((res.drops("u"), res.out["w"], res.out["g"]), ({"service_foreign": len(bad)}, [], []))
+    same(res.explained, [("u", "service_foreign")] * len(bad))
     res = run(cfg(more=[host, port("v", admit={"enabled": False})]), [(0, "v", arp(mac(9), op=2, psrc=SVC, pdst=GIP))])
     same((res.drops("v"), res.out["g"]), ({"service_foreign": 1}, []))
     res = run(cfg(more=[host]), [(0, "w", arp(HOST_MAC, op=1, psrc=SVC, pdst=GIP)), (1, "u", arp(RIVAL, op=1, psrc=SRV, pdst=GIP))])

@@ -32,7 +32,7 @@ static void completion_offers_what_fits(void **state)
 		{ CFG_WORDS_DELETE, "", "delete interface g1 so", "socket ." },
 		{ CFG_WORDS_DELETE, "", "delete interface g1 description ",
 		  "\"a \\\"guest\\\"; #1\" ." },
-		{ CFG_WORDS_EDIT, "vms vm web1", "edit ", "nic boot qos class meter ." },
+		{ CFG_WORDS_EDIT, "vms vm web1", "edit ", "nic machine boot qos class meter ." },
 		{ CFG_WORDS_SHOW, "", "show s", "storage system service ." },
 		{ CFG_WORDS_RENAME, "", "rename vm ", "web1 web2" },
 		{ CFG_WORDS_RENAME, "", "rename vm web1 ", "uuid nic boot to" },
