@@ -190,12 +190,24 @@ asks += [J(I + o, target={"candidate": nothing}) for o in ("lock", "unlock")] + 
 asks += [J(I + "commit", **{W + "comment": "c"}), J(I + "commit", confirmed=nothing, persist="p", confirm_timeout=5), J(I + "commit", confirmed=nothing), J(I + "commit", persist_id="p"), J(I + "cancel-commit", persist_id="p")]
 asks += [J(I + "copy-config", target={"startup": nothing}, source={"running": nothing}), J(I + "delete-config", target={"startup": nothing}), J(I + "kill-session", session_id=2), J(I + "edit-config", target={"candidate": nothing}, config={"weir-system:system": {"mac-ageing": 50}})]
 asks += [J("ietf-netconf-nmda:get-data", datastore="ietf-datastores:operational", xpath_filter="/weir-system:system"), J("weir-operations:ping"), "!"]
+machine = json.dumps({"name": "m", "nic": [{"id": 0, "mac": "52:54:00:00:00:0a", "vlan": 3}]})
+asks += [J("weir-operations:vm-prepare", vm="m", definition=machine, source="libvirt"), J("weir-operations:vm-release", vm="m"), J("weir-operations:vm-event", vm="m", event="reset")]
 edit_one, commit = J(W + "edit-line", line="set system mac-ageing 30"), J(I + "commit")
 for i, a in enumerate(asks):
     put("session_json", "one%02d" % i, a.encode())
     put("session_json", "other%02d" % i, ("@" + a).encode())
     put("session_json", "between%02d" % i, "\n".join([edit_one, commit, edit_one.replace("30", "40"), a, "@" + a, edit_one, commit]).encode())
 put("session_json", "all", "\n".join(asks).encode())
+
+# Machines that are announced, and what providers answer: alone, and with what closes the braces around them.
+iscsi = {"method": "iscsi", "iscsi": {"server": "10.1.0.7", "target": "iqn.2026-11.a:b", "lun": 2}}
+for i, m in enumerate(({}, {"uuid": "3f0c0fb4-7a5e-4a0f-9d0a-00000000000c"}, {"nic": [{"id": 0, "mac": "52:54:00:00:00:0a", "ipv4-address": ["10.1.0.10"], "socket": "/s"}], "boot": iscsi}, {"boot": {"provider": "p", "image": "i"}})):
+    put("config", "machine%d" % i, ("!" + json.dumps({"name": "m", **m})).encode())
+for i, a in enumerate((iscsi, {"method": "none"}, {"method": "nfs", "nfs": {"server": "10.1.0.7", "path": "/x"}, "cmdline": "quiet"})):
+    put("config", "answer%d" % i, ("?" + json.dumps(a)).encode())
+put("config", "machine-more", b'!{"name":"m"},{"name":"n"}')
+put("config", "machine-beside", b'!{"name":"m"}]},"weir-system:system":{"mac-ageing":60},"weir-vm:boot-files":{"file":[')
+put("config", "answer-beside", b'?{"method":"none"},"hostname":"x"')
 
 # The scheduler: a link's rate, then operations (packet 0.., serve 120.., time 180.., change 232..). Saturated, limited, re-rated, with VMs that come and go.
 load = bytes(x for i in range(120) for x in (i % 100, (i * 7) % 256, (i * 5) % 256))
