@@ -296,7 +296,7 @@ static int lists_alloc(struct cfg *c, const struct lyd_node *tree)
 	c->providers = calloc(cfg_count(cfg_top(tree, "boot-providers"), "provider") + 1,
 			      sizeof(*c->providers));
 	return c->ports == NULL || c->vms == NULL || c->portals == NULL || c->servers == NULL ||
-			       c->services == NULL || c->files == NULL
+			       c->services == NULL || c->files == NULL || c->providers == NULL
 		       ? -ENOMEM
 		       : 0;
 }
@@ -347,7 +347,9 @@ static void services_join(struct cfg *c)
 		if (p->type != CFG_PORT_GUEST)
 			continue;
 		s = bsearch(&key, c->services, c->n_services, sizeof(key), by_vlan);
-		if (s == NULL || (p->n_ip4 == 0 && !s->has_pool))
+		// Who gives no address needs none to give.
+		if (s == NULL ||
+		    (s->mode == CFG_DHCP_AUTHORITATIVE && p->n_ip4 == 0 && !s->has_pool))
 			continue;
 		memcpy(p->service_ip4, s->addr, 4);
 		p->service_mode = s->mode;

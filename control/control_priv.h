@@ -6,6 +6,7 @@
 #include <limits.h>
 
 #include "boot_responder.h"
+#include "boot_timeline.h"
 #include "cfg_config.h"
 #include "cfg_json.h"
 #include "cfg_netconf.h"
@@ -36,16 +37,50 @@ struct ctl_vm_event {
 	char text[112];
 };
 
+// Frames of its first card that were dropped while a boot went on.
+struct ctl_vm_drops {
+	uint64_t n, most; // all; those of the most frequent reason
+	uint8_t reason;	  // which one
+};
+
+// One boot; times are on the clock of dp_switch_now_ns().
+struct ctl_vm_boot {
+	struct boot_timeline t;
+	struct ctl_vm_drops drops;
+};
+
+#define CTL_VM_BOOTS 2 // kept
+
 struct ctl_vm {
 	struct ctl_vm *next;
 	char name[32];
 	bool attached, connected;
 	bool starts;		  // attached, and its driver has not been seen yet
 	uint32_t gen, n_attaches; // of the port when the timeline began
+	uint32_t life_attaches;	  // of all its ports, as they were told to its life
+	uint8_t mac_at[CFG_NICS]; // enum dp_mac_at of each, as its life was told
 	uint64_t storage_rx_pkts; // when the timeline began
 	bool storage_seen;
+	// vm_boot.c
+	uint32_t n_boots;			// since the switch started, or it was configured
+	struct ctl_vm_boot boots[CTL_VM_BOOTS]; // boots[0] is the last one
+	uint64_t drops_from[DP_N_DROPS];	// what was counted when it began
+	uint8_t result; // enum boot_result of boots[0] that was counted last
 	uint32_t n_events;
 	struct ctl_vm_event events[CTL_VM_EVENTS];
+};
+
+// Boots since the switch started.
+#define CTL_BOOT_BUCKETS 12
+struct ctl_boot_hist {
+	uint64_t n, sum_ns, bucket[CTL_BOOT_BUCKETS]; // bucket[i]: below 2^(i - 3) s
+};
+
+struct ctl_boot_counts {
+	uint64_t results[BOOT_N_RESULTS]; // a boot may be stuck, and have booted then
+	struct ctl_boot_hist took, stages[BOOT_N_MARKS]; // whole; to each mark, from the one before
+	uint64_t discover_repeats, tftp_repeats, tftp_failed, http_failed;
+	uint64_t tftp_bytes, http_bytes;
 };
 
 struct ctl {
@@ -69,6 +104,7 @@ struct ctl {
 	const char *first; // where the first configuration came from; "" = a commit that is kept
 	uint64_t first_id; // of the commit that it was; 0 = the file
 	struct ctl_vm *vms[CTL_VM_CHAINS]; // by name
+	struct ctl_boot_counts boots;
 	struct ctl_file *files;
 	struct ctl_clear *clear;	     // NULL: nothing was cleared yet
 	struct ctl_storage *storage;	     // NULL: not started (tests)
@@ -200,7 +236,39 @@ void ctl_vm_storage(struct ctl *c, const char *vm, uint64_t ns);
 // Notice guests that came or went, and first storage frames. Call every few ms.
 void ctl_vm_watch(struct ctl *c, uint64_t now_ns);
 const struct ctl_vm *ctl_vm_find(const struct ctl *c, const char *name);
+// The same, to write; made where there is none. NULL = out of memory
+struct ctl_vm *ctl_vm_get(struct ctl *c, const char *name);
 void ctl_vms_free(struct ctl *c);
+// What is seen of its ports now, as events of its life.
+void ctl_vm_look(struct ctl *c, const struct cfg_vm *vm);
+// It boots: what was told of the last boot goes.
+void ctl_vm_timeline_begin(struct ctl *c, const char *vm);
+// Its ports take nothing from it from now on, or again.
+void ctl_vm_quiet(struct ctl *c, const char *vm, bool quiet);
+
+// --- vm_boot.c: timelines of boots, boot_timeline.h
+
+// What the responder did for a VM.
+void ctl_vm_boot_event(struct ctl *c, const char *vm, const struct boot_event *e);
+// Its boot came so far.
+void ctl_vm_boot_mark(struct ctl *c, const char *vm, enum boot_mark m, uint64_t ns);
+// Called by ctl_storage_edge, for all that begins or ends a boot or leads it on.
+void ctl_vm_boot_edge(struct ctl *c, const char *vm, enum qos_edge edge, uint64_t ns);
+// The switch started anew, not the machine.
+void ctl_vm_boot_resumed(struct ctl *c, struct ctl_vm *v, uint64_t ns);
+// Count and tell what came of it. Call whenever the VM is looked at.
+void ctl_vm_boot_watch(struct ctl *c, const struct cfg_vm *vm, struct ctl_vm *v, uint64_t now_ns);
+// What is to be said of a boot now; of the last one, where b is v->boots.
+void ctl_vm_boot_verdict(const struct ctl *c, const struct cfg_vm *vm, const struct ctl_vm_boot *b,
+			 uint64_t now_ns, struct boot_verdict *out);
+// Drops of the last boot so far.
+struct ctl_vm_drops ctl_vm_boot_drops(const struct ctl *c, const struct cfg_vm *vm,
+				      const struct ctl_vm *v);
+
+// --- show_boot.c
+
+// Member of an open VM: its boots.
+void ctl_show_boots(struct ctl *c, const struct cfg_vm *vm, struct cfg_json *j);
 
 // --- registry.c: VMs as they live, configured ones and transient ones of hooks
 
@@ -209,6 +277,19 @@ void ctl_vms_free(struct ctl *c);
 int ctl_vm_life(struct ctl *c, const char *vm, enum life_event ev, const char *source);
 // NULL = there is no such VM.
 const struct life *ctl_vm_life_get(const struct ctl *c, const char *vm);
+// After the first commit: what was kept is in force again. returns 0 or -ENOMEM
+int ctl_registry_start(struct ctl *c);
+void ctl_registry_stop(struct ctl *c);
+// What is due. Call every few ms, not while the running configuration is walked.
+void ctl_registry_poll(struct ctl *c, uint64_t now_ns);
+// The operations vm-prepare, vm-release, vm-event (cfg_host).
+int ctl_vm_prepare(struct ctl *c, const struct cfg_vm_ask *ask, struct cfg_vm_ready *out,
+		   struct cfg_error *err);
+int ctl_vm_release(struct ctl *c, const struct cfg_vm_ask *ask, struct cfg_error *err);
+int ctl_vm_tell(struct ctl *c, const struct cfg_vm_ask *ask, const char *event,
+		struct cfg_error *err);
+// Members of an open object: what is known of its life.
+void ctl_vm_life_show(const struct ctl *c, const struct cfg_vm *vm, struct cfg_json *j);
 
 // --- provider.c: programs that make disks and directories to boot from
 
@@ -261,6 +342,8 @@ int ctl_storage_plan(const struct ctl *c, struct dp_plan *plan);
 void ctl_storage_committed(struct ctl *c);
 // Forget a learnt portal, or all of them (NULL). returns how many
 uint32_t ctl_storage_forget(struct ctl *c, const struct qos_portal *p);
+// Its boot began anew: the next login and the next command are its first.
+void ctl_storage_anew(struct ctl *c, const char *vm);
 // Something happened in the life of a VM.
 void ctl_storage_edge(struct ctl *c, const char *vm, enum qos_edge edge, uint64_t ns);
 

@@ -194,7 +194,7 @@ static void vm_nics(struct ctl *c, const struct cfg_vm *vm, struct cfg_json *j)
 
 static void show_vms(struct ctl *c, const char *name, struct cfg_json *j)
 {
-	static const char *const methods[] = { "none", "iscsi", "kernel" };
+	static const char *const methods[] = { "none", "iscsi", "kernel", "nfs", "http" };
 
 	cfg_json_open(j, "weir-vm:vms-state", '{');
 	cfg_json_open(j, "vm", '[');
@@ -209,7 +209,9 @@ static void show_vms(struct ctl *c, const char *name, struct cfg_json *j)
 		if (vm->uuid[0] != '\0')
 			cfg_json_str(j, "uuid", vm->uuid);
 		cfg_json_str(j, "boot-method", methods[vm->method]);
+		ctl_vm_life_show(c, vm, j);
 		vm_nics(c, vm, j);
+		ctl_show_boots(c, vm, j);
 		cfg_json_open(j, "boot-event", '[');
 		for (uint32_t k = 0; v != NULL && k < v->n_events; k++) {
 			cfg_json_open(j, NULL, '{');

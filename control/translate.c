@@ -71,7 +71,22 @@ bool ctl_has_vm(const struct dp_port_params *p)
 	return p->vm[0] != '\0' && strchr(p->vm, '/') == NULL;
 }
 
-static void port_params(const struct cfg_port *p, struct dp_port_params *o)
+// TFTP is lock-step: of a transfer one message is on its way, or one and its repetition.
+#define MESSAGES_PER_TRANSFER 2
+
+static void boot_params(const struct cfg *cfg, const struct cfg_port *p, struct dp_port_params *o)
+{
+	static const uint8_t modes[] = { DP_BOOT_AUTHORITATIVE, DP_BOOT_PROXY, DP_BOOT_OFF };
+
+	memcpy(o->service_ip4, p->service_ip4, sizeof(o->service_ip4));
+	o->boot_mode = modes[p->service_mode];
+	o->dhcp_pps = cfg->boot_limits.dhcp_rate;
+	o->dhcp_burst_pkts = cfg->boot_limits.dhcp_burst;
+	o->neighbour_pps = cfg->boot_limits.neighbour_rate;
+	o->punt_transfers = (uint8_t)(cfg->boot_limits.transfers * MESSAGES_PER_TRANSFER);
+}
+
+static void port_params(const struct cfg *cfg, const struct cfg_port *p, struct dp_port_params *o)
 {
 	static const uint8_t roles[] = { DP_ROLE_GUEST, DP_ROLE_UPLINK, DP_ROLE_HOST };
 	static const uint8_t modes[] = { DP_VLAN_ACCESS,	  DP_VLAN_TRUNK,
@@ -102,9 +117,9 @@ static void port_params(const struct cfg_port *p, struct dp_port_params *o)
 	memcpy(o->mac, p->mac, sizeof(o->mac));
 	memcpy(o->ip4, p->ip4, sizeof(o->ip4));
 	memcpy(o->ip6, p->ip6, sizeof(o->ip6));
-	memcpy(o->service_ip4, p->service_ip4, sizeof(o->service_ip4));
 	memcpy(o->trunk, p->trunk, sizeof(o->trunk));
 	port_flags(p, o);
+	boot_params(cfg, p, o);
 }
 
 static int portal_add(struct dp_plan *plan, uint32_t kind, const uint8_t addr[16],
@@ -241,6 +256,43 @@ int ctl_translate_learnt(const struct qos_learn *learn, struct dp_plan *plan)
 	return rc;
 }
 
+static int port_set(const struct cfg *next, const struct cfg_port *p, struct dp_plan *plan)
+{
+	struct dp_act_port_set s = { .h = { DP_ACT_PORT_SET, sizeof(s) } };
+
+	port_params(next, p, &s.p);
+	return dp_plan_add(plan, &s.h);
+}
+
+// Limits of boot services reach the ports that have one, as far as these do not change anyway.
+static int limits_set(const struct cfg *running, const struct cfg *next, const struct cfg_action *a,
+		      int n, struct dp_plan *plan)
+{
+	static const uint8_t none[4];
+	int rc = 0;
+
+	for (uint32_t i = 0; i < next->n_ports && rc == 0; i++) {
+		const struct cfg_port *p = &next->ports[i];
+		bool set = memcmp(p->service_ip4, none, 4) == 0 ||
+			   cfg_port_get(running, p->name) == NULL;
+
+		for (int k = 0; k < n && !set; k++)
+			set = a[k].object == CFG_OBJ_PORT && strcmp(a[k].name, p->name) == 0;
+		if (!set)
+			rc = port_set(next, p, plan);
+	}
+	return rc;
+}
+
+static int services_set(const struct cfg *next, struct dp_plan *plan)
+{
+	struct dp_act_services s = { .h = { DP_ACT_SERVICES_SET, sizeof(s) } };
+
+	for (uint32_t i = 0; i < next->n_services; i++)
+		memcpy(s.ip4[next->services[i].vlan % DP_VIDS], next->services[i].addr, 4);
+	return dp_plan_add(plan, &s.h);
+}
+
 static int port_act(const struct cfg *next, const struct cfg_action *a, struct dp_plan *plan)
 {
 	if (a->change == CFG_DEL) {
@@ -249,10 +301,7 @@ static int port_act(const struct cfg *next, const struct cfg_action *a, struct d
 		snprintf(d.name, sizeof(d.name), "%.31s", a->name);
 		return dp_plan_add(plan, &d.h);
 	}
-	struct dp_act_port_set s = { .h = { DP_ACT_PORT_SET, sizeof(s) } };
-
-	port_params(cfg_port_get(next, a->name), &s.p);
-	return dp_plan_add(plan, &s.h);
+	return port_set(next, cfg_port_get(next, a->name), plan);
 }
 
 // --- Quality of service
@@ -380,7 +429,7 @@ int ctl_translate(const struct cfg *running, const struct cfg *next, const struc
 	const struct dp_act_l2 l2 = { .h = { DP_ACT_L2_SET, sizeof(l2) },
 				      .ageing_s = next->system.mac_ageing_s,
 				      .mac_limit = next->system.mac_table_size };
-	bool storage = false;
+	bool storage = false, services = false, limits = false;
 	int rc = 0;
 
 	for (int i = 0; i < n && rc == 0; i++)
@@ -392,7 +441,13 @@ int ctl_translate(const struct cfg *running, const struct cfg *next, const struc
 		else if (a[i].object == CFG_OBJ_SYSTEM)
 			rc = dp_plan_add(plan, &l2.h);
 		storage |= a[i].object == CFG_OBJ_STORAGE || a[i].object == CFG_OBJ_VM;
+		services |= a[i].object == CFG_OBJ_SERVICE;
+		limits |= a[i].object == CFG_OBJ_BOOT_LIMITS;
 	}
+	if (rc == 0 && services)
+		rc = services_set(next, plan);
+	if (rc == 0 && limits)
+		rc = limits_set(running, next, a, n, plan);
 	for (int i = 0; i < n && rc == 0; i++)
 		rc = vm_del(running, next, &a[i], plan);
 	return rc == 0 && storage ? storage_set(next, plan) : rc;
@@ -596,6 +651,35 @@ static int files_load(struct ctl *c, const struct cfg *cfg, struct boot_table *t
 	return rc;
 }
 
+// Clients without an address of their own get one of their network's pool.
+static int pools_fill(const struct cfg *cfg, struct boot_table *t)
+{
+	static const uint8_t none[4];
+
+	t->pools = calloc(cfg->n_services + 1, sizeof(*t->pools));
+	if (t->pools == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < cfg->n_services; i++) {
+		const struct cfg_service *s = &cfg->services[i];
+		struct boot_pool *p = &t->pools[t->n_pools];
+
+		if (!s->has_pool)
+			continue;
+		p->vid = s->vlan;
+		p->lease_s = s->pool_lease_s;
+		memcpy(p->first, s->pool_first, 4);
+		memcpy(p->last, s->pool_last, 4);
+		for (uint32_t k = 0; k < t->n_clients; k++) {
+			struct boot_client *b = &t->clients[k];
+
+			if (b->vid == s->vlan && memcmp(b->ip, none, 4) == 0)
+				b->pool = (int)t->n_pools;
+		}
+		t->n_pools++;
+	}
+	return 0;
+}
+
 int ctl_boot_table(struct ctl *c, const struct cfg *cfg, struct boot_table **out,
 		   struct cfg_error *err)
 {
@@ -613,6 +697,8 @@ int ctl_boot_table(struct ctl *c, const struct cfg *cfg, struct boot_table **out
 		if (served(&cfg->ports[i]))
 			rc = client_fill(c, cfg, &cfg->ports[i], t, err);
 	}
+	if (rc == 0)
+		rc = pools_fill(cfg, t);
 	if (rc < 0)
 		boot_table_free(t);
 	else

@@ -30,14 +30,51 @@ struct transfer {
 	uint32_t block_size, window;
 	uint64_t acked, sent; // blocks; sent >= acked
 	uint64_t n_blocks;    // the last one is shorter than block_size, perhaps empty
-	uint32_t timeout_ms, tries;
+	uint32_t timeout_ms, tries, repeats; // repeats: windows that were sent again
 	uint64_t deadline_ns;
 	uint8_t oack[128];
 	size_t oack_size;
 };
 
+// What a port has done; see stage.c.
+struct boot_seen {
+	bool has_xid, done,
+		moved; // the file was fetched to its end; then another one was asked for
+	uint8_t level, n_rounds;
+	uint8_t xid[4];
+	uint64_t first_ns, held_until_ns, declined_ns;
+	char file[BOOT_NAME_MAX]; // that the last answer named; empty = none
+};
+
+// Of one table: finds clients by address and MAC, and keeps what is known of each.
+struct boot_index {
+	uint32_t mask;	  // size of the tables below, a power of two, less one
+	uint32_t *by_ip;  // client + 1, 0 = free; of their own addresses, by service and address
+	uint32_t *by_mac; // the same, by VLAN and MAC
+	struct boot_seen *seen; // seen[n_clients]
+};
+
+// Addresses of pools; see lease.c.
+#define BOOT_LEASES 4096
+struct boot_lease_entry {
+	uint16_t vid;
+	uint8_t ip[4], mac[6];
+	uint8_t kind; // enum boot_lease_kind, or RESERVED
+	uint64_t until_ns, used_ns;
+	uint32_t next_ip, next_mac; // entry + 1, 0 = end
+};
+struct boot_leases {
+	struct boot_lease_entry e[BOOT_LEASES]; // e[n]
+	uint32_t n;
+	uint32_t by_ip[BOOT_LEASES], by_mac[BOOT_LEASES]; // heads: entry + 1
+	uint64_t clock_ns, clock_s;			  // when it was what time of day
+	bool full_told;
+};
+
 struct boot_responder {
 	struct boot_out out;
+	struct boot_index *index; // of table; NULL = there was no memory: all is found slowly
+	struct boot_leases leases;
 	struct boot_table *table;
 	struct boot_counters n;
 	struct transfer transfers[BOOT_TRANSFERS];
@@ -66,6 +103,29 @@ void boot_event_emit(struct boot_responder *r, const struct boot_client *c,
 
 // One that is filled in but for its detail.
 void boot_event_send(struct boot_responder *r, struct boot_event *e, const char *detail);
+
+// --- index.c
+
+// For a table, with what is known of clients that stay what they were. returns NULL = no memory
+struct boot_index *boot_index_make(const struct boot_table *t, const struct boot_table *old_table,
+				   const struct boot_index *old);
+void boot_index_free(struct boot_index *index);
+// returns NULL = nothing is remembered
+struct boot_seen *boot_seen_of(const struct boot_responder *r, const struct boot_client *c);
+const struct boot_client *boot_client_of_mac(const struct boot_responder *r, uint16_t vid,
+					     const uint8_t mac[6]);
+// The client whose own address it is, in the network of that service.
+const struct boot_client *boot_client_of_ip(const struct boot_responder *r,
+					    const uint8_t service_ip[4], const uint8_t ip[4]);
+
+// --- lease.c: the MAC to which a pool's address is bound, the n-th of that address. returns false
+// = no more
+bool boot_lease_find(const struct boot_responder *r, const uint8_t ip[4], uint32_t n,
+		     struct boot_lease *out);
+
+// --- stage.c, proxy.c
+void boot_stage_fetched(struct boot_responder *r, const struct boot_event *e);
+void boot_pxe(struct boot_responder *r, const struct boot_udp *u); // UDP 4011
 
 const struct boot_client *boot_client_find(const struct boot_responder *r, uint32_t port,
 					   uint32_t gen);

@@ -43,6 +43,7 @@ void boot_destroy(struct boot_responder *r)
 	if (r == NULL)
 		return;
 	boot_table_free(r->table);
+	boot_index_free(r->index);
 	free(r);
 }
 
@@ -51,7 +52,10 @@ void boot_destroy(struct boot_responder *r)
 void boot_set_table(struct boot_responder *r, struct boot_table *t)
 {
 	struct boot_table *old = r->table;
+	struct boot_index *index = boot_index_make(t, old, r->index);
 
+	boot_index_free(r->index);
+	r->index = index;
 	r->table = t;
 	for (uint32_t i = 0; i < BOOT_TRANSFERS; i++) {
 		if (r->transfers[i].active)
@@ -82,30 +86,13 @@ const struct boot_table *boot_table_of(const struct boot_responder *r)
 	return r->table;
 }
 
-const struct boot_client *boot_client_at(const struct boot_responder *r,
-					 const uint8_t service_ip[4], const uint8_t ip[4])
-{
-	for (uint32_t i = 0; r->table != NULL && i < r->table->n_clients; i++) {
-		const struct boot_client *c = &r->table->clients[i];
-
-		if (memcmp(c->service_ip, service_ip, 4) == 0 && memcmp(c->ip, ip, 4) == 0)
-			return c;
-	}
-	return NULL;
-}
-
-void boot_lease_restore(struct boot_responder *r, const struct boot_lease *l)
-{
-	(void)r;
-	(void)l;
-}
-
 const char *boot_event_name(enum boot_event_kind kind)
 {
 	static const char *const names[BOOT_N_EVENTS] = {
-		"DHCP discover",   "DHCP offer", "DHCP ack",	  "DHCP nak",	 "DHCP decline",
-		"DHCP release",	   "TFTP start", "TFTP complete", "TFTP failed", "PXE answer",
-		"DHCP quarantine", "HTTP start", "HTTP complete", "HTTP failed",
+		"DHCP discover",   "DHCP offer",     "DHCP ack",      "DHCP nak",    "DHCP decline",
+		"DHCP release",	   "TFTP start",     "TFTP complete", "TFTP failed", "PXE answer",
+		"DHCP quarantine", "HTTP start",     "HTTP complete", "HTTP failed", "no boot",
+		"boot loop",	   "DHCP pool full",
 	};
 
 	return kind < BOOT_N_EVENTS ? names[kind] : "invalid";
@@ -118,6 +105,7 @@ void boot_event_send(struct boot_responder *r, struct boot_event *e, const char 
 		if ((unsigned char)*p < 0x20 || (unsigned char)*p > 0x7e)
 			*p = '?';
 	}
+	boot_stage_fetched(r, e);
 	r->out.event(r->out.ctx, e);
 }
 
@@ -129,6 +117,12 @@ void boot_event_emit(struct boot_responder *r, const struct boot_client *c,
 	};
 
 	boot_event_send(r, &e, detail);
+}
+
+void boot_note(struct boot_responder *r, const struct boot_client *c, enum boot_event_kind kind,
+	       const char *detail, uint64_t now_ns)
+{
+	boot_event_emit(r, c, kind, detail, now_ns);
 }
 
 // Words of 32 bits in this machine's byte order: the sum of RFC 1071 does not mind either, but for
@@ -304,6 +298,8 @@ void boot_input(struct boot_responder *r, const struct boot_frame *in)
 		boot_dhcp(r, &u);
 	} else if (memcmp(u.dst_ip, u.client->service_ip, 4) != 0) {
 		r->n.malformed++;
+	} else if (u.dport == 4011) {
+		boot_pxe(r, &u);
 	} else if (u.dport == 69) {
 		boot_tftp_request(r, &u);
 	} else if (u.dport >= BOOT_TID_FIRST && u.dport < BOOT_TID_FIRST + BOOT_TRANSFERS) {

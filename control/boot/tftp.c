@@ -244,13 +244,28 @@ static struct transfer *slot_find(struct boot_responder *r, const struct boot_ud
 	return victim != NULL && yields(victim, *rank) ? victim : NULL;
 }
 
+// Of a transfer that has ended.
+static void end_emit(struct boot_responder *r, const struct transfer *t, enum boot_event_kind kind,
+		     uint64_t now_ns)
+{
+	uint64_t bytes = t->acked * t->block_size;
+	struct boot_event e = {
+		.ns = now_ns,
+		.port = t->port,
+		.gen = t->gen,
+		.kind = (uint8_t)kind,
+		.bytes = bytes < t->size ? bytes : t->size,
+		.repeats = t->repeats,
+	};
+
+	boot_event_send(r, &e, t->name);
+}
+
 // Another port's transfer makes room: its peer learns it by its next packet.
 static void slot_take(struct boot_responder *r, const struct transfer *t, const struct boot_udp *u)
 {
-	const struct boot_client *c = boot_client_find(r, t->port, t->gen);
-
-	if (t->active && t->port != u->client->port && c != NULL)
-		boot_event_emit(r, c, BOOT_EV_TFTP_FAILED, t->name, u->now_ns);
+	if (t->active && t->port != u->client->port)
+		end_emit(r, t, BOOT_EV_TFTP_FAILED, u->now_ns);
 }
 
 // Is the peer what its port is known to be? Admission lets nothing else pass from a port with an
@@ -367,6 +382,7 @@ static void ack_again(struct boot_responder *r, struct transfer *t, const struct
 	if (t->window == 1 || t->resent || !t->heard)
 		return;
 	t->resent = true;
+	t->repeats++;
 	r->n.tftp_repeats++;
 	window_send(r, t, u->now_ns);
 }
@@ -395,7 +411,7 @@ static void ack_input(struct boot_responder *r, struct transfer *t, const struct
 	if (t->acked == t->n_blocks) {
 		t->active = false;
 		r->n.tftp_done++;
-		boot_event_emit(r, u->client, BOOT_EV_TFTP_DONE, t->name, u->now_ns);
+		end_emit(r, t, BOOT_EV_TFTP_DONE, u->now_ns);
 		return;
 	}
 	window_send(r, t, u->now_ns);
@@ -431,7 +447,7 @@ void boot_tick(struct boot_responder *r, uint64_t now_ns)
 		if (c == NULL || t->tries++ == TRIES) {
 			t->active = false;
 			if (c != NULL)
-				boot_event_emit(r, c, BOOT_EV_TFTP_FAILED, t->name, now_ns);
+				end_emit(r, t, BOOT_EV_TFTP_FAILED, now_ns);
 			continue;
 		}
 		if (t->oack_sent && t->sent == 0) {
@@ -441,6 +457,7 @@ void boot_tick(struct boot_responder *r, uint64_t now_ns)
 			deadline_set(t, now_ns); // its own retry brings the block again
 		} else {
 			r->n.tftp_repeats++;
+			t->repeats++;
 			window_send(r, t, now_ns);
 		}
 	}

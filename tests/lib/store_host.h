@@ -149,6 +149,22 @@ static inline int host_forget(void *arg, const struct cfg_portal *which, const c
 	return host_refuses(h, err);
 }
 
+static inline int host_vm_arguments(void *arg, struct cfg_launch *l, struct cfg_error *err)
+{
+	static const char args[] = "/bin/qemu\0-device\0a,b\0-device\0<x>";
+	struct store_host *h = arg;
+
+	snprintf(h->asked, sizeof(h->asked), "%s: %s %s %s", l->user, l->vm,
+		 l->libvirt ? "libvirt" : "qemu", l->accelerated ? "kvm" : "tcg");
+	if (host_refuses(h, err) < 0)
+		return -EINVAL;
+	l->n_args = l->libvirt ? 0 : 5;
+	l->text = l->libvirt ? strdup("<domain type='kvm'/>\n") : malloc(sizeof(args));
+	if (l->text != NULL && !l->libvirt)
+		memcpy(l->text, args, sizeof(args));
+	return l->text == NULL ? -ENOMEM : 0;
+}
+
 // A store on h with the configuration {} running and kept. returns 0 or a negative errno
 static inline int host_store(struct store_host *h, struct cfg_schema *schema,
 			     struct cfg_store **out)
@@ -166,6 +182,7 @@ static inline int host_store(struct store_host *h, struct cfg_schema *schema,
 		.clear = host_clear,
 		.vm_boot = host_vm_boot,
 		.forget = host_forget,
+		.vm_arguments = host_vm_arguments,
 	};
 	const struct cfg_commit first = {
 		.json = "{}", .size = 2, .user = "weir", .client = "file", .comment = ""

@@ -20,6 +20,7 @@ lab_begin() {
 	export WEIR_SOCKET=$LAB_T/weir.sock
 	trap lab_end EXIT
 	trap 'exit 130' INT TERM HUP
+	trap 'case $- in *e*) echo "line $LINENO failed: $BASH_COMMAND" >&2 ;; esac' ERR # set -e ends without a word
 }
 
 lab_kill() { # PID: end it and wait, by force if it must be
@@ -31,7 +32,7 @@ lab_kill() { # PID: end it and wait, by force if it must be
 
 lab_end() {
 	local status=$? p
-	trap - EXIT
+	trap - EXIT ERR
 	trap '' INT TERM HUP # once is enough: a second Ctrl-C must not leave things behind
 	set +e
 	# Guests first, then the switch, then the servers: the other way round each waits for the other.

@@ -196,14 +196,14 @@ static void timeline(FILE *f, const json_t *vm)
 
 void show_vms(FILE *f, const json_t *data)
 {
-	static const char *const names[] = { "VM",  "BOOT",    "NIC",  "PORT",
-					     "MAC", "ADDRESS", "VLAN", "STATE" };
+	static const char *const names[] = { "VM",	"BOOT", "NIC",	 "PORT",  "MAC",
+					     "ADDRESS", "VLAN", "GUEST", "STATE", "ORIGIN" };
 	const json_t *vms = json_object_get(json_object_get(data, "weir-vm:vms-state"), "vm"), *v,
 		     *n;
 	struct table t;
 	size_t i, k;
 
-	table_begin(&t, 8, names);
+	table_begin(&t, 10, names);
 	json_array_foreach((json_t *)(uintptr_t)vms, i, v)
 	{
 		json_array_foreach(json_object_get(v, "nic"), k, n)
@@ -218,6 +218,8 @@ void show_vms(FILE *f, const json_t *data)
 			table_cell(&t, "%s",
 				   json_is_true(json_object_get(n, "connected")) ? "connected"
 										 : "away");
+			table_cell(&t, "%s", text(v, "state"));
+			table_cell(&t, "%s", text(v, "origin"));
 		}
 	}
 	table_print(f, &t);

@@ -284,6 +284,9 @@ void candidates_free(struct candidates *o);
 // weir --complete
 int complete_print(struct cli *c, const char *line);
 
+// All of a file. returns 0 or EXIT_FAILED with the reason printed; free(*out)
+int cli_read_all(struct cli *c, const char *path, int fd, char **out);
+
 // --- Commands
 
 int run_show(struct cli *c, const struct command *cmd);
@@ -293,8 +296,19 @@ int run_trace(struct cli *c, const struct command *cmd);
 int run_reload(struct cli *c, const struct command *cmd);
 int run_clear(struct cli *c, const struct command *cmd);
 int run_boot(struct cli *c, const struct command *cmd);
+int run_vm_prepare(struct cli *c, const struct command *cmd);
+int run_vm_release(struct cli *c, const struct command *cmd);
+int run_vm_event(struct cli *c, const struct command *cmd);
 int run_forget(struct cli *c, const struct command *cmd);
 int run_ping(struct cli *c, const struct command *cmd);
+int run_vm_list(struct cli *c, const struct command *cmd);
+int run_vm_start(struct cli *c, const struct command *cmd);
+int run_vm_stop(struct cli *c, const struct command *cmd);
+int run_vm_reset(struct cli *c, const struct command *cmd);
+int run_vm_console(struct cli *c, const struct command *cmd);
+int run_vm_log(struct cli *c, const struct command *cmd);
+int run_vm_arguments(struct cli *c, const struct command *cmd);
+int run_vm_xml(struct cli *c, const struct command *cmd);
 int run_show_sessions(struct cli *c, const struct command *cmd);
 int run_show_configuration(struct cli *c, const struct command *cmd);
 int run_history(struct cli *c, const struct command *cmd);

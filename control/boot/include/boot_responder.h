@@ -4,11 +4,13 @@
 // the fuzzer always.
 //
 // Identity is the *port* that a frame came from, never what the frame claims (design.md decision
-// 6). Each client has one address of its own, so there is no pool to exhaust and nothing to
-// persist: after a restart the answers are the same.
+// 6). A client with an address of its own needs nothing persisted: after a restart the answers are
+// the same. The others get one of a pool by their MAC, and what they have is told to a journal.
 //
-// Departures from RFC 2131: leases are infinite (a diskless root must not expire under its guest);
-// RELEASE and DECLINE are events and change nothing; BOOTP without option 53 is not answered.
+// Departures from RFC 2131: leases are infinite unless told otherwise (a diskless root must not
+// expire under its guest); an address of a client's own stays its own after RELEASE and DECLINE,
+// which are events; BOOTP without option 53 is not answered; who asks by a relay (giaddr) is not
+// either, since guests are none.
 // Departures from RFC 1350: netascii is refused; files come from a table and never from a path.
 //
 // thread: one at a time per responder.
@@ -130,6 +132,9 @@ enum boot_event_kind {
 	BOOT_EV_HTTP_START,  // detail: file
 	BOOT_EV_HTTP_DONE,   // detail: file
 	BOOT_EV_HTTP_FAILED, // detail: file and status
+	BOOT_EV_NO_BOOT,     // firmware asks and gets no boot options. detail: who, and why
+	BOOT_EV_LOOP,	     // a loader leads nowhere. detail: which, and what is done
+	BOOT_EV_POOL_FULL,   // detail: which pool
 	BOOT_N_EVENTS,
 };
 
@@ -141,6 +146,10 @@ struct boot_event {
 	uint8_t kind;	 // enum boot_event_kind
 	uint8_t stage;	 // enum boot_stage: who asks for an address, not to renew it
 	char detail[78]; // printable
+	// Of a transfer that ended (*_DONE, *_FAILED), else 0: what was acknowledged, and how often
+	// a window was sent again.
+	uint64_t bytes;
+	uint32_t repeats;
 };
 
 // X(identifier, help)
@@ -154,6 +163,15 @@ struct boot_event {
 	X(dhcp_acks, "DHCP ACK sent")                                                              \
 	X(dhcp_naks, "DHCP NAK sent")                                                              \
 	X(dhcp_ignored, "DHCP messages meant for another server, or of no use")                    \
+	X(dhcp_informs, "DHCP INFORM received")                                                    \
+	X(dhcp_declines, "DHCP DECLINE received: another machine uses the address")                \
+	X(dhcp_releases, "DHCP RELEASE received")                                                  \
+	X(dhcp_no_address, "DHCP messages not answered: no address is free for the client")        \
+	X(dhcp_no_boot, "boot requests of firmware for which there are no boot options")           \
+	X(pxe_offers, "ProxyDHCP offers sent beside another server's")                             \
+	X(pxe_answers, "PXE answers sent from UDP port 4011")                                      \
+	X(boot_loops, "boots found to go round without end")                                       \
+	X(boot_held, "answers held back because of such a loop")                                   \
 	X(no_router_adverts, "advertisements to iPXE that there is no IPv6 router to wait for")    \
 	X(tftp_requests, "TFTP read requests")                                                     \
 	X(tftp_refused,                                                                            \
@@ -205,10 +223,24 @@ void boot_destroy(struct boot_responder *r);
 void boot_set_table(struct boot_responder *r, struct boot_table *t);
 void boot_table_free(struct boot_table *t);
 
-// A lease of an earlier process, from the journal. Call before the first frame.
+// What the time of day is at now_ns. Without it, leases are kept by a clock that begins with 0.
+void boot_set_clock(struct boot_responder *r, uint64_t now_ns, uint64_t unix_s);
+
+// A lease of an earlier process, from the journal. Call after boot_set_clock, before the first
+// frame.
 void boot_lease_restore(struct boot_responder *r, const struct boot_lease *l);
 
-// The client that has this address in the network of this service; NULL = none. For HTTP.
+// Of the n-th lease (from 0) that is worth keeping. For the journal's compaction. returns false =
+// there are not so many
+bool boot_lease_nth(const struct boot_responder *r, uint32_t n, struct boot_lease *out);
+
+// A file of a client was fetched by other means than TFTP: count it as a step of its boot and tell
+// of it. kind: BOOT_EV_HTTP_START, _DONE or _FAILED; detail begins with the file's name
+void boot_note(struct boot_responder *r, const struct boot_client *c, enum boot_event_kind kind,
+	       const char *detail, uint64_t now_ns);
+
+// The client that has this address in the network of this service, its own or one of a pool; NULL =
+// none. For HTTP.
 const struct boot_client *boot_client_at(const struct boot_responder *r,
 					 const uint8_t service_ip[4], const uint8_t ip[4]);
 const struct boot_table *boot_table_of(const struct boot_responder *r);

@@ -268,6 +268,46 @@ static void values_have_the_units_of_the_datapath(void **state)
 	cfg_free(c);
 }
 
+// A service in the VLAN of v.0, as the loader would join it, and g, which has none.
+static struct cfg *served(uint32_t dhcp_rate)
+{
+	struct cfg *c = load(LINK "set vm v nic 0 mac 52:54:00:00:00:01\n"
+				  "set port g type guest socket /g\n");
+
+	for (uint32_t i = 0; i < c->n_ports; i++) {
+		if (strcmp(c->ports[i].name, "v.0") == 0)
+			memcpy(c->ports[i].service_ip4, "\x0a\x09\0\x02", 4);
+	}
+	c->boot_limits.dhcp_rate = dhcp_rate;
+	return c;
+}
+
+static void limits_of_boot_services_reach_the_ports_that_have_one(void **state)
+{
+	struct cfg *from = served(20), *to = served(7), *none;
+	const struct dp_act_port_set *p;
+	struct dp_plan plan;
+
+	(void)state;
+	translate(from, to, &plan);
+	assert_int_equal(plan.n, 1);
+	p = act_find(&plan, DP_ACT_PORT_SET, "v.0");
+	assert_int_equal(p->p.dhcp_pps, 7);
+	assert_int_equal(p->p.dhcp_burst_pkts, 40);
+	assert_int_equal(p->p.neighbour_pps, 50);
+	assert_int_equal(p->p.punt_transfers, 8);
+	assert_int_equal(p->p.boot_mode, DP_BOOT_AUTHORITATIVE);
+	dp_plan_fini(&plan);
+	// A port that is set anyway is set once.
+	assert_int_equal(cfg_empty(&none), 0);
+	translate(none, to, &plan);
+	assert_int_equal(plan.n, 1 + 3);
+	dp_plan_fini(&plan);
+	cfg_free(none);
+	cfg_free(from);
+	cfg_free(to);
+}
+
 static void a_switch_starts_with_the_default_classes(void **state)
 {
 	const struct dp_act_qos_set *q;
@@ -371,6 +411,7 @@ int main(void)
 		cmocka_unit_test(policies_become_actions),
 		cmocka_unit_test(portals_tell_what_they_serve),
 		cmocka_unit_test(values_have_the_units_of_the_datapath),
+		cmocka_unit_test(limits_of_boot_services_reach_the_ports_that_have_one),
 		cmocka_unit_test(a_switch_starts_with_the_default_classes),
 		cmocka_unit_test(the_scheduler_takes_what_was_admitted),
 	};
