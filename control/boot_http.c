@@ -44,7 +44,7 @@ struct conn {
 	ev_tstamp deadline;
 	bool answering, whole; // content is under way; up to its last byte
 	uint32_t port, gen;    // whose
-	uint64_t size;
+	uint64_t size, taken;  // of the answer; of the file's answers since START
 	char name[BOOT_NAME_MAX];
 	char started[BOOT_NAME_MAX]; // of the last START
 };
@@ -74,6 +74,9 @@ static void tell(struct conn *c, enum boot_event_kind kind, const char *detail)
 	struct boot_event e = {
 		.ns = now_ns, .port = c->port, .gen = c->gen, .kind = (uint8_t)kind
 	};
+
+	if (kind != BOOT_EV_HTTP_START)
+		e.bytes = c->taken;
 
 	if (kind == BOOT_EV_HTTP_FAILED) {
 		if (t->failures_s != now_ns / 1000000000u)
@@ -183,6 +186,7 @@ static void answer_begun(struct conn *c, const struct boot_content *found,
 	if (strcmp(c->started, c->name) == 0)
 		return;
 	snprintf(c->started, sizeof(c->started), "%s", c->name);
+	c->taken = 0;
 	tell(c, BOOT_EV_HTTP_START, c->name);
 }
 
@@ -316,6 +320,7 @@ static void on_completed(void *arg, struct MHD_Connection *conn, void **state,
 		tell(c, BOOT_EV_HTTP_FAILED, detail);
 		return;
 	}
+	c->taken += c->size;
 	boot_counters_of(s->thread->responder)->http_done++;
 	if (c->whole)
 		tell(c, BOOT_EV_HTTP_DONE, c->name);
