@@ -77,6 +77,8 @@ static void tell(struct conn *c, enum boot_event_kind kind, const char *detail)
 		.ns = now_ns, .port = c->port, .gen = c->gen, .kind = (uint8_t)kind
 	};
 
+	if (kind == BOOT_EV_HTTP_DONE)
+		e.bytes = c->size;
 	if (kind == BOOT_EV_HTTP_FAILED) {
 		if (t->failures_s != now_ns / 1000000000u)
 			t->n_failures = 0;
