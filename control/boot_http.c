@@ -61,6 +61,7 @@ struct ctl_http_thread {
 	struct ev_loop *loop;
 	struct boot_responder *responder;
 	struct boot_out out;
+	uint64_t (*now_ns)(void);
 	struct server *servers;
 	struct ev_timer tick;
 	uint64_t failures_s; // second of
@@ -70,7 +71,7 @@ struct ctl_http_thread {
 static void tell(struct conn *c, enum boot_event_kind kind, const char *detail)
 {
 	struct ctl_http_thread *t = c->server->thread;
-	const uint64_t now_ns = dp_switch_now_ns();
+	const uint64_t now_ns = t->now_ns();
 	struct boot_event e = {
 		.ns = now_ns, .port = c->port, .gen = c->gen, .kind = (uint8_t)kind
 	};
@@ -464,7 +465,7 @@ void ctl_http_take(struct ctl_http_thread *t, struct ctl_http_set *set)
 }
 
 struct ctl_http_thread *ctl_http_thread_create(struct ev_loop *loop, struct boot_responder *r,
-					       const struct boot_out *out)
+					       const struct boot_out *out, uint64_t (*now_ns)(void))
 {
 	struct ctl_http_thread *t = calloc(1, sizeof(*t));
 
@@ -473,6 +474,7 @@ struct ctl_http_thread *ctl_http_thread_create(struct ev_loop *loop, struct boot
 	t->loop = loop;
 	t->responder = r;
 	t->out = *out;
+	t->now_ns = now_ns;
 	ev_timer_init(&t->tick, on_tick, TICK_S, TICK_S);
 	t->tick.data = t;
 	ev_timer_start(loop, &t->tick);
