@@ -169,8 +169,9 @@ int ctl_boot_table(struct ctl *c, const struct cfg *cfg, struct boot_table **out
 void ctl_boot_table_bind(const struct ctl *c, const struct cfg *cfg, struct boot_table *t);
 
 struct qos_learn;
-// The portal from which a VM boots. returns false when it has none
-bool ctl_boot_portal(const struct cfg_vm *vm, struct qos_portal *out);
+// The portals from which a VM boots: its iSCSI target's, its NFS server's. returns how many
+#define CTL_BOOT_PORTALS 4
+uint32_t ctl_boot_portals(const struct cfg_vm *vm, struct qos_portal out[CTL_BOOT_PORTALS]);
 // A table of all that counts: declared portals, servers, and what was learnt (may be NULL) from
 // those who are listed. returns 0 and *out, or -ENOMEM
 int ctl_portals_build(const struct cfg *cfg, const struct qos_learn *learn,
@@ -241,6 +242,8 @@ const struct ctl_vm *ctl_vm_find(const struct ctl *c, const char *name);
 // The same, to write; made where there is none. NULL = out of memory
 struct ctl_vm *ctl_vm_get(struct ctl *c, const char *name);
 void ctl_vms_free(struct ctl *c);
+// What is seen of its ports now, as events of its life.
+void ctl_vm_look(struct ctl *c, const struct cfg_vm *vm);
 // It boots: what was told of the last boot goes.
 void ctl_vm_timeline_begin(struct ctl *c, const char *vm);
 // Its ports take nothing from it from now on, or again.

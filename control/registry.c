@@ -165,13 +165,16 @@ static void step(struct ctl_reg_vm *v, enum life_event ev, const char *source)
 int ctl_vm_life(struct ctl *c, const char *vm, enum life_event ev, const char *source)
 {
 	struct ctl_registry *r = c->registry;
-	struct ctl_reg_vm *v = ctl_reg_find(r, vm);
+	const struct cfg_vm *in_force = cfg_vm_get(c->running, vm);
+	struct ctl_reg_vm *v;
 
-	if (r == NULL || (v == NULL && cfg_vm_get(c->running, vm) == NULL))
+	if (r == NULL || (in_force == NULL && ctl_reg_find(r, vm) == NULL))
 		return -ENOENT;
 	r->now_ns = dp_switch_now_ns();
-	if (v == NULL)
-		v = ctl_reg_get(r, vm);
+	// What the switch sees itself comes first: what others tell of may be over already.
+	if (ev <= LIFE_EV_RECONNECT && in_force != NULL)
+		ctl_vm_look(c, in_force);
+	v = ctl_reg_get(r, vm);
 	if (v == NULL)
 		return -ENOMEM;
 	step(v, ev, source);
@@ -190,13 +193,28 @@ const struct life *ctl_vm_life_get(const struct ctl *c, const char *vm)
 
 // --- By time
 
+// Would we see its QEMU? Not if its cards are taps.
+static bool is_seen_by_us(const struct ctl *c, const char *name)
+{
+	const struct cfg_vm *vm = cfg_vm_get(c->running, name);
+	const struct cfg_port *p;
+
+	for (uint32_t i = 0; vm != NULL && i < vm->n_nics; i++) {
+		p = cfg_port_get(c->running, vm->nics[i].port);
+		if (p != NULL && p->link == CFG_LINK_SOCKET)
+			return true;
+	}
+	return false;
+}
+
 static void look_after(void *arg, struct ctl_reg_vm *v)
 {
 	struct ctl_registry *r = arg;
 
 	// Nobody said that it has ended: QEMU was killed while the daemon was away, or it was
 	// never there.
-	if (v->alone_ns != 0 && r->now_ns - v->alone_ns >= CTL_REG_ALONE_NS)
+	if (v->alone_ns != 0 && r->now_ns - v->alone_ns >= CTL_REG_ALONE_NS &&
+	    is_seen_by_us(r->ctl, v->name))
 		step(v, LIFE_EV_STOPPED, "no QEMU");
 	if (v->linger_ns != 0 && (!v->life.attached || r->now_ns >= v->linger_ns)) {
 		ctl_reg_end(v);

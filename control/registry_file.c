@@ -9,9 +9,10 @@
 // Each record: name, state, since, run, paused, source, provider, what is of it, and the sizes of
 // definition, answer and image, which follow. crc32 covers all behind its line.
 //
-// A transient VM is on the disk before its preparation is answered, if the disk takes it; states
-// alone are written within a second. A disk that fails is left alone for a minute: machines start
-// all the same, and are not known after a restart then.
+// A transient VM is on the disk before its preparation is answered, if the disk takes it, as is
+// what hooks and people tell; what is seen or heard of QEMU is written within a second. A disk that
+// fails is left alone for a minute: machines start all the same, and are not known after a restart
+// then.
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

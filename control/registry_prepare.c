@@ -324,5 +324,6 @@ int ctl_vm_tell(struct ctl *c, const struct cfg_vm_ask *ask, const char *event,
 	if (ev == LIFE_EV_RELEASE)
 		return ctl_vm_release(c, ask, err);
 	rc = ctl_vm_life(c, ask->vm, (enum life_event)ev, ask->source);
+	ctl_reg_file_write(c->registry, true);
 	return rc < 0 ? refuse(err, rc, ask->vm, "there is no VM of that name") : 0;
 }

@@ -139,30 +139,35 @@ static uint32_t cards_look(const struct ctl *c, const struct cfg_vm *vm, bool *a
 	return n;
 }
 
-// What is seen of its ports, as events of its life.
-static void life_watch(struct ctl *c, const struct cfg_vm *vm, struct ctl_vm *v)
+// One event, if what is known of its life is not so.
+static void tell(struct ctl *c, const char *vm, bool is_so, enum life_event ev)
 {
-	const struct life *l = ctl_vm_life_get(c, vm->name);
-	bool attached, driver;
-	const uint32_t n = cards_look(c, vm, &attached, &driver);
+	if (!is_so)
+		(void)ctl_vm_life(c, vm, ev, "vhost");
+}
 
-	if (l == NULL)
+void ctl_vm_look(struct ctl *c, const struct cfg_vm *vm)
+{
+	struct ctl_vm *v = ctl_vm_get(c, vm->name);
+	const struct life *l = ctl_vm_life_get(c, vm->name);
+	bool attached, driver, came;
+	uint32_t n;
+
+	if (v == NULL || l == NULL)
 		return;
-	// It may have gone and come, or come and gone, between two looks.
-	if (l->attached && (!attached || n < v->life_attaches))
-		(void)ctl_vm_life(c, vm->name, LIFE_EV_DETACH, "vhost");
-	else if (l->attached && vm->n_nics == 1 && n > v->life_attaches)
-		(void)ctl_vm_life(c, vm->name, LIFE_EV_DETACH, "vhost");
-	l = ctl_vm_life_get(c, vm->name);
-	if (!l->attached && (attached || n > v->life_attaches))
-		(void)ctl_vm_life(c, vm->name, LIFE_EV_ATTACH, "vhost");
-	l = ctl_vm_life_get(c, vm->name);
-	if (l->attached && !attached)
-		(void)ctl_vm_life(c, vm->name, LIFE_EV_DETACH, "vhost");
+	n = cards_look(c, vm, &attached, &driver);
+	// It may have gone and come, or come and gone, between two looks. Of several cards each
+	// comes by itself.
+	came = n > v->life_attaches && (vm->n_nics == 1 || !l->attached);
 	v->life_attaches = n;
-	if (attached && l->driver != driver)
-		(void)ctl_vm_life(c, vm->name, driver ? LIFE_EV_DRIVER_UP : LIFE_EV_DRIVER_DOWN,
-				  "vhost");
+	if (came || !attached)
+		tell(c, vm->name, !l->attached, LIFE_EV_DETACH);
+	if (came || attached)
+		tell(c, vm->name, ctl_vm_life_get(c, vm->name)->attached, LIFE_EV_ATTACH);
+	if (!attached)
+		tell(c, vm->name, !ctl_vm_life_get(c, vm->name)->attached, LIFE_EV_DETACH);
+	else if (ctl_vm_life_get(c, vm->name)->driver != driver)
+		tell(c, vm->name, false, driver ? LIFE_EV_DRIVER_UP : LIFE_EV_DRIVER_DOWN);
 }
 
 static void watch_one(struct ctl *c, const struct cfg_vm *vm, uint64_t now_ns)
@@ -192,7 +197,7 @@ static void watch_one(struct ctl *c, const struct cfg_vm *vm, uint64_t now_ns)
 	if (v->attached && !info.link.attached)
 		ctl_storage_edge(c, vm->name, QOS_EDGE_DETACH, now_ns);
 	v->attached = info.link.attached;
-	life_watch(c, vm, v);
+	ctl_vm_look(c, vm);
 	macs_watch(c, vm, v);
 	if (info.link.up != v->connected) {
 		v->connected = info.link.up;

@@ -25,18 +25,18 @@ enum {
 enum {
 	GO = LIFE_N_STATES, // runs again: paused or running, as it was told last
 	IF_ATTACHED,	    // as GO, if it is attached; else nothing
-	IF_GONE,	    // starts, if it is not attached; else nothing
+	P_IF_GONE,	    // prepared, if it is not attached; else nothing
 	GONE,		    // stopped, if it is not attached; else it is seen soon
 };
 
 // clang-format off
 static const uint8_t next[LIFE_N_EVENTS][LIFE_N_STATES] = {
 	//                            D  P  I   R     Z     C     O     M            S
-	[LIFE_EV_PREPARE] =           {P, P, I,  R,    Z,    C,    O,    P,           P},
-	[LIFE_EV_STARTED] =           {R, R, I,  R,    Z,    C,    O,    IF_GONE,     R},
-	[LIFE_EV_RESET] =             {D, P, I,  R,    Z,    GO,   O,    M,           IF_ATTACHED},
+	[LIFE_EV_PREPARE] =           {P, P, I,  R,    Z,    C,    O,    P_IF_GONE,   P},
+	[LIFE_EV_STARTED] =           {R, R, I,  R,    Z,    C,    O,    M,           R},
+	[LIFE_EV_RESET] =             {D, IF_ATTACHED, I, R, Z, GO, O, M,          IF_ATTACHED},
 	[LIFE_EV_PAUSE] =             {D, P, I,  Z,    Z,    C,    O,    M,           S},
-	[LIFE_EV_RESUME] =            {D, P, R,  R,    R,    C,    O,    IF_ATTACHED, IF_ATTACHED},
+	[LIFE_EV_RESUME] =            {D, IF_ATTACHED, R, R, R, C, O, IF_ATTACHED, IF_ATTACHED},
 	[LIFE_EV_SUSPEND] =           {D, P, I,  Z,    Z,    C,    O,    M,           S},
 	[LIFE_EV_WAKEUP] =            {D, P, I,  R,    R,    C,    O,    M,           S},
 	[LIFE_EV_SHUTDOWN] =          {D, P, I,  S,    S,    S,    S,    M,           S},
@@ -77,8 +77,8 @@ static uint8_t next_of(const struct life *l, enum life_event ev)
 		return goes;
 	case IF_ATTACHED:
 		return l->attached ? goes : l->state;
-	case IF_GONE:
-		return l->attached ? l->state : R;
+	case P_IF_GONE:
+		return l->attached ? l->state : P;
 	case GONE:
 		return l->attached ? l->state : S;
 	default:
@@ -163,7 +163,7 @@ uint32_t life_step(struct life *l, enum life_event ev)
 	l->state = next_of(l, ev);
 	if (l->state != from && is_start(ev)) {
 		l->run += from == D || from == S || from == M;
-		l->paused = false;
+		l->paused = l->state == Z;
 	}
 	if (l->state == D)
 		l->paused = false;

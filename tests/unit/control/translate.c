@@ -153,6 +153,13 @@ static void portals_tell_what_they_serve(void **state)
 #define ISCSI                                                                                      \
 	"set service 1 address 10.0.0.2 prefix-length 24\nset vm v nic 0 mac 52:54:00:00:00:01 "   \
 	"ipv4-address 10.0.0.5\nset vm v boot method iscsi iscsi server 10.0.0.3 target iqn.x"
+#define NFS                                                                                        \
+	"set service 1 address 10.0.0.2 prefix-length 24 http false\nset boot-files file k path /k\nset vm "  \
+	"v nic "                                                                                   \
+	"0 "                                                                                       \
+	"mac 52:54:00:00:00:01 ipv4-address 10.0.0.5\nset vm v boot method nfs kernel k\nset vm "  \
+	"v "                                                                                       \
+	"boot nfs server 10.0.0.3 path /r"
 	static const struct {
 		const char *from, *to, *want;
 	} rows[] = {
@@ -167,7 +174,14 @@ static void portals_tell_what_they_serve(void **state)
 		  "set portal 10.0.0.9 tcp 9 service nvme\nset portal 10.0.0.1 udp 111",
 		  "clear l2 0, portal ..0001 17 111 as 0, portal ..0009 6 9 as 5" },
 		// Who boots from it says what it is.
-		{ "", ISCSI " port 4000", "clear l2 0, portal ..0003 6 4000 as 1" },
+		{ "", ISCSI " port 4000",
+		  "clear l2 0, portal ..0003 6 4000 as 1, portal ..0002 6 80 as 9" },
+		{ "", "set service 1 address 10.0.0.2 prefix-length 24\nset service 1 http false",
+		  "clear l2 0" },
+		{ "", NFS, "clear l2 0, portal ..0003 6 2049 as 2" },
+		{ NFS, NFS " version 3",
+		  "clear l2 0, portal ..0003 6 2049 as 2, portal ..0003 6 111 as 3, portal ..0003 "
+		  "17 111 as 3" },
 	};
 	char text[512];
 
