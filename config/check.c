@@ -1,7 +1,6 @@
 // What YANG cannot say well: uniqueness across lists (MACs, addresses and sockets of network cards
-// and interfaces; by XPath each would be compared with all others), addresses that fit their
-// network (XPath does not count in bits), and the boot service of the first card's VLAN (the card's
-// mode has a default that depends on its port's type).
+// and interfaces; by XPath each would be compared with all others). The rest is boot_check.c's,
+// storage.c's and qos_check.c's.
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
@@ -19,11 +18,6 @@ static void port_path(const struct cfg_port *p, const char *leaf, char *out, siz
 		snprintf(out, size,
 			 "/ietf-interfaces:interfaces/interface[name='%s']/weir-interfaces:port/%s",
 			 p->name, leaf);
-}
-
-static uint32_t be32(const uint8_t b[4])
-{
-	return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
 }
 
 // --- What may be there once: a link; in a VLAN, a MAC and an address.
@@ -132,73 +126,16 @@ static int claims_create(const struct cfg *c, struct claims *out)
 	return out->slots == NULL ? -ENOMEM : 0;
 }
 
-static int address_check(const struct cfg *c, const struct cfg_port *p, struct cfg_error *err)
-{
-	const struct cfg_service *s = p->vlan == 0 ? NULL : cfg_service_get(c, p->vlan);
-	char path[256], text[64];
-	uint32_t mask, ip;
-
-	if (s == NULL || p->n_ip4 == 0)
-		return 0;
-	mask = ~0u << (32 - s->prefix_len);
-	ip = be32(p->ip4[0]);
-	inet_ntop(AF_INET, p->ip4[0], text, sizeof(text));
-	port_path(p, "ipv4-address", path, sizeof(path));
-	if ((ip & mask) != (be32(s->addr) & mask))
-		return cfg_refuse(err, path, text,
-				  "is not in the network of VLAN %u's boot service (/%u)", p->vlan,
-				  s->prefix_len);
-	if ((ip & ~mask) == 0 || (ip | mask) == ~0u)
-		return cfg_refuse(err, path, text, "is the network's own or its broadcast address");
-	if (ip == be32(s->addr) || ip == be32(s->router))
-		return cfg_refuse(err, path, text,
-				  "is the address of VLAN %u's boot service or router", p->vlan);
-	return 0;
-}
-
-static const char *method_name(const struct cfg_vm *vm)
-{
-	static const char *const names[] = { "none", "iscsi", "kernel", "nfs", "http" };
-
-	return names[vm->method];
-}
-
-static int vm_check(const struct cfg *c, const struct cfg_vm *vm, struct cfg_error *err)
-{
-	const struct cfg_port *p;
-	char path[256];
-
-	if (vm->method == CFG_BOOT_NONE)
-		return 0;
-	snprintf(path, sizeof(path), "/weir-vm:vms/vm[name='%s']/boot/method", vm->name);
-	p = cfg_port_get(c, vm->nics[0].port);
-	if (p->vlan == 0 || cfg_service_get(c, p->vlan) == NULL)
-		return cfg_refuse(err, path, method_name(vm),
-				  "VLAN %u of the first card has no boot service: add "
-				  "boot-services/service[vlan='%u']",
-				  p->vlan, p->vlan);
-	if (p->n_ip4 == 0 && !cfg_service_get(c, p->vlan)->has_pool)
-		return cfg_refuse(
-			err, path, method_name(vm),
-			"the first card has no ipv4-address to give it, and VLAN %u's boot "
-			"service has no pool",
-			p->vlan);
-	return 0;
-}
-
 int cfg_check(const struct cfg *c, struct cfg_error *err)
 {
 	struct claims claims;
 	int rc = claims_create(c, &claims);
 
-	for (uint32_t i = 0; i < c->n_ports && rc == 0; i++) {
+	for (uint32_t i = 0; i < c->n_ports && rc == 0; i++)
 		rc = port_claim(&claims, &c->ports[i], err);
-		if (rc == 0)
-			rc = address_check(c, &c->ports[i], err);
-	}
 	free(claims.slots);
-	for (uint32_t i = 0; i < c->n_vms && rc == 0; i++)
-		rc = vm_check(c, &c->vms[i], err);
+	if (rc == 0)
+		rc = cfg_boot_check(c, err);
 	if (rc == 0)
 		rc = cfg_storage_check(c, err);
 	return rc == 0 ? cfg_qos_check(c, err) : rc;

@@ -77,6 +77,9 @@ int cfg_qos_check(const struct cfg *c, struct cfg_error *err);
 // Is storage declared once, and is there some where a target needs it?
 int cfg_storage_check(const struct cfg *c, struct cfg_error *err);
 
+// Can what is configured of booting work: addresses, pools, methods, monitors?
+int cfg_boot_check(const struct cfg *c, struct cfg_error *err);
+
 // Checks across lists that YANG leaves open.
 int cfg_check(const struct cfg *c, struct cfg_error *err);
 

@@ -229,6 +229,8 @@ static int vm_read(const struct source *s, const struct lyd_node *node, struct c
 		*p = *p == '_' || *p == '.' ? '-' : *p; // RFC 952: letters, digits, hyphen
 	cfg_text(node, "hostname", vm->hostname, sizeof(vm->hostname));
 	cfg_text(node, "uuid", vm->uuid, sizeof(vm->uuid));
+	for (char *p = vm->uuid; *p != '\0'; p++)
+		*p = (char)(*p >= 'A' && *p <= 'F' ? *p | 0x20 : *p);
 	cfg_boot_read(cfg_child(node, "boot"), vm);
 	if (cfg_machine_read(cfg_child(node, "machine"), vm, s->err) < 0)
 		return -EINVAL;
@@ -296,7 +298,7 @@ static int lists_alloc(struct cfg *c, const struct lyd_node *tree)
 	c->providers = calloc(cfg_count(cfg_top(tree, "boot-providers"), "provider") + 1,
 			      sizeof(*c->providers));
 	return c->ports == NULL || c->vms == NULL || c->portals == NULL || c->servers == NULL ||
-			       c->services == NULL || c->files == NULL
+			       c->services == NULL || c->files == NULL || c->providers == NULL
 		       ? -ENOMEM
 		       : 0;
 }
@@ -347,7 +349,9 @@ static void services_join(struct cfg *c)
 		if (p->type != CFG_PORT_GUEST)
 			continue;
 		s = bsearch(&key, c->services, c->n_services, sizeof(key), by_vlan);
-		if (s == NULL || (p->n_ip4 == 0 && !s->has_pool))
+		// Who gives no address needs none to give.
+		if (s == NULL ||
+		    (s->mode == CFG_DHCP_AUTHORITATIVE && p->n_ip4 == 0 && !s->has_pool))
 			continue;
 		memcpy(p->service_ip4, s->addr, 4);
 		p->service_mode = s->mode;

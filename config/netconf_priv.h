@@ -13,13 +13,16 @@
 enum cfg_ds { CFG_RUNNING, CFG_CANDIDATE, CFG_STARTUP, CFG_N_DS };
 
 struct cfg_nacm;
+struct cfg_overlay_entry; // overlay.c
 
 struct cfg_store {
 	struct cfg_schema *schema;
 	struct cfg_host host;
 	struct lyd_node *running, *candidate; // without implicit defaults
 	char *running_json;		      // running as it was committed
-	uint32_t lock[CFG_N_DS];	      // session, 0 = none
+	struct cfg_overlay_entry **overlay;   // overlay[n_overlay], in no datastore
+	uint32_t n_overlay;
+	uint32_t lock[CFG_N_DS]; // session, 0 = none
 	uint64_t locked_ms[CFG_N_DS];
 	uint32_t changed_by; // session that changed the candidate last; 0 = as running
 	uint32_t last_id;
@@ -129,7 +132,11 @@ int cfg_tree_parse(const struct cfg_store *s, const char *text, LYD_FORMAT forma
 // returns the text (free()), or NULL
 char *cfg_tree_print(const struct lyd_node *tree, LYD_FORMAT format, uint32_t options);
 
-// Is the tree a valid configuration? *out = it, typed, when not NULL; NULL on failure.
+// A copy of a tree, validated and typed as it is; it has its defaults then. *out as below
+int cfg_store_typed(const struct cfg_store *s, struct lyd_node **whole, struct cfg **out,
+		    struct cfg_nc_error *e);
+// Is the tree a valid configuration, alone and with the overlay? *out = it, typed, when not NULL;
+// NULL on failure.
 int cfg_store_check(const struct cfg_store *s, const struct lyd_node *tree, struct cfg **out,
 		    struct cfg_nc_error *e);
 // Bring a tree into force through the host. who: user, client, comment, wait; the rest is filled
@@ -204,6 +211,12 @@ bool cfg_session_may_hear(const struct cfg_session *s, const struct lyd_node *no
 void cfg_access_changed(struct cfg_store *s);
 // Can the rules of a configuration be read? returns 0, or -EINVAL, -ENOMEM
 int cfg_access_check(const struct lyd_node *tree);
+
+// --- rpc_vm.c: machines that begin and end
+
+int cfg_rpc_vm_prepare(struct cfg_call *c);
+int cfg_rpc_vm_release(struct cfg_call *c);
+int cfg_rpc_vm_event(struct cfg_call *c);
 
 // --- rpc_get.c, rpc_line.c
 

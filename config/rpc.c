@@ -2,6 +2,7 @@
 // leaves its output in c->out; nothing there means <ok/>.
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "netconf_priv.h"
@@ -384,6 +385,41 @@ static int portal_forget(struct cfg_call *c)
 	return cfg_call_leaf(c, "forgotten", number);
 }
 
+// A value more of a list that may have the same one twice. returns 0, or -EINVAL with c->e filled
+static int listed(struct cfg_call *c, const char *name, const char *value)
+{
+	if (lyd_new_term(c->out, NULL, name, value, 1, NULL) == LY_SUCCESS)
+		return 0;
+	return cfg_nc_refuse(&c->e, "operation-failed", "%s: cannot be answered", name);
+}
+
+static int vm_arguments(struct cfg_call *c)
+{
+	const struct cfg_host *h = &c->store->host;
+	struct cfg_launch l = {
+		.vm = cfg_value(c->op, "vm"),
+		.user = c->s->user,
+		.libvirt = strcmp(cfg_value(c->op, "form"), "libvirt") == 0,
+		.accelerated = cfg_flag(c->op, "accelerated", true),
+	};
+	struct cfg_error err = { 0 };
+	const char *arg;
+	int rc = 0;
+
+	if (h->vm_arguments == NULL)
+		return cfg_nc_refuse(&c->e, "operation-not-supported",
+				     "vm-arguments: is not offered");
+	if (h->vm_arguments(h->arg, &l, &err) < 0)
+		return cfg_nc_refuse_cfg(&c->e, &err);
+	if (l.libvirt)
+		rc = cfg_call_leaf(c, "xml", l.text);
+	arg = l.text;
+	for (uint32_t i = 0; rc == 0 && i < l.n_args; i++, arg += strlen(arg) + 1)
+		rc = listed(c, "argument", arg);
+	free(l.text);
+	return rc;
+}
+
 static int ping(struct cfg_call *c)
 {
 	(void)c;
@@ -423,6 +459,10 @@ static const struct {
 	{ "weir-operations", "clear-counters", clear_counters },
 	{ "weir-operations", "ping", ping },
 	{ "weir-operations", "vm-boot", vm_boot },
+	{ "weir-operations", "vm-arguments", vm_arguments },
+	{ "weir-operations", "vm-prepare", cfg_rpc_vm_prepare },
+	{ "weir-operations", "vm-release", cfg_rpc_vm_release },
+	{ "weir-operations", "vm-event", cfg_rpc_vm_event },
 	{ "weir-operations", "portal-forget", portal_forget },
 };
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "nacm_priv.h"
+#include "overlay_priv.h"
 
 int cfg_store_create(struct cfg_schema *schema, const struct cfg_host *host, struct cfg_store **out)
 {
@@ -26,6 +27,7 @@ void cfg_store_destroy(struct cfg_store *s)
 	lyd_free_all(s->running);
 	lyd_free_all(s->candidate);
 	lyd_free_all(s->backup);
+	cfg_overlay_free(s);
 	free(s->running_json);
 	cfg_nacm_destroy(s->nacm);
 	free(s);
@@ -116,35 +118,71 @@ int cfg_nc_refuse_cfg(struct cfg_nc_error *e, const struct cfg_error *err)
 	return -EINVAL;
 }
 
-int cfg_store_check(const struct cfg_store *s, const struct lyd_node *tree, struct cfg **out,
+int cfg_store_typed(const struct cfg_store *s, struct lyd_node **whole, struct cfg **out,
 		    struct cfg_nc_error *e)
 {
-	struct lyd_node *whole;
 	struct cfg_error err = { 0 };
 	struct cfg *c = NULL;
 	int rc = 0;
 
 	if (out != NULL)
 		*out = NULL;
-	if (cfg_tree_copy(tree, &whole) < 0)
-		return cfg_nc_refuse(e, "operation-failed", "out of memory");
-	if (cfg_tree_check(s->schema, &whole, &err) < 0) {
+	if (cfg_tree_check(s->schema, whole, &err) < 0) {
 		// The tags are libyang's error's; path, value and reason are said better here.
 		rc = cfg_nc_refuse_ly(e, s->schema->ctx);
 		snprintf(e->path, sizeof(e->path), "%s", err.path);
 		snprintf(e->value, sizeof(e->value), "%s", err.value);
 		snprintf(e->message, sizeof(e->message), "%s", err.reason);
-	} else if (cfg_from_tree(whole, &c, &err) < 0) {
+	} else if (cfg_from_tree(*whole, &c, &err) < 0) {
 		rc = cfg_nc_refuse_cfg(e, &err);
 	}
-	if (rc == 0 && cfg_access_check(whole) < 0)
-		rc = cfg_nc_refuse(e, "operation-failed",
-				   "/ietf-netconf-acm:nacm: a rule's path is not understood");
-	lyd_free_all(whole);
 	if (out != NULL && rc == 0)
 		*out = c;
 	else
 		cfg_free(c);
+	return rc;
+}
+
+// The tree alone: it has to do without what is laid over it, at the next start.
+static int check_alone(const struct cfg_store *s, const struct lyd_node *tree, struct cfg **out,
+		       struct cfg_nc_error *e)
+{
+	struct lyd_node *whole;
+	int rc;
+
+	if (cfg_tree_copy(tree, &whole) < 0)
+		return cfg_nc_refuse(e, "operation-failed", "out of memory");
+	rc = cfg_store_typed(s, &whole, out, e);
+	if (rc == 0 && cfg_access_check(whole) < 0) {
+		rc = cfg_nc_refuse(e, "operation-failed",
+				   "/ietf-netconf-acm:nacm: a rule's path is not understood");
+		if (out != NULL) {
+			cfg_free(*out);
+			*out = NULL;
+		}
+	}
+	lyd_free_all(whole);
+	return rc;
+}
+
+int cfg_store_check(const struct cfg_store *s, const struct lyd_node *tree, struct cfg **out,
+		    struct cfg_nc_error *e)
+{
+	struct lyd_node *whole;
+	int rc = check_alone(s, tree, s->n_overlay == 0 ? out : NULL, e);
+
+	if (out != NULL && s->n_overlay > 0)
+		*out = NULL;
+	if (rc < 0 || s->n_overlay == 0)
+		return rc;
+	if (cfg_tree_copy(tree, &whole) < 0)
+		return cfg_nc_refuse(e, "operation-failed", "out of memory");
+	rc = cfg_overlay_lay(s, &whole, e);
+	if (rc == 0)
+		rc = cfg_store_typed(s, &whole, out, e);
+	if (rc < 0)
+		cfg_overlay_blame(s, e);
+	lyd_free_all(whole);
 	return rc;
 }
 

@@ -122,6 +122,7 @@ static void undo(struct ctl *c, struct change *ch)
 	if (ch->prep != NULL)
 		dp_switch_abort(c->sw, ch->prep);
 	ctl_metrics_abort(c, ch->metrics);
+	ctl_http_abort(c);
 	boot_table_free(ch->table);
 	ch->prep = NULL;
 	ch->metrics = NULL;
@@ -140,6 +141,9 @@ static int prepare(struct ctl *c, struct change *ch, bool dry_run, struct cfg_er
 		rc = ctl_storage_plan(c, &plan);
 	if (rc < 0)
 		refuse(err, rc, "", "out of memory");
+	else if (!dry_run && c->boot != NULL && c->loop != NULL &&
+		 ctl_http_prepare(c, ch->next) < 0)
+		rc = refuse(err, -ENOMEM, "", "out of memory");
 	else
 		rc = ctl_boot_table(c, ch->next, &ch->table, err);
 	if (rc == 0)
@@ -172,6 +176,7 @@ static void commit(struct ctl *c, struct change *ch, uint64_t stamp)
 	dp_switch_commit(c->sw, ch->prep);
 	ctl_boot_table_bind(c, ch->next, ch->table);
 	ctl_boot_set(c, ch->table);
+	ctl_http_commit(c);
 	ctl_metrics_commit(c, ch->metrics);
 	for (int i = 0; i < ch->n; i++)
 		weir_log(WEIR_INFO, "%s", cfg_action_text(&ch->actions[i], line, sizeof(line)));

@@ -44,6 +44,16 @@ static bool file_take(struct ctl_file *f)
 	return n > 0;
 }
 
+bool ctl_boot_file_hold(const struct boot_file *f)
+{
+	return f->release == file_release && file_take(f->owner);
+}
+
+void ctl_boot_file_drop(void *owner)
+{
+	file_release(owner);
+}
+
 // Those that no table has any more.
 static void forget(struct ctl *c)
 {
@@ -150,6 +160,25 @@ int ctl_boot_file(struct ctl *c, const struct cfg_file *from, struct boot_file *
 	out->release = file_release;
 	out->owner = f;
 	return 0;
+}
+
+const char *ctl_loader_name(size_t i)
+{
+	static const char *const names[CTL_LOADERS] = { "undionly.kpxe", "snponly.efi",
+							"ipxe.efi" };
+
+	return i < CTL_LOADERS ? names[i] : NULL;
+}
+
+int ctl_loader_file(struct ctl *c, size_t i, struct boot_file *out)
+{
+	const char *dir = c->loaders_dir != NULL ? c->loaders_dir : "/usr/lib/ipxe";
+	struct cfg_error nobody_asks;
+	struct cfg_file f = { 0 };
+
+	snprintf(f.name, sizeof(f.name), "%s", ctl_loader_name(i));
+	snprintf(f.path, sizeof(f.path), "%s/%s", dir, ctl_loader_name(i));
+	return ctl_boot_file(c, &f, out, &nobody_asks);
 }
 
 void ctl_boot_files_free(struct ctl *c)

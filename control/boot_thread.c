@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "boot_http.h"
 #include "boot_leases.h"
 #include "control_priv.h"
 #include "weir_log.h"
@@ -29,8 +30,10 @@ struct ctl_boot {
 	pthread_t thread;
 	bool running;
 	_Atomic bool stop;
-	_Atomic uint64_t replies_lost;	   // found the ring to the worker full
-	_Atomic(struct boot_table *) next; // main: w, boot: takes
+	_Atomic uint64_t replies_lost;		  // found the ring to the worker full
+	_Atomic(struct boot_table *) next;	  // main: w, boot: takes
+	_Atomic(struct ctl_http_set *) next_http; // main: w, boot: takes
+	struct ctl_http_thread *http;		  // boot thread only
 	int events[2];		// datagrams of struct boot_event: [1] boot writes, [0] main reads
 	struct ev_io events_io; // main
 };
@@ -123,6 +126,7 @@ static void on_wake(struct ev_loop *loop, struct ev_async *w, int revents)
 
 	(void)revents;
 	table_take(b);
+	ctl_http_take(b->http, atomic_exchange(&b->next_http, NULL));
 	if (atomic_load(&b->stop))
 		ev_break(loop, EVBREAK_ALL);
 }
@@ -143,6 +147,8 @@ static void event_take(struct ctl *c, const struct boot_event *e)
 	if (dp_switch_port_info(c->sw, (uint16_t)e->port, &info) < 0 || info.gen != e->gen ||
 	    !ctl_has_vm(&info.cfg))
 		return;
+	ctl_vm_boot_event(c, info.cfg.vm,
+			  e); // it may begin a boot, of which this is the first event
 	ctl_vm_event(c, info.cfg.vm, e->ns, "%s%s%s", boot_event_name(e->kind),
 		     e->detail[0] ? ": " : "", e->detail);
 	if (e->stage != BOOT_STAGE_NONE)
@@ -199,6 +205,10 @@ int ctl_boot_start(struct ctl *c)
 	b->loop = ev_loop_new(EVFLAG_AUTO);
 	if (b->loop == NULL)
 		return -ENOMEM;
+	b->http = ctl_http_thread_create(b->loop, b->responder,
+					 &(const struct boot_out){ .event = on_event, .ctx = b });
+	if (b->http == NULL)
+		return -ENOMEM;
 	ev_async_init(&b->wake, on_wake);
 	ev_io_init(&b->punts, on_punts, dp_switch_punt_fd(c->sw), EV_READ);
 	ev_timer_init(&b->tick, on_tick, 0.1, 0.1);
@@ -227,6 +237,9 @@ void ctl_boot_stop(struct ctl *c)
 		pthread_join(b->thread, NULL);
 		ev_io_stop(c->loop, &b->events_io);
 	}
+	ctl_http_take(b->http, atomic_exchange(&b->next_http, NULL));
+	ctl_http_thread_destroy(b->http);
+	ctl_http_stop(c);
 	if (b->loop != NULL)
 		ev_loop_destroy(b->loop);
 	boot_table_free(atomic_exchange(&b->next, NULL));
@@ -248,6 +261,13 @@ void ctl_boot_set(struct ctl *c, struct boot_table *t)
 	boot_table_free(atomic_exchange(&c->boot->next, t)); // one that was never taken
 	if (c->boot->running)
 		ev_async_send(c->boot->loop, &c->boot->wake);
+}
+
+void ctl_boot_http_set(struct ctl *c, struct ctl_http_set *set)
+{
+	ctl_http_merge(set, atomic_exchange(&c->boot->next_http, NULL));
+	atomic_store(&c->boot->next_http, set);
+	ev_async_send(c->boot->loop, &c->boot->wake);
 }
 
 void ctl_boot_poll(struct ctl *c, uint64_t now_ns)

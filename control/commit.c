@@ -16,6 +16,7 @@
 
 #include "control_priv.h"
 #include "persist.h"
+#include "vm_launch.h"
 #include "weir_log.h"
 
 static uint64_t now_ms(void *arg)
@@ -280,6 +281,42 @@ static int on_forget(void *arg, const struct cfg_portal *which, const char *user
 	return 0;
 }
 
+static int on_vm_arguments(void *arg, struct cfg_launch *l, struct cfg_error *err)
+{
+	struct ctl *c = arg;
+	char dir[PATH_MAX];
+	const struct ctl_places p = { .vms_dir = dir, .state_dir = c->state_dir };
+
+	if (ctl_vms_dir(c->socket_path, dir, sizeof(dir)) < 0) {
+		snprintf(err->value, sizeof(err->value), "%.127s", c->socket_path);
+		snprintf(err->reason, sizeof(err->reason), "path is too long");
+		return -ENAMETOOLONG;
+	}
+	return ctl_vm_launch(c->running, &p, l, err);
+}
+
+static int on_vm_prepare(void *arg, const struct cfg_vm_ask *ask, struct cfg_vm_ready *out,
+			 struct cfg_error *err)
+{
+	int rc = ctl_vm_prepare(arg, ask, out, err);
+
+	if (rc < 0)
+		weir_log(WEIR_WARNING, "vm %s: not prepared for %s (%s): %s %s: %s", ask->vm,
+			 ask->user, ask->source, err->path, err->value, err->reason);
+	return rc;
+}
+
+static int on_vm_release(void *arg, const struct cfg_vm_ask *ask, struct cfg_error *err)
+{
+	return ctl_vm_release(arg, ask, err);
+}
+
+static int on_vm_event(void *arg, const struct cfg_vm_ask *ask, const char *event,
+		       struct cfg_error *err)
+{
+	return ctl_vm_tell(arg, ask, event, err);
+}
+
 static void crc_take(struct ctl *c, const char *file)
 {
 	c->file_crc = cfg_crc32(0, file, strlen(file));
@@ -490,6 +527,10 @@ int ctl_commit_first(struct ctl *c, const char *text, struct cfg_error *err)
 		.clear = on_clear,
 		.vm_boot = on_vm_boot,
 		.forget = on_forget,
+		.vm_arguments = on_vm_arguments,
+		.vm_prepare = on_vm_prepare,
+		.vm_release = on_vm_release,
+		.vm_event = on_vm_event,
 	};
 	struct cfg_commit commit = {
 		.user = "weir",
@@ -538,11 +579,9 @@ void ctl_commit_close(struct ctl *c)
 // Boot files may be new under their names though the configuration is the same.
 static int again(struct ctl *c, bool dry_run, char **plan_text, struct cfg_error *err)
 {
-	char *text = cfg_store_running(c->store);
 	struct cfg *next;
-	int rc = text == NULL ? -ENOMEM : cfg_load(c->schema, text, strlen(text), &next, err);
+	int rc = cfg_store_in_force(c->store, NULL, &next, err);
 
-	free(text);
 	if (rc < 0)
 		return rc;
 	rc = ctl_apply(c, next, dry_run, plan_text, err);
@@ -572,7 +611,7 @@ int ctl_reload(struct ctl *c, bool dry_run, char **plan_text, struct cfg_error *
 			 "there is no such file; an empty configuration is written {}");
 	if (rc < 0)
 		return rc;
-	rc = cfg_load(c->schema, text, strlen(text), &next, err);
+	rc = cfg_store_in_force(c->store, text, &next, err);
 	if (rc == 0) {
 		rc = ctl_apply(c, next, true, plan_text, err);
 		cfg_free(next);

@@ -6,6 +6,7 @@
 #include <limits.h>
 
 #include "boot_responder.h"
+#include "boot_timeline.h"
 #include "cfg_config.h"
 #include "cfg_json.h"
 #include "cfg_netconf.h"
@@ -24,7 +25,8 @@ struct ctl_metrics;  // metrics_http.c
 struct ctl_registry; // registry.c
 struct ctl_qmp;	     // qmp.c
 struct ctl_provide;  // provider.c
-struct ctl_http;     // boot_http.c
+struct ctl_http;     // boot_listen.c
+struct ctl_http_change;
 
 #define CTL_VM_EVENTS 48
 #define CTL_VM_CHAINS 1024 // a power of two
@@ -35,16 +37,50 @@ struct ctl_vm_event {
 	char text[112];
 };
 
+// Frames of its first card that were dropped while a boot went on.
+struct ctl_vm_drops {
+	uint64_t n, most; // all; those of the most frequent reason
+	uint8_t reason;	  // which one
+};
+
+// One boot; times are on the clock of dp_switch_now_ns().
+struct ctl_vm_boot {
+	struct boot_timeline t;
+	struct ctl_vm_drops drops;
+};
+
+#define CTL_VM_BOOTS 2 // kept
+
 struct ctl_vm {
 	struct ctl_vm *next;
 	char name[32];
 	bool attached, connected;
 	bool starts;		  // attached, and its driver has not been seen yet
 	uint32_t gen, n_attaches; // of the port when the timeline began
+	uint32_t life_attaches;	  // of all its ports, as they were told to its life
+	uint8_t mac_at[CFG_NICS]; // enum dp_mac_at of each, as its life was told
 	uint64_t storage_rx_pkts; // when the timeline began
 	bool storage_seen;
+	// vm_boot.c
+	uint32_t n_boots;			// since the switch started, or it was configured
+	struct ctl_vm_boot boots[CTL_VM_BOOTS]; // boots[0] is the last one
+	uint64_t drops_from[DP_N_DROPS];	// what was counted when it began
+	uint8_t result; // enum boot_result of boots[0] that was counted last
 	uint32_t n_events;
 	struct ctl_vm_event events[CTL_VM_EVENTS];
+};
+
+// Boots since the switch started.
+#define CTL_BOOT_BUCKETS 12
+struct ctl_boot_hist {
+	uint64_t n, sum_ns, bucket[CTL_BOOT_BUCKETS]; // bucket[i]: below 2^(i - 3) s
+};
+
+struct ctl_boot_counts {
+	uint64_t results[BOOT_N_RESULTS]; // a boot may be stuck, and have booted then
+	struct ctl_boot_hist took, stages[BOOT_N_MARKS]; // whole; to each mark, from the one before
+	uint64_t discover_repeats, tftp_repeats, tftp_failed, http_failed;
+	uint64_t tftp_bytes, http_bytes;
 };
 
 struct ctl {
@@ -68,10 +104,14 @@ struct ctl {
 	const char *first; // where the first configuration came from; "" = a commit that is kept
 	uint64_t first_id; // of the commit that it was; 0 = the file
 	struct ctl_vm *vms[CTL_VM_CHAINS]; // by name
+	struct ctl_boot_counts boots;
 	struct ctl_file *files;
-	struct ctl_clear *clear;     // NULL: nothing was cleared yet
-	struct ctl_storage *storage; // NULL: not started (tests)
-	struct ctl_metrics *metrics; // NULL: not served
+	struct ctl_clear *clear;	     // NULL: nothing was cleared yet
+	struct ctl_storage *storage;	     // NULL: not started (tests)
+	struct ctl_metrics *metrics;	     // NULL: not served
+	struct ctl_http *http;		     // where boot files are served by HTTP
+	struct ctl_http_change *http_change; // of a commit under way
+	const char *loaders_dir;	     // NULL = that of Debian's package ipxe
 	struct ctl_registry *registry;
 	struct ctl_qmp *qmp;
 	struct ctl_provide *provide;
@@ -115,6 +155,8 @@ int ctl_text_read(const char *path, char **text, struct cfg_error *err);
 
 int ctl_translate(const struct cfg *running, const struct cfg *next, const struct cfg_action *a,
 		  int n, struct dp_plan *plan);
+// Driver and arguments of a port's link. vhost_net: the kernel serves taps by /dev/vhost-net
+void ctl_port_link(const struct cfg_port *p, bool vhost_net, struct dp_port_params *o);
 // Does a VM own the port? A guest port without one has a name made up for its policy.
 bool ctl_has_vm(const struct dp_port_params *p);
 // What a switch without any configuration has to be told: the classes.
@@ -127,8 +169,9 @@ int ctl_boot_table(struct ctl *c, const struct cfg *cfg, struct boot_table **out
 void ctl_boot_table_bind(const struct ctl *c, const struct cfg *cfg, struct boot_table *t);
 
 struct qos_learn;
-// The portal from which a VM boots. returns false when it has none
-bool ctl_boot_portal(const struct cfg_vm *vm, struct qos_portal *out);
+// The portals from which a VM boots: its iSCSI target's, its NFS server's. returns how many
+#define CTL_BOOT_PORTALS 4
+uint32_t ctl_boot_portals(const struct cfg_vm *vm, struct qos_portal out[CTL_BOOT_PORTALS]);
 // A table of all that counts: declared portals, servers, and what was learnt (may be NULL) from
 // those who are listed. returns 0 and *out, or -ENOMEM
 int ctl_portals_build(const struct cfg *cfg, const struct qos_learn *learn,
@@ -145,6 +188,15 @@ void ctl_translate_vm(const struct cfg_vm *vm, uint32_t boost, struct dp_vm_para
 // filled
 int ctl_boot_file(struct ctl *c, const struct cfg_file *from, struct boot_file *out,
 		  struct cfg_error *err);
+// Boot loaders of Debian's package ipxe, by number. returns NULL = there are no more
+#define CTL_LOADERS 3u
+const char *ctl_loader_name(size_t i);
+// As ctl_boot_file(). returns 0, or a negative errno: it is not installed
+int ctl_loader_file(struct ctl *c, size_t i, struct boot_file *out);
+// Hold the bytes of a file beyond its table, until ctl_boot_file_drop(f->owner). returns false = it
+// has none to hold. thread: that of the table
+bool ctl_boot_file_hold(const struct boot_file *f);
+void ctl_boot_file_drop(void *owner);
 // After the last table was freed.
 void ctl_boot_files_free(struct ctl *c);
 
@@ -159,6 +211,25 @@ void ctl_boot_poll(struct ctl *c, uint64_t now_ns);
 // returns how many replies found the ring to their worker full
 uint64_t ctl_boot_counters(struct ctl *c, struct boot_counters *out);
 
+// --- boot_listen.c: where boot files are served by HTTP
+
+// A change of that, on its way. prepare: 0 or -ENOMEM; what cannot be served is no failure. Then
+// one of commit and abort, once.
+int ctl_http_prepare(struct ctl *c, const struct cfg *next);
+void ctl_http_commit(struct ctl *c);
+void ctl_http_abort(struct ctl *c);
+void ctl_http_stop(struct ctl *c);
+// Will guests of this service get files by HTTP?
+bool ctl_http_serves(const struct ctl *c, const struct cfg *cfg, const struct cfg_service *s);
+
+struct ctl_http_place {
+	char name[24];
+	bool served;
+	char text[192]; // where, or why not
+};
+// returns false = there is no i-th service
+bool ctl_http_state(const struct ctl *c, uint32_t i, struct ctl_http_place *out);
+
 // --- vm.c
 
 void ctl_vm_event(struct ctl *c, const char *vm, uint64_t ns, const char *fmt, ...)
@@ -168,7 +239,39 @@ void ctl_vm_storage(struct ctl *c, const char *vm, uint64_t ns);
 // Notice guests that came or went, and first storage frames. Call every few ms.
 void ctl_vm_watch(struct ctl *c, uint64_t now_ns);
 const struct ctl_vm *ctl_vm_find(const struct ctl *c, const char *name);
+// The same, to write; made where there is none. NULL = out of memory
+struct ctl_vm *ctl_vm_get(struct ctl *c, const char *name);
 void ctl_vms_free(struct ctl *c);
+// What is seen of its ports now, as events of its life.
+void ctl_vm_look(struct ctl *c, const struct cfg_vm *vm);
+// It boots: what was told of the last boot goes.
+void ctl_vm_timeline_begin(struct ctl *c, const char *vm);
+// Its ports take nothing from it from now on, or again.
+void ctl_vm_quiet(struct ctl *c, const char *vm, bool quiet);
+
+// --- vm_boot.c: timelines of boots, boot_timeline.h
+
+// What the responder did for a VM.
+void ctl_vm_boot_event(struct ctl *c, const char *vm, const struct boot_event *e);
+// Its boot came so far.
+void ctl_vm_boot_mark(struct ctl *c, const char *vm, enum boot_mark m, uint64_t ns);
+// Called by ctl_storage_edge, for all that begins or ends a boot or leads it on.
+void ctl_vm_boot_edge(struct ctl *c, const char *vm, enum qos_edge edge, uint64_t ns);
+// The switch started anew, not the machine.
+void ctl_vm_boot_resumed(struct ctl *c, struct ctl_vm *v, uint64_t ns);
+// Count and tell what came of it. Call whenever the VM is looked at.
+void ctl_vm_boot_watch(struct ctl *c, const struct cfg_vm *vm, struct ctl_vm *v, uint64_t now_ns);
+// What is to be said of a boot now; of the last one, where b is v->boots.
+void ctl_vm_boot_verdict(const struct ctl *c, const struct cfg_vm *vm, const struct ctl_vm_boot *b,
+			 uint64_t now_ns, struct boot_verdict *out);
+// Drops of the last boot so far.
+struct ctl_vm_drops ctl_vm_boot_drops(const struct ctl *c, const struct cfg_vm *vm,
+				      const struct ctl_vm *v);
+
+// --- show_boot.c
+
+// Member of an open VM: its boots.
+void ctl_show_boots(struct ctl *c, const struct cfg_vm *vm, struct cfg_json *j);
 
 // --- registry.c: VMs as they live, configured ones and transient ones of hooks
 
@@ -177,6 +280,19 @@ void ctl_vms_free(struct ctl *c);
 int ctl_vm_life(struct ctl *c, const char *vm, enum life_event ev, const char *source);
 // NULL = there is no such VM.
 const struct life *ctl_vm_life_get(const struct ctl *c, const char *vm);
+// After the first commit: what was kept is in force again. returns 0 or -ENOMEM
+int ctl_registry_start(struct ctl *c);
+void ctl_registry_stop(struct ctl *c);
+// What is due. Call every few ms, not while the running configuration is walked.
+void ctl_registry_poll(struct ctl *c, uint64_t now_ns);
+// The operations vm-prepare, vm-release, vm-event (cfg_host).
+int ctl_vm_prepare(struct ctl *c, const struct cfg_vm_ask *ask, struct cfg_vm_ready *out,
+		   struct cfg_error *err);
+int ctl_vm_release(struct ctl *c, const struct cfg_vm_ask *ask, struct cfg_error *err);
+int ctl_vm_tell(struct ctl *c, const struct cfg_vm_ask *ask, const char *event,
+		struct cfg_error *err);
+// Members of an open object: what is known of its life.
+void ctl_vm_life_show(const struct ctl *c, const struct cfg_vm *vm, struct cfg_json *j);
 
 // --- provider.c: programs that make disks and directories to boot from
 
@@ -229,6 +345,8 @@ int ctl_storage_plan(const struct ctl *c, struct dp_plan *plan);
 void ctl_storage_committed(struct ctl *c);
 // Forget a learnt portal, or all of them (NULL). returns how many
 uint32_t ctl_storage_forget(struct ctl *c, const struct qos_portal *p);
+// Its boot began anew: the next login and the next command are its first.
+void ctl_storage_anew(struct ctl *c, const char *vm);
 // Something happened in the life of a VM.
 void ctl_storage_edge(struct ctl *c, const char *vm, enum qos_edge edge, uint64_t ns);
 

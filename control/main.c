@@ -89,7 +89,9 @@ static void on_watch(struct ev_loop *loop, struct ev_timer *t, int revents)
 	(void)loop;
 	(void)revents;
 	ctl_vm_watch(t->data, dp_switch_now_ns());
+	ctl_registry_poll(t->data, dp_switch_now_ns());
 	ctl_event_ports(t->data);
+	ctl_qmp_watch(t->data, dp_switch_now_ns());
 }
 
 static int rollback_read(const char *text, struct ctl *c)
@@ -244,6 +246,8 @@ static int start_ports(struct ctl *c, const struct options *o, const char *text,
 		rc = ctl_storage_start(c, err); // what was learnt comes with the first commit
 	if (rc == 0)
 		rc = ctl_commit_first(c, text, err);
+	if (rc == 0)
+		rc = ctl_registry_start(c);
 	return rc;
 }
 
@@ -331,9 +335,12 @@ int main(int argc, char **argv)
 	rc = start(&c, &o);
 	if (rc == 0 && !o.check)
 		run(&c);
+	ctl_qmp_stop(&c);
 	ctl_server_stop(&c);
 	ctl_netconf_stop(&c);
 	ctl_metrics_stop(&c);
+	ctl_registry_stop(&c);
+	ctl_providers_stop(&c);
 	ctl_storage_stop(&c);
 	ctl_boot_stop(&c); // its leases lie beside the commits
 	ctl_commit_close(&c);

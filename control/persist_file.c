@@ -223,3 +223,24 @@ int ctl_file_sync_dir(const struct ctl_persist *p, int dir, const char *name)
 	errno = code;
 	return rc;
 }
+
+int ctl_file_replace(const struct ctl_persist *p, const char *name, const char *text, size_t size,
+		     struct cfg_error *err)
+{
+	struct ctl_file_record r = { .dir = p->dir_fd, .body = text, .body_size = size };
+	int rc;
+
+	snprintf(r.name, sizeof(r.name), "%s", name);
+	snprintf(r.temp, sizeof(r.temp), "%s.tmp", name);
+	rc = ctl_file_write_temp(p, &r, err);
+	if (rc < 0)
+		return rc;
+	if (p->sys->renameat2(r.dir, r.temp, r.dir, r.name, 0) < 0) {
+		rc = ctl_file_fail_call(p, r.dir, r.name, "rename", err);
+		p->sys->unlinkat(r.dir, r.temp, 0);
+		return rc;
+	}
+	if (p->sys->fsync(r.dir) < 0)
+		return ctl_file_fail_call(p, r.dir, r.name, "fsync of the directory", err);
+	return 0;
+}

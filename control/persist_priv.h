@@ -87,6 +87,10 @@ struct ctl_file_record {
 // temporary gone
 int ctl_file_write_temp(const struct ctl_persist *p, const struct ctl_file_record *r,
 			struct cfg_error *err);
+// One file beside the commits, of this text from now on, or as it was; it has been synced then.
+// returns 0, or negative with err filled
+int ctl_file_replace(const struct ctl_persist *p, const char *name, const char *text, size_t size,
+		     struct cfg_error *err);
 // Sync a directory by a descriptor of its own: the one that has just failed may say that all is
 // well now. returns 0, or -1 with errno
 int ctl_file_sync_dir(const struct ctl_persist *p, int dir, const char *name);

@@ -194,7 +194,7 @@ static void vm_nics(struct ctl *c, const struct cfg_vm *vm, struct cfg_json *j)
 
 static void show_vms(struct ctl *c, const char *name, struct cfg_json *j)
 {
-	static const char *const methods[] = { "none", "iscsi", "kernel" };
+	static const char *const methods[] = { "none", "iscsi", "kernel", "nfs", "http" };
 
 	cfg_json_open(j, "weir-vm:vms-state", '{');
 	cfg_json_open(j, "vm", '[');
@@ -209,7 +209,9 @@ static void show_vms(struct ctl *c, const char *name, struct cfg_json *j)
 		if (vm->uuid[0] != '\0')
 			cfg_json_str(j, "uuid", vm->uuid);
 		cfg_json_str(j, "boot-method", methods[vm->method]);
+		ctl_vm_life_show(c, vm, j);
 		vm_nics(c, vm, j);
+		ctl_show_boots(c, vm, j);
 		cfg_json_open(j, "boot-event", '[');
 		for (uint32_t k = 0; v != NULL && k < v->n_events; k++) {
 			cfg_json_open(j, NULL, '{');
@@ -245,9 +247,11 @@ static void worker(struct cfg_json *j, const struct dp_worker_info *w, uint32_t 
 	cfg_json_close(j, '}');
 }
 
-// The responder's counters, and the replies that found no room on their way out.
+// The responder's counters, the replies that found no room on their way out, and where HTTP is
+// served.
 static void responder(struct ctl *c, struct cfg_json *j)
 {
+	struct ctl_http_place place;
 	struct boot_counters n;
 	uint64_t lost = ctl_responder_counts(c, &n);
 	const struct {
@@ -267,6 +271,13 @@ static void responder(struct ctl *c, struct cfg_json *j)
 		cfg_json_str(j, "name", rows[i].name);
 		cfg_json_u64(j, "value", rows[i].value);
 		cfg_json_str(j, "help", rows[i].help);
+		cfg_json_close(j, '}');
+	}
+	for (uint32_t i = 0; ctl_http_state(c, i, &place); i++) {
+		cfg_json_open(j, NULL, '{');
+		cfg_json_str(j, "name", place.name);
+		cfg_json_u64(j, "value", place.served);
+		cfg_json_str(j, "help", place.text);
 		cfg_json_close(j, '}');
 	}
 	cfg_json_close(j, ']');

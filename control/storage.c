@@ -111,6 +111,26 @@ static int32_t *flow_at(const struct ctl_storage *s, const struct dp_storage_eve
 		       : NULL;
 }
 
+// A machine's first connection to a server. Where a protocol has a login, that tells more.
+static void connected(struct ctl_storage *s, const struct dp_storage_event *e)
+{
+	const char *vm = ctl_storage_vm_name(s, e->open.vm_idx);
+	uint8_t service =
+		e->open.hit.service != QOS_SVC_NONE
+			? e->open.hit.service
+			: (uint8_t)qos_service_of(e->open.key.proto, e->open.key.portal_port);
+
+	if (cfg_vm_get(s->ctl->running, vm) == NULL)
+		return;
+	ctl_vm_storage(s->ctl, vm, e->ns);
+	// Of boot ROMs none mounts anything: this is a kernel, which may have its address from its
+	// command line.
+	if (service == QOS_SVC_NFS)
+		ctl_phase_edge(s, e->open.vm_idx, QOS_EDGE_LOGIN_OS, e->ns);
+	else if (service != QOS_SVC_ISCSI && service != QOS_SVC_RPCBIND)
+		ctl_vm_boot_mark(s->ctl, vm, BOOT_MARK_LOGIN, e->ns);
+}
+
 static int opened(struct ctl_storage *s, const struct dp_storage_event *e)
 {
 	const struct qos_conn_key *k = &e->open.key;
@@ -118,8 +138,8 @@ static int opened(struct ctl_storage *s, const struct dp_storage_event *e)
 	// Not when somebody sends to it: a guest alone keeps no portal.
 	if (e->way == QOS_FROM_PORTAL)
 		seen(s, &k->portal, k->proto, k->portal_port);
-	else if (cfg_vm_get(s->ctl->running, ctl_storage_vm_name(s, e->open.vm_idx)) != NULL)
-		ctl_vm_storage(s->ctl, ctl_storage_vm_name(s, e->open.vm_idx), e->ns);
+	else
+		connected(s, e);
 	// Who sends from the portal is not the client.
 	return qos_storage_open(s->watch, k, &e->open.hit,
 				e->way == QOS_TO_PORTAL ? e->open.vm_idx : 0, e->ns);
@@ -140,6 +160,19 @@ static void text_piece(struct ctl_storage *s, int conn, const struct dp_storage_
 	qos_storage_pdu(s->watch, conn, e->way, &pdu, e->ns);
 }
 
+// The first read or write of a boot.
+static void first_io(struct ctl_storage *s, uint16_t vm_idx, const struct dp_storage_event *e)
+{
+	const char *vm = ctl_storage_vm_name(s, vm_idx);
+
+	if (vm_idx == 0 || e->way != QOS_TO_PORTAL || e->pdu.kind != QOS_PDU_REQUEST ||
+	    e->pdu.op == QOS_OP_OTHER || s->io_told[vm_idx])
+		return;
+	s->io_told[vm_idx] = true;
+	if (cfg_vm_get(s->ctl->running, vm) != NULL)
+		ctl_vm_boot_mark(s->ctl, vm, BOOT_MARK_IO, e->ns);
+}
+
 // Of a flow whose connection is known.
 static void flow_event(struct ctl_storage *s, int32_t *flow, const struct dp_storage_event *e)
 {
@@ -153,6 +186,7 @@ static void flow_event(struct ctl_storage *s, int32_t *flow, const struct dp_sto
 		*flow = 0;
 		break;
 	case DP_STORAGE_PDU:
+		first_io(s, s->flow_vms[flow - s->flows], e);
 		qos_storage_pdu(s->watch, conn, e->way, &e->pdu, e->ns);
 		break;
 	case DP_STORAGE_TEXT_PIECE:
@@ -178,9 +212,10 @@ void ctl_storage_event(struct ctl_storage *s, const struct dp_storage_event *e)
 	}
 	if (flow == NULL)
 		return;
-	if (e->kind == DP_STORAGE_OPEN)
+	if (e->kind == DP_STORAGE_OPEN) {
+		s->flow_vms[flow - s->flows] = e->open.vm_idx < DP_QOS_VMS ? e->open.vm_idx : 0;
 		*flow = opened(s, e) + 1; // a table that is full: the flow is nobody's
-	else if (*flow > 0)
+	} else if (*flow > 0)
 		flow_event(s, flow, e);
 }
 
@@ -385,8 +420,12 @@ static int create(struct ctl_storage *s)
 	if (rc == 0)
 		rc = ctl_phase_create(s);
 	s->flows = calloc(DP_MAX_WORKERS * DP_STORAGE_FLOWS, sizeof(*s->flows));
+	s->flow_vms = calloc(DP_MAX_WORKERS * DP_STORAGE_FLOWS, sizeof(*s->flow_vms));
+	s->io_told = calloc(DP_QOS_VMS, sizeof(*s->io_told));
 	s->vm_names = calloc(DP_QOS_VMS, sizeof(*s->vm_names));
-	return s->flows == NULL || s->vm_names == NULL ? -ENOMEM : rc;
+	return s->flows == NULL || s->flow_vms == NULL || s->io_told == NULL || s->vm_names == NULL
+		       ? -ENOMEM
+		       : rc;
 }
 
 int ctl_storage_start(struct ctl *c, struct cfg_error *err)
@@ -422,6 +461,8 @@ void ctl_storage_stop(struct ctl *c)
 	qos_storage_destroy(s->watch);
 	qos_learn_destroy(s->learn);
 	free(s->flows);
+	free(s->flow_vms);
+	free(s->io_told);
 	free(s->vm_names);
 	free(s->vm_bytes);
 	free(s->slo);

@@ -57,7 +57,9 @@ struct ctl_storage {
 	struct weir_limit log_refused, log_learnt, log_file;
 
 	// storage.c. flows: connection + 1, 0 = none, of each worker's flow.
-	int32_t *flows; // flows[DP_MAX_WORKERS * DP_STORAGE_FLOWS]
+	int32_t *flows;	    // flows[DP_MAX_WORKERS * DP_STORAGE_FLOWS]
+	uint16_t *flow_vms; // of the same: whose requests they are, 0 = nobody's
+	bool *io_told;	    // io_told[DP_QOS_VMS]: the first command of its boot was seen
 	uint64_t n_events;
 	bool table_stale; // portals were learnt or forgotten since it was built
 	bool table_extra; // workers entered some that were refused
@@ -112,6 +114,8 @@ void ctl_storage_file_write(struct ctl_storage *s, bool now);
 int ctl_phase_create(struct ctl_storage *s);
 void ctl_phase_configure(struct ctl_storage *s);
 void ctl_phase_poll(struct ctl_storage *s);
+// An edge of a machine's boot that storage shows.
+void ctl_phase_edge(struct ctl_storage *s, uint16_t vm_idx, enum qos_edge e, uint64_t ns);
 void ctl_phase_login(struct ctl_storage *s, const struct qos_login *login);
 void ctl_phase_forget(struct ctl_storage *s, uint16_t vm_idx);
 

@@ -58,27 +58,6 @@ void ctl_storage_file_read(struct ctl_storage *s)
 	free(b.buf);
 }
 
-static int replace(const struct ctl_persist *p, const char *text, size_t size,
-		   struct cfg_error *err)
-{
-	struct ctl_file_record r = { .dir = p->dir_fd, .body = text, .body_size = size };
-	int rc;
-
-	snprintf(r.name, sizeof(r.name), CTL_LEARNT_FILE);
-	snprintf(r.temp, sizeof(r.temp), CTL_LEARNT_FILE ".tmp");
-	rc = ctl_file_write_temp(p, &r, err);
-	if (rc < 0)
-		return rc;
-	if (p->sys->renameat2(r.dir, r.temp, r.dir, r.name, 0) < 0) {
-		rc = ctl_file_fail_call(p, r.dir, r.name, "rename", err);
-		p->sys->unlinkat(r.dir, r.temp, 0);
-		return rc;
-	}
-	if (p->sys->fsync(r.dir) < 0)
-		return ctl_file_fail_call(p, r.dir, r.name, "fsync of the directory", err);
-	return 0;
-}
-
 static bool is_due(const struct ctl_storage *s)
 {
 	if (s->now_ns < s->file_retry_ns)
@@ -98,7 +77,7 @@ void ctl_storage_file_write(struct ctl_storage *s, bool now)
 		return;
 	rc = qos_learn_write(s->learn, &text, &size);
 	if (rc == 0)
-		rc = replace(s->ctl->persist, text, size, &err);
+		rc = ctl_file_replace(s->ctl->persist, CTL_LEARNT_FILE, text, size, &err);
 	free(text);
 	s->file_ns = s->now_ns;
 	if (rc < 0) {

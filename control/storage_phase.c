@@ -39,6 +39,8 @@ static void on_change(void *ctx, const struct qos_phase_change *p)
 	// Guest ports without a VM have no timeline.
 	if (cfg_vm_get(s->ctl->running, vm) == NULL)
 		return;
+	if (p->to == QOS_PHASE_STEADY)
+		ctl_vm_boot_mark(s->ctl, vm, BOOT_MARK_STEADY, p->ns);
 	if (p->from != p->to)
 		ctl_vm_event(s->ctl, vm, p->ns, "phase %s: %s", qos_phase_name(p->to), p->why);
 	else
@@ -72,16 +74,38 @@ void ctl_storage_edge(struct ctl *c, const char *vm, enum qos_edge e, uint64_t n
 {
 	int idx = c->storage == NULL ? -ENOENT : dp_switch_vm_find(c->sw, vm);
 
+	if (cfg_vm_get(c->running, vm) != NULL)
+		ctl_vm_boot_edge(c, vm, e, ns);
 	if (idx > 0)
 		edge(c->storage, (uint16_t)idx, e, ns);
 }
 
+void ctl_storage_anew(struct ctl *c, const char *vm)
+{
+	int idx = c->storage == NULL ? -ENOENT : dp_switch_vm_find(c->sw, vm);
+
+	if (idx <= 0)
+		return;
+	qos_storage_forget_logins(c->storage->watch, (uint16_t)idx);
+	c->storage->io_told[idx] = false;
+}
+
 void ctl_phase_login(struct ctl_storage *s, const struct qos_login *login)
 {
-	if (login->vm_idx != 0)
-		edge(s, login->vm_idx,
-		     login->firmware && !login->again ? QOS_EDGE_LOGIN_FW : QOS_EDGE_LOGIN_OS,
-		     login->ns);
+	ctl_phase_edge(s, login->vm_idx,
+		       login->firmware && !login->again ? QOS_EDGE_LOGIN_FW : QOS_EDGE_LOGIN_OS,
+		       login->ns);
+}
+
+void ctl_phase_edge(struct ctl_storage *s, uint16_t vm_idx, enum qos_edge e, uint64_t ns)
+{
+	const char *vm = ctl_storage_vm_name(s, vm_idx);
+
+	if (vm_idx == 0)
+		return;
+	if (cfg_vm_get(s->ctl->running, vm) != NULL)
+		ctl_vm_boot_edge(s->ctl, vm, e, ns);
+	edge(s, vm_idx, e, ns);
 }
 
 void ctl_phase_forget(struct ctl_storage *s, uint16_t vm_idx)
@@ -90,6 +114,7 @@ void ctl_phase_forget(struct ctl_storage *s, uint16_t vm_idx)
 	if (dp_switch_boot(s->ctl->sw, vm_idx) != 0)
 		dp_switch_set_boot(s->ctl->sw, vm_idx, 0);
 	s->vm_bytes[vm_idx] = (struct ctl_vm_bytes){ 0 };
+	s->io_told[vm_idx] = false;
 }
 
 // --- What a boot moved, by its ports' counters

@@ -3,33 +3,63 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "boot_texts.h"
 #include "control_priv.h"
 #include "qos_learn.h"
 
 #define ETHERNET_FRAME_BYTES (1514u + QOS_WIRE_OVERHEAD_BYTES)
+#define HTTP_PORT 80
 
-static const char *driver_of(const struct cfg_port *p)
+// Does the kernel have vhost-net, which moves the frames of a tap without a system call for each?
+// Asked once: a port's link does not change because a module was loaded meanwhile.
+static bool has_vhost_net(void)
 {
-	return p->link == CFG_LINK_SOCKET ? "vhost-user"
-	       : p->link == CFG_LINK_TAP  ? "tap"
-					  : "ethdev";
+	static int has = -1;
+	int fd;
+
+	if (has < 0) {
+		fd = open("/dev/vhost-net", O_RDWR | O_CLOEXEC);
+		has = fd >= 0;
+		if (fd >= 0)
+			close(fd);
+	}
+	return has != 0;
 }
 
-static void device_args(const struct cfg_port *p, char *out, size_t size)
+void ctl_port_link(const struct cfg_port *p, bool vhost_net, struct dp_port_params *o)
 {
+	const char *driver = "ethdev";
+
+	snprintf(o->args, sizeof(o->args), "%s", p->link_arg);
 	switch (p->link) {
+	case CFG_LINK_SOCKET:
+		driver = "vhost-user";
+		break;
+	case CFG_LINK_TAP:
+		if (vhost_net && p->type == CFG_PORT_HOST)
+			snprintf(o->args, sizeof(o->args),
+				 "net_virtio_user_%.15s,path=/dev/vhost-net,iface=%.15s,queues=1,"
+				 "queue_size=1024",
+				 p->link_arg, p->link_arg);
+		else
+			driver = "tap";
+		break;
 	case CFG_LINK_AF_PACKET:
 		// One frame per buffer: jumbo frames need larger ones, and blocks that hold them.
-		snprintf(out, size, "net_af_packet_%.15s,iface=%.15s%s", p->link_arg, p->link_arg,
+		snprintf(o->args, sizeof(o->args), "net_af_packet_%.15s,iface=%.15s%s", p->link_arg,
+			 p->link_arg,
 			 p->mtu > 1500 ? ",framesz=16384,blocksz=65536,framecnt=512" : "");
 		break;
 	default:
-		snprintf(out, size, "%s", p->link_arg);
+		break;
 	}
+	snprintf(o->driver, sizeof(o->driver), "%s", driver);
 }
 
 static void port_flags(const struct cfg_port *p, struct dp_port_params *o)
@@ -70,7 +100,22 @@ bool ctl_has_vm(const struct dp_port_params *p)
 	return p->vm[0] != '\0' && strchr(p->vm, '/') == NULL;
 }
 
-static void port_params(const struct cfg_port *p, struct dp_port_params *o)
+// TFTP is lock-step: of a transfer one message is on its way, or one and its repetition.
+#define MESSAGES_PER_TRANSFER 2
+
+static void boot_params(const struct cfg *cfg, const struct cfg_port *p, struct dp_port_params *o)
+{
+	static const uint8_t modes[] = { DP_BOOT_AUTHORITATIVE, DP_BOOT_PROXY, DP_BOOT_OFF };
+
+	memcpy(o->service_ip4, p->service_ip4, sizeof(o->service_ip4));
+	o->boot_mode = modes[p->service_mode];
+	o->dhcp_pps = cfg->boot_limits.dhcp_rate;
+	o->dhcp_burst_pkts = cfg->boot_limits.dhcp_burst;
+	o->neighbour_pps = cfg->boot_limits.neighbour_rate;
+	o->punt_transfers = (uint8_t)(cfg->boot_limits.transfers * MESSAGES_PER_TRANSFER);
+}
+
+static void port_params(const struct cfg *cfg, const struct cfg_port *p, struct dp_port_params *o)
 {
 	static const uint8_t roles[] = { DP_ROLE_GUEST, DP_ROLE_UPLINK, DP_ROLE_HOST };
 	static const uint8_t modes[] = { DP_VLAN_ACCESS,	  DP_VLAN_TRUNK,
@@ -82,8 +127,7 @@ static void port_params(const struct cfg_port *p, struct dp_port_params *o)
 	snprintf(o->name, sizeof(o->name), "%s", p->name);
 	port_vm(p, o->vm);
 	snprintf(o->mirror_to, sizeof(o->mirror_to), "%s", p->mirror_to);
-	snprintf(o->driver, sizeof(o->driver), "%s", driver_of(p));
-	device_args(p, o->args, sizeof(o->args));
+	ctl_port_link(p, has_vhost_net(), o);
 	qos_class_find(p->default_class, &cls);
 	o->default_class = (uint8_t)cls;
 	o->rate_bits_per_s = p->rate;
@@ -101,9 +145,9 @@ static void port_params(const struct cfg_port *p, struct dp_port_params *o)
 	memcpy(o->mac, p->mac, sizeof(o->mac));
 	memcpy(o->ip4, p->ip4, sizeof(o->ip4));
 	memcpy(o->ip6, p->ip6, sizeof(o->ip6));
-	memcpy(o->service_ip4, p->service_ip4, sizeof(o->service_ip4));
 	memcpy(o->trunk, p->trunk, sizeof(o->trunk));
 	port_flags(p, o);
+	boot_params(cfg, p, o);
 }
 
 static int portal_add(struct dp_plan *plan, uint32_t kind, const uint8_t addr[16],
@@ -114,18 +158,79 @@ static int portal_add(struct dp_plan *plan, uint32_t kind, const uint8_t addr[16
 	return dp_plan_add(plan, &a.h);
 }
 
-bool ctl_boot_portal(const struct cfg_vm *vm, struct qos_portal *out)
+static bool addr_read(const char *text, struct qos_addr *out)
 {
-	*out = (struct qos_portal){
-		.addr.b = { [10] = 0xff, [11] = 0xff },
-		.port = vm->iscsi_port,
-		.proto = IPPROTO_TCP,
-		.service = QOS_SVC_ISCSI,
-		.how = QOS_HOW_DECLARED,
+	*out = (struct qos_addr){ .b = { [10] = 0xff, [11] = 0xff } };
+	return text[0] != '\0' && (inet_pton(AF_INET, text, out->b + 12) == 1 ||
+				   inet_pton(AF_INET6, text, out->b) == 1);
+}
+
+// NFS 4 has one port. NFS 3 asks rpcbind, by either transport, where the others are; what that
+// answers is learnt, since the operator named the server.
+static uint32_t nfs_portals(const struct cfg_vm *vm, struct qos_portal *out)
+{
+	struct qos_portal p = {
+		.port = 2049, .proto = IPPROTO_TCP, .service = QOS_SVC_NFS, .how = QOS_HOW_DECLARED
 	};
-	return vm->iscsi_server[0] != '\0' &&
-	       (inet_pton(AF_INET, vm->iscsi_server, out->addr.b + 12) == 1 ||
-		inet_pton(AF_INET6, vm->iscsi_server, out->addr.b) == 1);
+	uint32_t n = 0;
+
+	if (!addr_read(vm->nfs_server, &p.addr))
+		return 0;
+	out[n++] = p;
+	if (!vm->nfs_v3)
+		return n;
+	p.port = 111;
+	p.service = QOS_SVC_RPCBIND;
+	out[n++] = p;
+	p.proto = IPPROTO_UDP;
+	out[n++] = p;
+	return n;
+}
+
+uint32_t ctl_boot_portals(const struct cfg_vm *vm, struct qos_portal out[CTL_BOOT_PORTALS])
+{
+	struct qos_portal p = { .port = vm->iscsi_port,
+				.proto = IPPROTO_TCP,
+				.service = QOS_SVC_ISCSI,
+				.how = QOS_HOW_DECLARED };
+	uint32_t n = nfs_portals(vm, out);
+
+	if (addr_read(vm->iscsi_server, &p.addr))
+		out[n++] = p;
+	return n;
+}
+
+static int boot_portals_add(const struct cfg_vm *vm, struct dp_plan *plan)
+{
+	struct qos_portal p[CTL_BOOT_PORTALS];
+	uint32_t n = ctl_boot_portals(vm, p);
+	int rc = 0;
+
+	for (uint32_t i = 0; i < n && rc == 0; i++)
+		rc = portal_add(plan, DP_ACT_PORTAL_ADD, p[i].addr.b,
+				(struct dp_act_portal){ .proto = p[i].proto,
+							.service = p[i].service,
+							.port = p[i].port });
+	return rc;
+}
+
+// Kernels and images by HTTP are what a boot waits for, as it does for its disk: a portal, so that
+// they are class boot while the machine boots.
+static int http_portals(const struct cfg *cfg, struct dp_plan *plan)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; i < cfg->n_services && rc == 0; i++) {
+		uint8_t addr[16] = { [10] = 0xff, [11] = 0xff };
+
+		memcpy(addr + 12, cfg->services[i].addr, 4);
+		if (cfg->services[i].http)
+			rc = portal_add(plan, DP_ACT_PORTAL_ADD, addr,
+					(struct dp_act_portal){ .proto = IPPROTO_TCP,
+								.service = QOS_SVC_OTHER,
+								.port = HTTP_PORT });
+	}
+	return rc;
 }
 
 // Declared portals, declared servers, and the portals from which VMs boot: an operator named them
@@ -145,16 +250,9 @@ static int storage_set(const struct cfg *cfg, struct dp_plan *plan)
 		rc = portal_add(
 			plan, DP_ACT_SERVER_ADD, cfg->servers[i].addr,
 			(struct dp_act_portal){ .prefix_bits = cfg->servers[i].prefix_bits });
-	for (uint32_t i = 0; i < cfg->n_vms && rc == 0; i++) {
-		struct qos_portal p;
-
-		if (ctl_boot_portal(&cfg->vms[i], &p))
-			rc = portal_add(plan, DP_ACT_PORTAL_ADD, p.addr.b,
-					(struct dp_act_portal){ .proto = p.proto,
-								.service = p.service,
-								.port = p.port });
-	}
-	return rc;
+	for (uint32_t i = 0; i < cfg->n_vms && rc == 0; i++)
+		rc = boot_portals_add(&cfg->vms[i], plan);
+	return rc < 0 ? rc : http_portals(cfg, plan);
 }
 
 // The table that these actions of a plan make.
@@ -240,6 +338,43 @@ int ctl_translate_learnt(const struct qos_learn *learn, struct dp_plan *plan)
 	return rc;
 }
 
+static int port_set(const struct cfg *next, const struct cfg_port *p, struct dp_plan *plan)
+{
+	struct dp_act_port_set s = { .h = { DP_ACT_PORT_SET, sizeof(s) } };
+
+	port_params(next, p, &s.p);
+	return dp_plan_add(plan, &s.h);
+}
+
+// Limits of boot services reach the ports that have one, as far as these do not change anyway.
+static int limits_set(const struct cfg *running, const struct cfg *next, const struct cfg_action *a,
+		      int n, struct dp_plan *plan)
+{
+	static const uint8_t none[4];
+	int rc = 0;
+
+	for (uint32_t i = 0; i < next->n_ports && rc == 0; i++) {
+		const struct cfg_port *p = &next->ports[i];
+		bool set = memcmp(p->service_ip4, none, 4) == 0 ||
+			   cfg_port_get(running, p->name) == NULL;
+
+		for (int k = 0; k < n && !set; k++)
+			set = a[k].object == CFG_OBJ_PORT && strcmp(a[k].name, p->name) == 0;
+		if (!set)
+			rc = port_set(next, p, plan);
+	}
+	return rc;
+}
+
+static int services_set(const struct cfg *next, struct dp_plan *plan)
+{
+	struct dp_act_services s = { .h = { DP_ACT_SERVICES_SET, sizeof(s) } };
+
+	for (uint32_t i = 0; i < next->n_services; i++)
+		memcpy(s.ip4[next->services[i].vlan % DP_VIDS], next->services[i].addr, 4);
+	return dp_plan_add(plan, &s.h);
+}
+
 static int port_act(const struct cfg *next, const struct cfg_action *a, struct dp_plan *plan)
 {
 	if (a->change == CFG_DEL) {
@@ -248,10 +383,7 @@ static int port_act(const struct cfg *next, const struct cfg_action *a, struct d
 		snprintf(d.name, sizeof(d.name), "%.31s", a->name);
 		return dp_plan_add(plan, &d.h);
 	}
-	struct dp_act_port_set s = { .h = { DP_ACT_PORT_SET, sizeof(s) } };
-
-	port_params(cfg_port_get(next, a->name), &s.p);
-	return dp_plan_add(plan, &s.h);
+	return port_set(next, cfg_port_get(next, a->name), plan);
 }
 
 // --- Quality of service
@@ -379,7 +511,7 @@ int ctl_translate(const struct cfg *running, const struct cfg *next, const struc
 	const struct dp_act_l2 l2 = { .h = { DP_ACT_L2_SET, sizeof(l2) },
 				      .ageing_s = next->system.mac_ageing_s,
 				      .mac_limit = next->system.mac_table_size };
-	bool storage = false;
+	bool storage = false, services = false, limits = false;
 	int rc = 0;
 
 	for (int i = 0; i < n && rc == 0; i++)
@@ -390,8 +522,15 @@ int ctl_translate(const struct cfg *running, const struct cfg *next, const struc
 			rc = port_act(next, &a[i], plan);
 		else if (a[i].object == CFG_OBJ_SYSTEM)
 			rc = dp_plan_add(plan, &l2.h);
-		storage |= a[i].object == CFG_OBJ_STORAGE || a[i].object == CFG_OBJ_VM;
+		storage |= a[i].object == CFG_OBJ_STORAGE || a[i].object == CFG_OBJ_VM ||
+			   a[i].object == CFG_OBJ_SERVICE;
+		services |= a[i].object == CFG_OBJ_SERVICE;
+		limits |= a[i].object == CFG_OBJ_BOOT_LIMITS;
 	}
+	if (rc == 0 && services)
+		rc = services_set(next, plan);
+	if (rc == 0 && limits)
+		rc = limits_set(running, next, a, n, plan);
 	for (int i = 0; i < n && rc == 0; i++)
 		rc = vm_del(running, next, &a[i], plan);
 	return rc == 0 && storage ? storage_set(next, plan) : rc;
@@ -402,14 +541,25 @@ int ctl_translate_first(const struct cfg *empty, struct dp_plan *plan)
 	return qos_set(&empty->qos, plan);
 }
 
-#define SCRIPT_MAX 1536 // bytes of a boot.ipxe
-
-static void file_add(const struct cfg *cfg, const char *name, struct boot_client *b)
+static void file_add(const struct boot_table *t, const char *name, struct boot_client *b)
 {
-	const struct cfg_file *f = cfg_file_get(cfg, name);
+	for (uint32_t i = 0; i < t->n_files && name[0] != '\0'; i++) {
+		bool has = strcmp(t->files[i].name, name) != 0;
 
-	if (f != NULL && b->n_files < BOOT_CLIENT_FILES)
-		b->files[b->n_files++] = (int)(f - cfg->files);
+		for (uint32_t k = 0; k < b->n_files && !has; k++)
+			has = b->files[k] == (int)i;
+		if (!has && b->n_files < BOOT_CLIENT_FILES)
+			b->files[b->n_files++] = (int)i;
+	}
+}
+
+static bool has_file(const struct boot_table *t, const char *name)
+{
+	for (uint32_t i = 0; i < t->n_files; i++) {
+		if (strcmp(t->files[i].name, name) == 0)
+			return true;
+	}
+	return false;
 }
 
 // RFC 4173: iscsi:<server>:<protocol>:<port>:<LUN>:<target>; an empty port is 3260, the LUN is
@@ -427,26 +577,107 @@ static void root_path(const struct cfg_vm *vm, char *out, size_t size)
 		 v6 ? "]" : "", port, vm->iscsi_lun, vm->iscsi_target);
 }
 
-static void script_write(const struct cfg_vm *vm, const struct cfg_service *s, char *out,
-			 size_t size)
+static bool is_efi(const char *loader)
 {
-	char svc[INET_ADDRSTRLEN];
-	int n;
+	size_t n = strlen(loader);
 
-	inet_ntop(AF_INET, s->addr, svc, sizeof(svc));
-	n = snprintf(out, size, "#!ipxe\nkernel tftp://%s/%s %s%s%s\n", svc, vm->kernel,
-		     vm->initrd[0] ? "initrd=" : "", vm->initrd, vm->cmdline[0] ? " " : "");
-	n--; // the newline goes behind the command line
-	n += snprintf(out + n, size - (size_t)n, "%s\n", vm->cmdline);
-	if (vm->initrd[0] != '\0')
-		n += snprintf(out + n, size - (size_t)n, "initrd tftp://%s/%s\n", svc, vm->initrd);
-	snprintf(out + n, size - (size_t)n, "boot\n");
+	return n >= 4 && strcasecmp(loader + n - 4, ".efi") == 0;
 }
 
-static void client_fill(const struct cfg *cfg, const struct cfg_port *p, struct boot_client *b)
+// A machine's own loader is for the firmware that its name is for; the service's are for the rest.
+static int loaders_fill(const struct cfg_vm *vm, const struct cfg_service *s,
+			const struct boot_table *t, struct boot_client *b, struct cfg_error *err)
+{
+	const bool efi = is_efi(vm->loader), own = vm->loader[0] != '\0';
+	const char *uefi = own && efi ? vm->loader : s->uefi_loader;
+	const char *bios = own && !efi ? vm->loader : s->bios_loader;
+	const char *wanted = own ? vm->loader : vm->machine.firmware == CFG_FW_UEFI ? uefi : NULL;
+
+	if (wanted != NULL && !has_file(t, wanted)) {
+		snprintf(err->path, sizeof(err->path), "/weir-vm:vms/vm[name='%s']/boot/loader",
+			 vm->name);
+		snprintf(err->value, sizeof(err->value), "%s", wanted);
+		snprintf(err->reason, sizeof(err->reason),
+			 "is a loader of Debian's package ipxe, which is not installed: install "
+			 "it, or list the file among the boot files");
+		return -ENOENT;
+	}
+	// What is not there is not offered; iPXE in the network card's ROM needs none.
+	if (has_file(t, uefi))
+		snprintf(b->uefi_loader, sizeof(b->uefi_loader), "%s", uefi);
+	if (has_file(t, bios))
+		snprintf(b->bios_loader, sizeof(b->bios_loader), "%s", bios);
+	return 0;
+}
+
+static void files_fill(const struct cfg_vm *vm, const struct boot_table *t, struct boot_client *b)
+{
+	const char *const names[] = { vm->kernel, vm->initrd, vm->http_file, b->uefi_loader,
+				      b->bios_loader };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		file_add(t, names[i], b);
+	for (uint32_t i = 0; i < vm->n_files; i++)
+		file_add(t, vm->files[i], b);
+	for (size_t i = 0; ctl_loader_name(i) != NULL; i++)
+		file_add(t, ctl_loader_name(i), b);
+}
+
+static int texts_fill(const struct cfg_vm *vm, const struct cfg_service *s, struct boot_client *b,
+		      struct cfg_error *err)
+{
+	char server[INET_ADDRSTRLEN], base[32];
+	struct ctl_texts in = { .vm = vm,
+				.mac = b->mac,
+				.ip = b->ip,
+				.http = b->http,
+				.server = server,
+				.base = base,
+				.root_path = b->root_path,
+				.loader = vm->loader[0] != '\0'			? vm->loader
+					  : vm->machine.firmware == CFG_FW_UEFI ? s->uefi_loader
+										: s->bios_loader };
+	struct ctl_texts_out out;
+	int rc;
+
+	inet_ntop(AF_INET, s->addr, server, sizeof(server));
+	snprintf(base, sizeof(base), "%s://%s/", b->http ? "http" : "tftp", server);
+	rc = ctl_boot_texts(&in, &out, err);
+	if (rc < 0)
+		return rc;
+	b->script = out.script;
+	b->grub = out.grub;
+	b->pxelinux = out.pxelinux;
+	if (vm->method == CFG_BOOT_NFS && vm->nfs_server[0] != '\0')
+		ctl_nfs_root(&in, b->root_path, sizeof(b->root_path));
+	return 0;
+}
+
+static int boot_fill(const struct cfg_vm *vm, const struct cfg_service *s,
+		     const struct boot_table *t, struct boot_client *b, struct cfg_error *err)
+{
+	int rc = 0;
+
+	b->method = vm->method;
+	b->chap = vm->chap_user[0] != '\0';
+	snprintf(b->initiator, sizeof(b->initiator), "%s", vm->iscsi_initiator);
+	root_path(vm, b->root_path, sizeof(b->root_path));
+	if (vm->method != CFG_BOOT_NONE)
+		rc = loaders_fill(vm, s, t, b, err);
+	if (rc < 0)
+		return rc;
+	snprintf(b->image, sizeof(b->image), "%s", vm->http_file);
+	if (vm->method != CFG_BOOT_NONE)
+		files_fill(vm, t, b);
+	return texts_fill(vm, s, b, err);
+}
+
+static int client_fill(struct ctl *c, const struct cfg *cfg, const struct cfg_port *p,
+		       struct boot_table *t, struct cfg_error *err)
 {
 	const struct cfg_vm *vm = cfg_vm_get(cfg, p->vm);
 	const struct cfg_service *s = cfg_service_get(cfg, p->vlan);
+	struct boot_client *b = &t->clients[t->n_clients++];
 
 	b->vid = p->vlan;
 	b->mtu = p->mtu;
@@ -463,16 +694,11 @@ static void client_fill(const struct cfg *cfg, const struct cfg_port *p, struct 
 	b->mode = s->mode;
 	b->lease_s = s->lease_s;
 	b->pool = -1;
+	b->http = ctl_http_serves(c, cfg, s);
 	b->transfers = (uint8_t)cfg->boot_limits.transfers;
 	if (strcmp(vm->nics[0].port, p->name) != 0)
-		return; // a machine boots by its first card
-	b->method = vm->method;
-	snprintf(b->initiator, sizeof(b->initiator), "%s", vm->iscsi_initiator);
-	root_path(vm, b->root_path, sizeof(b->root_path));
-	file_add(cfg, vm->kernel, b);
-	file_add(cfg, vm->initrd, b);
-	if (vm->method == CFG_BOOT_KERNEL && (b->script = malloc(SCRIPT_MAX)) != NULL)
-		script_write(vm, s, b->script, SCRIPT_MAX);
+		return 0; // a machine boots by its first card
+	return boot_fill(vm, s, t, b, err);
 }
 
 static bool served(const struct cfg_port *p)
@@ -480,6 +706,32 @@ static bool served(const struct cfg_port *p)
 	static const uint8_t none[4];
 
 	return p->vm[0] != '\0' && memcmp(p->service_ip4, none, 4) != 0;
+}
+
+static bool boots(const struct cfg *cfg)
+{
+	for (uint32_t i = 0; i < cfg->n_vms; i++) {
+		if (cfg->vms[i].method != CFG_BOOT_NONE)
+			return true;
+	}
+	return false;
+}
+
+static int files_load(struct ctl *c, const struct cfg *cfg, struct boot_table *t,
+		      struct cfg_error *err)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; i < cfg->n_files && rc == 0; i++) {
+		rc = ctl_boot_file(c, &cfg->files[i], &t->files[t->n_files], err);
+		t->n_files += rc == 0;
+	}
+	// An operator's file of that name is in its place.
+	for (size_t i = 0; ctl_loader_name(i) != NULL && rc == 0 && boots(cfg); i++) {
+		if (!has_file(t, ctl_loader_name(i)))
+			t->n_files += ctl_loader_file(c, i, &t->files[t->n_files]) == 0;
+	}
+	return rc;
 }
 
 // Clients without an address of their own get one of their network's pool.
@@ -515,34 +767,26 @@ int ctl_boot_table(struct ctl *c, const struct cfg *cfg, struct boot_table **out
 		   struct cfg_error *err)
 {
 	struct boot_table *t = calloc(1, sizeof(*t));
+	int rc = -ENOMEM;
 
 	*out = NULL;
 	if (t == NULL)
-		return -ENOMEM;
+		return rc;
 	t->clients = calloc(cfg->n_ports + 1, sizeof(*t->clients));
-	t->files = calloc(cfg->n_files + 1, sizeof(*t->files));
-	if (t->clients == NULL || t->files == NULL) {
-		boot_table_free(t);
-		return -ENOMEM;
-	}
-	for (; t->n_files < cfg->n_files; t->n_files++) {
-		int rc = ctl_boot_file(c, &cfg->files[t->n_files], &t->files[t->n_files], err);
-
-		if (rc < 0) {
-			boot_table_free(t);
-			return rc;
-		}
-	}
-	for (uint32_t i = 0; i < cfg->n_ports; i++) {
+	t->files = calloc(cfg->n_files + CTL_LOADERS, sizeof(*t->files));
+	if (t->clients != NULL && t->files != NULL)
+		rc = files_load(c, cfg, t, err);
+	for (uint32_t i = 0; i < cfg->n_ports && rc == 0; i++) {
 		if (served(&cfg->ports[i]))
-			client_fill(cfg, &cfg->ports[i], &t->clients[t->n_clients++]);
+			rc = client_fill(c, cfg, &cfg->ports[i], t, err);
 	}
-	if (pools_fill(cfg, t) < 0) {
+	if (rc == 0)
+		rc = pools_fill(cfg, t);
+	if (rc < 0)
 		boot_table_free(t);
-		return -ENOMEM;
-	}
-	*out = t;
-	return 0;
+	else
+		*out = t;
+	return rc;
 }
 
 static int by_port(const void *a, const void *b)
@@ -553,27 +797,38 @@ static int by_port(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+// The MAC of the host port that carries a VLAN, so that what guests send to the service address
+// beside DHCP, ARP and TFTP reaches the host. Without one the service answers from an address of
+// its own; guests alone see it.
+static void service_mac(const struct ctl *c, const struct cfg *cfg, uint16_t vid, uint8_t mac[6])
+{
+	static const uint8_t own[6] = { 0x02, 0x77, 0x65, 0x69, 0x72, 0x01 };
+	struct dp_port_info info;
+
+	memcpy(mac, own, 6);
+	for (uint32_t i = 0; i < cfg->n_ports; i++) {
+		const struct cfg_port *p = &cfg->ports[i];
+		int idx = p->type == CFG_PORT_HOST ? dp_switch_port_find(c->sw, p->name) : -1;
+
+		if (idx < 0 || dp_switch_port_info(c->sw, (uint16_t)idx, &info) < 0)
+			continue;
+		memcpy(mac, info.link.mac, 6);
+		if (p->vlan == vid)
+			return;
+	}
+}
+
 void ctl_boot_table_bind(const struct ctl *c, const struct cfg *cfg, struct boot_table *t)
 {
-	// Without a host-facing port the service answers from an address of its own; guests alone
-	// see it.
-	uint8_t mac[6] = { 0x02, 0x77, 0x65, 0x69, 0x72, 0x01 };
 	struct dp_port_info info;
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < cfg->n_ports; i++) {
 		int idx = dp_switch_port_find(c->sw, cfg->ports[i].name);
 
-		if (idx >= 0 && cfg->ports[i].type == CFG_PORT_HOST &&
-		    dp_switch_port_info(c->sw, (uint16_t)idx, &info) == 0)
-			memcpy(mac, info.link.mac, 6);
-	}
-	for (uint32_t i = 0; i < cfg->n_ports; i++) {
-		int idx = dp_switch_port_find(c->sw, cfg->ports[i].name);
-
 		if (!served(&cfg->ports[i]))
 			continue;
-		memcpy(t->clients[n].service_mac, mac, 6);
+		service_mac(c, cfg, cfg->ports[i].vlan, t->clients[n].service_mac);
 		if (idx >= 0 && dp_switch_port_info(c->sw, (uint16_t)idx, &info) == 0) {
 			t->clients[n].port = (uint32_t)idx;
 			t->clients[n].gen = info.gen;

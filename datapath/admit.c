@@ -81,6 +81,8 @@ enum dp_drop dp_admit_frame(const struct dp_port_params *cfg, const uint8_t *dat
 	bool strip;
 	enum dp_drop err = meta->p.err;
 
+	if ((cfg->flags & DP_PF_STANDBY) != 0)
+		return DP_DROP_standby;
 	if ((cfg->flags & DP_PF_MIRROR_DST) != 0)
 		return DP_DROP_mirror_only;
 	// Elsewhere what follows L2 is not our business; a frame whose L2 is broken is nobody's.
@@ -122,7 +124,8 @@ static inline bool admit_plain(const struct dp_port_params *cfg, const uint8_t *
 	uint16_t sport = meta->p.sport, dport = meta->p.dport;
 
 	if (!meta->p.plain || meta->p.n_tags != 0 || cfg->vlan_mode != DP_VLAN_ACCESS ||
-	    (cfg->flags & DP_PF_MIRROR_DST) != 0 || ((data[0] | data[6]) & 1) != 0 || src == 0)
+	    (cfg->flags & (DP_PF_MIRROR_DST | DP_PF_STANDBY)) != 0 ||
+	    ((data[0] | data[6]) & 1) != 0 || src == 0)
 		return false;
 	if ((cfg->flags & DP_PF_ADMIT) != 0) {
 		if ((cfg->flags & DP_PF_MAC_FIXED) != 0 && memcmp(data + 6, cfg->mac, 6) != 0)

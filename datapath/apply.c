@@ -1,5 +1,6 @@
 // From a plan to the next snapshot: prepare may fail and is undone, commit cannot fail.
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -79,6 +80,19 @@ static bool same_link(const struct dp_port_params *a, const struct dp_port_param
 	       (a->n_queues == b->n_queues || strcmp(a->driver, "ethdev") != 0);
 }
 
+static uint32_t quiet_flags(uint8_t quiet)
+{
+	if (quiet == DP_SPEAKS)
+		return 0;
+	return quiet == DP_QUIET_TILL_UP ? DP_PF_STANDBY | DP_PF_AWAITING : DP_PF_STANDBY;
+}
+
+// Quiet is what the VM does, not what is configured.
+static void quiet_keep(const struct dp_view *old, struct dp_view *v)
+{
+	v->cfg.flags |= old->cfg.flags & (DP_PF_STANDBY | DP_PF_AWAITING);
+}
+
 // Another link under the same name is another port: the new one is made while the old one still
 // works, and takes its place with the commit.
 static int port_replace(struct dp_switch *sw, struct dp_prepared *pr, int idx,
@@ -88,9 +102,11 @@ static int port_replace(struct dp_switch *sw, struct dp_prepared *pr, int idx,
 						    "port %s: changed twice in one change", p->name)
 				     : port_new(sw, pr, p, err);
 
-	if (rc == 0)
-		pr->next.views[idx] = NULL;
-	return rc;
+	if (rc < 0)
+		return rc;
+	quiet_keep(pr->next.views[idx], pr->next.views[dp_port_find(sw, pr->next.views, p->name)]);
+	pr->next.views[idx] = NULL;
+	return 0;
 }
 
 static int port_set(struct dp_switch *sw, struct dp_prepared *pr, const struct dp_port_params *p,
@@ -114,10 +130,27 @@ static int port_set(struct dp_switch *sw, struct dp_prepared *pr, const struct d
 	}
 	if (view_make(sw, old->port, p, &v) < 0)
 		return weir_err_set(err, -ENOMEM, "port %s: out of memory", p->name);
+	quiet_keep(old, v);
 	if (pr->fresh_view[idx])
 		rte_free(pr->next.views[idx]);
 	pr->next.views[idx] = v;
 	pr->fresh_view[idx] = true;
+	return 0;
+}
+
+static int port_quiet(struct dp_switch *sw, struct dp_prepared *pr,
+		      const struct dp_act_port_quiet *a, struct weir_err *err)
+{
+	int idx = dp_port_find(sw, pr->next.views, a->name);
+	struct dp_view *v;
+
+	if (idx < 0)
+		return weir_err_set(err, -ENOENT, "port %s: no such port", a->name);
+	v = dp_view_renew(sw, pr, (uint32_t)idx);
+	if (v == NULL)
+		return weir_err_set(err, -ENOMEM, "port %s: out of memory", a->name);
+	v->cfg.flags &= ~(uint32_t)(DP_PF_STANDBY | DP_PF_AWAITING);
+	v->cfg.flags |= quiet_flags(a->quiet);
 	return 0;
 }
 
@@ -180,6 +213,17 @@ static int qos_act(struct dp_switch *sw, struct dp_prepared *pr, const struct dp
 	return 0;
 }
 
+static int services_act(struct dp_prepared *pr, const struct dp_act_services *a,
+			struct weir_err *err)
+{
+	if (pr->services == NULL)
+		pr->services = rte_zmalloc("services", sizeof(*pr->services), 0);
+	if (pr->services == NULL)
+		return weir_err_set(err, -ENOMEM, "boot services: out of memory");
+	memcpy(pr->services->ip4, a->ip4, sizeof(pr->services->ip4));
+	return 0;
+}
+
 static int act_prepare(struct dp_switch *sw, struct dp_prepared *pr, const struct dp_act *a,
 		       struct weir_err *err)
 {
@@ -200,6 +244,10 @@ static int act_prepare(struct dp_switch *sw, struct dp_prepared *pr, const struc
 	case DP_ACT_VM_DEL:
 		return dp_vms_del(sw, pr, ((const struct dp_act_vm_del *)(const void *)a)->name,
 				  err);
+	case DP_ACT_PORT_QUIET:
+		return port_quiet(sw, pr, (const void *)a, err);
+	case DP_ACT_SERVICES_SET:
+		return services_act(pr, (const void *)a, err);
 	case DP_ACT_L2_SET:
 		pr->ageing_s = ((const struct dp_act_l2 *)(const void *)a)->ageing_s;
 		pr->mac_limit = ((const struct dp_act_l2 *)(const void *)a)->mac_limit;
@@ -313,6 +361,7 @@ static int prepare(struct dp_switch *sw, const struct dp_plan *plan, struct dp_p
 	if (rc == 0) {
 		pr->next.portals = pr->portals != NULL ? pr->portals : sw->portals;
 		pr->next.qos = pr->qos != NULL ? pr->qos : sw->qos;
+		pr->next.services = pr->services != NULL ? pr->services : sw->services;
 		rc = dp_snapshot_build(sw, &pr->next, &pr->snap);
 		if (rc < 0)
 			weir_err_set(err, rc, "snapshot: out of memory");
@@ -352,6 +401,29 @@ int dp_switch_prepare(struct dp_switch *sw, const struct dp_plan *plan, struct d
 	return rc;
 }
 
+int dp_switch_port_quiet(struct dp_switch *sw, const char *name, enum dp_quiet quiet,
+			 struct weir_err *err)
+{
+	struct dp_act_port_quiet a = { .h = { DP_ACT_PORT_QUIET, sizeof(a) },
+				       .quiet = (uint8_t)quiet };
+	int rc, idx = dp_port_find(sw, dp_root(sw)->views, name);
+	struct dp_prepared *pr;
+	struct dp_plan plan;
+
+	if (idx >= 0 && (dp_root(sw)->views[idx]->cfg.flags & (DP_PF_STANDBY | DP_PF_AWAITING)) ==
+				quiet_flags(a.quiet))
+		return 0;
+	snprintf(a.name, sizeof(a.name), "%s", name);
+	dp_plan_init(&plan);
+	rc = dp_plan_add(&plan, &a.h);
+	rc = rc < 0 ? weir_err_set(err, rc, "port %s: out of memory", name)
+		    : dp_switch_prepare(sw, &plan, &pr, err);
+	if (rc == 0)
+		dp_switch_commit(sw, pr);
+	dp_plan_fini(&plan);
+	return rc;
+}
+
 int dp_switch_rehearse(struct dp_switch *sw, const struct dp_plan *plan, struct weir_err *err)
 {
 	struct dp_prepared *pr;
@@ -378,6 +450,7 @@ void dp_switch_abort(struct dp_switch *sw, struct dp_prepared *pr)
 	dp_vms_abort(pr);
 	qos_portals_destroy(pr->portals);
 	rte_free(pr->qos);
+	rte_free(pr->services);
 	dp_snapshot_free(pr->snap);
 	free(pr);
 }
@@ -391,14 +464,6 @@ static void free_object(struct dp_switch *sw, void *obj)
 static void free_port(struct dp_switch *sw, void *obj)
 {
 	dp_port_destroy(sw, obj);
-}
-
-static void pin(struct dp_switch *sw, const struct dp_view *v)
-{
-	if ((v->cfg.flags & DP_PF_MAC_FIXED) != 0 && v->cfg.vid != 0 &&
-	    dp_fdb_pin(sw->fdb, dp_fdb_key(v->cfg.vid, v->cfg.mac), v->port->idx) < 0)
-		weir_log(WEIR_ERROR, "port %s: its MAC found no room in the forwarding table",
-			 v->cfg.name);
 }
 
 static bool same_l2(const struct dp_port_params *a, const struct dp_port_params *b)
@@ -424,12 +489,15 @@ void dp_switch_commit(struct dp_switch *sw, struct dp_prepared *pr)
 	for (int i = 0; i < DP_MAX_PORTS; i++) {
 		if (old[i] == NULL || old[i] == pr->next.views[i])
 			continue;
-		if (pr->next.views[i] == NULL || !same_l2(&old[i]->cfg, &pr->next.views[i]->cfg))
-			dp_fdb_flush_port(sw->fdb, (uint16_t)i, true);
+		if (pr->next.views[i] != NULL && same_l2(&old[i]->cfg, &pr->next.views[i]->cfg))
+			continue;
+		dp_fdb_flush_port(sw->fdb, (uint16_t)i, true);
+		if (old[i]->cfg.role == DP_ROLE_UPLINK)
+			dp_fdb_forget_place(sw->fdb, (uint16_t)i);
 	}
 	for (int i = 0; i < DP_MAX_PORTS; i++) {
 		if (pr->fresh_view[i])
-			pin(sw, pr->next.views[i]);
+			dp_port_fix(sw, pr->next.views[i]);
 		if (old[i] != pr->next.views[i])
 			sw->mac_limits[i] =
 				pr->next.views[i] == NULL ? 0 : pr->next.views[i]->cfg.mac_limit;
@@ -444,6 +512,11 @@ void dp_switch_commit(struct dp_switch *sw, struct dp_prepared *pr)
 	if (pr->qos != NULL) {
 		dp_retire(sw, free_object, sw->qos);
 		sw->qos = pr->qos;
+	}
+	if (pr->services != NULL) {
+		if (sw->services != NULL)
+			dp_retire(sw, free_object, sw->services);
+		sw->services = pr->services;
 	}
 	dp_vms_commit(sw, pr, old_vms);
 	if (pr->ageing_s != 0)

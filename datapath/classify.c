@@ -36,39 +36,6 @@ static inline void key_fill(struct qos_key *k, const struct dp_snapshot *s,
 	k->default_class = cfg->default_class;
 }
 
-// Ports on which the responder's TFTP transfers live on the service address (control/boot).
-enum { TFTP_TID_FIRST = 57344, TFTP_TID_LAST = 57344 + 511 };
-
-// Is the frame for the boot responder? Sets DP_MF_PUNT and DP_MF_LIMITED. Only in the VLAN of the
-// service, and not inside a customer's tag: those networks have their own.
-void dp_mark_punt(const struct dp_port_params *cfg, const uint8_t *data, size_t size,
-		  struct dp_meta *meta)
-{
-	const uint8_t *l3 = data + meta->p.l3_off;
-
-	if ((cfg->flags & DP_PF_RESPONDER) == 0 || meta->p.err != DP_DROP_none ||
-	    meta->vid != cfg->vid ||
-	    (cfg->vlan_mode == DP_VLAN_QINQ_CUSTOMER && meta->p.n_tags > 0))
-		return;
-	if (meta->p.eth_type == DP_ETH_ARP) {
-		if ((size_t)meta->p.l3_off + 28 <= size && dp_be16(l3 + 6) == 1 &&
-		    memcmp(l3 + 24, cfg->service_ip4, 4) == 0)
-			meta->flags |= DP_MF_PUNT | DP_MF_LIMITED;
-		return;
-	}
-	if ((meta->p.flags & (DP_PF_IP4 | DP_PF_L4)) != (DP_PF_IP4 | DP_PF_L4) ||
-	    meta->p.ip_proto != 17 || (meta->p.flags & DP_PF_FRAG) != 0)
-		return;
-	if (meta->p.dport == 67)
-		meta->flags |= DP_MF_PUNT | DP_MF_LIMITED;
-	else if (memcmp(l3 + 16, cfg->service_ip4, 4) != 0)
-		return;
-	else if (meta->p.dport == 69 || meta->p.dport == 4011)
-		meta->flags |= DP_MF_PUNT | DP_MF_LIMITED;
-	else if (meta->p.dport >= TFTP_TID_FIRST && meta->p.dport <= TFTP_TID_LAST)
-		meta->flags |= DP_MF_PUNT;
-}
-
 // The machine at the other end boots, by the table: as forward will ask.
 static bool out_boots(const struct dp_switch *sw, const struct dp_snapshot *s, const uint8_t *data,
 		      uint16_t vid)
@@ -168,6 +135,7 @@ static void classify_other(const struct dp_worker *w, struct dp_batch *b, struct
 	const struct dp_view *v = b->v;
 	enum qos_why why;
 
+	dp_mark_look(w->snap->services, m);
 	if (dp_storage_known(w, b, r, &why))
 		m->cls = QOS_CLASS_STORAGE;
 	else

@@ -26,30 +26,38 @@ static int drop(struct dp_verdict *v, enum dp_drop reason, enum dp_stage stage)
 static enum dp_drop source_check(const struct dp_switch *sw, const struct dp_view *in,
 				 const uint8_t *frame, uint16_t vid)
 {
-	const struct dp_fdb_entry *e = dp_fdb_lookup(sw->fdb, dp_fdb_key(vid, frame + 6));
+	uint64_t key = dp_fdb_key(vid, frame + 6);
+	const struct dp_fdb_entry *e = dp_fdb_lookup(sw->fdb, key);
 	uint32_t where = e == NULL ? 0 : atomic_load(&e->where);
 
 	if (e != NULL && DP_FDB_PORT(where) == in->port->idx)
 		return DP_DROP_none;
 	if (e != NULL && (where & DP_FDB_STATIC) != 0)
-		return DP_DROP_spoof_mac_pinned;
+		return dp_learn_fixed(dp_root(sw), in, key, where) == 0 ? DP_DROP_spoof_mac_pinned
+									: DP_DROP_none;
 	if ((in->cfg.flags & DP_PF_MAC_FIXED) == 0 && atomic_load(&in->port->macs_full) != 0)
 		return DP_DROP_mac_limit;
 	return DP_DROP_none;
 }
 
-static void flood_to(const struct dp_snapshot *s, const struct dp_view *in, uint16_t vid,
-		     struct dp_verdict *v)
+static void flood_to(const struct dp_snapshot *s, const struct dp_view *in,
+		     const struct dp_meta *meta, struct dp_verdict *v)
 {
-	v->kind = DP_VERDICT_FLOOD;
-	for (uint32_t i = 0; i < s->flood[vid].n; i++) {
-		uint16_t idx = s->flood[vid].ports[i];
+	enum dp_drop none = DP_DROP_forward_no_port;
 
-		if (dp_may_forward(in, s->views[idx]) == DP_DROP_none)
+	v->kind = DP_VERDICT_FLOOD;
+	for (uint32_t i = 0; i < s->flood[meta->vid].n; i++) {
+		uint16_t idx = s->flood[meta->vid].ports[i];
+
+		if (dp_may_forward(in, s->views[idx]) != DP_DROP_none)
+			continue;
+		if (dp_is_rival(&s->views[idx]->cfg, meta))
+			none = DP_DROP_rival_dhcp;
+		else
 			v->out[v->n_out++] = idx;
 	}
 	if (v->n_out == 0)
-		drop(v, DP_DROP_forward_no_port, DP_STAGE_forward);
+		drop(v, none, DP_STAGE_forward);
 }
 
 int dp_switch_explain(const struct dp_switch *sw, uint16_t in_port, const uint8_t *frame,
@@ -61,6 +69,7 @@ int dp_switch_explain(const struct dp_switch *sw, uint16_t in_port, const uint8_
 	const struct dp_fdb_entry *e;
 	enum dp_drop err;
 	enum qos_why why;
+	bool is_foreign;
 
 	memset(out, 0, sizeof(*out));
 	if (in == NULL)
@@ -79,17 +88,27 @@ int dp_switch_explain(const struct dp_switch *sw, uint16_t in_port, const uint8_
 	dp_mark_punt(&in->cfg, frame, size, &meta);
 	out->cls = (uint8_t)dp_classify(sw, in, frame, &meta, &why);
 	out->why = (uint8_t)why;
-	if ((meta.flags & DP_MF_PUNT) != 0) {
+	dp_mark_look(s->services, &meta);
+	out->punted = (meta.flags & DP_MF_PUNT) != 0;
+	if (out->punted && !dp_punt_goes_on(&in->cfg, frame, &meta)) {
 		out->kind = DP_VERDICT_PUNT;
 		return 0;
 	}
+	is_foreign = dp_is_foreign(s->services, &in->cfg, frame, size, &meta);
 	e = (frame[0] & 1) != 0 ? NULL : dp_fdb_lookup(sw->fdb, dp_fdb_key(meta.vid, frame));
 	to = e == NULL ? NULL : s->views[DP_FDB_PORT(atomic_load(&e->where))];
 	if (to == NULL || !dp_port_carries(&to->cfg, meta.vid)) {
-		flood_to(s, in, meta.vid, out);
+		if (is_foreign)
+			return drop(out, DP_DROP_service_foreign, DP_STAGE_forward);
+		flood_to(s, in, &meta, out);
 		return 0;
 	}
 	err = dp_may_forward(in, to);
+	if (err == DP_DROP_none && is_foreign &&
+	    (to->cfg.role == DP_ROLE_HOST || (meta.flags & DP_MF_LOOK) != 0))
+		err = DP_DROP_service_foreign;
+	if (err == DP_DROP_none && dp_is_rival(&to->cfg, &meta))
+		err = DP_DROP_rival_dhcp;
 	if (err != DP_DROP_none)
 		return drop(out, err, DP_STAGE_forward);
 	if (size > dp_l2_size(&meta) + to->cfg.mtu)

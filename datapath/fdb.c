@@ -15,6 +15,7 @@
 // Main's side of a slot: the list of its port's entries in learning order.
 struct shadow {
 	uint32_t prev, next;
+	uint16_t port; // whose list: of a fixed address its home, wherever it is
 };
 
 struct port_list {
@@ -105,7 +106,7 @@ static void list_add(struct dp_fdb *f, uint16_t port, uint32_t slot)
 {
 	struct port_list *l = &f->ports[port];
 
-	f->shadow[slot] = (struct shadow){ .prev = l->tail, .next = NIL };
+	f->shadow[slot] = (struct shadow){ .prev = l->tail, .next = NIL, .port = port };
 	if (l->tail != NIL)
 		f->shadow[l->tail].next = slot;
 	else
@@ -114,10 +115,10 @@ static void list_add(struct dp_fdb *f, uint16_t port, uint32_t slot)
 	l->n++;
 }
 
-static void list_del(struct dp_fdb *f, uint16_t port, uint32_t slot)
+static void list_del(struct dp_fdb *f, uint32_t slot)
 {
-	struct port_list *l = &f->ports[port];
 	struct shadow s = f->shadow[slot];
+	struct port_list *l = &f->ports[s.port];
 
 	if (s.prev != NIL)
 		f->shadow[s.prev].next = s.next;
@@ -145,9 +146,9 @@ static void reclaim(struct dp_fdb *f)
 
 static void entry_del(struct dp_fdb *f, struct dp_fdb_entry *e)
 {
-	uint32_t slot = slot_of(f, e), where = atomic_load(&e->where);
+	uint32_t slot = slot_of(f, e);
 
-	list_del(f, DP_FDB_PORT(where), slot);
+	list_del(f, slot);
 	f->n--;
 	atomic_store_explicit(&e->key, KEY_WAITING, memory_order_release);
 	// One grave per slot at most, so the ring cannot overflow.
@@ -230,7 +231,7 @@ static void entry_move(struct dp_fdb *f, struct dp_fdb_entry *e, uint32_t where)
 {
 	uint32_t slot = slot_of(f, e);
 
-	list_del(f, DP_FDB_PORT(atomic_load(&e->where)), slot);
+	list_del(f, slot);
 	list_add(f, DP_FDB_PORT(where), slot);
 	atomic_store_explicit(&e->where, where, memory_order_release);
 }
@@ -265,10 +266,48 @@ int dp_fdb_pin(struct dp_fdb *f, uint64_t key, uint16_t port)
 	if (e == NULL)
 		return entry_add(f, key, port | DP_FDB_STATIC, 0);
 	where = atomic_load(&e->where);
-	if ((where & DP_FDB_STATIC) != 0 && DP_FDB_PORT(where) != port)
+	if ((where & DP_FDB_STATIC) != 0 && f->shadow[slot_of(f, e)].port != port)
 		return -EEXIST;
 	entry_move(f, e, port | DP_FDB_STATIC);
 	return 0;
+}
+
+int dp_fdb_fix(struct dp_fdb *f, uint64_t key, uint16_t port, uint16_t at)
+{
+	uint32_t to = at == port ? port | DP_FDB_STATIC : at | DP_FDB_STATIC | DP_FDB_AWAY;
+	struct dp_fdb_entry *e = dp_fdb_lookup(f, key);
+	uint32_t where;
+	int rc;
+
+	if (e == NULL || (atomic_load(&e->where) & DP_FDB_STATIC) == 0) {
+		rc = dp_fdb_pin(f, key, port);
+		e = rc < 0 ? NULL : dp_fdb_lookup(f, key);
+	} else {
+		rc = f->shadow[slot_of(f, e)].port == port ? 0 : -EEXIST;
+	}
+	if (rc < 0)
+		return rc;
+	where = atomic_load(&e->where);
+	if (where == to && at != port)
+		return 0;
+	if (at == port && (where & DP_FDB_AWAY) != 0)
+		atomic_store(&e->seen_s, 0);
+	// A worker that was faster knows better.
+	(void)dp_fdb_move_fixed(e, where, to);
+	return 0;
+}
+
+void dp_fdb_forget_place(struct dp_fdb *f, uint16_t port)
+{
+	const uint32_t at = port | DP_FDB_STATIC | DP_FDB_AWAY;
+
+	for (uint32_t slot = 0; slot < dp_fdb_n_slots(f); slot++) {
+		struct dp_fdb_entry *e = entry_at(f, slot);
+
+		if (atomic_load(&e->key) > KEY_WAITING && atomic_load(&e->where) == at)
+			(void)dp_fdb_move_fixed(e, at,
+						DP_FDB_NOWHERE | DP_FDB_STATIC | DP_FDB_AWAY);
+	}
 }
 
 void dp_fdb_unpin(struct dp_fdb *f, uint64_t key)
@@ -292,6 +331,15 @@ void dp_fdb_flush_port(struct dp_fdb *f, uint16_t port, bool statics)
 	}
 }
 
+// A fixed one that is away stays, and is nowhere.
+static void entry_expire(struct dp_fdb *f, struct dp_fdb_entry *e, uint32_t where)
+{
+	if ((where & DP_FDB_STATIC) == 0)
+		entry_del(f, e);
+	else
+		(void)dp_fdb_move_fixed(e, where, DP_FDB_NOWHERE | DP_FDB_STATIC | DP_FDB_AWAY);
+}
+
 void dp_fdb_age(struct dp_fdb *f, uint32_t n_slots, uint32_t ageing_s, uint32_t now_s)
 {
 	uint32_t total = dp_fdb_n_slots(f);
@@ -302,13 +350,15 @@ void dp_fdb_age(struct dp_fdb *f, uint32_t n_slots, uint32_t ageing_s, uint32_t 
 	for (uint32_t i = 0; i < n_slots; i++) {
 		struct dp_fdb_entry *e = entry_at(f, f->age_at);
 
+		uint32_t where = atomic_load(&e->where);
+
 		f->age_at = (f->age_at + 1) % total;
 		if (atomic_load(&e->key) <= KEY_WAITING ||
-		    (atomic_load(&e->where) & DP_FDB_STATIC) != 0)
+		    (where & (DP_FDB_STATIC | DP_FDB_AWAY)) == DP_FDB_STATIC)
 			continue;
 		// Signed: a worker's clock may be a turn ahead of main's.
 		if ((int32_t)(now_s - atomic_load(&e->seen_s)) > (int32_t)ageing_s)
-			entry_del(f, e);
+			entry_expire(f, e, where);
 	}
 }
 
@@ -356,12 +406,12 @@ uint32_t dp_fdb_dump(const struct dp_fdb *f, uint32_t *next_slot, uint32_t now_s
 		uint64_t key = atomic_load(&e->key);
 		uint32_t where = atomic_load(&e->where);
 
-		if (key <= KEY_WAITING)
+		if (key <= KEY_WAITING || DP_FDB_PORT(where) == DP_FDB_NOWHERE)
 			continue;
 		memcpy(out[n_out].mac, &key, 6);
 		out[n_out].vid = (uint16_t)(key >> 48 & 0xfff);
 		out[n_out].port = DP_FDB_PORT(where);
-		out[n_out].is_static = (where & DP_FDB_STATIC) != 0;
+		out[n_out].is_static = (where & (DP_FDB_STATIC | DP_FDB_AWAY)) == DP_FDB_STATIC;
 		out[n_out++].age_s = now_s - atomic_load(&e->seen_s);
 	}
 	*next_slot = slot;

@@ -17,43 +17,6 @@ enum dp_drop dp_may_forward(const struct dp_view *in, const struct dp_view *out)
 	return DP_DROP_none;
 }
 
-static void punt(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf *m)
-{
-	struct dp_port_pw *pw = dp_pw(w, v->port);
-	struct dp_punt *p = &w->scratch;
-	uint32_t size = rte_pktmbuf_pkt_len(m);
-	const void *src;
-
-	struct qos_bucket *rate =
-		(dp_meta(m)->flags & DP_MF_LIMITED) != 0 ? &pw->punt : &pw->transfer;
-
-	if (qos_bucket_take(rate, w->now_ns) < 0) {
-		dp_drop_in(w, m, DP_DROP_punt_rate, DP_STAGE_forward);
-		return;
-	}
-	if (size > sizeof(p->data)) {
-		dp_drop_in(w, m, DP_DROP_l2_oversize, DP_STAGE_forward);
-		return;
-	}
-	p->ns = w->now_ns;
-	p->gen = v->port->gen;
-	p->port = v->port->idx;
-	p->vid = dp_meta(m)->vid;
-	p->size = (uint16_t)size;
-	src = rte_pktmbuf_read(m, 0, size, p->data);
-	if (src != p->data)
-		memcpy(p->data, src, size);
-	if (rte_ring_sp_enqueue_elem(w->punts, p, sizeof(*p)) != 0) {
-		dp_drop_in(w, m, DP_DROP_punt_full, DP_STAGE_forward);
-		return;
-	}
-	pw->c[DP_PC_consumed_pkts]++;
-	w->punted = true;
-	if (unlikely((dp_meta(m)->flags & DP_MF_TRACE) != 0))
-		dp_tap_hop(w, m, DP_STAGE_forward, DP_DROP_none);
-	rte_pktmbuf_free(m);
-}
-
 // Deep copy: header edits of one receiver must not show at another.
 static struct rte_mbuf *copy_of(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf *m)
 {
@@ -77,10 +40,22 @@ static void hand(struct dp_worker *w, const struct dp_view *in, const struct dp_
 	dp_output(w, pkts, n, out);
 }
 
+// The receiver alone refuses the frame, whose copy it would be.
+static void deny(struct dp_worker *w, const struct dp_view *in, const struct dp_view *out,
+		 const struct rte_mbuf *m, enum dp_drop reason)
+{
+	dp_pw(w, in->port)->c[DP_PC_forwarded_pkts]++;
+	dp_pw(w, out->port)->c[DP_PC_handed_pkts]++;
+	dp_pw(w, out->port)->drop_out[reason]++;
+	if (unlikely((dp_meta_const(m)->flags & DP_MF_TRACE) != 0))
+		dp_tap_hop(w, m, DP_STAGE_forward, reason);
+}
+
 static void flood(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf *m)
 {
 	const struct dp_flood *f = &w->snap->flood[dp_meta(m)->vid];
 	const struct dp_view *last = NULL;
+	uint32_t n_denied = 0;
 
 	// One port behind: the last receiver gets the frame itself.
 	for (uint32_t i = 0; i < f->n; i++) {
@@ -90,6 +65,11 @@ static void flood(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf 
 		if (dp_may_forward(v, out) != DP_DROP_none ||
 		    !out->port->drv->is_up(out->port->link))
 			continue;
+		if (unlikely(dp_is_rival(&out->cfg, dp_meta(m)))) {
+			deny(w, v, out, m, DP_DROP_rival_dhcp);
+			n_denied++;
+			continue;
+		}
 		if (last != NULL) {
 			struct rte_mbuf *c = copy_of(w, v, m);
 
@@ -98,8 +78,13 @@ static void flood(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf 
 		}
 		last = out;
 	}
+	// Copies that were never made; of those that nobody else gets, one is the frame itself.
+	if (n_denied > 0)
+		dp_pw(w, v->port)->c[DP_PC_copied_in_pkts] += n_denied - (last == NULL);
 	if (last != NULL)
 		hand(w, v, last, &m, 1);
+	else if (n_denied > 0)
+		rte_pktmbuf_free(m);
 	else
 		dp_drop_in(w, m, DP_DROP_forward_no_port, DP_STAGE_forward);
 }
@@ -129,12 +114,51 @@ static inline const struct dp_view *find(const struct dp_worker *w, uint64_t dst
 				   atomic_load_explicit(&e->where, memory_order_acquire))];
 }
 
-// A frame that goes nowhere, or not to one port.
+static bool is_foreign(const struct dp_worker *w, const struct dp_view *in,
+		       const struct rte_mbuf *m)
+{
+	return dp_is_foreign(w->snap->services, &in->cfg, dp_data(m), rte_pktmbuf_data_len(m),
+			     dp_meta_const(m));
+}
+
+// One frame for one port.
+static void hand_one(struct dp_worker *w, const struct dp_view *in, const struct dp_view *out,
+		     struct rte_mbuf *m)
+{
+	enum dp_drop err = dp_may_forward(in, out);
+
+	if (err != DP_DROP_none) {
+		dp_drop_in(w, m, err, DP_STAGE_forward);
+	} else if (dp_is_rival(&out->cfg, dp_meta(m))) {
+		deny(w, in, out, m, DP_DROP_rival_dhcp);
+		rte_pktmbuf_free(m);
+	} else {
+		hand(w, in, out, &m, 1);
+	}
+}
+
+// A frame that goes nowhere, or not to one port, or of which forward wants to know more.
 static void special(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf *m)
 {
-	if ((dp_meta(m)->flags & DP_MF_PUNT) != 0)
-		punt(w, v, m);
-	else if ((dp_data(m)[0] & 1) == 0 && (v->cfg.flags & DP_PF_ADMIT) != 0 &&
+	uint8_t flags = dp_meta(m)->flags;
+	bool unicast = (dp_data(m)[0] & 1) == 0;
+	const struct dp_view *out = NULL;
+
+	if ((flags & DP_MF_PUNT) != 0) {
+		bool goes_on = dp_punt_goes_on(&v->cfg, dp_data(m), dp_meta(m));
+
+		if (!dp_punt(w, v, m, goes_on) || !goes_on)
+			return;
+	}
+	if (is_foreign(w, v, m)) {
+		dp_drop_in(w, m, DP_DROP_service_foreign, DP_STAGE_forward);
+		return;
+	}
+	if (unicast && (flags & (DP_MF_PUNT | DP_MF_LOOK)) != 0)
+		out = find(w, dp_fdb_key(dp_meta(m)->vid, dp_data(m)));
+	if (out != NULL && dp_port_carries(&out->cfg, dp_meta(m)->vid))
+		hand_one(w, v, out, m);
+	else if (unicast && (v->cfg.flags & DP_PF_ADMIT) != 0 &&
 		 qos_bucket_take(&dp_pw(w, v->port)->unknown, w->now_ns) < 0)
 		dp_drop_in(w, m, DP_DROP_storm_unknown, DP_STAGE_forward);
 	else
@@ -193,6 +217,14 @@ static void forward_other(struct dp_worker *w, struct dp_batch *b, const struct 
 		dp_drop_run(w, b, r, err, DP_STAGE_forward);
 		return;
 	}
+	// The kernel has the service addresses: what goes there is looked at, run by run.
+	if (out->cfg.role == DP_ROLE_HOST && w->snap->services != NULL) {
+		if (is_foreign(w, b->v, pkts[0]))
+			dp_drop_run(w, b, r, DP_DROP_service_foreign, DP_STAGE_forward);
+		else
+			hand(w, b->v, out, pkts, r->n);
+		return;
+	}
 	g->out = out;
 	g->vid = vid;
 	gather(g, pkts, r->n);
@@ -209,7 +241,8 @@ void dp_forward_burst(struct dp_worker *w, struct dp_batch *b)
 		const struct dp_meta *meta = dp_meta(pkts[0]);
 		const struct dp_view *out = NULL;
 
-		if ((meta->flags & DP_MF_PUNT) == 0 && (dp_data(pkts[0])[0] & 1) == 0)
+		if ((meta->flags & (DP_MF_PUNT | DP_MF_LOOK)) == 0 &&
+		    (dp_data(pkts[0])[0] & 1) == 0)
 			out = find(w, r->dst);
 		if (out == NULL || out != g.out || meta->vid != g.vid || mirrored) {
 			forward_other(w, b, r, out, &g);

@@ -11,6 +11,22 @@ int dp_switch_port_find(const struct dp_switch *sw, const char *name)
 	return dp_port_find(sw, dp_root(sw)->views, name);
 }
 
+static enum dp_mac_at mac_at(const struct dp_switch *sw, const struct dp_view *v)
+{
+	const struct dp_fdb_entry *e;
+	uint32_t where;
+
+	if ((v->cfg.flags & DP_PF_MAC_FIXED) == 0 || v->cfg.vid == 0)
+		return DP_MAC_NONE;
+	e = dp_fdb_lookup(sw->fdb, dp_fdb_key(v->cfg.vid, v->cfg.mac));
+	where = e == NULL ? DP_FDB_NOWHERE : atomic_load(&e->where);
+	if (DP_FDB_PORT(where) == DP_FDB_NOWHERE)
+		return DP_MAC_NOWHERE;
+	if (DP_FDB_PORT(where) != v->port->idx)
+		return DP_MAC_ELSEWHERE;
+	return atomic_load(&e->seen_s) == 0 ? DP_MAC_EXPECTED : DP_MAC_HERE;
+}
+
 int dp_switch_port_info(const struct dp_switch *sw, uint16_t idx, struct dp_port_info *out)
 {
 	const struct dp_view *v = idx < DP_MAX_PORTS ? dp_root(sw)->views[idx] : NULL;
@@ -23,6 +39,7 @@ int dp_switch_port_info(const struct dp_switch *sw, uint16_t idx, struct dp_port
 	out->created_ns = v->port->created_ns;
 	out->owner = v->port->owner;
 	out->n_macs = dp_fdb_port_count(sw->fdb, idx);
+	out->mac_at = (uint8_t)mac_at(sw, v);
 	out->cfg = v->cfg;
 	v->port->drv->status(v->port->link, &out->link);
 	return 0;

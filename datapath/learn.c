@@ -24,6 +24,35 @@ static void tell_main(struct dp_worker *w, const struct dp_view *v, uint64_t key
 	w->learn_sent[at] = key ^ v->port->idx;
 }
 
+uint32_t dp_learn_fixed(const struct dp_snapshot *s, const struct dp_view *v, uint64_t key,
+			uint32_t where)
+{
+	const struct dp_view *at = s->views[DP_FDB_PORT(where)];
+
+	if ((v->cfg.flags & DP_PF_MAC_FIXED) != 0 && dp_fdb_key(v->cfg.vid, v->cfg.mac) == key)
+		return v->port->idx | DP_FDB_STATIC;
+	// Main has not told the table yet that the guest is gone, perhaps.
+	if (v->cfg.role != DP_ROLE_UPLINK ||
+	    ((where & DP_FDB_AWAY) == 0 && (at == NULL || dp_port_there(at))))
+		return 0;
+	return v->port->idx | DP_FDB_STATIC | DP_FDB_AWAY;
+}
+
+// A fixed address, heard elsewhere than the table has it. The first frame moves it: a VM that was
+// migrated does not wait for main. Who is second of two workers leaves it to its next frame.
+static enum dp_drop learn_fixed(struct dp_worker *w, const struct dp_view *v, uint64_t key,
+				struct dp_fdb_entry *e)
+{
+	uint32_t where = atomic_load_explicit(&e->where, memory_order_acquire);
+	uint32_t to = dp_learn_fixed(w->snap, v, key, where);
+
+	if (to == 0)
+		return DP_DROP_spoof_mac_pinned;
+	dp_fdb_touch(e, w->now_s);
+	(void)dp_fdb_move_fixed(e, where, to);
+	return DP_DROP_none;
+}
+
 static enum dp_drop learn_one(struct dp_worker *w, const struct dp_batch *b, const struct dp_run *r)
 {
 	struct dp_fdb_entry *e = dp_fdb_find(w->fdb, r->src);
@@ -37,7 +66,7 @@ static enum dp_drop learn_one(struct dp_worker *w, const struct dp_batch *b, con
 			return DP_DROP_none;
 		}
 		if ((where & DP_FDB_STATIC) != 0)
-			return DP_DROP_spoof_mac_pinned;
+			return learn_fixed(w, v, r->src, e);
 	}
 	// A fixed MAC is pinned in the port's own VLAN by main; on a trunk the other VLANs learn
 	// it.

@@ -11,11 +11,11 @@
 #include "switch_priv.h"
 
 enum {
-	PUNT_PPS = 50, // boot requests per port: DHCP and ARP for the service address
-	PUNT_BURST = 100,
-	TRANSFER_PPS = 100000, // TFTP acknowledgements per port: iPXE alone sends 40,000/s
-	TRANSFER_BURST =
-		64,   // a quarter of the ring to the responder, so one guest does not fill it
+	// TFTP is bounded by what waits for the responder (service.c). This bounds the responder's
+	// work for a guest that floods, and a transfer never meets it: block by block iPXE sends
+	// 40,000 acknowledgements/s, and by windows of 32 these would be 4.7 GB/s.
+	TRANSFER_PPS = 100000,
+	TRANSFER_BURST = 64,
 	PKT_BITS = 8, // a packet is a byte of qos_rate
 	LEAST_PART_BITS_PER_S = QOS_SCHED_MIN_BITS_PER_S / DP_MAX_WORKERS,
 };
@@ -44,7 +44,11 @@ static void buckets_follow(struct dp_worker *w, const struct dp_rxq *rxq)
 
 		set(limits[i].b, pps, pps / 4 + 16, w->now_ns);
 	}
-	set(&pw->punt, PUNT_PPS, PUNT_BURST, w->now_ns);
+	// A firmware's requests come by one queue, so the burst is whole on each worker.
+	set(&pw->dhcp, (uint32_t)part(cfg->dhcp_pps, rxq->n_share, 1), cfg->dhcp_burst_pkts,
+	    w->now_ns);
+	set(&pw->neighbour, (uint32_t)part(cfg->neighbour_pps, rxq->n_share, 1), cfg->neighbour_pps,
+	    w->now_ns);
 	set(&pw->transfer, TRANSFER_PPS, TRANSFER_BURST, w->now_ns);
 }
 

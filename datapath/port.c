@@ -172,7 +172,13 @@ static int memory_create(struct dp_switch *sw, struct dp_port *p, uint8_t role)
 	uint32_t n_vms = role == DP_ROLE_GUEST ? 1 : DP_MAX_VMS;
 
 	p->pw = rte_zmalloc("port_pw", sw->n_workers * sizeof(*p->pw), RTE_CACHE_LINE_SIZE);
-	return p->pw == NULL ? -ENOMEM : dp_queue_create(p, n_vms);
+	if (p->pw == NULL)
+		return -ENOMEM;
+	// The index may have been another port's.
+	for (uint32_t i = 0; i < sw->n_workers; i++)
+		p->pw[i].transfers_given = atomic_load_explicit(
+			&sw->workers[i].transfers_taken[p->idx], memory_order_relaxed);
+	return dp_queue_create(p, n_vms);
 }
 
 static void memory_free(struct dp_port *p)

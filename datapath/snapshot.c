@@ -151,7 +151,8 @@ int dp_snapshot_build(struct dp_switch *sw, const struct dp_parts *parts, struct
 	s->tap = old == NULL ? NULL : old->tap;
 	atomic_init(&s->portals, parts->portals);
 	s->qos = parts->qos;
-	memcpy(s->views, parts->views, sizeof(s->views));
+	s->services = parts->services;
+	memcpy(s->views, parts->views, sizeof(parts->views));
 	memcpy(s->vms, parts->vms, sizeof(s->vms));
 	for (uint32_t i = 0; i < DP_MAX_PORTS; i++)
 		s->n_ports += s->views[i] != NULL;
@@ -170,7 +171,9 @@ int dp_snapshot_build(struct dp_switch *sw, const struct dp_parts *parts, struct
 int dp_snapshot_again(struct dp_switch *sw, struct dp_snapshot **out)
 {
 	const struct dp_snapshot *now = dp_root(sw);
-	struct dp_parts parts = { .portals = dp_portals(now), .qos = now->qos };
+	struct dp_parts parts = { .portals = dp_portals(now),
+				  .qos = now->qos,
+				  .services = now->services };
 
 	memcpy(parts.views, now->views, sizeof(parts.views));
 	memcpy(parts.vms, now->vms, sizeof(parts.vms));

@@ -86,7 +86,9 @@ static int worker_init(struct dp_switch *sw, uint32_t id)
 	w->events = ring_make("ev", id, 0, DP_EVENTS, sizeof(struct dp_learn_event));
 	w->punts = ring_make("pu", id, 0, DP_PUNTS, sizeof(struct dp_punt));
 	w->injects = ring_make("in", id, 0, DP_PUNTS, sizeof(struct dp_punt));
-	if (w->events == NULL || w->punts == NULL || w->injects == NULL)
+	w->transfers_taken = rte_zmalloc("taken", DP_MAX_PORTS * sizeof(*w->transfers_taken), 64);
+	if (w->events == NULL || w->punts == NULL || w->injects == NULL ||
+	    w->transfers_taken == NULL)
 		return -ENOMEM;
 	for (uint32_t from = 0; from < sw->n_workers; from++) {
 		if (from == id)
@@ -185,6 +187,7 @@ static void worker_fini(struct dp_worker *w)
 	rte_ring_free(w->events);
 	rte_ring_free(w->punts);
 	rte_ring_free(w->injects);
+	rte_free(w->transfers_taken);
 	dp_storage_worker_fini(w);
 	for (uint32_t from = 0; from < DP_MAX_WORKERS; from++) {
 		for (uint32_t urgency = 0; urgency < 2; urgency++) {
@@ -221,6 +224,7 @@ void dp_switch_destroy(struct dp_switch *sw)
 	qos_portals_destroy(sw->portals);
 	rte_free(sw->storage);
 	rte_free(sw->qos);
+	rte_free(sw->services);
 	rte_mempool_free(sw->pool);
 	rte_mempool_free(sw->pool_large);
 	rte_free(sw->rcu_mem);
@@ -295,7 +299,41 @@ static void publish_macs(struct dp_switch *sw)
 	}
 }
 
-// A guest came, went or changed its queues: the polled queues follow.
+void dp_port_fix(struct dp_switch *sw, const struct dp_view *v)
+{
+	uint64_t key = dp_fdb_key(v->cfg.vid, v->cfg.mac);
+	uint16_t at = v->port->idx;
+
+	if ((v->cfg.flags & DP_PF_MAC_FIXED) == 0 || v->cfg.vid == 0)
+		return;
+	if (!dp_port_there(v)) {
+		const struct dp_fdb_entry *e = dp_fdb_lookup(sw->fdb, key);
+		uint16_t port = e == NULL ? DP_FDB_NOWHERE : DP_FDB_PORT(atomic_load(&e->where));
+		const struct dp_view *to = dp_root(sw)->views[port];
+
+		at = to != NULL && to->cfg.role == DP_ROLE_UPLINK ? port : DP_FDB_NOWHERE;
+	}
+	if (dp_fdb_fix(sw->fdb, key, v->port->idx, at) < 0)
+		weir_log(WEIR_ERROR, "port %s: its MAC found no room in the forwarding table",
+			 v->cfg.name);
+}
+
+// A VM that was awaited is here: its port speaks before its queues are polled for the first time.
+static void awaited_speak(struct dp_switch *sw)
+{
+	struct weir_err err;
+
+	for (uint32_t i = 0; i < DP_MAX_PORTS; i++) {
+		const struct dp_view *v = dp_root(sw)->views[i];
+
+		if (v != NULL && (v->cfg.flags & DP_PF_AWAITING) != 0 &&
+		    v->port->drv->is_up(v->port->link) &&
+		    dp_switch_port_quiet(sw, v->cfg.name, DP_SPEAKS, &err) < 0)
+			weir_log(WEIR_ERROR, "%s: the port stays quiet", err.text);
+	}
+}
+
+// A guest came, went or changed its queues: the polled queues follow, and its address.
 static void links_follow(struct dp_switch *sw)
 {
 	uint32_t changed = atomic_load_explicit(&sw->links_changed, memory_order_relaxed);
@@ -312,12 +350,18 @@ static void links_follow(struct dp_switch *sw)
 	}
 	if (changed == sw->links_seen)
 		return;
+	awaited_speak(sw);
+	root = dp_root(sw);
 	if (dp_snapshot_again(sw, &s) < 0) {
 		weir_log(WEIR_ERROR,
 			 "snapshot: out of memory; changed guest queues are not polled yet");
 		return;
 	}
 	sw->links_seen = changed;
+	for (uint32_t i = 0; i < DP_MAX_PORTS; i++) {
+		if (root->views[i] != NULL)
+			dp_port_fix(sw, root->views[i]);
+	}
 	dp_publish(sw, s);
 }
 
@@ -354,6 +398,19 @@ int dp_switch_punt_fd(const struct dp_switch *sw)
 	return sw->punt_fd;
 }
 
+// What has left the ring makes room for its port.
+static void transfers_count(struct dp_worker *w, const struct dp_punt *p, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		_Atomic uint32_t *taken = &w->transfers_taken[p[i].port];
+
+		if (p[i].transfer)
+			atomic_store_explicit(taken,
+					      atomic_load_explicit(taken, memory_order_relaxed) + 1,
+					      memory_order_relaxed);
+	}
+}
+
 uint32_t dp_switch_punts(struct dp_switch *sw, struct dp_punt *out, uint32_t n)
 {
 	uint32_t n_out = 0;
@@ -362,8 +419,11 @@ uint32_t dp_switch_punts(struct dp_switch *sw, struct dp_punt *out, uint32_t n)
 	for (uint32_t i = 0; i < sw->n_workers && n_out < n; i++) {
 		uint32_t share = (n - n_out + sw->n_workers - i - 1) / (sw->n_workers - i);
 
-		n_out += rte_ring_sc_dequeue_burst_elem(sw->workers[i].punts, out + n_out,
-							sizeof(*out), share, NULL);
+		uint32_t got = rte_ring_sc_dequeue_burst_elem(sw->workers[i].punts, out + n_out,
+							      sizeof(*out), share, NULL);
+
+		transfers_count(&sw->workers[i], out + n_out, got);
+		n_out += got;
 	}
 	return n_out;
 }

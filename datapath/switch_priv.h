@@ -17,9 +17,12 @@
 #include "qos_bucket.h"
 #include "qos_rate.h"
 
-#define DP_EVENTS 4096	 // learn events per worker
-#define DP_PUNTS 256	 // frames per worker towards the responder, and back
-#define DP_HANDOVER 1024 // frames per pair of workers and urgency
+#define DP_EVENTS 4096 // learn events per worker
+// Frames per worker towards the responder, and back: a request of each of 1,000 guests that start
+// together, and then some.
+#define DP_PUNTS 2048
+#define DP_PUNTS_KEPT (DP_PUNTS / 2) // of them not for TFTP, so that who begins finds a place
+#define DP_HANDOVER 1024	     // frames per pair of workers and urgency
 #define DP_LEARN_CACHE 256
 #define DP_STUCK_NS 1000000000u // a link that takes nothing for so long loses its first frame
 #define DP_NAME_CHAINS 4096	// a power of two
@@ -58,7 +61,8 @@ struct dp_port_pw {
 	uint64_t rated_for;   // serial of the view whose rates the buckets have
 	uint64_t rated_vm;    // serial of its VM's policy, 0 = none
 	uint32_t rated_share; // and for how many workers, of the port and of the VM
-	struct qos_bucket broadcast, unknown, control, punt, transfer;
+	struct qos_bucket broadcast, unknown, control, dhcp, neighbour, transfer;
+	uint32_t transfers_given; // TFTP messages that went to the responder
 	struct qos_meter meter;
 } __rte_cache_aligned;
 
@@ -127,6 +131,11 @@ struct dp_view {
 	struct dp_port_params cfg;
 };
 
+// The boot service addresses in a snapshot. Immutable.
+struct dp_services {
+	uint8_t ip4[DP_VIDS][4]; // by VLAN; all zero = none
+};
+
 struct dp_rxq {
 	const struct dp_view *view;
 	uint16_t q;
@@ -151,10 +160,11 @@ struct dp_snapshot {
 	_Atomic(struct qos_portals *) portals;
 	// Never used twice for other portals or ports; stored after `portals`, loaded before it.
 	_Atomic uint32_t storage_serial;
-	const struct dp_qos_view *qos; // never NULL
+	const struct dp_qos_view *qos;	    // never NULL
+	const struct dp_services *services; // NULL = there are none
 	struct dp_vm_view *vms[DP_MAX_VMS];
-	struct dp_tap *tap; // NULL = nobody looks
-	struct dp_view *views[DP_MAX_PORTS];
+	struct dp_tap *tap;			 // NULL = nobody looks
+	struct dp_view *views[DP_MAX_PORTS + 1]; // the last one is nobody's (DP_FDB_NOWHERE): NULL
 	struct dp_flood flood[DP_VIDS];
 	uint16_t *arena; // port lists of flood[]
 };
@@ -199,9 +209,11 @@ struct dp_worker {
 	struct dp_switch *sw;
 	struct rte_mempool *pool;
 	const struct dp_fdb_index *fdb;
-	struct rte_ring *events;		// worker: produce, main: consume
-	struct rte_ring *punts;			// worker: produce, boot: consume
-	struct rte_ring *injects;		// boot: produce, worker: consume
+	struct rte_ring *events;  // worker: produce, main: consume
+	struct rte_ring *punts;	  // worker: produce, boot: consume
+	struct rte_ring *injects; // boot: produce, worker: consume
+	// Of transfers_given, by port. boot: w, worker: r, relaxed
+	_Atomic uint32_t *transfers_taken;	// [DP_MAX_PORTS]
 	struct rte_ring *in[DP_MAX_WORKERS][2]; // [from][0 urgent, 1 normal]
 	// main: w, worker: r, relaxed
 	_Atomic bool stop;
@@ -254,6 +266,7 @@ struct dp_switch {
 	uint32_t storage_serial;
 	struct qos_portals *portals;
 	struct dp_qos_view *qos;
+	struct dp_services *services;	 // NULL = there are none
 	struct dp_vm *vm_of[DP_MAX_VMS]; // names; index 0 is nobody's
 	uint16_t vm_first[DP_NAME_CHAINS];
 	uint16_t vm_next[DP_MAX_VMS];
@@ -380,11 +393,38 @@ enum dp_drop dp_guard(const struct dp_port_params *cfg, const uint8_t *data, siz
 		      const struct dp_meta *meta);
 void dp_mark_punt(const struct dp_port_params *cfg, const uint8_t *data, size_t size,
 		  struct dp_meta *meta);
+void dp_mark_look(const struct dp_services *services, struct dp_meta *meta);
+
+// --- boot services (service.c); pure
+
+// Does a frame with DP_MF_PUNT go on into the network as well?
+bool dp_punt_goes_on(const struct dp_port_params *cfg, const uint8_t *data,
+		     const struct dp_meta *meta);
+// Would a boot server's message reach a guest that Weir alone serves?
+bool dp_is_rival(const struct dp_port_params *out, const struct dp_meta *meta);
+// Is it about a service address, and not from one of those who may say such?
+bool dp_is_foreign(const struct dp_services *services, const struct dp_port_params *in,
+		   const uint8_t *data, size_t size, const struct dp_meta *meta);
+// Hand a frame to the responder, which frees it; or only a copy of what it says. returns false when
+// the frame was dropped
+bool dp_punt(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf *m, bool copy);
 enum qos_class dp_classify(const struct dp_switch *sw, const struct dp_view *in,
 			   const uint8_t *data, const struct dp_meta *meta, enum qos_why *why);
 // Addresses of an IP packet.
 void dp_addrs_fill(struct qos_addr *src, struct qos_addr *dst, const uint8_t *data,
 		   const struct dp_meta *m);
+// Where an address that is fixed to a guest's port is, by the table, when a frame of it came in at
+// v. returns the new value of `where`; 0 = v's sender may not have that address
+uint32_t dp_learn_fixed(const struct dp_snapshot *s, const struct dp_view *v, uint64_t key,
+			uint32_t where);
+// The guest's driver runs, and the port takes frames from it.
+static inline bool dp_port_there(const struct dp_view *v)
+{
+	return (v->cfg.flags & DP_PF_STANDBY) == 0 && v->port->drv->is_up(v->port->link);
+}
+
+// The port's address stands in the table where it is now. main
+void dp_port_fix(struct dp_switch *sw, const struct dp_view *v);
 enum dp_drop dp_may_forward(const struct dp_view *in, const struct dp_view *out);
 // What act would write: the tag (tpid 0 = none), and the DSCP or DP_DSCP_KEEP.
 struct dp_marks {
@@ -528,6 +568,7 @@ struct dp_parts {
 	struct dp_vm_view *vms[DP_MAX_VMS];
 	struct qos_portals *portals;
 	const struct dp_qos_view *qos;
+	const struct dp_services *services;
 };
 
 // A change on its way: what the next snapshot will have, and which of it this change made.
@@ -536,8 +577,9 @@ struct dp_prepared {
 	bool fresh_view[DP_MAX_PORTS];
 	bool fresh_port[DP_MAX_PORTS];
 	bool fresh_vm[DP_MAX_VMS];
-	struct qos_portals *portals; // new table, or NULL = unchanged
-	struct dp_qos_view *qos;     // the same
+	struct qos_portals *portals;  // new table, or NULL = unchanged
+	struct dp_qos_view *qos;      // the same
+	struct dp_services *services; // the same
 	struct dp_snapshot *snap;
 	uint32_t ageing_s, mac_limit; // 0 = unchanged
 };

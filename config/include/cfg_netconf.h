@@ -61,6 +61,33 @@ enum cfg_state {
 	CFG_STATE_STORAGE = 1 << 5, // all of storage-state
 };
 
+// What QEMU or libvirt has to be told to start a machine.
+struct cfg_launch {
+	const char *vm, *user;
+	bool libvirt;	  // a domain in XML, else arguments of QEMU
+	bool accelerated; // KVM works, for machines that leave it open
+	char *text;	  // out: XML, or n_args arguments one behind the other, each with its NUL
+	uint32_t n_args;  // out
+};
+
+// Who tells what of a machine.
+struct cfg_vm_ask {
+	const char *vm, *source, *user;
+	const char *definition; // of vm-prepare: one element of weir-vm:vms/vm, RFC 7951; or NULL
+	bool incoming;		// of vm-prepare
+};
+
+// How far a machine's preparation is.
+struct cfg_vm_ready {
+	bool ready;
+	uint32_t n_ports;
+	struct {
+		char name[CFG_PORT_NAME], socket[256];
+		uint8_t mac[6];
+		uint16_t queues, mtu;
+	} ports[CFG_NICS];
+};
+
 struct cfg_host {
 	void *arg;
 	// All or nothing: durable and in force, or nothing has changed. returns 0, or a negative
@@ -93,6 +120,17 @@ struct cfg_host {
 	// returns 0; negative errno with err filled: the portal is not a learnt one
 	int (*forget)(void *arg, const struct cfg_portal *which, const char *user, uint32_t *n,
 		      struct cfg_error *err);
+	// What a machine is to be started with. returns 0 with l's text (free()) and n_args;
+	// negative errno with err filled. May be NULL
+	int (*vm_arguments)(void *arg, struct cfg_launch *l, struct cfg_error *err);
+	// A machine is to be made ready, has ended, or something became of it (a name of
+	// life-event). All of them harm nothing when they are told again. returns 0; negative errno
+	// with err filled. May be NULL, all or none
+	int (*vm_prepare)(void *arg, const struct cfg_vm_ask *ask, struct cfg_vm_ready *out,
+			  struct cfg_error *err);
+	int (*vm_release)(void *arg, const struct cfg_vm_ask *ask, struct cfg_error *err);
+	int (*vm_event)(void *arg, const struct cfg_vm_ask *ask, const char *event,
+			struct cfg_error *err);
 };
 
 int cfg_store_create(struct cfg_schema *schema, const struct cfg_host *host,
@@ -110,6 +148,42 @@ int cfg_store_replace(struct cfg_store *s, const char *json, size_t size,
 
 // What runs, as RFC 7951 JSON. returns NULL when memory is short; free()
 char *cfg_store_running(const struct cfg_store *s);
+
+// --- The overlay: machines in force that are not configured, and boots that providers answered.
+// They are checked together with each configuration, and stand in no datastore.
+
+#define CFG_OVERLAY_TEXT 32768u // longest definition or answer, bytes
+
+struct cfg_overlay_vm {
+	const char *name, *source;
+	const char *definition; // one element of weir-vm:vms/vm, RFC 7951; NULL = it is configured
+	const char *boot;	// members of its boot as its provider answered; NULL = none did
+};
+
+// Bring this into force: what runs, and the overlay. next is the host's when it returns 0; else a
+// negative errno with err filled.
+struct cfg_force {
+	void *arg;
+	int (*fn)(void *arg, struct cfg *next, struct cfg_error *err);
+};
+
+// Lay these over what runs, in place of what was there of the same names, all or none.
+// returns 0; -EINVAL or what force says, with err filled: nothing has changed
+int cfg_overlay_put(struct cfg_store *s, const struct cfg_overlay_vm *vms, uint32_t n,
+		    const struct cfg_force *force, struct cfg_error *err);
+// The same for one that goes. One that is not there is gone.
+int cfg_overlay_remove(struct cfg_store *s, const char *name, const struct cfg_force *force,
+		       struct cfg_error *err);
+// Does running have a VM of that name?
+bool cfg_overlay_configured(const struct cfg_store *s, const char *name);
+// Can this be the configured VM of its name: is the uuid the same, and each MAC address one of its
+// cards'? returns 0; -EINVAL with err filled
+int cfg_overlay_compare(const struct cfg_store *s, const struct cfg_overlay_vm *vm,
+			struct cfg_error *err);
+// A configuration (NULL = running) with the overlay, as it would be in force.
+// returns 0 and *out; -EINVAL with err filled
+int cfg_store_in_force(const struct cfg_store *s, const char *json, struct cfg **out,
+		       struct cfg_error *err);
 
 // A confirmed commit of an earlier process waits: what to go back to.
 int cfg_store_resume(struct cfg_store *s, const char *backup_json, const struct cfg_wait *wait,

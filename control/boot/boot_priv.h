@@ -17,6 +17,10 @@ struct boot_udp {
 
 struct transfer {
 	bool active, oack_sent;
+	bool heard;   // the peer has acknowledged something: it is where it says it is
+	bool resent;  // what is outstanding was sent twice because the peer asked again
+	uint8_t rank; // how many transfers its port had when it began, this one included
+	uint32_t rx_bytes, tx_bytes; // as long as it was not heard
 	uint32_t port, gen;
 	uint16_t peer_port;
 	uint8_t peer_ip[4], peer_mac[6];
@@ -26,7 +30,7 @@ struct transfer {
 	uint32_t block_size, window;
 	uint64_t acked, sent; // blocks; sent >= acked
 	uint64_t n_blocks;    // the last one is shorter than block_size, perhaps empty
-	uint32_t timeout_ms, tries;
+	uint32_t timeout_ms, tries, repeats; // repeats: windows that were sent again
 	uint64_t deadline_ns;
 	uint8_t oack[128];
 	size_t oack_size;
@@ -95,6 +99,8 @@ void boot_tftp_transfer(struct boot_responder *r, const struct boot_udp *u);
 struct boot_dst {
 	uint8_t mac[6], ip[4];
 	uint16_t sport, dport;
+	const uint8_t *head; // goes before the payload, if there is one
+	size_t head_size;
 };
 void boot_udp_send(struct boot_responder *r, const struct boot_client *c, const struct boot_dst *to,
 		   const uint8_t *payload, size_t size);

@@ -6,9 +6,15 @@
 // not reused before a grace period has passed: a reader never pairs one MAC with another's port.
 //
 // At the limit a new MAC evicts an old one of the port that holds most entries: a flooder evicts
-// itself. Static entries (a VM's MAC) are never aged, moved or evicted.
+// itself.
 //
-// thread: dp_fdb_find and dp_fdb_touch on workers; all else on main.
+// A fixed address (a VM's MAC) has a home, its port, and stands in the table for as long as it is
+// configured there. While its guest is there it is at home, and nothing moves it. While it is away,
+// uplinks may say that they hear it, as the VM may run on another host: it is nowhere, or at one of
+// them, and ages there. A worker moves it on the first frame, without main. The datapath says who
+// may (learn.c); other guests never.
+//
+// thread: dp_fdb_find, dp_fdb_touch and dp_fdb_move_fixed on workers; all else on main.
 #ifndef DP_FDB_H
 #define DP_FDB_H
 
@@ -25,12 +31,16 @@ struct rte_rcu_qsbr;
 struct dp_fdb_entry {
 	_Atomic uint64_t
 		key; // main: w, worker: r, release/acquire; 0 = empty, 1 = waiting for grace
-	_Atomic uint32_t where;	 // main: w, worker: r; port index | DP_FDB_STATIC
+	// Port index | DP_FDB_STATIC | DP_FDB_AWAY. main: w; worker: r, and of fixed ones compare
+	// and swap
+	_Atomic uint32_t where;
 	_Atomic uint32_t seen_s; // worker: w, main: r, relaxed
 };
 _Static_assert(sizeof(struct dp_fdb_entry) == 16, "four entries per cache line");
 
-#define DP_FDB_STATIC (1u << 31)
+#define DP_FDB_STATIC (1u << 31)    // fixed to a port
+#define DP_FDB_AWAY (1u << 30)	    // and not there now
+#define DP_FDB_NOWHERE DP_MAX_PORTS // the port of those that nobody has heard
 #define DP_FDB_PORT(where) ((uint16_t)((where)&0xffff))
 
 #define DP_FDB_WAYS 4
@@ -120,6 +130,14 @@ static inline void dp_fdb_touch(struct dp_fdb_entry *e, uint32_t now_s)
 		atomic_store_explicit(&e->seen_s, now_s, memory_order_relaxed);
 }
 
+// A fixed address is elsewhere from now on. where: what it was believed to be.
+// returns false when it has just moved otherwise. thread: worker or main
+static inline bool dp_fdb_move_fixed(struct dp_fdb_entry *e, uint32_t where, uint32_t to)
+{
+	return atomic_compare_exchange_strong_explicit(&e->where, &where, to, memory_order_acq_rel,
+						       memory_order_relaxed);
+}
+
 // Learn or move. port_limit: most dynamic entries of this port, 0 = no limit.
 // returns 0; 1 = was there already; -EPERM = pinned to another port; -EDQUOT = port_limit reached;
 //         -ENOSPC = no slot even after eviction (counted)
@@ -130,6 +148,14 @@ int dp_fdb_learn(struct dp_fdb *f, uint64_t key, uint16_t port, uint32_t port_li
 // -ENOSPC.
 int dp_fdb_pin(struct dp_fdb *f, uint64_t key, uint16_t port);
 void dp_fdb_unpin(struct dp_fdb *f, uint64_t key);
+
+// Fix a MAC to a port whose guest is away, or tell where it is now. at: the port itself, an uplink,
+// or DP_FDB_NOWHERE. At home it counts as not heard yet (seen_s is 0). returns 0; -EEXIST = fixed
+// to another port; -ENOSPC
+int dp_fdb_fix(struct dp_fdb *f, uint64_t key, uint16_t port, uint16_t at);
+
+// What is away and was heard at this port, which goes, is nowhere. Looks at the whole table.
+void dp_fdb_forget_place(struct dp_fdb *f, uint16_t port);
 
 // Forget all dynamic (and, with statics, static) entries of a port.
 void dp_fdb_flush_port(struct dp_fdb *f, uint16_t port, bool statics);

@@ -20,9 +20,12 @@ enum dp_act_kind {
 	DP_ACT_PORTAL_ADD,
 	DP_ACT_SERVER_ADD,
 	DP_ACT_L2_SET,
-	DP_ACT_QOS_SET, // all classes at once
-	DP_ACT_VM_SET,	// make or change a VM's policy; ports of VMs without one have defaults
-	DP_ACT_VM_DEL,	// back to defaults
+	DP_ACT_QOS_SET,	     // all classes at once
+	DP_ACT_VM_SET,	     // make or change a VM's policy; ports of VMs without one have defaults
+	DP_ACT_VM_DEL,	     // back to defaults
+	DP_ACT_PORT_QUIET,   // take nothing from the guest, or take frames again; lasts until told
+			     // otherwise, whatever PORT_SET says
+	DP_ACT_SERVICES_SET, // the boot service addresses of all VLANs at once
 };
 
 struct dp_act {
@@ -73,6 +76,18 @@ struct dp_act_vm_set {
 struct dp_act_vm_del {
 	struct dp_act h;
 	char name[DP_VM_NAME];
+};
+
+struct dp_act_port_quiet {
+	struct dp_act h;
+	char name[DP_NAME_MAX];
+	uint8_t quiet; // enum dp_quiet
+	uint8_t reserved[7];
+};
+
+struct dp_act_services {
+	struct dp_act h;
+	uint8_t ip4[DP_VIDS][4]; // by VLAN; all zero = none
 };
 
 struct dp_plan {

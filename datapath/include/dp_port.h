@@ -50,6 +50,22 @@ enum dp_port_flag {
 	DP_PF_RESPONDER = 1 << 8,  // boot services answer on this port
 	DP_PF_MIRROR_DST = 1 << 9, // sends mirrored frames only, receives nothing
 	DP_PF_TRUST_PCP = 1 << 10,
+	DP_PF_STANDBY = 1 << 11,  // takes nothing from its guest: the VM runs elsewhere
+	DP_PF_AWAITING = 1 << 12, // with DP_PF_STANDBY: until the guest's driver comes up
+};
+
+// Who answers DHCP on a port with DP_PF_RESPONDER.
+enum dp_boot_mode {
+	DP_BOOT_AUTHORITATIVE, // Weir, and nobody else
+	DP_BOOT_PROXY,	       // somebody else, and Weir says how to boot: both get the requests
+	DP_BOOT_OFF,	       // somebody else; Weir serves files
+};
+
+// Does a port take frames from its guest?
+enum dp_quiet {
+	DP_SPEAKS,
+	DP_QUIET,
+	DP_QUIET_TILL_UP, // a VM that comes from another host: not a frame is lost when it is here
 };
 
 // A class, on every link.
@@ -94,8 +110,11 @@ struct dp_port_params {
 	uint32_t broadcast_pps, unknown_pps, control_pps; // 0 = unlimited
 	uint8_t ip4[DP_GUEST_ADDRS][4];
 	uint8_t ip6[DP_GUEST_ADDRS][16];
-	uint8_t service_ip4[4];	    // the boot service address of the VLAN, with DP_PF_RESPONDER
-	uint8_t trunk[DP_VIDS / 8]; // member VLANs of a trunk, one bit each
+	uint8_t service_ip4[4]; // the boot service address of the VLAN, with DP_PF_RESPONDER
+	uint8_t boot_mode;	// enum dp_boot_mode
+	uint8_t punt_transfers; // TFTP messages that may wait for the responder at once
+	uint32_t dhcp_pps, dhcp_burst_pkts, neighbour_pps; // to the responder
+	uint8_t trunk[DP_VIDS / 8];			   // member VLANs of a trunk, one bit each
 };
 
 static inline bool dp_vid_in(const uint8_t trunk[DP_VIDS / 8], uint16_t vid)

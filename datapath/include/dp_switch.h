@@ -44,8 +44,9 @@ struct dp_punt {
 	uint16_t port;
 	uint16_t vid;
 	uint16_t size;
-	uint8_t cls; // inject: enum qos_class
-	uint8_t reserved[5];
+	uint8_t cls;	  // inject: enum qos_class
+	uint8_t transfer; // punt: a TFTP message
+	uint8_t reserved[4];
 	uint8_t data[DP_PUNT_BYTES - 24];
 };
 _Static_assert(sizeof(struct dp_punt) == DP_PUNT_BYTES, "one ring element");
@@ -64,6 +65,13 @@ int dp_switch_prepare(struct dp_switch *sw, const struct dp_plan *plan, struct d
 int dp_switch_rehearse(struct dp_switch *sw, const struct dp_plan *plan, struct weir_err *err);
 void dp_switch_commit(struct dp_switch *sw, struct dp_prepared *prep);
 void dp_switch_abort(struct dp_switch *sw, struct dp_prepared *prep);
+
+// The port takes nothing from its guest from now on (what it sends is dropped as "standby"), and
+// the guest's address is wherever uplinks hear it; or the port takes frames again. At once, on the
+// link that it has, and until told otherwise; a port that does so already is left alone. returns 0;
+// -ENOENT or -ENOMEM with err filled
+int dp_switch_port_quiet(struct dp_switch *sw, const char *name, enum dp_quiet quiet,
+			 struct weir_err *err);
 
 int dp_switch_start(struct dp_switch *sw, struct weir_err *err);
 void dp_switch_stop(struct dp_switch *sw);
@@ -89,12 +97,22 @@ int dp_switch_inject(struct dp_switch *sw, struct dp_punt *frame);
 
 // --- Looking at it. All copies are made at the time of the call.
 
+// Where a port's fixed MAC is.
+enum dp_mac_at {
+	DP_MAC_NONE,	  // it has none
+	DP_MAC_NOWHERE,	  // its guest is not there, and nobody hears it
+	DP_MAC_EXPECTED,  // its guest is there, and has not said anything since it came
+	DP_MAC_HERE,	  // heard at the port
+	DP_MAC_ELSEWHERE, // its guest is not there, and an uplink hears it
+};
+
 struct dp_port_info {
 	uint16_t idx;
 	uint32_t gen;
 	uint64_t created_ns; // dp_switch_now_ns(): since then its counters count
 	uint8_t owner;	     // worker
 	uint32_t n_macs;
+	uint8_t mac_at; // enum dp_mac_at
 	struct dp_port_params cfg;
 	struct dp_link_status link;
 };
@@ -135,6 +153,7 @@ struct dp_verdict {
 	uint8_t pcp;	  // that came in, where it counts
 	uint16_t vid;
 	uint16_t vm_idx; // of the sender, 0 = no VM
+	bool punted;	 // the responder gets it, too
 	uint16_t n_out;
 	uint16_t out[DP_MAX_PORTS];
 	struct dp_parse parse;

@@ -48,7 +48,7 @@ event bios 'DHCP ack: iPXE firmware'
 event bios 'first storage frame'
 refute event bios 'TFTP'
 phases 5 bios boot-firmware # its disk has no operating system that would take over
-[ "$(class_pkts bios.0 boot rx-pkts)" -gt 20 ]
+[ "$(class_pkts bios.0 boot rx-pkts)" -gt 8 ]
 # The guest's lease: its address answered ARP and is known behind its port.
 lab_tgt --op show --mode target | grep -q 'IP Address: 10.9.0.101'
 lab_kill "$LAB_GUEST"

@@ -48,6 +48,8 @@ def nic(id, mac_, interface, v4=(), v6=()):
 class Result:
     def __init__(self, out, state):
         self.out, self.state = out, state
+        # What explain said of each frame when it came in: (port, reason of a drop, or "flood a b").
+        self.explained = [tuple(e) for e in state["explained"]]
         self.ports = {i["name"]: i["weir-interfaces:port-state"]
                       for i in state["ports"]["ietf-interfaces:interfaces"]["interface"]}
 

@@ -8,6 +8,10 @@
 //   ",room=N"                    takes N frames in all, then none
 //   ",pace=N"                    takes at most N frames at once
 //   ",down"                      nobody is there
+//   ",down=A-B"                  nobody is there from A ms to B ms, or from A ms on
+//   ",quiet=A-B"                 main has the port take nothing from its guest then
+//   ",awaits=A"                  main has it wait then, until its driver comes up
+// What explain said of each frame at the time it came in is printed with the state.
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +29,9 @@ struct link {
 	uint32_t caps, rx_flags;
 	uint16_t rx_segsz;
 	uint64_t room, sent, pace;
-	bool down;
+	bool down, was_up;
+	uint64_t down_ns[2], quiet_ns[2], awaits_ns[2]; // from, to; 0 = never
+	_Atomic uint32_t *changed;
 	pcap_t *in;
 	pcap_dumper_t *out;
 	struct pcap_pkthdr next;
@@ -37,6 +43,10 @@ static const char *dir;
 static pcap_t *dead;
 static struct link *links[DP_MAX_PORTS];
 static uint32_t n_links;
+static struct ctl *the_ctl;
+static char *explained;
+static size_t explained_size;
+static FILE *explained_to;
 static uint64_t clear_ns; // 0 = not (any more)
 static const char *clear_port;
 
@@ -54,6 +64,30 @@ static void next_read(struct link *l)
 static uint64_t due_ns(const struct link *l)
 {
 	return (uint64_t)l->next.ts.tv_sec * 1000000000u + (uint64_t)l->next.ts.tv_usec * 1000u;
+}
+
+// "A-B" or "A": ms since the start
+static void span_read(const char *args, const char *key, uint64_t out_ns[2])
+{
+	const char *at = strstr(args, key);
+	char *end;
+
+	if (at == NULL)
+		return;
+	out_ns[0] = 1000000000u + 1000000u * strtoul(at + strlen(key), &end, 10);
+	out_ns[1] = *end == '-' ? 1000000000u + 1000000u * strtoul(end + 1, NULL, 10) : UINT64_MAX;
+}
+
+static bool within(const uint64_t span_ns[2])
+{
+	return span_ns[0] != 0 && now_ns >= span_ns[0] && now_ns < span_ns[1];
+}
+
+static bool test_is_up(void *link)
+{
+	const struct link *l = link;
+
+	return !l->down && !within(l->down_ns);
 }
 
 static int test_create(const struct dp_link_params *p, void **out, struct weir_err *err)
@@ -77,7 +111,12 @@ static int test_create(const struct dp_link_params *p, void **out, struct weir_e
 	l->room = at == NULL ? UINT64_MAX : strtoul(at + 6, NULL, 10);
 	at = strstr(p->args, ",pace=");
 	l->pace = at == NULL ? UINT64_MAX : strtoul(at + 6, NULL, 10);
-	l->down = strstr(p->args, ",down") != NULL;
+	span_read(p->args, ",down=", l->down_ns);
+	span_read(p->args, ",quiet=", l->quiet_ns);
+	span_read(p->args, ",awaits=", l->awaits_ns);
+	l->down = l->down_ns[0] == 0 && strstr(p->args, ",down") != NULL;
+	l->was_up = test_is_up(l);
+	l->changed = p->changed;
 	snprintf(path, sizeof(path), "%s/%s.in.pcap", dir, p->name);
 	l->in = pcap_open_offline(path, errbuf);
 	snprintf(path, sizeof(path), "%s/%s.out.pcap", dir, p->name);
@@ -133,6 +172,24 @@ static struct rte_mbuf *mbuf_of(struct link *l)
 	return head;
 }
 
+static void explain(const struct link *l)
+{
+	static const char *const kinds[] = { "drop", "unicast", "flood", "responder" };
+	static struct dp_verdict v;
+	struct dp_port_info info;
+	int idx = dp_switch_port_find(the_ctl->sw, l->name);
+
+	if (dp_switch_explain(the_ctl->sw, (uint16_t)idx, l->next_data, l->next.caplen, &v) < 0)
+		return;
+	fprintf(explained_to, "%s[\"%s\",\"%s", ftell(explained_to) > 0 ? "," : "", l->name,
+		v.kind == DP_VERDICT_DROP ? dp_drop_name(v.drop) : kinds[v.kind]);
+	for (uint32_t i = 0; i < v.n_out; i++) {
+		if (dp_switch_port_info(the_ctl->sw, v.out[i], &info) == 0)
+			fprintf(explained_to, " %s", info.cfg.name);
+	}
+	fprintf(explained_to, "\"]");
+}
+
 static uint16_t test_rx(void *link, uint16_t q, struct rte_mbuf **pkts, uint16_t n)
 {
 	struct link *l = link;
@@ -142,6 +199,7 @@ static uint16_t test_rx(void *link, uint16_t q, struct rte_mbuf **pkts, uint16_t
 	while (n_rx < n && l->next_data != NULL && due_ns(l) <= now_ns) {
 		struct rte_mbuf *m = mbuf_of(l);
 
+		explain(l);
 		dp_meta(m)->flags = (uint8_t)l->rx_flags;
 		dp_meta(m)->tso_segsz = 0;
 		if (l->rx_segsz != 0 && rte_pktmbuf_pkt_len(m) > l->rx_segsz + 100u) {
@@ -178,15 +236,10 @@ static uint32_t test_caps(void *link)
 	return ((struct link *)link)->caps;
 }
 
-static bool test_is_up(void *link)
-{
-	return !((struct link *)link)->down;
-}
-
 static void test_status(void *link, struct dp_link_status *out)
 {
 	memset(out, 0, sizeof(*out));
-	out->up = out->attached = !((struct link *)link)->down;
+	out->up = out->attached = test_is_up(link);
 	out->n_rxq = out->n_txq = 1;
 	out->mac[0] = 0x02;
 	out->mac[5] = 0xee;
@@ -225,6 +278,35 @@ static void clear_when_due(struct ctl *c)
 	}
 }
 
+static void quiet_set(struct ctl *c, const struct link *l, enum dp_quiet quiet)
+{
+	struct weir_err err;
+
+	if (dp_switch_port_quiet(c->sw, l->name, quiet, &err) < 0) {
+		fprintf(stderr, "%s\n", err.text);
+		exit(1);
+	}
+}
+
+// Links that come and go as their arguments say.
+static void links_change(struct ctl *c)
+{
+	for (uint32_t i = 0; i < n_links; i++) {
+		struct link *l = links[i];
+
+		if (test_is_up(l) != l->was_up) {
+			l->was_up = !l->was_up;
+			atomic_fetch_add(l->changed, 1);
+		}
+		if (l->quiet_ns[0] != 0)
+			quiet_set(c, l, within(l->quiet_ns) ? DP_QUIET : DP_SPEAKS);
+		if (within(l->awaits_ns)) {
+			quiet_set(c, l, DP_QUIET_TILL_UP);
+			l->awaits_ns[0] = 0;
+		}
+	}
+}
+
 // Until every frame was fed and 200 ms more have passed, a turn at a time: 1 ms steps, or to the
 // next frame.
 static void run(struct ctl *c)
@@ -236,6 +318,7 @@ static void run(struct ctl *c)
 		uint32_t n = 0;
 
 		clear_when_due(c);
+		links_change(c);
 		for (uint32_t w = 0; w < dp_switch_n_workers(c->sw); w++)
 			n += dp_switch_turn(c->sw, w, now_ns);
 		dp_switch_housekeep(c->sw, now_ns);
@@ -282,7 +365,8 @@ static void state_print(struct ctl *c, struct cfg_schema *schema)
 		printf("%s\"%s\":%s", i > 0 ? "," : "", parts[i], j.buf);
 		cfg_json_fini(&j);
 	}
-	printf("}\n");
+	fflush(explained_to);
+	printf(",\"explained\":[%s]}\n", explained);
 }
 
 int main(int argc, char **argv)
@@ -304,6 +388,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: weir-packet CONFIG DIR [WORKERS [CLEAR-MS [PORT]]]\n");
 		return 2;
 	}
+	the_ctl = &c;
+	explained_to = open_memstream(&explained, &explained_size);
 	c.config_path = argv[1];
 	dir = argv[2];
 	if (argc > 4)
@@ -342,6 +428,8 @@ int main(int argc, char **argv)
 	ctl_clear_free(&c);
 	cfg_free(c.running);
 	free(text);
+	fclose(explained_to);
+	free(explained);
 	cfg_schema_destroy(c.schema);
 	pcap_close(dead);
 	return 0;

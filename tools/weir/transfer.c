@@ -8,8 +8,7 @@
 
 #include "weir_priv.h"
 
-// All of a file. returns 0 or EXIT_FAILED with the reason printed; free(*out)
-static int read_all(struct cli *c, const char *path, int fd, char **out)
+int cli_read_all(struct cli *c, const char *path, int fd, char **out)
 {
 	struct text t = { 0 };
 	char buf[1 << 14];
@@ -106,7 +105,7 @@ int run_load(struct cli *c, const struct command *cmd)
 		rc = t.size < LOAD_BYTES ? 0
 					 : cli_problem(c, EXIT_FAILED, "-: is larger than 12 MiB");
 	} else {
-		rc = read_all(c, path, fd, &text);
+		rc = cli_read_all(c, path, fd, &text);
 	}
 	if (!standard)
 		close(fd);

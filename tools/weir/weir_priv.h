@@ -284,6 +284,9 @@ void candidates_free(struct candidates *o);
 // weir --complete
 int complete_print(struct cli *c, const char *line);
 
+// All of a file. returns 0 or EXIT_FAILED with the reason printed; free(*out)
+int cli_read_all(struct cli *c, const char *path, int fd, char **out);
+
 // --- Commands
 
 int run_show(struct cli *c, const struct command *cmd);
@@ -293,8 +296,19 @@ int run_trace(struct cli *c, const struct command *cmd);
 int run_reload(struct cli *c, const struct command *cmd);
 int run_clear(struct cli *c, const struct command *cmd);
 int run_boot(struct cli *c, const struct command *cmd);
+int run_vm_prepare(struct cli *c, const struct command *cmd);
+int run_vm_release(struct cli *c, const struct command *cmd);
+int run_vm_event(struct cli *c, const struct command *cmd);
 int run_forget(struct cli *c, const struct command *cmd);
 int run_ping(struct cli *c, const struct command *cmd);
+int run_vm_list(struct cli *c, const struct command *cmd);
+int run_vm_start(struct cli *c, const struct command *cmd);
+int run_vm_stop(struct cli *c, const struct command *cmd);
+int run_vm_reset(struct cli *c, const struct command *cmd);
+int run_vm_console(struct cli *c, const struct command *cmd);
+int run_vm_log(struct cli *c, const struct command *cmd);
+int run_vm_arguments(struct cli *c, const struct command *cmd);
+int run_vm_xml(struct cli *c, const struct command *cmd);
 int run_show_sessions(struct cli *c, const struct command *cmd);
 int run_show_configuration(struct cli *c, const struct command *cmd);
 int run_history(struct cli *c, const struct command *cmd);
@@ -329,6 +343,13 @@ void show_difference(struct cli *c, const char *text);
 
 // --- Tables (render.c)
 
+// Words that a guest or a server may have chosen, without what a terminal would act on.
+struct said {
+	char text[640];
+};
+struct said said_value(const char *raw); // NULL = ""
+struct said said(const json_t *o, const char *key);
+
 void show_ports(FILE *f, const json_t *data);
 void show_port(FILE *f, const json_t *data);
 void show_macs(FILE *f, const json_t *data);
@@ -344,7 +365,9 @@ void show_qos(FILE *f, const json_t *data);
 void show_portals(FILE *f, const json_t *data);
 void show_storage(FILE *f, const json_t *data);
 void show_storage_vm(FILE *f, const json_t *data);
-void show_boots(FILE *f, const json_t *data);
+// Boots: of vms-state and storage-state; of the one VM in them.
+void show_boot(FILE *f, const json_t *data);
+void show_boot_vm(FILE *f, const json_t *data);
 // Phase, target and waiting of the one VM in storage-state, if it is there.
 void show_vm_storage(FILE *f, const json_t *data);
 void show_explain_qos(FILE *f, const json_t *data);

@@ -90,12 +90,32 @@ struct boot_table {
 struct boot_content {
 	const uint8_t *data; // data[size]; the table's
 	size_t size;
+	const struct boot_file *file; // NULL: a text made for the client
 };
 
 // What a client gets by this name, by TFTP and HTTP alike. The name is looked up among the client's
 // files and texts; it never becomes a path. returns false = nothing
 bool boot_content_find(const struct boot_table *t, const struct boot_client *c, const char *name,
 		       struct boot_content *out);
+
+// What a header field Range of HTTP asks for (RFC 9110 section 14).
+enum boot_range_kind {
+	BOOT_RANGE_WHOLE, // no range that is served: several of them, or of other units
+	BOOT_RANGE_PART,
+	BOOT_RANGE_NONE, // no byte of the content: status 416
+};
+
+struct boot_range {
+	uint64_t first, last; // of BOOT_RANGE_PART: first <= last < size
+};
+
+// text     value of the field; NULL = there is none
+// size     of the content, bytes
+enum boot_range_kind boot_range_parse(const char *text, uint64_t size, struct boot_range *out);
+
+// The name in a request target of HTTP: absolute-form loses its scheme and host. returns a place in
+// target
+const char *boot_target_name(const char *target);
 
 enum boot_event_kind {
 	BOOT_EV_DISCOVER, // detail: who asks
@@ -126,6 +146,10 @@ struct boot_event {
 	uint8_t kind;	 // enum boot_event_kind
 	uint8_t stage;	 // enum boot_stage: who asks for an address, not to renew it
 	char detail[78]; // printable
+	// Of a transfer that ended (*_DONE, *_FAILED), else 0: what was acknowledged, and how often
+	// a window was sent again.
+	uint64_t bytes;
+	uint32_t repeats;
 };
 
 // X(identifier, help)
@@ -154,7 +178,13 @@ struct boot_event {
 	  "TFTP requests refused: no such file for this VM, not a read, or no transfer free")      \
 	X(tftp_blocks, "TFTP data blocks sent, repeats included")                                  \
 	X(tftp_repeats, "TFTP windows sent again")                                                 \
-	X(tftp_done, "TFTP transfers completed")
+	X(tftp_done, "TFTP transfers completed")                                                   \
+	X(http_requests, "HTTP requests")                                                          \
+	X(http_refused,                                                                            \
+	  "HTTP requests refused: no guest's address, no such file for this VM, not GET or HEAD")  \
+	X(http_done, "HTTP answers with content that were sent to the end")                        \
+	X(http_bytes, "bytes of content in HTTP answers, as far as they were begun")               \
+	X(http_cut, "HTTP connections cut because the client was too slow")
 
 struct boot_counters {
 #define BOOT_COUNTER(id, help) uint64_t id;
@@ -184,7 +214,7 @@ struct boot_out {
 
 struct boot_responder;
 
-// returns 0 and *out, or -ENOMEM
+// returns 0 and *r, or -ENOMEM
 int boot_create(const struct boot_out *out, struct boot_responder **r);
 void boot_destroy(struct boot_responder *r);
 
@@ -230,6 +260,8 @@ void boot_input(struct boot_responder *r, const struct boot_frame *frame);
 void boot_tick(struct boot_responder *r, uint64_t now_ns);
 
 const struct boot_counters *boot_counters(const struct boot_responder *r);
+// The same to write to, for what serves HTTP beside it on the same thread.
+struct boot_counters *boot_counters_of(struct boot_responder *r);
 const char *boot_event_name(enum boot_event_kind kind);
 
 #endif

@@ -65,11 +65,13 @@ enum life_do {
 };
 
 struct life {
-	uint8_t state; // enum life_state
-	bool attached, driver;
-	uint32_t run; // grows with each start: what is said of an earlier one is late
+	uint8_t state;	       // enum life_state
+	bool attached, driver; // as the switch sees it
+	bool paused;	       // as it was told last
+	uint32_t run;	       // grows with each start: what is said of an earlier one is late
 };
 
+// A zeroed *l is defined, and never ran.
 // returns  bits of enum life_do; *l is the new state
 uint32_t life_step(struct life *l, enum life_event ev);
 
@@ -77,5 +79,6 @@ const char *life_state_name(enum life_state s); // as in YANG: "running"
 const char *life_event_name(enum life_event e); // "migrate-in"
 // returns the event, or -1
 int life_event_find(const char *name);
+int life_state_find(const char *name);
 
 #endif

@@ -38,8 +38,14 @@
 	X(mac_limit, "source MAC beyond the port's limit")                                         \
 	X(storm_broadcast, "broadcast or multicast over the port's rate")                          \
 	X(storm_unknown, "unknown unicast over the port's rate")                                   \
-	X(punt_rate, "boot requests (DHCP, ARP for the service address) over the port's rate")     \
+	X(punt_dhcp, "DHCP and PXE requests to the responder over the port's rate")                \
+	X(punt_neighbour, "ARP for the service address over the port's rate")                      \
+	X(punt_tftp, "TFTP messages to the responder beyond what the port's transfers can need")   \
 	X(punt_full, "the responder's queue is full")                                              \
+	X(rival_dhcp, "another DHCP or PXE server's message to a guest that Weir alone serves")    \
+	X(service_foreign,                                                                         \
+	  "to, or in the name of, a boot service address of this host, and not from a guest of "   \
+	  "the service")                                                                           \
 	X(forward_same_port, "destination is behind the port it came from")                        \
 	X(forward_isolated, "between two isolated ports")                                          \
 	X(forward_uplinks, "from uplink to uplink")                                                \
@@ -57,7 +63,8 @@
 	X(tx_stuck, "the link took nothing for a second: its guest does not read, or has no "      \
 		    "buffer that fits")                                                            \
 	X(driver_tx, "accepted by the driver but not sent, by the driver's own statistics")        \
-	X(mirror_only, "received on a mirror destination")
+	X(mirror_only, "received on a mirror destination")                                         \
+	X(standby, "from a guest of which another host has the running copy")
 
 enum dp_drop {
 #define DP_DROP_ENUM(id, help) DP_DROP_##id,

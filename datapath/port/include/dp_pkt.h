@@ -19,15 +19,16 @@
 #define DP_MBUF_ROOM_LARGE 18432	// for drivers that need one contiguous mbuf per jumbo frame
 
 enum dp_meta_flag {
-	DP_MF_CSUM = 1 << 0,	// L4 checksum is missing and has to be finished
-	DP_MF_TSO = 1 << 1,	// TCP super-frame, to be segmented at tso_segsz
-	DP_MF_TAGGED = 1 << 2,	// the frame in the mbuf carries the tag of `vid`
-	DP_MF_TRACE = 1 << 3,	// followed hop by hop
-	DP_MF_PUNT = 1 << 4,	// for the boot responder
-	DP_MF_LIMITED = 1 << 5, // with DP_MF_PUNT: counts against the port's request rate
-	DP_MF_TAPPED = 1 << 6,	// a capture or trace has seen it on its way out
-	DP_MF_YELLOW = 1 << 7,	// over its port's committed rate, or said so by a trusted tag: goes
-				// first where a queue is full, and leaves by uplinks with DEI set
+	DP_MF_CSUM = 1 << 0,   // L4 checksum is missing and has to be finished
+	DP_MF_TSO = 1 << 1,    // TCP super-frame, to be segmented at tso_segsz
+	DP_MF_TAGGED = 1 << 2, // the frame in the mbuf carries the tag of `vid`
+	DP_MF_TRACE = 1 << 3,  // followed hop by hop
+	DP_MF_PUNT = 1 << 4,   // for the boot responder
+	DP_MF_LOOK = 1 << 5,   // forward looks at it: a DHCP or PXE server's message, or ARP
+			       // where there are service addresses
+	DP_MF_TAPPED = 1 << 6, // a capture or trace has seen it on its way out
+	DP_MF_YELLOW = 1 << 7, // over its port's committed rate, or said so by a trusted tag: goes
+			       // first where a queue is full, and leaves by uplinks with DEI set
 };
 
 enum dp_sto {

@@ -290,10 +290,41 @@ static void boots_and_portals_are_told_by_who_may(void **state)
 	cfg_session_destroy(root);
 }
 
+static void arguments_are_told_in_their_order_and_twice(void **state)
+{
+#define ARGS(x) "<vm-arguments " WOP "><vm>web1</vm>" x "</vm-arguments>"
+	struct rig *r = *state;
+	struct cfg_session *root = rig_root(r, true), *cli = rig_root(r, false);
+	struct cfg_session *user = rig_user(r, "wilma", true);
+
+	assert_string_equal(rig_tag(rig_xml(r, user, ARGS("<form>qemu</form>"))), "access-denied");
+	assert_string_equal(rig_tag(rig_xml(r, root, ARGS(""))), "missing-element");
+	assert_string_equal(r->host.asked, "");
+	(void)rig_json(r, cli,
+		       "{\"weir-operations:vm-arguments\":{\"vm\":\"web1\",\"form\":\"qemu\"}}");
+	assert_string_equal(r->text,
+			    "{\"ok\":true,\"data\":{\"weir-operations:argument\":[\"/bin/qemu\","
+			    "\"-device\",\"a,b\",\"-device\",\"<x>\"]}}");
+	assert_string_equal(r->host.asked, "root: web1 qemu kvm");
+	assert_non_null(strstr(rig_xml(r, root,
+				       ARGS("<form>libvirt</form>"
+					    "<accelerated>false</accelerated>")),
+			       "&lt;domain type="));
+	assert_string_equal(r->host.asked, "root: web1 libvirt tcg");
+	r->host.refuse = true;
+	assert_string_equal(rig_tag(rig_xml(r, root, ARGS("<form>qemu</form>"))),
+			    "operation-failed");
+	cfg_session_destroy(user);
+	cfg_session_destroy(cli);
+	cfg_session_destroy(root);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(requests_of_ncclient_are_understood, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(arguments_are_told_in_their_order_and_twice, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(what_is_wrong_elsewhere_stays_refused, setup,
 						teardown),

@@ -16,12 +16,17 @@
 	"\"52:54:00:00:00:01\"%s}]}]}}"
 #define AT_NIC_MAC "{\"weir-vm:vms\":{\"vm\":[{\"name\":\"v\",\"nic\":[{\"id\":0,%s}]}]}}"
 #define AT_VM                                                                                      \
-	"{\"weir-vm:boot-files\":{\"file\":[{\"name\":\"k\",\"path\":\"/k\"},{\"name\":\"l\","     \
+	"{\"ietf-interfaces:interfaces\":{\"interface\":[{\"name\":\"h\",\"type\":"                \
+	"\"weir-interfaces:host\",\"weir-interfaces:port\":{\"tap\":\"h\"}}]},"                    \
+	"\"weir-vm:boot-providers\":{\"provider\":[{\"name\":\"p\",\"command\":\"/p\"}]},"         \
+	"\"weir-vm:boot-files\":{\"file\":[{\"name\":\"k\",\"path\":\"/k\"},{\"name\":\"l\","      \
 	"\"path\":\"/l\"}]},\"weir-vm:boot-services\":{\"service\":[{\"vlan\":1,\"address\":"      \
 	"\"10.0.0.2\",\"prefix-length\":24}]},\"weir-vm:vms\":{\"vm\":[{\"name\":\"v\",\"nic\":"   \
 	"[{\"id\":0,\"mac\":\"52:54:00:00:00:01\",\"ipv4-address\":[\"10.0.0.5\"]}]%s}]}}"
 #define AT_SERVICE "{\"weir-vm:boot-services\":{\"service\":[{\"vlan\":7,%s}]}}"
 #define AT_FILE "{\"weir-vm:boot-files\":{\"file\":[{\"name\":\"k\",%s}]}}"
+#define AT_LIMITS "{\"weir-vm:boot-services\":{\"limits\":{%s}}}"
+#define AT_PROVIDER "{\"weir-vm:boot-providers\":{\"provider\":[{\"name\":\"p\",%s}]}}"
 #define AT_STORAGE "{\"weir-qos:storage\":{%s}}"
 // An uplink with a rate, so that there may be reservations.
 #define AT_CLASS                                                                                   \
@@ -57,6 +62,11 @@
 #define ISCSI                                                                                      \
 	",\"boot\":{\"method\":\"iscsi\",\"iscsi\":{\"server\":\"10.0.0.9\",\"target\":\"iqn.x\""
 #define KERNEL ",\"boot\":{\"method\":\"kernel\",\"kernel\":\"k\""
+
+#define CHAP(user, secret) ",\"chap\":{\"user\":\"" user "\",\"secret\":\"" secret "\"}}}"
+#define NFS(server, path, more)                                                                    \
+	",\"boot\":{\"method\":\"nfs\",\"kernel\":\"k\",\"nfs\":{\"server\":\"" server             \
+	"\",\"path\":\"" path "\"" more "}}"
 
 struct row {
 	const char *leaf, *around, *from, *to, *want;
@@ -107,6 +117,105 @@ static const struct row rows[] = {
 	  "vm v: change boot/initrd" },
 	{ VM "boot/cmdline", AT_VM, KERNEL "}", KERNEL ",\"cmdline\":\"quiet\"}",
 	  "vm v: change boot/cmdline" },
+	{ VM "machine/memory", AT_VM, "", ",\"machine\":{\"memory\":1024}",
+	  "vm v: change machine/memory" },
+	{ VM "machine/vcpus", AT_VM, "", ",\"machine\":{\"vcpus\":2}",
+	  "vm v: change machine/vcpus" },
+	{ VM "machine/firmware", AT_VM, "", ",\"machine\":{\"firmware\":\"uefi\"}",
+	  "vm v: change machine/firmware" },
+	{ VM "machine/acceleration", AT_VM, "", ",\"machine\":{\"acceleration\":\"tcg\"}",
+	  "vm v: change machine/acceleration" },
+	{ VM "machine/disk", AT_VM, "", ",\"machine\":{\"disk\":[\"/d\"]}",
+	  "vm v: change machine/disk" },
+	{ VM "machine/argument", AT_VM, "", ",\"machine\":{\"argument\":[\"-S\"]}",
+	  "vm v: change machine/argument" },
+	{ VM "machine/emulator", AT_VM, "", ",\"machine\":{\"emulator\":\"/e\"}",
+	  "vm v: change machine/emulator" },
+	{ VM "machine/monitor", AT_VM, "", ",\"machine\":{\"monitor\":\"/m\"}",
+	  "vm v: change machine/monitor" },
+	{ NULL, AT_VM, ",\"machine\":{\"disk\":[\"/a\",\"/b\"]}",
+	  ",\"machine\":{\"disk\":[\"/b\",\"/a\"]}", "vm v: change machine/disk" },
+	{ VM "boot/iscsi/chap/user", AT_VM, ISCSI CHAP("u", "0123456789ab"),
+	  ISCSI CHAP("w", "0123456789ab"), "vm v: change boot/iscsi/chap/user" },
+	{ VM "boot/iscsi/chap/secret", AT_VM, ISCSI CHAP("u", "0123456789ab"),
+	  ISCSI CHAP("u", "0123456789ac"), "vm v: change boot/iscsi/chap/secret" },
+	{ VM "boot/nfs/server", AT_VM, NFS("10.0.0.9", "/r", ""), NFS("10.0.0.8", "/r", ""),
+	  "vm v: change boot/nfs/server" },
+	{ VM "boot/nfs/path", AT_VM, NFS("10.0.0.9", "/r", ""), NFS("10.0.0.9", "/s", ""),
+	  "vm v: change boot/nfs/path" },
+	{ VM "boot/nfs/version", AT_VM, NFS("10.0.0.9", "/r", ""),
+	  NFS("10.0.0.9", "/r", ",\"version\":\"3\""), "vm v: change boot/nfs/version" },
+	{ VM "boot/nfs/options", AT_VM, NFS("10.0.0.9", "/r", ""),
+	  NFS("10.0.0.9", "/r", ",\"options\":\"ro\""), "vm v: change boot/nfs/options" },
+	{ VM "boot/http/file", AT_VM, ",\"boot\":{\"method\":\"http\",\"http\":{\"file\":\"k\"}}",
+	  ",\"boot\":{\"method\":\"http\",\"http\":{\"file\":\"l\"}}",
+	  "vm v: change boot/http/file" },
+	{ VM "boot/loader", AT_VM, "", ",\"boot\":{\"loader\":\"ipxe.efi\"}",
+	  "vm v: change boot/loader" },
+	{ VM "boot/file", AT_VM, ",\"boot\":{\"file\":[\"k\"]}", ",\"boot\":{\"file\":[\"l\"]}",
+	  "vm v: change boot/file" },
+	{ VM "boot/provider", AT_VM, "", ",\"boot\":{\"provider\":\"p\"}",
+	  "vm v: change boot/provider" },
+	{ VM "boot/image", AT_VM, ",\"boot\":{\"provider\":\"p\"}",
+	  ",\"boot\":{\"provider\":\"p\",\"image\":\"debian\"}", "vm v: change boot/image" },
+	{ "/weir-vm:boot-services/service/mode", AT_SERVICE,
+	  "\"address\":\"10.0.0.2\",\"prefix-length\":24",
+	  "\"address\":\"10.0.0.2\",\"prefix-length\":24,\"mode\":\"proxy\"",
+	  "boot-service 7: change mode" },
+	{ "/weir-vm:boot-services/service/http", AT_SERVICE,
+	  "\"address\":\"10.0.0.2\",\"prefix-length\":24",
+	  "\"address\":\"10.0.0.2\",\"prefix-length\":24,\"http\":false",
+	  "boot-service 7: change http" },
+	{ "/weir-vm:boot-services/service/lease-time", AT_SERVICE,
+	  "\"address\":\"10.0.0.2\",\"prefix-length\":24",
+	  "\"address\":\"10.0.0.2\",\"prefix-length\":24,\"lease-time\":600",
+	  "boot-service 7: change lease-time" },
+	{ "/weir-vm:boot-services/service/uefi-loader", AT_SERVICE,
+	  "\"address\":\"10.0.0.2\",\"prefix-length\":24",
+	  "\"address\":\"10.0.0.2\",\"prefix-length\":24,\"uefi-loader\":\"ipxe.efi\"",
+	  "boot-service 7: change uefi-loader" },
+	{ "/weir-vm:boot-services/service/bios-loader", AT_SERVICE,
+	  "\"address\":\"10.0.0.2\",\"prefix-length\":24",
+	  "\"address\":\"10.0.0.2\",\"prefix-length\":24,\"bios-loader\":\"ipxe.efi\"",
+	  "boot-service 7: change bios-loader" },
+	{ "/weir-vm:boot-services/service/pool/first", AT_SERVICE,
+	  "\"address\":\"10.0.0.2\",\"prefix-length\":24,\"pool\":{\"first\":\"10.0.0.50\","
+	  "\"last\":\"10.0.0.60\"}",
+	  "\"address\":\"10.0.0.2\",\"prefix-length\":24,\"pool\":{\"first\":\"10.0.0.51\","
+	  "\"last\":\"10.0.0.60\"}",
+	  "boot-service 7: change pool/first" },
+	{ "/weir-vm:boot-services/service/pool/last", AT_SERVICE,
+	  "\"address\":\"10.0.0.2\",\"prefix-length\":24,\"pool\":{\"first\":\"10.0.0.50\","
+	  "\"last\":\"10.0.0.60\"}",
+	  "\"address\":\"10.0.0.2\",\"prefix-length\":24,\"pool\":{\"first\":\"10.0.0.50\","
+	  "\"last\":\"10.0.0.61\"}",
+	  "boot-service 7: change pool/last" },
+	{ "/weir-vm:boot-services/service/pool/lease-time", AT_SERVICE,
+	  "\"address\":\"10.0.0.2\",\"prefix-length\":24,\"pool\":{\"first\":\"10.0.0.50\","
+	  "\"last\":\"10.0.0.60\"}",
+	  "\"address\":\"10.0.0.2\",\"prefix-length\":24,\"pool\":{\"first\":\"10.0.0.50\","
+	  "\"last\":\"10.0.0.60\",\"lease-time\":600}",
+	  "boot-service 7: change pool/lease-time" },
+	{ NULL, AT_SERVICE, "\"address\":\"10.0.0.2\",\"prefix-length\":24",
+	  "\"address\":\"10.0.0.2\",\"prefix-length\":24,\"pool\":{\"first\":\"10.0.0.50\","
+	  "\"last\":\"10.0.0.60\"}",
+	  "boot-service 7: change pool, pool/first, pool/last, pool/lease-time" },
+	{ "/weir-vm:boot-services/limits/dhcp-rate", AT_LIMITS, "", "\"dhcp-rate\":7",
+	  "boot-limits: change dhcp-rate" },
+	{ "/weir-vm:boot-services/limits/dhcp-burst", AT_LIMITS, "", "\"dhcp-burst\":7",
+	  "boot-limits: change dhcp-burst" },
+	{ "/weir-vm:boot-services/limits/neighbour-rate", AT_LIMITS, "", "\"neighbour-rate\":7",
+	  "boot-limits: change neighbour-rate" },
+	{ "/weir-vm:boot-services/limits/transfers", AT_LIMITS, "", "\"transfers\":7",
+	  "boot-limits: change transfers" },
+	{ "/weir-vm:boot-providers/provider/command", AT_PROVIDER, "\"command\":\"/p\"",
+	  "\"command\":\"/q\"", "boot-provider p: change command" },
+	{ "/weir-vm:boot-providers/provider/argument", AT_PROVIDER, "\"command\":\"/p\"",
+	  "\"command\":\"/p\",\"argument\":[\"a\"]", "boot-provider p: change argument" },
+	{ "/weir-vm:boot-providers/provider/timeout", AT_PROVIDER, "\"command\":\"/p\"",
+	  "\"command\":\"/p\",\"timeout\":7", "boot-provider p: change timeout" },
+	{ NULL, AT_PROVIDER, "\"command\":\"/p\",\"argument\":[\"a\",\"b\"]",
+	  "\"command\":\"/p\",\"argument\":[\"ab\"]", "boot-provider p: change argument" },
 	{ "/weir-vm:boot-services/service/address", AT_SERVICE,
 	  "\"address\":\"10.0.0.2\",\"prefix-length\":24",
 	  "\"address\":\"10.0.0.3\",\"prefix-length\":24", "boot-service 7: change address" },

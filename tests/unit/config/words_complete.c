@@ -9,7 +9,7 @@ static void completion_offers_what_fits(void **state)
 						    // when the line could end
 	} rows[] = {
 		{ CFG_WORDS_SET, "", "set vms ", "vm" },
-		{ CFG_WORDS_SET, "", "set boo", "boot-services boot-files" },
+		{ CFG_WORDS_SET, "", "set boo", "boot-services boot-providers boot-files" },
 		{ CFG_WORDS_SET, "", "set vm", "vms vm" },
 		{ CFG_WORDS_SET, "", "set vm ", "web1 web2 <name>" },
 		{ CFG_WORDS_SET, "", "set vm w", "web1 web2 <name>" },
@@ -32,7 +32,7 @@ static void completion_offers_what_fits(void **state)
 		{ CFG_WORDS_DELETE, "", "delete interface g1 so", "socket ." },
 		{ CFG_WORDS_DELETE, "", "delete interface g1 description ",
 		  "\"a \\\"guest\\\"; #1\" ." },
-		{ CFG_WORDS_EDIT, "vms vm web1", "edit ", "nic boot qos class meter ." },
+		{ CFG_WORDS_EDIT, "vms vm web1", "edit ", "nic machine boot qos class meter ." },
 		{ CFG_WORDS_SHOW, "", "show s", "storage system service ." },
 		{ CFG_WORDS_RENAME, "", "rename vm ", "web1 web2" },
 		{ CFG_WORDS_RENAME, "", "rename vm web1 ", "uuid nic boot to" },
@@ -101,7 +101,8 @@ static void candidates_say_what_they_are(void **state)
 		{ "set vm x boot kernel ", "<kernel>",
 		  "Kernel, by its name among the boot files. (a value of boot-files file name, "
 		  "text "
-		  "of 1..63 characters: Letters, digits and _ . - only.)",
+		  "of 1..127 characters: Letters, digits and _ . - only, with single slashes "
+		  "between.)",
 		  CFG_WORDS_FREE },
 		{ "set port x vlan-mode tr", "trunk", "Tagged frames only.", CFG_WORDS_VALUE },
 		{ "set port x type g", "guest", "Port of a virtual machine.", CFG_WORDS_VALUE },

@@ -75,6 +75,79 @@ static void pinned_addresses_do_not_move_age_or_go(void **state)
 	dp_fdb_destroy(f);
 }
 
+static uint32_t state_of(struct dp_fdb *f, uint64_t k)
+{
+	struct dp_fdb_entry *e = dp_fdb_lookup(f, k);
+
+	assert_non_null(e);
+	return e->where;
+}
+
+// Fixed to port 3, and heard at 9 while it is away.
+static void a_fixed_address_goes_and_comes_home(void **state)
+{
+	const uint32_t home = 3 | DP_FDB_STATIC, there = 9 | DP_FDB_STATIC | DP_FDB_AWAY,
+		       nowhere = DP_FDB_NOWHERE | DP_FDB_STATIC | DP_FDB_AWAY;
+	struct dp_fdb_row rows[4];
+	struct dp_fdb *f;
+	uint32_t slot = 0;
+
+	(void)state;
+	assert_int_equal(dp_fdb_create(16, rcu, &f), 0);
+	assert_int_equal(dp_fdb_fix(f, key(1), 3, DP_FDB_NOWHERE), 0);
+	assert_int_equal(state_of(f, key(1)), nowhere);
+	assert_int_equal(dp_fdb_dump(f, &slot, 1, rows, 4), 0);
+	assert_int_equal(dp_fdb_learn(f, key(1), 9, 0, 1), -EPERM);
+	assert_int_equal(dp_fdb_fix(f, key(1), 4, 4), -EEXIST);
+	// A worker moves it there; what it believed before is no longer so.
+	assert_true(dp_fdb_move_fixed(dp_fdb_lookup(f, key(1)), nowhere, there));
+	assert_false(dp_fdb_move_fixed(dp_fdb_lookup(f, key(1)), nowhere, home));
+	dp_fdb_touch(dp_fdb_lookup(f, key(1)), 100);
+	slot = 0;
+	assert_int_equal(dp_fdb_dump(f, &slot, 100, rows, 4), 1);
+	assert_int_equal(rows[0].port, 9);
+	assert_false(rows[0].is_static);
+	assert_int_equal(dp_fdb_port_count(f, 3), 1);
+	assert_int_equal(dp_fdb_port_count(f, 9), 0);
+	// Nobody hears it any more: it is nowhere, and still its home's alone.
+	dp_fdb_age(f, UINT32_MAX, 10, 109);
+	assert_int_equal(state_of(f, key(1)), there);
+	dp_fdb_age(f, UINT32_MAX, 10, 111);
+	assert_int_equal(state_of(f, key(1)), nowhere);
+	assert_int_equal(dp_fdb_count(f), 1);
+	// Home, it has not been heard yet, and does not age.
+	assert_int_equal(dp_fdb_fix(f, key(1), 3, 3), 0);
+	assert_int_equal(state_of(f, key(1)), home);
+	assert_int_equal(dp_fdb_lookup(f, key(1))->seen_s, 0);
+	dp_fdb_age(f, UINT32_MAX, 10, 1000);
+	assert_int_equal(state_of(f, key(1)), home);
+	dp_fdb_destroy(f);
+}
+
+static void what_goes_takes_along_whom_it_is_believed_to_have(void **state)
+{
+	struct dp_fdb *f;
+
+	(void)state;
+	assert_int_equal(dp_fdb_create(16, rcu, &f), 0);
+	assert_int_equal(dp_fdb_learn(f, key(1), 9, 0, 1), 0);
+	assert_int_equal(dp_fdb_fix(f, key(1), 3, 9), 0);
+	assert_int_equal(dp_fdb_fix(f, key(2), 4, 9), 0);
+	assert_int_equal(dp_fdb_port_count(f, 9), 0);
+	dp_fdb_flush_port(f, 9, true);
+	assert_int_equal(where(f, key(1)), 9);
+	dp_fdb_forget_place(f, 9);
+	assert_int_equal(where(f, key(1)), DP_FDB_NOWHERE);
+	// A home that goes takes its own, wherever it is.
+	assert_int_equal(dp_fdb_fix(f, key(2), 4, 8), 0);
+	dp_fdb_flush_port(f, 4, true);
+	assert_int_equal(where(f, key(2)), 0xffff);
+	assert_int_equal(dp_fdb_count(f), 1);
+	dp_fdb_unpin(f, key(1));
+	assert_int_equal(dp_fdb_count(f), 0);
+	dp_fdb_destroy(f);
+}
+
 static void a_port_has_a_limit_of_its_own(void **state)
 {
 	struct dp_fdb *f;
@@ -138,6 +211,8 @@ int main(void)
 		cmocka_unit_test(it_holds_its_limit_and_finds_all),
 		cmocka_unit_test(a_flooder_evicts_only_itself),
 		cmocka_unit_test(pinned_addresses_do_not_move_age_or_go),
+		cmocka_unit_test(a_fixed_address_goes_and_comes_home),
+		cmocka_unit_test(what_goes_takes_along_whom_it_is_believed_to_have),
 		cmocka_unit_test(a_port_has_a_limit_of_its_own),
 		cmocka_unit_test(what_was_heard_of_late_stays),
 		cmocka_unit_test(a_slot_is_reused_after_a_grace_period_only),
