@@ -89,14 +89,42 @@ static bool lines_carry(const struct lines *l)
 	return strstr(text, "copy") != NULL || strstr(text, "rename") != NULL;
 }
 
+// Would the lines be allowed where what the user may not read is not there? Who sets a secret to
+// what it is changes nothing, and must not learn from that that the guess was right.
+static int lines_check_unseen(struct cfg_call *c, const struct lines *l,
+			      const struct lyd_node *tree)
+{
+	struct lyd_node *before = NULL, *after = NULL;
+	struct cfg_nc_error e = c->e;
+	int rc;
+
+	if (cfg_tree_copy(tree, &before) < 0 || cfg_session_prune(c->s, &before) < 0 ||
+	    cfg_tree_copy(before, &after) < 0) {
+		lyd_free_all(before);
+		return cfg_nc_refuse(&c->e, "operation-failed", "out of memory");
+	}
+	rc = lines_run(c, l, &after);
+	if (rc == 0)
+		rc = cfg_call_check_write(c, before, after);
+	else
+		rc = 0; // of what is not there; the real run says what is wrong
+	if (rc == 0)
+		c->e = e;
+	lyd_free_all(before);
+	lyd_free_all(after);
+	return rc;
+}
+
 // Run lines on *tree, which stays as it was on failure. What the user may not read is not there for
 // copy and rename, or it could be read in its new place.
 static int lines_run_for_user(struct cfg_call *c, const struct lines *l, struct lyd_node **tree)
 {
 	struct lyd_node *seen;
 
-	if (cfg_session_sees_all(c->s) || !lines_carry(l))
+	if (cfg_session_sees_all(c->s))
 		return lines_run(c, l, tree);
+	if (!lines_carry(l))
+		return lines_check_unseen(c, l, *tree) < 0 ? -EINVAL : lines_run(c, l, tree);
 	if (cfg_tree_copy(*tree, &seen) < 0 || cfg_session_prune(c->s, &seen) < 0) {
 		lyd_free_all(seen);
 		return cfg_nc_refuse(&c->e, "operation-failed", "out of memory");

@@ -8,9 +8,12 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "boot_http.h"
+#include "boot_leases.h"
+#include "control_priv.h"
 #include "weir_log.h"
 
 enum { PUNT_BURST = 16, PUNT_ROUNDS = 16, EVENTS_AT_ONCE = 64 };
@@ -18,6 +21,7 @@ enum { PUNT_BURST = 16, PUNT_ROUNDS = 16, EVENTS_AT_ONCE = 64 };
 struct ctl_boot {
 	struct ctl *ctl;
 	struct boot_responder *responder;   // boot thread only
+	struct ctl_leases *leases;	    // boot thread only
 	struct dp_punt in[PUNT_BURST], out; // boot thread only
 	struct ev_loop *loop;		    // boot thread only, but for ev_async_send
 	struct ev_async wake;
@@ -59,6 +63,13 @@ static void on_event(void *ctx, const struct boot_event *e)
 	send(b->events[1], e, sizeof(*e), MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
+static void on_lease(void *ctx, const struct boot_lease *l)
+{
+	struct ctl_boot *b = ctx;
+
+	ctl_leases_add(b->leases, l);
+}
+
 static void table_take(struct ctl_boot *b)
 {
 	struct boot_table *t = atomic_exchange(&b->next, NULL);
@@ -84,6 +95,7 @@ static bool punts_take(struct ctl_boot *b)
 								       p->size, p->ns });
 		}
 	}
+	ctl_leases_flush(b->leases);
 	return rounds == PUNT_ROUNDS;
 }
 
@@ -105,6 +117,7 @@ static void on_tick(struct ev_loop *loop, struct ev_timer *t, int revents)
 	(void)revents;
 	punts_take(b);
 	boot_tick(b->responder, dp_switch_now_ns());
+	ctl_leases_tick(b->leases, dp_switch_now_ns());
 }
 
 static void on_wake(struct ev_loop *loop, struct ev_async *w, int revents)
@@ -164,13 +177,15 @@ static void on_events(struct ev_loop *loop, struct ev_io *io, int revents)
 static int boot_create_all(struct ctl *c)
 {
 	struct ctl_boot *b = calloc(1, sizeof(*b));
-	struct boot_out out = { .send = on_send, .event = on_event, .ctx = b };
+	struct boot_out out = { .send = on_send, .event = on_event, .lease = on_lease, .ctx = b };
 
 	if (b == NULL)
 		return -ENOMEM;
 	b->ctl = c;
 	if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, b->events) < 0 ||
-	    boot_create(&out, &b->responder) < 0) {
+	    boot_create(&out, &b->responder) < 0 ||
+	    ctl_leases_open(c->persist, b->responder, dp_switch_now_ns(), (uint64_t)time(NULL),
+			    &b->leases) < 0) {
 		free(b);
 		return -ENOMEM;
 	}
@@ -228,6 +243,7 @@ void ctl_boot_stop(struct ctl *c)
 	if (b->loop != NULL)
 		ev_loop_destroy(b->loop);
 	boot_table_free(atomic_exchange(&b->next, NULL));
+	ctl_leases_close(b->leases);
 	boot_destroy(b->responder);
 	close(b->events[0]);
 	close(b->events[1]);

@@ -155,6 +155,8 @@ int ctl_text_read(const char *path, char **text, struct cfg_error *err);
 
 int ctl_translate(const struct cfg *running, const struct cfg *next, const struct cfg_action *a,
 		  int n, struct dp_plan *plan);
+// Driver and arguments of a port's link. vhost_net: the kernel serves taps by /dev/vhost-net
+void ctl_port_link(const struct cfg_port *p, bool vhost_net, struct dp_port_params *o);
 // Does a VM own the port? A guest port without one has a name made up for its policy.
 bool ctl_has_vm(const struct dp_port_params *p);
 // What a switch without any configuration has to be told: the classes.
@@ -167,8 +169,9 @@ int ctl_boot_table(struct ctl *c, const struct cfg *cfg, struct boot_table **out
 void ctl_boot_table_bind(const struct ctl *c, const struct cfg *cfg, struct boot_table *t);
 
 struct qos_learn;
-// The portal from which a VM boots. returns false when it has none
-bool ctl_boot_portal(const struct cfg_vm *vm, struct qos_portal *out);
+// The portals from which a VM boots: its iSCSI target's, its NFS server's. returns how many
+#define CTL_BOOT_PORTALS 4
+uint32_t ctl_boot_portals(const struct cfg_vm *vm, struct qos_portal out[CTL_BOOT_PORTALS]);
 // A table of all that counts: declared portals, servers, and what was learnt (may be NULL) from
 // those who are listed. returns 0 and *out, or -ENOMEM
 int ctl_portals_build(const struct cfg *cfg, const struct qos_learn *learn,

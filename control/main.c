@@ -342,10 +342,10 @@ int main(int argc, char **argv)
 	ctl_registry_stop(&c);
 	ctl_providers_stop(&c);
 	ctl_storage_stop(&c);
+	ctl_boot_stop(&c); // its leases lie beside the commits
 	ctl_commit_close(&c);
 	if (c.sw != NULL)
 		dp_switch_stop(c.sw);
-	ctl_boot_stop(&c);
 	dp_switch_destroy(c.sw);
 	ctl_vms_free(&c);
 	ctl_clear_free(&c);

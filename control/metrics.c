@@ -494,6 +494,93 @@ static void boots(FILE *f, const struct ctl_storage *s)
 	sample(f, "weir_boots_ended_total", LABELS("how", "over-bytes"), n.over_bytes);
 }
 
+// bucket[i] of h is what was at most 2^(i - 3) s.
+static void boot_hist(FILE *f, const char *name, const char *stage, const struct ctl_boot_hist *h)
+{
+	const char *pairs[5] = { "stage", stage };
+	char le[24], sample_name[64];
+	uint32_t at = stage == NULL ? 0 : 2;
+	uint64_t n = 0;
+
+	pairs[at] = "le";
+	pairs[at + 1] = le;
+	snprintf(sample_name, sizeof(sample_name), "%s_bucket", name);
+	for (uint32_t i = 0; i < CTL_BOOT_BUCKETS; i++) {
+		uint64_t ms = 125ull << i;
+
+		n += h->bucket[i];
+		snprintf(le, sizeof(le), "%llu.%03llu", (unsigned long long)ms / 1000,
+			 (unsigned long long)ms % 1000);
+		sample(f, sample_name, pairs, n);
+	}
+	snprintf(le, sizeof(le), "+Inf");
+	sample(f, sample_name, pairs, h->n);
+	pairs[at] = NULL;
+	snprintf(sample_name, sizeof(sample_name), "%s_sum", name);
+	sample_ns(f, sample_name, pairs, h->sum_ns);
+	snprintf(sample_name, sizeof(sample_name), "%s_count", name);
+	sample(f, sample_name, pairs, h->n);
+}
+
+// What came of boots, after their timelines. Stages are few; no series is a VM's but those of its
+// last boot.
+static void boot_times(FILE *f, const struct ctl *c)
+{
+	const struct ctl_boot_counts *n = &c->boots;
+	static const enum boot_result shown[] = { BOOT_RESULT_BOOTED, BOOT_RESULT_STUCK,
+						  BOOT_RESULT_FAILED, BOOT_RESULT_CUT };
+
+	family(f, "weir_boot_results", COUNTER, NULL,
+	       "Boots by what came of them; one that was stuck may have booted then.");
+	for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++)
+		sample(f, "weir_boot_results_total", LABELS("result", boot_result_name(shown[i])),
+		       n->results[shown[i]]);
+	family(f, "weir_boot_seconds", HISTOGRAM, "seconds",
+	       "Time from the start of a machine until it has booted.");
+	boot_hist(f, "weir_boot_seconds", NULL, &n->took);
+	family(f, "weir_boot_stage_seconds", HISTOGRAM, "seconds",
+	       "Time from one mark of a boot to the next, by the mark that was reached.");
+	for (uint32_t m = BOOT_MARK_START + 1; m < BOOT_N_MARKS; m++)
+		boot_hist(f, "weir_boot_stage_seconds", boot_mark_name(m), &n->stages[m]);
+	family(f, "weir_boot_retries", COUNTER, NULL, "What machines that boot had to repeat.");
+	sample(f, "weir_boot_retries_total", LABELS("kind", "discover"), n->discover_repeats);
+	sample(f, "weir_boot_retries_total", LABELS("kind", "tftp-window"), n->tftp_repeats);
+	sample(f, "weir_boot_retries_total", LABELS("kind", "tftp-failed"), n->tftp_failed);
+	sample(f, "weir_boot_retries_total", LABELS("kind", "http-failed"), n->http_failed);
+	family(f, "weir_boot_file_bytes", COUNTER, "bytes", "Bytes of boot files.");
+	sample(f, "weir_boot_file_bytes_total", LABELS("by", "tftp"), n->tftp_bytes);
+	sample(f, "weir_boot_file_bytes_total", LABELS("by", "http"), n->http_bytes);
+}
+
+static void vm_boots(FILE *f, const struct ctl *c)
+{
+	const struct cfg *cfg = c->running;
+	uint64_t now_ns = dp_switch_now_ns();
+
+	family(f, "weir_vm_boot_result", STATESET, NULL, "What came of the VM's last boot.");
+	for (uint32_t i = 0; i < cfg->n_vms && i < METRIC_VMS; i++) {
+		const struct ctl_vm *v = ctl_vm_find(c, cfg->vms[i].name);
+		struct boot_verdict d = { .result = BOOT_RESULT_NONE };
+
+		if (v != NULL)
+			ctl_vm_boot_verdict(c, &cfg->vms[i], &v->boots[0], now_ns, &d);
+		for (uint32_t r = 0; r < BOOT_N_RESULTS; r++)
+			sample(f, "weir_vm_boot_result",
+			       LABELS("vm", cfg->vms[i].name, "weir_vm_boot_result",
+				      boot_result_name(r)),
+			       d.result == r);
+	}
+	family(f, "weir_vm_boot_seconds", GAUGE, "seconds", "How long the VM's last boot took.");
+	for (uint32_t i = 0; i < cfg->n_vms && i < METRIC_VMS; i++) {
+		const struct ctl_vm *v = ctl_vm_find(c, cfg->vms[i].name);
+		const struct boot_timeline *t = v == NULL ? NULL : &v->boots[0].t;
+
+		if (t != NULL && t->end_ns != 0 && !t->cut)
+			sample_ns(f, "weir_vm_boot_seconds", LABELS("vm", cfg->vms[i].name),
+				  t->end_ns - t->mark_ns[BOOT_MARK_START]);
+	}
+}
+
 static void targets(FILE *f, const struct ctl_storage *s)
 {
 	uint32_t n = s->n_slo < METRIC_VMS ? s->n_slo : METRIC_VMS;
@@ -617,6 +704,8 @@ int ctl_metrics_text(struct ctl *c, char **text, size_t *size)
 	ports_drops(f, &p);
 	ports_classes(f, &p);
 	links(f, c, &p);
+	boot_times(f, c);
+	vm_boots(f, c);
 	if (c->storage != NULL)
 		storage(f, c->storage);
 	fputs("# EOF\n", f);

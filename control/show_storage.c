@@ -101,8 +101,11 @@ static void declared_put(const struct cfg *cfg, struct known *t)
 		known_put(t, &p);
 	}
 	for (uint32_t i = 0; i < cfg->n_vms; i++) {
-		if (ctl_boot_portal(&cfg->vms[i], &p))
-			known_put(t, &p);
+		struct qos_portal boot[CTL_BOOT_PORTALS];
+		uint32_t n = ctl_boot_portals(&cfg->vms[i], boot);
+
+		for (uint32_t k = 0; k < n; k++)
+			known_put(t, &boot[k]);
 	}
 }
 

@@ -3,34 +3,63 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "boot_texts.h"
 #include "control_priv.h"
 #include "qos_learn.h"
 
 #define ETHERNET_FRAME_BYTES (1514u + QOS_WIRE_OVERHEAD_BYTES)
+#define HTTP_PORT 80
 
-static const char *driver_of(const struct cfg_port *p)
+// Does the kernel have vhost-net, which moves the frames of a tap without a system call for each?
+// Asked once: a port's link does not change because a module was loaded meanwhile.
+static bool has_vhost_net(void)
 {
-	return p->link == CFG_LINK_SOCKET ? "vhost-user"
-	       : p->link == CFG_LINK_TAP  ? "tap"
-					  : "ethdev";
+	static int has = -1;
+	int fd;
+
+	if (has < 0) {
+		fd = open("/dev/vhost-net", O_RDWR | O_CLOEXEC);
+		has = fd >= 0;
+		if (fd >= 0)
+			close(fd);
+	}
+	return has != 0;
 }
 
-static void device_args(const struct cfg_port *p, char *out, size_t size)
+void ctl_port_link(const struct cfg_port *p, bool vhost_net, struct dp_port_params *o)
 {
+	const char *driver = "ethdev";
+
+	snprintf(o->args, sizeof(o->args), "%s", p->link_arg);
 	switch (p->link) {
+	case CFG_LINK_SOCKET:
+		driver = "vhost-user";
+		break;
+	case CFG_LINK_TAP:
+		if (vhost_net && p->type == CFG_PORT_HOST)
+			snprintf(o->args, sizeof(o->args),
+				 "net_virtio_user_%.15s,path=/dev/vhost-net,iface=%.15s,queues=1,"
+				 "queue_size=1024",
+				 p->link_arg, p->link_arg);
+		else
+			driver = "tap";
+		break;
 	case CFG_LINK_AF_PACKET:
 		// One frame per buffer: jumbo frames need larger ones, and blocks that hold them.
-		snprintf(out, size, "net_af_packet_%.15s,iface=%.15s%s", p->link_arg, p->link_arg,
+		snprintf(o->args, sizeof(o->args), "net_af_packet_%.15s,iface=%.15s%s", p->link_arg,
+			 p->link_arg,
 			 p->mtu > 1500 ? ",framesz=16384,blocksz=65536,framecnt=512" : "");
 		break;
 	default:
-		snprintf(out, size, "%s", p->link_arg);
+		break;
 	}
+	snprintf(o->driver, sizeof(o->driver), "%s", driver);
 }
 
 static void port_flags(const struct cfg_port *p, struct dp_port_params *o)
@@ -98,8 +127,7 @@ static void port_params(const struct cfg *cfg, const struct cfg_port *p, struct 
 	snprintf(o->name, sizeof(o->name), "%s", p->name);
 	port_vm(p, o->vm);
 	snprintf(o->mirror_to, sizeof(o->mirror_to), "%s", p->mirror_to);
-	snprintf(o->driver, sizeof(o->driver), "%s", driver_of(p));
-	device_args(p, o->args, sizeof(o->args));
+	ctl_port_link(p, has_vhost_net(), o);
 	qos_class_find(p->default_class, &cls);
 	o->default_class = (uint8_t)cls;
 	o->rate_bits_per_s = p->rate;
@@ -130,18 +158,79 @@ static int portal_add(struct dp_plan *plan, uint32_t kind, const uint8_t addr[16
 	return dp_plan_add(plan, &a.h);
 }
 
-bool ctl_boot_portal(const struct cfg_vm *vm, struct qos_portal *out)
+static bool addr_read(const char *text, struct qos_addr *out)
 {
-	*out = (struct qos_portal){
-		.addr.b = { [10] = 0xff, [11] = 0xff },
-		.port = vm->iscsi_port,
-		.proto = IPPROTO_TCP,
-		.service = QOS_SVC_ISCSI,
-		.how = QOS_HOW_DECLARED,
+	*out = (struct qos_addr){ .b = { [10] = 0xff, [11] = 0xff } };
+	return text[0] != '\0' && (inet_pton(AF_INET, text, out->b + 12) == 1 ||
+				   inet_pton(AF_INET6, text, out->b) == 1);
+}
+
+// NFS 4 has one port. NFS 3 asks rpcbind, by either transport, where the others are; what that
+// answers is learnt, since the operator named the server.
+static uint32_t nfs_portals(const struct cfg_vm *vm, struct qos_portal *out)
+{
+	struct qos_portal p = {
+		.port = 2049, .proto = IPPROTO_TCP, .service = QOS_SVC_NFS, .how = QOS_HOW_DECLARED
 	};
-	return vm->iscsi_server[0] != '\0' &&
-	       (inet_pton(AF_INET, vm->iscsi_server, out->addr.b + 12) == 1 ||
-		inet_pton(AF_INET6, vm->iscsi_server, out->addr.b) == 1);
+	uint32_t n = 0;
+
+	if (!addr_read(vm->nfs_server, &p.addr))
+		return 0;
+	out[n++] = p;
+	if (!vm->nfs_v3)
+		return n;
+	p.port = 111;
+	p.service = QOS_SVC_RPCBIND;
+	out[n++] = p;
+	p.proto = IPPROTO_UDP;
+	out[n++] = p;
+	return n;
+}
+
+uint32_t ctl_boot_portals(const struct cfg_vm *vm, struct qos_portal out[CTL_BOOT_PORTALS])
+{
+	struct qos_portal p = { .port = vm->iscsi_port,
+				.proto = IPPROTO_TCP,
+				.service = QOS_SVC_ISCSI,
+				.how = QOS_HOW_DECLARED };
+	uint32_t n = nfs_portals(vm, out);
+
+	if (addr_read(vm->iscsi_server, &p.addr))
+		out[n++] = p;
+	return n;
+}
+
+static int boot_portals_add(const struct cfg_vm *vm, struct dp_plan *plan)
+{
+	struct qos_portal p[CTL_BOOT_PORTALS];
+	uint32_t n = ctl_boot_portals(vm, p);
+	int rc = 0;
+
+	for (uint32_t i = 0; i < n && rc == 0; i++)
+		rc = portal_add(plan, DP_ACT_PORTAL_ADD, p[i].addr.b,
+				(struct dp_act_portal){ .proto = p[i].proto,
+							.service = p[i].service,
+							.port = p[i].port });
+	return rc;
+}
+
+// Kernels and images by HTTP are what a boot waits for, as it does for its disk: a portal, so that
+// they are class boot while the machine boots.
+static int http_portals(const struct cfg *cfg, struct dp_plan *plan)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; i < cfg->n_services && rc == 0; i++) {
+		uint8_t addr[16] = { [10] = 0xff, [11] = 0xff };
+
+		memcpy(addr + 12, cfg->services[i].addr, 4);
+		if (cfg->services[i].http)
+			rc = portal_add(plan, DP_ACT_PORTAL_ADD, addr,
+					(struct dp_act_portal){ .proto = IPPROTO_TCP,
+								.service = QOS_SVC_OTHER,
+								.port = HTTP_PORT });
+	}
+	return rc;
 }
 
 // Declared portals, declared servers, and the portals from which VMs boot: an operator named them
@@ -161,16 +250,9 @@ static int storage_set(const struct cfg *cfg, struct dp_plan *plan)
 		rc = portal_add(
 			plan, DP_ACT_SERVER_ADD, cfg->servers[i].addr,
 			(struct dp_act_portal){ .prefix_bits = cfg->servers[i].prefix_bits });
-	for (uint32_t i = 0; i < cfg->n_vms && rc == 0; i++) {
-		struct qos_portal p;
-
-		if (ctl_boot_portal(&cfg->vms[i], &p))
-			rc = portal_add(plan, DP_ACT_PORTAL_ADD, p.addr.b,
-					(struct dp_act_portal){ .proto = p.proto,
-								.service = p.service,
-								.port = p.port });
-	}
-	return rc;
+	for (uint32_t i = 0; i < cfg->n_vms && rc == 0; i++)
+		rc = boot_portals_add(&cfg->vms[i], plan);
+	return rc < 0 ? rc : http_portals(cfg, plan);
 }
 
 // The table that these actions of a plan make.
@@ -440,7 +522,8 @@ int ctl_translate(const struct cfg *running, const struct cfg *next, const struc
 			rc = port_act(next, &a[i], plan);
 		else if (a[i].object == CFG_OBJ_SYSTEM)
 			rc = dp_plan_add(plan, &l2.h);
-		storage |= a[i].object == CFG_OBJ_STORAGE || a[i].object == CFG_OBJ_VM;
+		storage |= a[i].object == CFG_OBJ_STORAGE || a[i].object == CFG_OBJ_VM ||
+			   a[i].object == CFG_OBJ_SERVICE;
 		services |= a[i].object == CFG_OBJ_SERVICE;
 		limits |= a[i].object == CFG_OBJ_BOOT_LIMITS;
 	}
@@ -651,6 +734,35 @@ static int files_load(struct ctl *c, const struct cfg *cfg, struct boot_table *t
 	return rc;
 }
 
+// Clients without an address of their own get one of their network's pool.
+static int pools_fill(const struct cfg *cfg, struct boot_table *t)
+{
+	static const uint8_t none[4];
+
+	t->pools = calloc(cfg->n_services + 1, sizeof(*t->pools));
+	if (t->pools == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < cfg->n_services; i++) {
+		const struct cfg_service *s = &cfg->services[i];
+		struct boot_pool *p = &t->pools[t->n_pools];
+
+		if (!s->has_pool)
+			continue;
+		p->vid = s->vlan;
+		p->lease_s = s->pool_lease_s;
+		memcpy(p->first, s->pool_first, 4);
+		memcpy(p->last, s->pool_last, 4);
+		for (uint32_t k = 0; k < t->n_clients; k++) {
+			struct boot_client *b = &t->clients[k];
+
+			if (b->vid == s->vlan && memcmp(b->ip, none, 4) == 0)
+				b->pool = (int)t->n_pools;
+		}
+		t->n_pools++;
+	}
+	return 0;
+}
+
 int ctl_boot_table(struct ctl *c, const struct cfg *cfg, struct boot_table **out,
 		   struct cfg_error *err)
 {
@@ -668,6 +780,8 @@ int ctl_boot_table(struct ctl *c, const struct cfg *cfg, struct boot_table **out
 		if (served(&cfg->ports[i]))
 			rc = client_fill(c, cfg, &cfg->ports[i], t, err);
 	}
+	if (rc == 0)
+		rc = pools_fill(cfg, t);
 	if (rc < 0)
 		boot_table_free(t);
 	else

@@ -84,8 +84,10 @@ static enum dp_drop guard_udp(const struct dp_port_params *cfg, const uint8_t *d
 
 	if ((cfg->flags & DP_PF_DHCP_GUARD) == 0)
 		return DP_DROP_none;
-	// Servers: DHCPv4 67 -> 68, PXE boot server 4011, DHCPv6 547 -> 546.
-	if (v4 && (m->p.sport == 67 || m->p.dport == 68 || m->p.sport == 4011))
+	// Servers: DHCPv4 67 -> 68, PXE boot server 4011, DHCPv6 547 -> 546. UEFI asks a PXE
+	// boot server from port 4011, too.
+	if (v4 &&
+	    (m->p.sport == 67 || m->p.dport == 68 || (m->p.sport == 4011 && m->p.dport != 4011)))
 		return DP_DROP_guard_dhcp_server;
 	if (!v4 && (m->p.sport == 547 || m->p.dport == 546))
 		return DP_DROP_guard_dhcp_server;

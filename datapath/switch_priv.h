@@ -18,9 +18,9 @@
 #include "qos_rate.h"
 
 #define DP_EVENTS 4096 // learn events per worker
-// Frames per worker towards the responder, and back: a request of each of 500 guests that start
-// together.
-#define DP_PUNTS 512
+// Frames per worker towards the responder, and back: a request of each of 1,000 guests that start
+// together, and then some.
+#define DP_PUNTS 2048
 #define DP_PUNTS_KEPT (DP_PUNTS / 2) // of them not for TFTP, so that who begins finds a place
 #define DP_HANDOVER 1024	     // frames per pair of workers and urgency
 #define DP_LEARN_CACHE 256

@@ -17,6 +17,10 @@ struct boot_udp {
 
 struct transfer {
 	bool active, oack_sent;
+	bool heard;   // the peer has acknowledged something: it is where it says it is
+	bool resent;  // what is outstanding was sent twice because the peer asked again
+	uint8_t rank; // how many transfers its port had when it began, this one included
+	uint32_t rx_bytes, tx_bytes; // as long as it was not heard
 	uint32_t port, gen;
 	uint16_t peer_port;
 	uint8_t peer_ip[4], peer_mac[6];
@@ -86,6 +90,8 @@ void boot_tftp_transfer(struct boot_responder *r, const struct boot_udp *u);
 struct boot_dst {
 	uint8_t mac[6], ip[4];
 	uint16_t sport, dport;
+	const uint8_t *head; // goes before the payload, if there is one
+	size_t head_size;
 };
 void boot_udp_send(struct boot_responder *r, const struct boot_client *c, const struct boot_dst *to,
 		   const uint8_t *payload, size_t size);

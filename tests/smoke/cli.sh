@@ -260,7 +260,7 @@ answers = [b"", b"\n", b"no json\n", b"[]\n", b"{}\n", b"null\n", b'{"ok":true}\
 for at, size in ((big, big), (0, big), (big, 1), (-1, -1), (3, 10 ** 18), ("a", [])):
     answers.append(json.dumps({"ok": False, "error": {"path": "p" * 5000, "value": "\x1b[31m", "reason": "r; expected: " + "%s%n" * 50, "at": at, "size": size}}).encode() + b"\n")
 answers.append(json.dumps({"ok": False, "error": {"line": -5, "at": {}, "reason": 7}}).encode() + b"\n")
-odd = {"ietf-interfaces:interfaces": {"interface": ["x", {"name": 5, "weir-interfaces:port-state": {"counter": [1, {"name": None}], "drop": {}, "class": [[]]}}]}, "weir-vm:vms-state": {"vm": [{"nic": [7], "boot-event": [{}]}]},
+odd = {"ietf-interfaces:interfaces": {"interface": ["x", {"name": 5, "weir-interfaces:port-state": {"counter": [1, {"name": None}], "drop": {}, "class": [[]]}}]}, "weir-vm:vms-state": {"vm": [{"nic": [7], "boot-event": [{}], "boot": [{"mark": [1, {"text": "\x1b" * 2000}], "client": [3, "\x1b[31m" * 100, {}], "milliseconds": "x", "why": "y" * 5000, "result": []}, 7]}]},
     "weir-interfaces:mac-table": {"mac": [0]}, "weir-system:system-state": {"worker": [[]], "responder": [None]}, "plan": 3, "weir-configuration:text": [1], "weir-configuration:commit": [1, {"number": "x" * 5000}],
     "weir-storage:storage-state": {"portal": [1, {"address": 7, "teacher": "\x1b", "port": "x"}], "learning": [], "boots": 3, "telemetry": "x", "decision": [[], {"time": 1}],
         "vm": [{"name": {}, "boot": [], "target": 1, "wait": [2, {"op": [3, {"name": 4}], "lost": [5], "watched": 1, "oldest-wait": "y" * 5000}], "text": "\x1b[31m" * 200}]},
@@ -280,7 +280,7 @@ def serve():
         c.close()
 threading.Thread(target=serve, daemon=True).start()
 commands = ["show ports", "show port x", "show macs", "show vms", "show classes", "show drops", "show qos", "show qos vm x", "show workers", "show responder", "show history 1", "show sessions", "show status", "show configuration vm x", "explain x type=arp",
-    "show storage", "show storage vm x", "show portals", "show boots", "show vm x", "vm x boot begin", "vm list", "vm stop x", "vm start x", "vm x qemu-args", "vm libvirt-xml x", "vm log x", "vm console x", "vm reset x", "forget portal all", "forget portal 10.0.0.1 tcp 1",
+    "show storage", "show storage vm x", "show portals", "show boots", "show boot", "show boot x", "show vm x", "vm x boot begin", "vm list", "vm stop x", "vm start x", "vm x qemu-args", "vm libvirt-xml x", "vm log x", "vm console x", "vm reset x", "forget portal all", "forget portal 10.0.0.1 tcp 1",
     "reload", "ping", "configure; set a b", "configure; edit c; up; compare a; plan; commit", "configure; confirm", "configure; cancel", "configure; rollback 1; load set /dev/null; save -; history; status; lock"]
 for answer in answers:
     for c in commands:

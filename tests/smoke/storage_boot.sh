@@ -89,8 +89,8 @@ echo "- the timeline tells it"
 "$weir" show vm t >"$LAB_T/vm"
 for p in boot-firmware boot-os steady; do grep -q "phase $p" "$LAB_T/vm" || { cat "$LAB_T/vm"; fail "the timeline does not tell of $p"; exit 1; }; done
 "$weir" show boots >"$LAB_T/boots"
-grep -Eq '^s .*boot-firmware' "$LAB_T/boots"
-grep -Eq '^t .*steady' "$LAB_T/boots"
+grep -Eq '^s .* boot-firmware ' "$LAB_T/boots"
+grep -Eq '^t .* steady ' "$LAB_T/boots"
 
 echo "- a boot ends when its operating system reads no more"
 storage_poll 15 "u boots for ever" boot_is u '.phase == "steady" and .boot.met'

@@ -40,14 +40,14 @@ echo "- boots that are told of: one has the place, the other waits for it"
 says '^vm1 boots$'
 "$weir" vm vm2 boot begin >"$out"
 "$weir" show boots >"$out"
-says '^booting: 2, of those with a deadline: 1 of at most 1, in line: 1$' '^vm1 +boot-[a-z]+ +[0-9TZ:-]+ +in window +[0-9TZ:-]+ +20[0-9TZ:-]+ +0 +-$' \
-	'^vm2 +boot-[a-z]+ +[0-9TZ:-]+ +number 1 in line +[0-9TZ:-]+ +- +0 +-$'
+says '^booting: 2, of those with a deadline: 1 of at most 1, in line: 1$' '^vm1 .* boot-[a-z]+ +in window +20[0-9TZ:-]+ +0 +-$' \
+	'^vm2 .* boot-[a-z]+ +number 1 in line +- +0 +-$'
 "$weir" show vm vm1 >"$out"
 says '^vm1 +none +0 +vm1.0 ' '^  phase +boot-.*; boots by a deadline, 20' '^  target +99 of 100 commands within 2000 us: too few commands to judge by'
 "$weir" vm vm1 boot complete >"$out"
 says '^vm1 has booted$'
 "$weir" show boots >"$out"
-says '^booting: 1, of those with a deadline: 1 of at most 1, in line: 0$' '^since the start: 2 begun, 1 in time' '^vm1 +steady .* in time$' '^vm2 .* in window '
+says '^booting: 1, of those with a deadline: 1 of at most 1, in line: 0$' '^since the start: 2 begun, 1 in time' '^vm1 .* steady .* in time$' '^vm2 .* in window '
 refused 'there is no VM of that name' vm nosuch boot begin
 grep -q 'vm1: boot begins, says root' "$LAB_T/switch.log"
 

@@ -18,16 +18,17 @@ static const struct {
 	{ "qos", "qos", show_qos },
 	{ "storage", "storage", show_storage },
 	{ "portals", "portals", show_portals },
-	{ "boots", "storage", show_boots },
+	{ "boot", "vms", show_boot },
 	{ "system", "system", show_system },
 	{ "responder", "system", show_responder },
 };
 
-// What storage says of a VM, beside what is known of it. Who may not see it goes without.
+// What storage says of a VM (NULL = of all), beside what is known of it. Who may not see it goes
+// without.
 static void add_storage(struct cli *c, json_t *data, const char *vm)
 {
 	json_t *storage = cli_ask(c, "weir-operations:get-state",
-				  json_pack("{s:s, s:s}", "part", "storage", "name", vm));
+				  json_pack("{s:s, s:s*}", "part", "storage", "name", vm));
 
 	(void)json_object_update(data, storage); // an answer that is no object has none
 	json_decref(storage);
@@ -74,7 +75,7 @@ int run_show(struct cli *c, const struct command *cmd)
 	empty = name != NULL && show_is_empty(data);
 	if (empty)
 		rc = show_nothing(c, what, name, vm);
-	else if (vm && strcmp(what, "vm") == 0)
+	else if (strcmp(what, "vm") == 0 || strcmp(what, "boot") == 0)
 		add_storage(c, data, name);
 	if (rc == 0 && c->format == FORMAT_JSON)
 		cli_dump(c, data);
@@ -82,6 +83,8 @@ int run_show(struct cli *c, const struct command *cmd)
 		;
 	else if (vm && strcmp(what, "storage") == 0)
 		show_storage_vm(c->out, data);
+	else if (vm && strcmp(what, "boot") == 0)
+		show_boot_vm(c->out, data);
 	else
 		shows[i].print(c->out, data);
 	json_decref(data);

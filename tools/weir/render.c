@@ -181,19 +181,6 @@ void show_macs(FILE *f, const json_t *data)
 		answer_number(m, "moves"), answer_number(m, "evictions"));
 }
 
-static void timeline(FILE *f, const json_t *vm)
-{
-	const json_t *e;
-	size_t i;
-
-	json_array_foreach(json_object_get(vm, "boot-event"), i, e)
-	{
-		unsigned long long ms = answer_number(e, "milliseconds");
-
-		fprintf(f, "  %6llu.%03llu s  %s\n", ms / 1000, ms % 1000, text(e, "event"));
-	}
-}
-
 void show_vms(FILE *f, const json_t *data)
 {
 	static const char *const names[] = { "VM",	"BOOT", "NIC",	 "PORT",  "MAC",
@@ -223,21 +210,13 @@ void show_vms(FILE *f, const json_t *data)
 		}
 	}
 	table_print(f, &t);
-	json_array_foreach((json_t *)(uintptr_t)vms, i, v)
-	{
-		if (json_array_size(json_object_get(v, "boot-event")) > 0) {
-			fprintf(f, "\n%s:\n", text(v, "name"));
-			timeline(f, v);
-		}
-	}
 }
 
 void show_one_vm(FILE *f, const json_t *data)
 {
 	show_vms(f, data);
-	if (json_object_get(data, "weir-storage:storage-state") != NULL)
-		fputs("\n", f);
-	show_vm_storage(f, data);
+	fputs("\n", f);
+	show_boot_vm(f, data);
 }
 
 void show_system(FILE *f, const json_t *data)

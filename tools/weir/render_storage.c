@@ -13,21 +13,21 @@ struct cell {
 	char text[80];
 };
 
-// Words that a guest or a server may have chosen, without what a terminal would act on.
-struct said {
-	char text[640];
-};
-
-static struct said said(const json_t *o, const char *key)
+struct said said_value(const char *raw)
 {
-	const char *raw = answer_text(o, key);
 	struct text clean = { 0 };
 	struct said s;
 
+	raw = raw == NULL ? "" : raw;
 	text_put_clean(&clean, raw, strlen(raw));
 	snprintf(s.text, sizeof(s.text), "%s", clean.buf == NULL ? "" : clean.buf);
 	free(clean.buf);
 	return s;
+}
+
+struct said said(const json_t *o, const char *key)
+{
+	return said_value(answer_text(o, key));
 }
 
 static const json_t *storage_state(const json_t *data)
@@ -383,62 +383,4 @@ void show_storage(FILE *f, const json_t *data)
 	}
 	show_decisions(f, state, LAST_DECISIONS);
 	show_bounds(f, json_object_get(state, "telemetry"));
-}
-
-// --- Boots
-
-static struct cell place(const json_t *boot)
-{
-	struct cell c = { "-" };
-
-	if (json_is_true(json_object_get(boot, "in-window")))
-		snprintf(c.text, sizeof(c.text), "in window");
-	else if (answer_number(boot, "place") > 0)
-		snprintf(c.text, sizeof(c.text), "number %llu in line",
-			 answer_number(boot, "place"));
-	return c;
-}
-
-// Of a boot that has ended.
-static const char *last_boot(const json_t *vm)
-{
-	const json_t *boot = json_object_get(vm, "boot"), *met = json_object_get(boot, "met");
-
-	if (met == NULL || strcmp(answer_text(vm, "phase"), "steady") != 0 ||
-	    json_object_get(boot, "started") == NULL)
-		return "-";
-	return json_is_true(met) ? "in time" : "late";
-}
-
-void show_boots(FILE *f, const json_t *data)
-{
-	static const char *const names[] = { "VM",	"PHASE",    "SINCE", "PLACE",
-					     "STARTED", "DEADLINE", "BYTES", "LAST-BOOT" };
-	const json_t *state = storage_state(data), *b = json_object_get(state, "boots"), *vm;
-	struct table t;
-	size_t i;
-
-	fprintf(f,
-		"booting: %llu, of those with a deadline: %llu of at most %llu, in line: %llu\n"
-		"since the start: %llu begun, %llu in time, %llu late, %llu ended by time, %llu "
-		"by bytes\n\n",
-		answer_number(b, "booting"), answer_number(b, "in-window"),
-		answer_number(b, "window"), answer_number(b, "waiting"),
-		answer_number(b, "started"), answer_number(b, "in-time"), answer_number(b, "late"),
-		answer_number(b, "timed-out"), answer_number(b, "over-bytes"));
-	table_begin(&t, 8, names);
-	json_array_foreach(json_object_get(state, "vm"), i, vm)
-	{
-		const json_t *boot = json_object_get(vm, "boot");
-
-		table_cell(&t, "%s", said(vm, "name").text);
-		table_cell(&t, "%s", word(vm, "phase").text);
-		table_cell(&t, "%s", word(vm, "phase-since").text);
-		table_cell(&t, "%s", place(boot).text);
-		table_cell(&t, "%s", word(boot, "started").text);
-		table_cell(&t, "%s", word(boot, "deadline").text);
-		table_cell(&t, "%llu", answer_number(boot, "bytes"));
-		table_cell(&t, "%s", last_boot(vm));
-	}
-	table_print(f, &t);
 }

@@ -343,6 +343,13 @@ void show_difference(struct cli *c, const char *text);
 
 // --- Tables (render.c)
 
+// Words that a guest or a server may have chosen, without what a terminal would act on.
+struct said {
+	char text[640];
+};
+struct said said_value(const char *raw); // NULL = ""
+struct said said(const json_t *o, const char *key);
+
 void show_ports(FILE *f, const json_t *data);
 void show_port(FILE *f, const json_t *data);
 void show_macs(FILE *f, const json_t *data);
@@ -358,7 +365,9 @@ void show_qos(FILE *f, const json_t *data);
 void show_portals(FILE *f, const json_t *data);
 void show_storage(FILE *f, const json_t *data);
 void show_storage_vm(FILE *f, const json_t *data);
-void show_boots(FILE *f, const json_t *data);
+// Boots: of vms-state and storage-state; of the one VM in them.
+void show_boot(FILE *f, const json_t *data);
+void show_boot_vm(FILE *f, const json_t *data);
 // Phase, target and waiting of the one VM in storage-state, if it is there.
 void show_vm_storage(FILE *f, const json_t *data);
 void show_explain_qos(FILE *f, const json_t *data);

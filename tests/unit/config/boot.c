@@ -56,17 +56,15 @@ static struct cfg *load(const char *json)
 
 static void all_of_a_machine_is_read(void **state)
 {
-	struct cfg *c = load(BASE SERVICES(SERVICE(
-		7, "")) VMS(VM("v", 1, 7, IP("\"10.7.0.5\""),
-			       BOOT(ISCSI
-				    ",\"port\":860,\"lun\":3" CHAP
-				    "},\"loader\":\"grub.efi\",\"file\":["
-				    "\"k\",\"grub.efi\"],\"provider\":\"p\",\"image\":\"debian "
-				    "12\"") ",\"machine\":{\"memory\":2048,\"vcpus\":4,"
-					    "\"firmware\":\"uefi\",\"acceleration\":"
-					    "\"tcg\",\"disk\":[\"/b\",\"/"
-					    "a\"],\"argument\":[\"-device\",\"x,y\"],\"emulator\":"
-					    "\"/q\"}")));
+	struct cfg *c = load(BASE SERVICES(SERVICE(7, "")) VMS(
+		VM("v", 1, 7, IP("\"10.7.0.5\""),
+		   BOOT(ISCSI ",\"port\":860,\"lun\":3" CHAP "},\"loader\":\"grub.efi\",\"file\":["
+			      "\"k\",\"grub.efi\"],\"provider\":\"p\",\"image\":\"debian "
+			      "12\"") ",\"machine\":{\"memory\":2048,\"vcpus\":4,"
+				      "\"firmware\":\"uefi\",\"acceleration\":"
+				      "\"tcg\",\"disk\":[\"/b\",\"/"
+				      "a\"],\"argument\":[\"-device\",\"x,y\"],\"emulator\":"
+				      "\"/q\"}")));
 	const struct cfg_vm *vm = cfg_vm_get(c, "v");
 
 	(void)state;

@@ -11,7 +11,20 @@ static struct cfg_schema *schema;
 // web1 boots from a portal that it was redirected to; db1 has a target that the server misses;
 // old1 has digests.
 static const char state_json[] =
-	"{\"weir-storage:storage-state\":{"
+	"{\"weir-vm:vms-state\":{\"vm\":[{\"name\":\"web1\",\"boot\":[{\"number\":2,\"started\":"
+	"\"2026-11-22T10:00:00Z\",\"cause\":\"reset\",\"result\":\"stuck\",\"at\":\"login\","
+	"\"since\":\"2026-11-22T10:00:04Z\",\"why\":\"TFTP failed: autoexec.ipxe\",\"waits-for\":"
+	"\"its first read or write\",\"look-at\":\"weir show storage vm web1\",\"milliseconds\":"
+	"\"64005\",\"client\":[\"UEFI PXE\",\"iPXE\"],\"mark\":[{\"name\":\"start\",\"text\":"
+	"\"started\",\"milliseconds\":\"0\",\"took\":\"0\"},{\"name\":\"discover\",\"text\":"
+	"\"asked for an address\",\"milliseconds\":\"1500\",\"took\":\"1500\"},{\"name\":\"login\","
+	"\"text\":\"logged in to its storage\",\"milliseconds\":\"4005\",\"took\":\"2505\"}],"
+	"\"discovers\":3,\"discover-repeats\":1,\"tftp-repeats\":4,\"tftp-failed\":1,"
+	"\"http-failed\":0,\"files\":1,\"tftp-bytes\":\"1000\",\"http-bytes\":\"2000\","
+	"\"drops\":\"9\",\"drops-most\":\"spoof_mac\"},{\"number\":1,\"started\":"
+	"\"2026-11-22T09:00:00Z\",\"result\":\"booted\",\"at\":\"steady\",\"milliseconds\":"
+	"\"12000\"}],\"boot-event\":[{\"sequence\":0,\"milliseconds\":\"0\",\"event\":\"reset\"}]},"
+	"{\"name\":\"idle1\"}]},\"weir-storage:storage-state\":{"
 	"\"portal\":["
 	"{\"address\":\"10.0.0.1\",\"protocol\":\"tcp\",\"port\":3260,\"service\":\"iscsi\","
 	"\"how\":"
@@ -159,29 +172,50 @@ static void one_machine_has_all_that_is_known(void **state)
 	     " answers with an error: 1, logins sent to another portal: 1, place lost (gap): 2\n");
 }
 
-static void boots_tell_who_has_a_place(void **state)
+static void boots_tell_how_far_they_are_and_who_has_a_place(void **state)
 {
 	(void)state;
-	SAYS(show_boots, "booting: 2, of those with a deadline: 1 of at most 1, in line: 1\n",
+	SAYS(show_boot, "booting: 2, of those with a deadline: 1 of at most 1, in line: 1\n",
 	     "since the start: 9 begun, 5 in time, 1 late, 1 ended by time, 0 by bytes\n\n",
-	     "VM PHASE SINCE PLACE STARTED DEADLINE BYTES LAST-BOOT\n",
-	     "web1 boot-os 2026-11-22T10:00:05Z in window 2026-11-22T10:00:00Z "
+	     "VM RESULT AT STARTED TOOK ASKED REPEATS DROPS PHASE WINDOW DEADLINE STORAGE-BYTES "
+	     "DEADLINE-MET\n",
+	     "web1 stuck login 2026-11-22T10:00:00Z 64.005 s UEFI PXE, iPXE 6 9 boot-os in window "
 	     "2026-11-22T10:02:00Z 1000 -\n",
-	     "db1 steady 2026-11-22T09:00:00Z - 2026-11-22T08:59:00Z - 77 in time\n",
-	     "old1 boot-firmware - number 2 in line 2026-11-22T10:00:01Z - 0 -\n");
+	     "idle1 - - - - - 0 0 - - - 0 -\n", "db1 - - - - - 0 0 steady - - 77 in time\n",
+	     "old1 - - - - - 0 0 boot-firmware number 2 in line - 0 -\n");
+}
+
+static void one_boot_tells_what_it_waits_for(void **state)
+{
+	(void)state;
+	SAYS(show_boot_vm,
+	     "web1: stuck at login since 2026-11-22T10:00:04Z; boot 2, for 64.005 s\n",
+	     " waits for its first read or write\n", " went wrong TFTP failed: autoexec.ipxe\n",
+	     " look at weir show storage vm web1\n", " 0.000 s started (reset)\n",
+	     " 1.500 s 1.500 s asked for an address\n",
+	     " 4.005 s 2.505 s logged in to its storage\n",
+	     " asked UEFI PXE, iPXE: 3 times, 1 of them again\n",
+	     " files 1; TFTP 1000 bytes, 4 windows again, 1 failed; HTTP 2000 bytes, 0 failed\n",
+	     " drops 9, most of them spoof_mac\n",
+	     " phase boot-os since 2026-11-22T10:00:05Z (second login); boots by a deadline, "
+	     "2026-11-22T10:02:00Z\n",
+	     " before boot 1, 2026-11-22T09:00:00Z: booted at steady after 12.000 s\n", " events\n",
+	     " 0.000 s reset\n");
 }
 
 // Where nothing is known yet, and from a switch that says less.
 static void nothing_is_no_trouble(void **state)
 {
 	static void (*const prints[])(FILE *, const json_t *) = {
-		show_portals, show_storage, show_storage_vm, show_boots, show_vm_storage,
+		show_portals, show_storage, show_storage_vm,
+		show_boot,    show_boot_vm, show_vm_storage,
 	};
 	static const char *const texts[] = {
 		"{}",
 		"{\"weir-storage:storage-state\":{}}",
 		"{\"weir-storage:storage-state\":{\"vm\":[{}],\"portal\":[{}]}}",
 		"{\"weir-storage:storage-state\":{\"decision\":[{}]}}",
+		"{\"weir-vm:vms-state\":{\"vm\":[{\"boot\":[{\"mark\":[{}],\"client\":[1]},{}]}]}}",
 	};
 
 	(void)state;
@@ -194,7 +228,12 @@ static void nothing_is_no_trouble(void **state)
 static void a_terminal_gets_no_controls(void **state)
 {
 	static const char hostile[] =
-		"{\"weir-storage:storage-state\":{\"portal\":[{\"address\":\"\\u001b[2J\",\"how\":"
+		"{\"weir-vm:vms-state\":{\"vm\":[{\"name\":\"\\u001b\",\"boot\":[{\"result\":"
+		"\"\\u001b\",\"at\":\"\\u0007\",\"why\":\"\\u001b[2J\",\"client\":[\"\\u001b]0;x\"]"
+		","
+		"\"mark\":[{\"text\":\"\\u001b\"}],\"drops-most\":\"\\u009b\"}],\"boot-event\":[{"
+		"\"event\":\"\\u001b\"}]}]},\"weir-storage:storage-state\":{\"portal\":[{"
+		"\"address\":\"\\u001b[2J\",\"how\":"
 		"\"\\u001b\"}],\"vm\":[{\"name\":\"\\u001b[1m\",\"phase\":\"\\u0007\",\"phase-"
 		"since\":"
 		"\"\\u001b\",\"phase-why\":\"\\u001b\",\"text\":\"\\u001b[31m\",\"target\":{"
@@ -208,7 +247,8 @@ static void a_terminal_gets_no_controls(void **state)
 		"],"
 		"\"decision\":[{\"time\":\"\\u001b\",\"vm\":\"\\u001b\",\"text\":\"\\u001b\"}]}}";
 	static void (*const prints[])(FILE *, const json_t *) = {
-		show_portals, show_storage, show_storage_vm, show_boots, show_vm_storage,
+		show_portals, show_storage, show_storage_vm,
+		show_boot,    show_boot_vm, show_vm_storage,
 	};
 
 	(void)state;
@@ -228,7 +268,8 @@ int main(void)
 		cmocka_unit_test(portals_tell_who_taught_them),
 		cmocka_unit_test(storage_tells_who_waits_and_where),
 		cmocka_unit_test(one_machine_has_all_that_is_known),
-		cmocka_unit_test(boots_tell_who_has_a_place),
+		cmocka_unit_test(boots_tell_how_far_they_are_and_who_has_a_place),
+		cmocka_unit_test(one_boot_tells_what_it_waits_for),
 		cmocka_unit_test(nothing_is_no_trouble),
 		cmocka_unit_test(a_terminal_gets_no_controls),
 	};
