@@ -87,7 +87,6 @@ ends() { # STATE WORD...
 }
 ends paused STOP STOP
 ends running status:running RESET RESET
-ends running STOP RESET RESUME RESUME
 ends crashed GUEST_PANICKED GUEST_PANICKED STOP RESUME
 ends crashed STOP GUEST_PANICKED RESUME
 ends running GUEST_PANICKED RESET
@@ -95,6 +94,6 @@ ends stopped SHUTDOWN SHUTDOWN STOP RESET
 ends outgoing MIGRATION:setup MIGRATION:active MIGRATION:active STOP
 ends running MIGRATION:active STOP MIGRATION:cancelled RESUME
 ends moved MIGRATION:active STOP MIGRATION:completed MIGRATION:completed SHUTDOWN
-ends running status:running WATCHDOG WATCHDOG NO_SUCH_EVENT
+ends running WATCHDOG NO_SUCH_EVENT
 lively
 lab_conserved
