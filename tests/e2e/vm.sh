@@ -24,13 +24,15 @@ C
 LAB_SWITCH_ARGS=--no-huge lab_switch "$LAB_T/weir.json"
 export WEIR_VM_SYSTEMD=no
 out=$LAB_T/out
-trap 'vms_end; lab_end' EXIT
+trap vms_end EXIT
 vms_end() { # what a failed test leaves
 	local status=$? f p
+	set +e
 	for f in "$LAB_T"/vms/*/pid; do
 		[ -f "$f" ] && read -r p _ <"$f" && [ "$(readlink "/proc/$p/exe")" = "$(readlink -f /usr/bin/qemu-system-x86_64)" ] && kill -9 "$p"
 	done
-	return $status
+	(exit $status) # for lab_end to see
+	lab_end
 }
 state() { "$weir" --json vm list | jq -r --arg m "$1" '.vm[] | select(.name == $m) | .state'; }
 pid() { "$weir" --json vm list | jq -r --arg m "$1" '.vm[] | select(.name == $m) | .pid'; }
