@@ -59,8 +59,11 @@ static void head(const struct ctl_launch *l, struct ctl_text *t)
 		ctl_text_f(t, "    <bios useserial='yes'/>\n");
 	ctl_text_f(t, "  </os>\n  <features>\n    <acpi/>\n    <apic/>\n%s  </features>\n",
 		   many ? "    <ioapic driver='qemu'/>\n" : "");
-	if (l->kvm)
-		ctl_text_f(t, "  <cpu mode='host-passthrough'/>\n");
+	ctl_text_f(t, "  <cpu%s>\n    <numa>\n", l->kvm ? " mode='host-passthrough'" : "");
+	ctl_text_f(t,
+		   "      <cell id='0' cpus='0-%u' memory='%u' unit='MiB' memAccess='shared'/>\n",
+		   m->vcpus - 1, m->memory_mib);
+	ctl_text_f(t, "    </numa>\n  </cpu>\n");
 	ctl_text_f(t, "  <on_reboot>restart</on_reboot>\n  <on_crash>preserve</on_crash>\n");
 }
 
@@ -97,7 +100,6 @@ static void card(const struct ctl_launch *l, const struct cfg_nic *n, struct ctl
 	ctl_text_f(t, "      <driver queues='%u' rx_queue_size='1024' tx_queue_size='1024'/>\n",
 		   p->queues);
 	bandwidth(l, t);
-	ctl_text_f(t, "      <mtu size='%u'/>\n", p->mtu);
 	if (boot)
 		ctl_text_f(t, "      <boot order='1'/>\n");
 	if (!rom)
@@ -135,6 +137,27 @@ static void devices(const struct ctl_launch *l, struct ctl_text *t)
 	ctl_text_f(t, "  </devices>\n");
 }
 
+// What libvirt cannot say of a vhost-user card: its MTU (it looks for an interface of the host),
+// and under TCG that it has no MSI-X.
+static void overrides(const struct ctl_launch *l, struct ctl_text *t)
+{
+	ctl_text_f(t, "  <qemu:override>\n");
+	for (uint8_t i = 0; i < l->vm->n_nics; i++) {
+		const struct cfg_port *p = cfg_port_get(l->cfg, l->vm->nics[i].port);
+
+		ctl_text_f(t, "    <qemu:device alias='ua-nic%u'>\n      <qemu:frontend>\n",
+			   l->vm->nics[i].id);
+		ctl_text_f(t,
+			   "        <qemu:property name='host_mtu' type='unsigned' value='%u'/>\n",
+			   p->mtu);
+		if (!l->kvm)
+			ctl_text_f(t, "        <qemu:property name='vectors' type='unsigned' "
+				      "value='0'/>\n");
+		ctl_text_f(t, "      </qemu:frontend>\n    </qemu:device>\n");
+	}
+	ctl_text_f(t, "  </qemu:override>\n");
+}
+
 static void argument(struct ctl_text *t, const char *s)
 {
 	struct ctl_word w[2];
@@ -159,16 +182,7 @@ void ctl_vm_domain(const struct ctl_launch *l, struct ctl_text *t)
 		argument(t, more);
 	if (m->n_args > 0)
 		ctl_text_f(t, "  </qemu:commandline>\n");
-	// No MSI-X for vhost-user cards under TCG.
-	if (!l->kvm && l->vm->n_nics > 0)
-		ctl_text_f(t, "  <qemu:override>\n");
-	for (uint8_t i = 0; !l->kvm && i < l->vm->n_nics; i++)
-		ctl_text_f(t,
-			   "    <qemu:device alias='ua-nic%u'>\n      <qemu:frontend>\n"
-			   "        <qemu:property name='vectors' type='unsigned' value='0'/>\n"
-			   "      </qemu:frontend>\n    </qemu:device>\n",
-			   l->vm->nics[i].id);
-	if (!l->kvm && l->vm->n_nics > 0)
-		ctl_text_f(t, "  </qemu:override>\n");
+	if (l->vm->n_nics > 0)
+		overrides(l, t);
 	ctl_text_f(t, "</domain>\n");
 }

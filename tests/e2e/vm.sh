@@ -24,13 +24,15 @@ C
 LAB_SWITCH_ARGS=--no-huge lab_switch "$LAB_T/weir.json"
 export WEIR_VM_SYSTEMD=no
 out=$LAB_T/out
-trap 'vms_end; lab_end' EXIT
+trap vms_end EXIT
 vms_end() { # what a failed test leaves
 	local status=$? f p
+	set +e
 	for f in "$LAB_T"/vms/*/pid; do
 		[ -f "$f" ] && read -r p _ <"$f" && [ "$(readlink "/proc/$p/exe")" = "$(readlink -f /usr/bin/qemu-system-x86_64)" ] && kill -9 "$p"
 	done
-	return $status
+	(exit $status) # for lab_end to see
+	lab_end
 }
 state() { "$weir" --json vm list | jq -r --arg m "$1" '.vm[] | select(.name == $m) | .state'; }
 pid() { "$weir" --json vm list | jq -r --arg m "$1" '.vm[] | select(.name == $m) | .pid'; }
@@ -47,7 +49,15 @@ is() { [ "$(state "$1")" = "$2" ]; }
 becomes() { await "$1 is not $2 but $(state "$1")" is "$1" "$2"; }
 told() { [ "$(events "$1" "$2")" -ge "$3" ]; }
 hears() { await "$1: not $3 times $2" told "$1" "$2" "$3"; }
-types() { printf %s "$2" | timeout 0.4 "$weir" vm "$1" console >/dev/null || true; }
+types() { # VM LETTER: until it comes back
+	local console
+	logged=$(stat -c %s "$LAB_T/vms/$1/log")
+	printf %s "$2" | timeout 10 "$weir" vm "$1" console >/dev/null & console=$!
+	await "$1 does not hear $2" grown "$1"
+	kill $console 2>/dev/null || :
+	wait $console || :
+}
+grown() { [ "$(stat -c %s "$LAB_T/vms/$1/log")" -gt "$logged" ]; }
 booted() { local n; n=$(grep -ac BOOT-SECTOR-RAN "$LAB_T/vms/$1/log" 2>/dev/null) || :; [ "${n:-0}" -ge "$2" ]; }
 boots() { await "$1 has not booted $2 times" booted "$1" "$2"; }
 qmp() { # VM COMMAND...: on the monitor that is the command's

@@ -202,17 +202,22 @@ static void a_domain_says_the_same(void **state)
 	     "  <os>\n    <type arch='x86_64' machine='pc'>hvm</type>\n"
 	     "    <bios useserial='yes'/>\n  </os>\n"
 	     "  <features>\n    <acpi/>\n    <apic/>\n  </features>\n"
-	     "  <cpu mode='host-passthrough'/>\n"
+	     "  <cpu mode='host-passthrough'>\n    <numa>\n"
+	     "      <cell id='0' cpus='0-0' memory='512' unit='MiB' memAccess='shared'/>\n"
+	     "    </numa>\n  </cpu>\n"
 	     "  <on_reboot>restart</on_reboot>\n  <on_crash>preserve</on_crash>\n"
 	     "  <devices>\n    <emulator>/usr/bin/qemu-system-x86_64</emulator>\n"
 	     "    <interface type='vhostuser'>\n      <mac address='52:54:00:00:00:01'/>\n"
 	     "      <source type='unix' path='/run/weir/guests/m.0.sock' mode='server'/>\n"
 	     "      <model type='virtio'/>\n"
 	     "      <driver queues='1' rx_queue_size='1024' tx_queue_size='1024'/>\n"
-	     "      <mtu size='1500'/>\n      <boot order='1'/>\n      <alias name='ua-nic0'/>\n"
+	     "      <boot order='1'/>\n      <alias name='ua-nic0'/>\n"
 	     "    </interface>\n    <serial type='pty'/>\n    <console type='pty'/>\n"
 	     "    <rng model='virtio'>\n      <backend model='random'>/dev/urandom</backend>\n"
-	     "    </rng>\n    <panic model='isa'/>\n  </devices>\n</domain>\n");
+	     "    </rng>\n    <panic model='isa'/>\n  </devices>\n"
+	     "  <qemu:override>\n    <qemu:device alias='ua-nic0'>\n      <qemu:frontend>\n"
+	     "        <qemu:property name='host_mtu' type='unsigned' value='1500'/>\n"
+	     "      </qemu:frontend>\n    </qemu:device>\n  </qemu:override>\n</domain>\n");
 }
 
 static void what_is_wrong_is_said_with_its_place(void **state)
