@@ -151,7 +151,8 @@ int ctl_apply_saved(struct ctl *c, struct cfg *next, const struct ctl_save *save
 // A whole file of at most 8 MiB. text: NUL-terminated, free(); -ENOENT and others with err filled
 int ctl_text_read(const char *path, char **text, struct cfg_error *err);
 
-// --- translate.c: the only place where configuration becomes parameters.
+// --- translate.c, and boot_table.c of what guests boot: configuration becomes parameters nowhere
+// else
 
 int ctl_translate(const struct cfg *running, const struct cfg *next, const struct cfg_action *a,
 		  int n, struct dp_plan *plan);
