@@ -91,6 +91,7 @@ static void tell(struct conn *c, enum boot_event_kind kind, const char *detail)
 		if ((unsigned char)*p < 0x20 || (unsigned char)*p > 0x7e)
 			*p = '?';
 	}
+	boot_note(t->responder, &e);
 	t->out.event(t->out.ctx, &e);
 }
 

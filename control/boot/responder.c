@@ -120,14 +120,11 @@ void boot_event_emit(struct boot_responder *r, const struct boot_client *c,
 	boot_event_send(r, &e, detail);
 }
 
-void boot_note(struct boot_responder *r, const struct boot_client *c, enum boot_event_kind kind,
-	       const char *detail, uint64_t now_ns)
+void boot_note(struct boot_responder *r, const struct boot_event *e)
 {
-	boot_event_emit(r, c, kind, detail, now_ns);
+	boot_stage_fetched(r, e);
 }
 
-// Words of 32 bits in this machine's byte order: the sum of RFC 1071 does not mind either, but for
-// a swap at the end. At most 64 KiB, so nothing overflows.
 static uint32_t sum16(const uint8_t *p, size_t size, uint32_t sum)
 {
 	uint8_t rest[4] = { 0 };

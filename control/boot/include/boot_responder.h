@@ -234,10 +234,8 @@ void boot_lease_restore(struct boot_responder *r, const struct boot_lease *l);
 // there are not so many
 bool boot_lease_nth(const struct boot_responder *r, uint32_t n, struct boot_lease *out);
 
-// A file of a client was fetched by other means than TFTP: count it as a step of its boot and tell
-// of it. kind: BOOT_EV_HTTP_START, _DONE or _FAILED; detail begins with the file's name
-void boot_note(struct boot_responder *r, const struct boot_client *c, enum boot_event_kind kind,
-	       const char *detail, uint64_t now_ns);
+// A file of a client was fetched by other means than TFTP: a step of its boot. Emits nothing.
+void boot_note(struct boot_responder *r, const struct boot_event *e);
 
 // The client that has this address in the network of this service, its own or one of a pool; NULL =
 // none. For HTTP.

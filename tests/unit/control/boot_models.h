@@ -336,6 +336,7 @@ static inline const char *http_get(struct net *w, const uint8_t ip[4], const cha
 {
 	const struct boot_client *c = boot_client_at(w->g.r, rig_service, ip);
 	struct boot_content content;
+	struct boot_event e = { .kind = BOOT_EV_HTTP_DONE };
 
 	if (strncmp(uri, "http://10.0.0.2/", 16) != 0)
 		return "URI that needs a name server, or of another host";
@@ -343,7 +344,10 @@ static inline const char *http_get(struct net *w, const uint8_t ip[4], const cha
 		return "HTTP: not a guest's address";
 	if (!boot_content_find(boot_table_of(w->g.r), c, uri + 16, &content))
 		return "HTTP 404";
-	boot_note(w->g.r, c, BOOT_EV_HTTP_DONE, uri + 16, w->g.now_ns);
+	e.port = c->port;
+	e.gen = c->gen;
+	snprintf(e.detail, sizeof(e.detail), "%.77s", uri + 16);
+	boot_note(w->g.r, &e);
 	return NULL;
 }
 
