@@ -44,7 +44,7 @@ struct conn {
 	ev_tstamp deadline;
 	bool answering, whole; // content is under way; up to its last byte
 	uint32_t port, gen;    // whose
-	uint64_t size;
+	uint64_t size, taken;  // of the answer; of the file's answers since START
 	char name[BOOT_NAME_MAX];
 	char started[BOOT_NAME_MAX]; // of the last START
 };
@@ -61,6 +61,7 @@ struct ctl_http_thread {
 	struct ev_loop *loop;
 	struct boot_responder *responder;
 	struct boot_out out;
+	uint64_t (*now_ns)(void);
 	struct server *servers;
 	struct ev_timer tick;
 	uint64_t failures_s; // second of
@@ -70,10 +71,13 @@ struct ctl_http_thread {
 static void tell(struct conn *c, enum boot_event_kind kind, const char *detail)
 {
 	struct ctl_http_thread *t = c->server->thread;
-	const uint64_t now_ns = dp_switch_now_ns();
+	const uint64_t now_ns = t->now_ns();
 	struct boot_event e = {
 		.ns = now_ns, .port = c->port, .gen = c->gen, .kind = (uint8_t)kind
 	};
+
+	if (kind != BOOT_EV_HTTP_START)
+		e.bytes = c->taken;
 
 	if (kind == BOOT_EV_HTTP_FAILED) {
 		if (t->failures_s != now_ns / 1000000000u)
@@ -183,6 +187,7 @@ static void answer_begun(struct conn *c, const struct boot_content *found,
 	if (strcmp(c->started, c->name) == 0)
 		return;
 	snprintf(c->started, sizeof(c->started), "%s", c->name);
+	c->taken = 0;
 	tell(c, BOOT_EV_HTTP_START, c->name);
 }
 
@@ -316,6 +321,7 @@ static void on_completed(void *arg, struct MHD_Connection *conn, void **state,
 		tell(c, BOOT_EV_HTTP_FAILED, detail);
 		return;
 	}
+	c->taken += c->size;
 	boot_counters_of(s->thread->responder)->http_done++;
 	if (c->whole)
 		tell(c, BOOT_EV_HTTP_DONE, c->name);
@@ -459,7 +465,7 @@ void ctl_http_take(struct ctl_http_thread *t, struct ctl_http_set *set)
 }
 
 struct ctl_http_thread *ctl_http_thread_create(struct ev_loop *loop, struct boot_responder *r,
-					       const struct boot_out *out)
+					       const struct boot_out *out, uint64_t (*now_ns)(void))
 {
 	struct ctl_http_thread *t = calloc(1, sizeof(*t));
 
@@ -468,6 +474,7 @@ struct ctl_http_thread *ctl_http_thread_create(struct ev_loop *loop, struct boot
 	t->loop = loop;
 	t->responder = r;
 	t->out = *out;
+	t->now_ns = now_ns;
 	ev_timer_init(&t->tick, on_tick, TICK_S, TICK_S);
 	t->tick.data = t;
 	ev_timer_start(loop, &t->tick);

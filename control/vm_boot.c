@@ -161,6 +161,12 @@ static void begin(struct ctl *c, const struct cfg_vm *vm, struct ctl_vm *v, enum
 
 	if (boot_timeline_adopt(&b->t, cause, ns))
 		return;
+	// Who starts it tells so, and QEMU attaches, one a moment after the other.
+	if (b->t.number != 0 && b->t.end_ns == 0 && !boot_timeline_heard(&b->t)) {
+		if (cause != BOOT_CAUSE_TOLD)
+			boot_timeline_begin(&b->t, cause, b->t.number, ns);
+		return;
+	}
 	if (b->t.number != 0 && b->t.end_ns == 0) {
 		b->drops = ctl_vm_boot_drops(c, vm, v);
 		boot_timeline_cut(&b->t, ns);

@@ -420,7 +420,14 @@ uint32_t dp_learn_fixed(const struct dp_snapshot *s, const struct dp_view *v, ui
 // The guest's driver runs, and the port takes frames from it.
 static inline bool dp_port_there(const struct dp_view *v)
 {
-	return (v->cfg.flags & DP_PF_STANDBY) == 0 && v->port->drv->is_up(v->port->link);
+	return (v->cfg.flags & (DP_PF_STANDBY | DP_PF_AWAITING)) != DP_PF_STANDBY &&
+	       v->port->drv->is_up(v->port->link);
+}
+
+// It takes nothing from it. Who is awaited is heard before main has seen that it is here.
+static inline bool dp_port_quiet(const struct dp_view *v)
+{
+	return (v->cfg.flags & DP_PF_STANDBY) != 0 && !dp_port_there(v);
 }
 
 // The port's address stands in the table where it is now. main

@@ -57,6 +57,7 @@ void boot_set_table(struct boot_responder *r, struct boot_table *t)
 	boot_index_free(r->index);
 	r->index = index;
 	r->table = t;
+	boot_leases_look_again(r);
 	for (uint32_t i = 0; i < BOOT_TRANSFERS; i++) {
 		if (r->transfers[i].active)
 			boot_transfer_rebind(r, &r->transfers[i]);

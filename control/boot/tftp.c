@@ -244,13 +244,28 @@ static struct transfer *slot_find(struct boot_responder *r, const struct boot_ud
 	return victim != NULL && yields(victim, *rank) ? victim : NULL;
 }
 
+// Of a transfer that has ended.
+static void end_emit(struct boot_responder *r, const struct transfer *t, enum boot_event_kind kind,
+		     uint64_t now_ns)
+{
+	uint64_t bytes = t->acked * t->block_size;
+	struct boot_event e = {
+		.ns = now_ns,
+		.port = t->port,
+		.gen = t->gen,
+		.kind = (uint8_t)kind,
+		.bytes = bytes < t->size ? bytes : t->size,
+		.repeats = t->repeats,
+	};
+
+	boot_event_send(r, &e, t->name);
+}
+
 // Another port's transfer makes room: its peer learns it by its next packet.
 static void slot_take(struct boot_responder *r, const struct transfer *t, const struct boot_udp *u)
 {
-	const struct boot_client *c = boot_client_find(r, t->port, t->gen);
-
-	if (t->active && t->port != u->client->port && c != NULL)
-		boot_event_emit(r, c, BOOT_EV_TFTP_FAILED, t->name, u->now_ns);
+	if (t->active && t->port != u->client->port)
+		end_emit(r, t, BOOT_EV_TFTP_FAILED, u->now_ns);
 }
 
 // Is the peer what its port is known to be? Admission lets nothing else pass from a port with an
@@ -361,31 +376,14 @@ void boot_tftp_request(struct boot_responder *r, const struct boot_udp *u)
 	transfer_begin(r, slot, u);
 }
 
-// Of a transfer that has ended.
-static void end_emit(struct boot_responder *r, const struct transfer *t, enum boot_event_kind kind,
-		     uint64_t now_ns)
-{
-	uint64_t bytes = t->acked * t->block_size;
-	struct boot_event e = {
-		.ns = now_ns,
-		.port = t->port,
-		.gen = t->gen,
-		.kind = (uint8_t)kind,
-		.bytes = bytes < t->size ? bytes : t->size,
-		.repeats = t->repeats,
-	};
-
-	boot_event_send(r, &e, t->name);
-}
-
 // Nothing new is acknowledged.
 static void ack_again(struct boot_responder *r, struct transfer *t, const struct boot_udp *u)
 {
 	if (t->window == 1 || t->resent || !t->heard)
 		return;
 	t->resent = true;
-	r->n.tftp_repeats++;
 	t->repeats++;
+	r->n.tftp_repeats++;
 	window_send(r, t, u->now_ns);
 }
 

@@ -54,6 +54,11 @@ const char *boot_result_name(enum boot_result r)
 	return r < BOOT_N_RESULTS ? names[r] : "unknown";
 }
 
+bool boot_timeline_heard(const struct boot_timeline *t)
+{
+	return t->last_ns > t->mark_ns[BOOT_MARK_START] || t->discovers > 0;
+}
+
 bool boot_timeline_adopt(struct boot_timeline *t, enum boot_cause cause, uint64_t ns)
 {
 	if (t->number == 0 || t->cause != BOOT_CAUSE_SEEN || cause == BOOT_CAUSE_SEEN ||
@@ -266,7 +271,7 @@ static enum boot_result result_of(const struct boot_timeline *t, const struct bo
 {
 	uint64_t since = now_ns > t->last_ns ? now_ns - t->last_ns : 0;
 	// Of a machine with a disk of its own nothing need ever be heard.
-	bool heard = t->last_ns > t->mark_ns[BOOT_MARK_START];
+	bool heard = boot_timeline_heard(t);
 
 	if (t->number == 0)
 		return BOOT_RESULT_NONE;

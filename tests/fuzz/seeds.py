@@ -59,6 +59,12 @@ put("dhcp", "inform", b"\0" + rec(OPTIONS, opts(8)) + rec(DHCP_, dhcp(("message-
 dg = lambda port, p: bytes([len(p), port]) + p
 put("tftp", "plain", dg(0, b"\0\1k\0octet\0") + dg(1, b"\0\4\0\1") + dg(1, b"\0\4\0\2"))
 put("tftp", "options", dg(0, b"\0\1k\0octet\0blksize\0001468\0tsize\0000\0windowsize\0004\0timeout\0001\0") + dg(1, b"\0\4\0\0") + b"\xff" + dg(1, b"\0\4\0\3"))
+put("tftp", "windows", dg(0, b"\0\1k\0octet\0windowsize\0004\0") + dg(1, b"\0\4\0\0") + dg(1, b"\0\4\0\2") + dg(1, b"\0\4\0\2") + b"\xff" + dg(1, b"\0\4\0\6"))
+for n, text in enumerate([b"/k", b"a//b.c", b"\\a\\b.c", b"./k", b"boot.ipxe", b"/grub/x86_64-efi/grub.cfg", b"grub.cfg-01-52-54-00-00-00-0a", b"pxelinux.cfg/0A09",
+                          b"x/pxelinux.cfg/default", b"http://10.0.0.2/k", b"../k", b"no"]):
+    put("boot_names", "name%d" % n, b"\0" + text)
+for n, text in enumerate([b"bytes=0-5", b"bytes=9-", b"bytes=-3", b"bytes=1-2,4-5", b"bytes=18446744073709551615-"]):
+    put("boot_names", "range%d" % n, b"\x65" + text)
 put("tftp", "errors", dg(0, b"\0\1../k\0octet\0") + dg(0, b"\0\2k\0octet\0") + dg(9, b"\0\4\0\0") + dg(0, b"\0\5\0\0x\0"))
 
 # What a peer of vhost-user does: descriptors, length, bytes.

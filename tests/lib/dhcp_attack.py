@@ -220,7 +220,7 @@ def traversal(device, name):
         s.sendto(b"\0\1" + n.encode("latin1") + b"\0octet\0", ("10.9.0.2", 69))
         try:
             p = s.recvfrom(2048)[0]
-            if p[1] in (3, 6) and not (n.split("\0")[0] == name or n.lstrip("/") == name):
+            if p[1] in (3, 6) and not (n.split("\0")[0] == name or (n.lstrip("./") == name and ".." not in n)):
                 hits.append(n)
         except socket.timeout:
             pass

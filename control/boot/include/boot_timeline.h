@@ -84,6 +84,8 @@ struct boot_timeline {
 	uint64_t tftp_bytes, http_bytes;
 };
 
+// Was anything heard of it since it began?
+bool boot_timeline_heard(const struct boot_timeline *t);
 // Is the boot that begins the one that was guessed (SEEN) just before? Then it gets its true cause.
 bool boot_timeline_adopt(struct boot_timeline *t, enum boot_cause cause, uint64_t ns);
 // A boot begins; what t was is gone.

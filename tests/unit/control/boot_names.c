@@ -76,6 +76,10 @@ static void names_find_files_and_texts_and_nothing_else(void **state)
 		{ "grub.cfg.sig", '-' },
 		{ "grub.cfg/", '-' },
 		{ "agrub.cfg", '-' },
+		{ "../grub.cfg", '-' },
+		{ "x/../grub/grub.cfg", '-' },
+		{ "%2e%2e/grub.cfg", '-' },
+		{ "../pxelinux.cfg/default", '-' },
 		{ "grub/x86_64-efi/command.lst", '-' },
 		// pxelinux
 		{ "pxelinux.cfg/9a3a56a7-6bd4-4b9e-8a2c-0d5a8a1fd001", 'P' },
