@@ -173,6 +173,8 @@ struct qos_learn;
 // The portals from which a VM boots: its iSCSI target's, its NFS server's. returns how many
 #define CTL_BOOT_PORTALS 4
 uint32_t ctl_boot_portals(const struct cfg_vm *vm, struct qos_portal out[CTL_BOOT_PORTALS]);
+// What counts as storage, as actions of a plan. returns 0 or -ENOMEM
+int ctl_translate_storage(const struct cfg *cfg, struct dp_plan *plan);
 // A table of all that counts: declared portals, servers, and what was learnt (may be NULL) from
 // those who are listed. returns 0 and *out, or -ENOMEM
 int ctl_portals_build(const struct cfg *cfg, const struct qos_learn *learn,

@@ -13,7 +13,7 @@
 #include "switch_priv.h"
 
 // Ports on which the responder's TFTP transfers live on the service address (control/boot).
-enum { TFTP_TID_FIRST = 57344, TFTP_TID_LAST = 57344 + 511 };
+enum { TFTP_TID_FIRST = 57344, TFTP_TID_LAST = 57344 + 2047 };
 
 enum {
 	UDP = 17,

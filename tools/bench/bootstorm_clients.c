@@ -107,9 +107,14 @@ static void transmit(struct storm *s, uint32_t g, const uint8_t *frame, uint32_t
 	vh_ring_send(r, 1, &size);
 }
 
+struct ends {
+	uint8_t ip[8]; // ours, theirs
+	uint16_t sport, dport;
+};
+
 // Ethernet, IPv4 and UDP around size bytes that stand at f + 42.
-static uint32_t wrap(uint32_t g, uint8_t *f, const uint8_t dst_mac[6], const uint8_t ip[8],
-		     const uint16_t ports[2], uint32_t size)
+static uint32_t wrap(uint32_t g, uint8_t *f, const uint8_t dst_mac[6], const struct ends *e,
+		     uint32_t size)
 {
 	uint32_t sum = 0;
 
@@ -121,13 +126,13 @@ static uint32_t wrap(uint32_t g, uint8_t *f, const uint8_t dst_mac[6], const uin
 	put16(f + 16, 28 + size);
 	f[22] = 64;
 	f[23] = IPPROTO_UDP;
-	memcpy(f + 26, ip, 8);
+	memcpy(f + 26, e->ip, 8);
 	for (int i = 14; i < 34; i += 2)
 		sum += get16(f + i);
 	sum = (sum >> 16) + (sum & 0xffff);
 	put16(f + 24, ~(sum + (sum >> 16)) & 0xffff);
-	put16(f + 34, ports[0]);
-	put16(f + 36, ports[1]);
+	put16(f + 34, e->sport);
+	put16(f + 36, e->dport);
 	put16(f + 38, 8 + size);
 	return 42 + size; // a checksum of zero is none (RFC 768)
 }
@@ -155,8 +160,7 @@ static void dhcp(struct storm *s, uint32_t g, uint8_t type)
 {
 	static const uint8_t cookie[4] = { 99, 130, 83, 99 };
 	static const uint8_t wants[] = { 1, 3, 6, 12, 15, 17, 26, 43, 60, 66, 67, 175, 203 };
-	static const uint8_t ip[8] = { 0, 0, 0, 0, 255, 255, 255, 255 };
-	static const uint16_t ports[2] = { 68, 67 };
+	static const struct ends ends = { { 0, 0, 0, 0, 255, 255, 255, 255 }, 68, 67 };
 	struct guest *c = &s->guests[g];
 	uint8_t f[ASKED_MAX] = { 0 }, *b = f + 42, *o = b + 240;
 
@@ -178,7 +182,7 @@ static void dhcp(struct storm *s, uint32_t g, uint8_t type)
 		o = option(o, 50, c->ip, 4);
 	}
 	*o++ = 255;
-	ask(s, g, f, wrap(g, f, everybody, ip, ports, (uint32_t)(o - b)));
+	ask(s, g, f, wrap(g, f, everybody, &ends, (uint32_t)(o - b)));
 }
 
 static void arp(struct storm *s, uint32_t g, const uint8_t to[6], const uint8_t their_ip[4])
@@ -205,12 +209,11 @@ static void arp(struct storm *s, uint32_t g, const uint8_t to[6], const uint8_t 
 static uint32_t tftp_frame(struct storm *s, uint32_t g, uint8_t *f, uint16_t to, uint32_t size)
 {
 	const struct guest *c = &s->guests[g];
-	const uint16_t ports[2] = { (uint16_t)(PORT_FIRST + g % 60000), to };
-	uint8_t ip[8];
+	struct ends ends = { .sport = (uint16_t)(PORT_FIRST + g % 60000), .dport = to };
 
-	memcpy(ip, c->ip, 4);
-	memcpy(ip + 4, c->server, 4);
-	return wrap(g, f, c->server_mac, ip, ports, size);
+	memcpy(ends.ip, c->ip, 4);
+	memcpy(ends.ip + 4, c->server, 4);
+	return wrap(g, f, c->server_mac, &ends, size);
 }
 
 static void tftp_open(struct storm *s, uint32_t g)

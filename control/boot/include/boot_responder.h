@@ -23,8 +23,8 @@
 
 #define BOOT_FRAME_MAX 2024
 #define BOOT_TID_FIRST 57344 // UDP ports of TFTP transfers on the service address
-#define BOOT_TRANSFERS 512
-#define BOOT_WINDOW_MAX 32 // RFC 7440
+#define BOOT_TRANSFERS 2048  // a thousand guests that start together, and then some
+#define BOOT_WINDOW_MAX 32   // RFC 7440
 #define BOOT_BLOCK_MAX 1468
 #define BOOT_NAME_MAX 128
 #define BOOT_CLIENT_FILES 16

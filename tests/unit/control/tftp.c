@@ -4,7 +4,7 @@
 #include "../unit.h"
 #include "boot_responder.h"
 
-enum { ASKED_FROM = 2000, FRAME = 42, KEPT = 64, N_PORTS = 600 };
+enum { ASKED_FROM = 2000, FRAME = 42, KEPT = 64, N_PORTS = BOOT_TRANSFERS + 88 };
 
 // The last frames that were sent.
 struct wire {
