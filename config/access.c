@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "nacm_priv.h"
+#include "overlay_priv.h"
 
 static struct cfg_nacm_user user_of(const struct cfg_session *s)
 {
@@ -154,7 +155,13 @@ static bool tells_too_much(const struct cfg_session *s, const struct lyd_node *t
 
 int cfg_call_hide(struct cfg_call *c, const struct lyd_node *tree)
 {
-	if (!cfg_session_sees_all(c->s) && tells_too_much(c->s, tree, &c->e))
+	const struct cfg_store *st = c->store;
+	bool hidden = !cfg_session_sees_all(c->s) && tells_too_much(c->s, tree, &c->e);
+
+	// What is laid over it is named in refusals, too.
+	for (uint32_t i = 0; i < st->n_overlay && !hidden && !cfg_session_sees_all(c->s); i++)
+		hidden = tells_too_much(c->s, st->overlay[i]->vms, &c->e);
+	if (hidden)
 		cfg_nc_refuse(&c->e, "operation-failed",
 			      "is refused because of what user %s may not read", c->s->user);
 	return -EINVAL;

@@ -229,6 +229,8 @@ static int vm_read(const struct source *s, const struct lyd_node *node, struct c
 		*p = *p == '_' || *p == '.' ? '-' : *p; // RFC 952: letters, digits, hyphen
 	cfg_text(node, "hostname", vm->hostname, sizeof(vm->hostname));
 	cfg_text(node, "uuid", vm->uuid, sizeof(vm->uuid));
+	for (char *p = vm->uuid; *p != '\0'; p++)
+		*p = (char)(*p >= 'A' && *p <= 'F' ? *p | 0x20 : *p);
 	cfg_boot_read(cfg_child(node, "boot"), vm);
 	if (cfg_machine_read(cfg_child(node, "machine"), vm, s->err) < 0)
 		return -EINVAL;

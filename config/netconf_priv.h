@@ -22,7 +22,7 @@ struct cfg_store {
 	char *running_json;		      // running as it was committed
 	struct cfg_overlay_entry **overlay;   // overlay[n_overlay], in no datastore
 	uint32_t n_overlay;
-	uint32_t lock[CFG_N_DS];	      // session, 0 = none
+	uint32_t lock[CFG_N_DS]; // session, 0 = none
 	uint64_t locked_ms[CFG_N_DS];
 	uint32_t changed_by; // session that changed the candidate last; 0 = as running
 	uint32_t last_id;
@@ -135,7 +135,8 @@ char *cfg_tree_print(const struct lyd_node *tree, LYD_FORMAT format, uint32_t op
 // A copy of a tree, validated and typed as it is; it has its defaults then. *out as below
 int cfg_store_typed(const struct cfg_store *s, struct lyd_node **whole, struct cfg **out,
 		    struct cfg_nc_error *e);
-// Is the tree a valid configuration, alone and with the overlay? *out = it, typed, when not NULL; NULL on failure.
+// Is the tree a valid configuration, alone and with the overlay? *out = it, typed, when not NULL;
+// NULL on failure.
 int cfg_store_check(const struct cfg_store *s, const struct lyd_node *tree, struct cfg **out,
 		    struct cfg_nc_error *e);
 // Bring a tree into force through the host. who: user, client, comment, wait; the rest is filled

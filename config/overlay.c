@@ -357,6 +357,29 @@ static int force_with(const struct cfg_store *trial, const struct cfg_force *for
 	return rc;
 }
 
+// What a roll back brings has to fit, too: nobody may keep a switch from going back.
+static int backup_check(const struct cfg_store *trial, struct cfg_error *err)
+{
+	struct lyd_node *whole;
+	struct cfg_nc_error e = { 0 };
+	int rc;
+
+	if (!trial->waiting)
+		return 0;
+	if (cfg_tree_copy(trial->backup, &whole) < 0)
+		return cfg_refuse(err, "", "", "out of memory");
+	rc = cfg_overlay_lay(trial, &whole, &e);
+	if (rc == 0)
+		rc = cfg_store_typed(trial, &whole, NULL, &e);
+	lyd_free_all(whole);
+	if (rc < 0)
+		return cfg_refuse(
+			err, e.path, e.value,
+			"%.150s; a confirmed commit waits, and may be rolled back to that",
+			e.message);
+	return 0;
+}
+
 // Those of the old array that are not in the new one go.
 static void take(struct cfg_store *s, struct cfg_store *trial)
 {
@@ -388,6 +411,8 @@ int cfg_overlay_put(struct cfg_store *s, const struct cfg_overlay_vm *vms, uint3
 	}
 	if (rc == 0 && with(s, add, n, &trial) < 0)
 		rc = cfg_refuse(err, "", "", "out of memory");
+	if (rc == 0)
+		rc = backup_check(&trial, err);
 	if (rc == 0)
 		rc = force_with(&trial, force, err);
 	if (rc == 0) {

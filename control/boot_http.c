@@ -11,7 +11,6 @@
 // Hostile clients are bounded: connections per guest and in all, bytes of a request, the time until
 // a request is complete, and the time of an answer by its size.
 #include <errno.h>
-#include <microhttpd.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +19,7 @@
 #include <unistd.h>
 
 #include "boot_http.h"
+#include "mhd_loop.h"
 #include "weir_log.h"
 
 enum {
@@ -44,7 +44,7 @@ struct conn {
 	ev_tstamp deadline;
 	bool answering, whole; // content is under way; up to its last byte
 	uint32_t port, gen;    // whose
-	uint64_t size;
+	uint64_t size, taken;  // of the answer; of the file's answers since START
 	char name[BOOT_NAME_MAX];
 	char started[BOOT_NAME_MAX]; // of the last START
 };
@@ -53,16 +53,15 @@ struct server {
 	struct server *next;
 	struct ctl_http_thread *thread;
 	uint8_t ip[4];
-	struct MHD_Daemon *daemon;
+	struct ctl_mhd mhd;
 	struct conn *conns;
-	struct ev_io io;
-	struct ev_timer due;
 };
 
 struct ctl_http_thread {
 	struct ev_loop *loop;
 	struct boot_responder *responder;
 	struct boot_out out;
+	uint64_t (*now_ns)(void);
 	struct server *servers;
 	struct ev_timer tick;
 	uint64_t failures_s; // second of
@@ -72,13 +71,14 @@ struct ctl_http_thread {
 static void tell(struct conn *c, enum boot_event_kind kind, const char *detail)
 {
 	struct ctl_http_thread *t = c->server->thread;
-	const uint64_t now_ns = dp_switch_now_ns();
+	const uint64_t now_ns = t->now_ns();
 	struct boot_event e = {
 		.ns = now_ns, .port = c->port, .gen = c->gen, .kind = (uint8_t)kind
 	};
 
-	if (kind == BOOT_EV_HTTP_DONE)
-		e.bytes = c->size;
+	if (kind != BOOT_EV_HTTP_START)
+		e.bytes = c->taken;
+
 	if (kind == BOOT_EV_HTTP_FAILED) {
 		if (t->failures_s != now_ns / 1000000000u)
 			t->n_failures = 0;
@@ -94,25 +94,10 @@ static void tell(struct conn *c, enum boot_event_kind kind, const char *detail)
 	t->out.event(t->out.ctx, &e);
 }
 
-static int answer_text(struct MHD_Connection *conn, unsigned int status, const char *text)
-{
-	struct MHD_Response *r = MHD_create_response_from_buffer(
-		strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_PERSISTENT);
-	int rc;
-
-	if (r == NULL)
-		return MHD_NO;
-	MHD_add_response_header(r, "Content-Type", "text/plain; charset=utf-8");
-	if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
-		MHD_add_response_header(r, "Allow", "GET, HEAD");
-	rc = MHD_queue_response(conn, status, r);
-	MHD_destroy_response(r);
-	return rc;
-}
-
 static int refuse(struct conn *c, struct MHD_Connection *conn, unsigned int status,
 		  const char *text)
 {
+	static const char *const allow[2] = { "Allow", "GET, HEAD" };
 	char detail[78];
 
 	boot_counters_of(c->server->thread->responder)->http_refused++;
@@ -120,7 +105,8 @@ static int refuse(struct conn *c, struct MHD_Connection *conn, unsigned int stat
 		snprintf(detail, sizeof(detail), "%.60s: %u", c->name, status);
 		tell(c, BOOT_EV_HTTP_FAILED, detail);
 	}
-	return answer_text(conn, status, text);
+	return ctl_mhd_say(conn, status, text,
+			   status == MHD_HTTP_METHOD_NOT_ALLOWED ? allow : NULL);
 }
 
 static const char *type_of(const char *name)
@@ -169,13 +155,48 @@ static struct MHD_Response *body(const struct boot_content *found, const struct 
 	return answer;
 }
 
+// 416: there is no such part.
+static int answer_no_part(struct conn *c, struct MHD_Connection *conn, size_t size)
+{
+	struct MHD_Response *answer =
+		MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
+	char text[40];
+	int rc;
+
+	boot_counters_of(c->server->thread->responder)->http_refused++;
+	if (answer == NULL)
+		return MHD_NO;
+	snprintf(text, sizeof(text), "bytes */%zu", size);
+	MHD_add_response_header(answer, "Content-Range", text);
+	rc = MHD_queue_response(conn, MHD_HTTP_RANGE_NOT_SATISFIABLE, answer);
+	MHD_destroy_response(answer);
+	return rc;
+}
+
+// Content is on its way.
+static void answer_begun(struct conn *c, const struct boot_content *found,
+			 const struct boot_range *r)
+{
+	c->answering = true;
+	c->size = found->size == 0 ? 0 : r->last - r->first + 1;
+	c->whole = found->size == 0 || r->last + 1 == found->size;
+	c->deadline = ev_now(c->server->thread->loop) + ANSWER_S +
+		      (ev_tstamp)c->size / ANSWER_BYTES_PER_S;
+	boot_counters_of(c->server->thread->responder)->http_bytes += c->size;
+	// A disk that is read a piece at a time is one file in the timeline.
+	if (strcmp(c->started, c->name) == 0)
+		return;
+	snprintf(c->started, sizeof(c->started), "%s", c->name);
+	c->taken = 0;
+	tell(c, BOOT_EV_HTTP_START, c->name);
+}
+
 static int answer_file(struct conn *c, struct MHD_Connection *conn,
 		       const struct boot_content *found, bool head)
 {
 	const char *field = MHD_lookup_connection_value(conn, MHD_HEADER_KIND, "Range");
 	struct boot_range r = { 0, found->size - 1 };
 	enum boot_range_kind kind = BOOT_RANGE_WHOLE;
-	struct boot_counters *n = boot_counters_of(c->server->thread->responder);
 	struct MHD_Response *answer;
 	char text[96];
 	int rc;
@@ -183,43 +204,22 @@ static int answer_file(struct conn *c, struct MHD_Connection *conn,
 	// Who asks on a condition gets all of it (RFC 9110 section 13.1.5): we give no validators.
 	if (!head && MHD_lookup_connection_value(conn, MHD_HEADER_KIND, "If-Range") == NULL)
 		kind = boot_range_parse(field, found->size, &r);
-	if (kind == BOOT_RANGE_NONE) {
-		answer = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
-		snprintf(text, sizeof(text), "bytes */%zu", found->size);
-	} else {
-		answer = body(found, &r);
-		snprintf(text, sizeof(text), "bytes %llu-%llu/%zu", (unsigned long long)r.first,
-			 (unsigned long long)r.last, found->size);
-	}
+	if (kind == BOOT_RANGE_NONE)
+		return answer_no_part(c, conn, found->size);
+	answer = body(found, &r);
 	if (answer == NULL)
-		return answer_text(conn, MHD_HTTP_INTERNAL_SERVER_ERROR, "Out of memory.\n");
+		return ctl_mhd_say(conn, MHD_HTTP_INTERNAL_SERVER_ERROR, "Out of memory.\n", NULL);
 	MHD_add_response_header(answer, "Accept-Ranges", "bytes");
 	MHD_add_response_header(answer, "Content-Type", type_of(c->name));
-	if (kind != BOOT_RANGE_WHOLE)
+	snprintf(text, sizeof(text), "bytes %llu-%llu/%zu", (unsigned long long)r.first,
+		 (unsigned long long)r.last, found->size);
+	if (kind == BOOT_RANGE_PART)
 		MHD_add_response_header(answer, "Content-Range", text);
-	rc = MHD_queue_response(conn,
-				kind == BOOT_RANGE_NONE	  ? MHD_HTTP_RANGE_NOT_SATISFIABLE
-				: kind == BOOT_RANGE_PART ? MHD_HTTP_PARTIAL_CONTENT
-							  : MHD_HTTP_OK,
-				answer);
+	rc = MHD_queue_response(
+		conn, kind == BOOT_RANGE_PART ? MHD_HTTP_PARTIAL_CONTENT : MHD_HTTP_OK, answer);
 	MHD_destroy_response(answer);
-	if (kind == BOOT_RANGE_NONE) {
-		n->http_refused++;
-		return rc;
-	}
-	if (head)
-		return rc;
-	c->answering = true;
-	c->size = found->size == 0 ? 0 : r.last - r.first + 1;
-	c->whole = r.last + 1 == found->size || found->size == 0;
-	c->deadline = ev_now(c->server->thread->loop) + ANSWER_S +
-		      (ev_tstamp)c->size / ANSWER_BYTES_PER_S;
-	n->http_bytes += c->size;
-	// A disk that is read a piece at a time is one file in the timeline.
-	if (strcmp(c->started, c->name) != 0) {
-		snprintf(c->started, sizeof(c->started), "%s", c->name);
-		tell(c, BOOT_EV_HTTP_START, c->name);
-	}
+	if (!head && rc == MHD_YES)
+		answer_begun(c, found, &r);
 	return rc;
 }
 
@@ -321,6 +321,7 @@ static void on_completed(void *arg, struct MHD_Connection *conn, void **state,
 		tell(c, BOOT_EV_HTTP_FAILED, detail);
 		return;
 	}
+	c->taken += c->size;
 	boot_counters_of(s->thread->responder)->http_done++;
 	if (c->whole)
 		tell(c, BOOT_EV_HTTP_DONE, c->name);
@@ -372,32 +373,6 @@ static size_t on_unescape(void *arg, struct MHD_Connection *conn, char *text)
 	return strlen(text);
 }
 
-static void run(struct server *s)
-{
-	MHD_UNSIGNED_LONG_LONG ms;
-
-	MHD_run(s->daemon);
-	ev_timer_stop(s->thread->loop, &s->due);
-	if (MHD_get_timeout(s->daemon, &ms) != MHD_YES)
-		return;
-	ev_timer_set(&s->due, (double)ms / 1000.0, 0.0);
-	ev_timer_start(s->thread->loop, &s->due);
-}
-
-static void on_io(struct ev_loop *loop, struct ev_io *io, int revents)
-{
-	(void)loop;
-	(void)revents;
-	run(io->data);
-}
-
-static void on_due(struct ev_loop *loop, struct ev_timer *t, int revents)
-{
-	(void)loop;
-	(void)revents;
-	run(t->data);
-}
-
 // Who sends or takes a byte now and then is not idle to the library.
 static void on_tick(struct ev_loop *loop, struct ev_timer *timer, int revents)
 {
@@ -429,9 +404,7 @@ static struct MHD_Daemon *daemon_start(struct server *s, int fd)
 
 static void server_stop(struct server *s)
 {
-	ev_io_stop(s->thread->loop, &s->io);
-	ev_timer_stop(s->thread->loop, &s->due);
-	MHD_stop_daemon(s->daemon); // closes the socket, too
+	ctl_mhd_stop(&s->mhd); // closes the socket, too
 	free(s);
 }
 
@@ -442,19 +415,15 @@ static void server_start(struct ctl_http_thread *t, const uint8_t ip[4], int fd)
 	if (s != NULL) {
 		s->thread = t;
 		memcpy(s->ip, ip, 4);
-		s->daemon = daemon_start(s, fd);
+		s->mhd.daemon = daemon_start(s, fd);
 	}
-	if (s == NULL || s->daemon == NULL) {
+	if (s == NULL || s->mhd.daemon == NULL) {
 		weir_log(WEIR_ERROR, "boot service: HTTP does not start: out of memory");
 		close(fd);
 		free(s);
 		return;
 	}
-	ev_io_init(&s->io, on_io,
-		   MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd, EV_READ);
-	ev_timer_init(&s->due, on_due, 0.0, 0.0);
-	s->io.data = s->due.data = s;
-	ev_io_start(t->loop, &s->io);
+	ctl_mhd_watch(&s->mhd, t->loop);
 	s->next = t->servers;
 	t->servers = s;
 }
@@ -496,7 +465,7 @@ void ctl_http_take(struct ctl_http_thread *t, struct ctl_http_set *set)
 }
 
 struct ctl_http_thread *ctl_http_thread_create(struct ev_loop *loop, struct boot_responder *r,
-					       const struct boot_out *out)
+					       const struct boot_out *out, uint64_t (*now_ns)(void))
 {
 	struct ctl_http_thread *t = calloc(1, sizeof(*t));
 
@@ -505,6 +474,7 @@ struct ctl_http_thread *ctl_http_thread_create(struct ev_loop *loop, struct boot
 	t->loop = loop;
 	t->responder = r;
 	t->out = *out;
+	t->now_ns = now_ns;
 	ev_timer_init(&t->tick, on_tick, TICK_S, TICK_S);
 	t->tick.data = t;
 	ev_timer_start(loop, &t->tick);

@@ -18,9 +18,11 @@ struct ctl_http_set {
 
 struct ctl_http_thread;
 
-// NULL = out of memory. thread: boot, or main while that does not run
+// now_ns: the clock of events. returns NULL = out of memory. thread: boot, or main while that does
+// not run
 struct ctl_http_thread *ctl_http_thread_create(struct ev_loop *loop, struct boot_responder *r,
-					       const struct boot_out *out);
+					       const struct boot_out *out,
+					       uint64_t (*now_ns)(void));
 void ctl_http_thread_destroy(struct ctl_http_thread *t);
 // Serve this set; it is the thread's from then on. NULL = nothing changes.
 void ctl_http_take(struct ctl_http_thread *t, struct ctl_http_set *set);

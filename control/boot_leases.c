@@ -77,7 +77,7 @@ static bool kind_read(const char *text, uint8_t *kind)
 // One line without its newline. returns false = damaged, or not ours
 static bool line_read(const char *text, size_t size, struct boot_lease *out)
 {
-	char line[LINE_MAX_SIZE], *word[6], *save = NULL, *end;
+	char line[LINE_MAX_SIZE], crc[16], *word[6], *save = NULL;
 	uint32_t n = 0;
 
 	memset(out, 0, sizeof(*out));
@@ -85,8 +85,8 @@ static bool line_read(const char *text, size_t size, struct boot_lease *out)
 		return false;
 	memcpy(line, text, size);
 	line[size] = '\0';
-	if (line[size - 9] != ' ' ||
-	    strtoul(line + size - 8, &end, 16) != cfg_crc32(0, line, size - 8))
+	snprintf(crc, sizeof(crc), " %08x", cfg_crc32(0, line, size - 8));
+	if (strcmp(line + size - 9, crc) != 0)
 		return false;
 	for (char *w = strtok_r(line, " ", &save); w != NULL && n < 6;
 	     w = strtok_r(NULL, " ", &save))
@@ -273,8 +273,8 @@ static void read_told(const struct ctl_persist *p, const struct read_result *n)
 	char shown[CTL_FILE_SHOWN], reason[96];
 
 	if (n->n_bad > 0) {
-		snprintf(reason, sizeof(reason), "%u lines are damaged; the other %u hold",
-			 n->n_bad, n->n_good);
+		snprintf(reason, sizeof(reason),
+			 "%u lines are damaged, the other %u were taken over", n->n_bad, n->n_good);
 		ctl_file_put_aside(p, p->dir_fd, CTL_LEASES_FILE, reason);
 	}
 	if (n->torn)

@@ -134,12 +134,12 @@ static bool words_plain(const char *v)
 }
 
 // A value for the middle of a line: itself, or the setting that was made of it beforehand.
-static const char *ipxe_value(FILE *f, const char *setting, const char *v, char *buf, size_t size)
+static const char *ipxe_value(FILE *f, const char *setting, const char *v, char buf[64])
 {
-	if (words_plain(v))
+	if (ipxe_plain(v))
 		return v;
 	ipxe_hex(f, setting, v);
-	snprintf(buf, size, "${%s:string}", setting);
+	snprintf(buf, 64, "${%s:string}", setting);
 	return buf;
 }
 
@@ -171,7 +171,8 @@ static void ipxe_kernel(FILE *f, const struct ctl_texts *in, const char *cmdline
 	char buf[64];
 
 	ipxe_begin(f);
-	cmdline = ipxe_value(f, "weir-cmdline", cmdline, buf, sizeof(buf));
+	if (!words_plain(cmdline))
+		cmdline = ipxe_value(f, "weir-cmdline", cmdline, buf);
 	// Under EFI the kernel asks for its initrd by that name.
 	fprintf(f, ":again\nimgfree\nkernel --name kernel %s%s%s%s%s || goto failed\n", in->base,
 		vm->kernel, vm->initrd[0] ? " initrd=initrd" : "", cmdline[0] ? " " : "", cmdline);
@@ -185,7 +186,7 @@ static void ipxe_iscsi(FILE *f, const struct ctl_texts *in)
 {
 	const struct cfg_vm *vm = in->vm;
 	char buf[64];
-	const char *root = ipxe_value(f, "weir-root", in->root_path, buf, sizeof(buf));
+	const char *root = ipxe_value(f, "weir-root", in->root_path, buf);
 
 	ipxe_set(f, "initiator-iqn", vm->iscsi_initiator);
 	if (vm->chap_user[0] != '\0') {

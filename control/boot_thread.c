@@ -206,7 +206,8 @@ int ctl_boot_start(struct ctl *c)
 	if (b->loop == NULL)
 		return -ENOMEM;
 	b->http = ctl_http_thread_create(b->loop, b->responder,
-					 &(const struct boot_out){ .event = on_event, .ctx = b });
+					 &(const struct boot_out){ .event = on_event, .ctx = b },
+					 dp_switch_now_ns);
 	if (b->http == NULL)
 		return -ENOMEM;
 	ev_async_init(&b->wake, on_wake);

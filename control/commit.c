@@ -285,13 +285,14 @@ static int on_vm_arguments(void *arg, struct cfg_launch *l, struct cfg_error *er
 {
 	struct ctl *c = arg;
 	char dir[PATH_MAX];
+	const struct ctl_places p = { .vms_dir = dir, .state_dir = c->state_dir };
 
 	if (ctl_vms_dir(c->socket_path, dir, sizeof(dir)) < 0) {
 		snprintf(err->value, sizeof(err->value), "%.127s", c->socket_path);
 		snprintf(err->reason, sizeof(err->reason), "path is too long");
 		return -ENAMETOOLONG;
 	}
-	return ctl_vm_launch(c->running, dir, l, err);
+	return ctl_vm_launch(c->running, &p, l, err);
 }
 
 static int on_vm_prepare(void *arg, const struct cfg_vm_ask *ask, struct cfg_vm_ready *out,

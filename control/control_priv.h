@@ -155,6 +155,8 @@ int ctl_text_read(const char *path, char **text, struct cfg_error *err);
 
 int ctl_translate(const struct cfg *running, const struct cfg *next, const struct cfg_action *a,
 		  int n, struct dp_plan *plan);
+// Driver and arguments of a port's link. vhost_net: the kernel serves taps by /dev/vhost-net
+void ctl_port_link(const struct cfg_port *p, bool vhost_net, struct dp_port_params *o);
 // Does a VM own the port? A guest port without one has a name made up for its policy.
 bool ctl_has_vm(const struct dp_port_params *p);
 // What a switch without any configuration has to be told: the classes.

@@ -1,12 +1,11 @@
 // Metrics over HTTP: GET /metrics on a local port, by libmicrohttpd on the main loop, without a
-// thread. Only this file knows the library.
+// thread.
 //
 // Hostile clients are bounded: connections at a time, bytes of a request, and the time of a
 // connection from its first to its last byte. Each is closed after its answer. The text is made at
 // most once a second; who asks more often gets the same.
 #include <arpa/inet.h>
 #include <errno.h>
-#include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 #include <unistd.h>
 
 #include "control_priv.h"
+#include "mhd_loop.h"
 #include "weir_log.h"
 
 enum {
@@ -31,10 +31,9 @@ enum {
 struct ctl_metrics {
 	struct ctl *ctl;
 	struct cfg_metrics conf;
-	struct MHD_Daemon *daemon; // NULL: its port was taken when the switch started
-	int fd;			   // it listens on; -1
-	struct ev_io io;
-	struct ev_timer due, tick;
+	struct ctl_mhd mhd; // without a daemon: its port was taken when the switch started
+	int fd;		    // it listens on; -1
+	struct ev_timer tick;
 	struct MHD_Response *text; // the last answer
 	ev_tstamp text_at;
 	struct {
@@ -49,23 +48,6 @@ struct ctl_metrics_change {
 };
 
 // --- Answers
-
-static int answer(struct MHD_Connection *conn, unsigned int status, const char *text)
-{
-	struct MHD_Response *r = MHD_create_response_from_buffer(
-		strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_PERSISTENT);
-	int rc;
-
-	if (r == NULL)
-		return MHD_NO;
-	MHD_add_response_header(r, "Content-Type", "text/plain; charset=utf-8");
-	MHD_add_response_header(r, "Connection", "close");
-	if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
-		MHD_add_response_header(r, "Allow", "GET");
-	rc = MHD_queue_response(conn, status, r);
-	MHD_destroy_response(r);
-	return rc;
-}
 
 static void text_make(struct ctl_metrics *m)
 {
@@ -95,6 +77,8 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *conn, const 
 				  const char *method, const char *version, const char *data,
 				  size_t *size, void **state)
 {
+	static const char *const close[2] = { "Connection", "close" };
+	static const char *const allow[2] = { "Allow", "GET" };
 	struct ctl_metrics *m = arg;
 
 	(void)version;
@@ -102,12 +86,13 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *conn, const 
 	(void)size;
 	(void)state;
 	if (strcmp(url, "/metrics") != 0)
-		return answer(conn, MHD_HTTP_NOT_FOUND, "There is only /metrics.\n");
+		return ctl_mhd_say(conn, MHD_HTTP_NOT_FOUND, "There is only /metrics.\n", close);
 	if (strcmp(method, MHD_HTTP_METHOD_GET) != 0)
-		return answer(conn, MHD_HTTP_METHOD_NOT_ALLOWED, "There is only GET.\n");
+		return ctl_mhd_say(conn, MHD_HTTP_METHOD_NOT_ALLOWED, "There is only GET.\n",
+				   allow);
 	text_make(m);
 	if (m->text == NULL)
-		return answer(conn, MHD_HTTP_INTERNAL_SERVER_ERROR, "Out of memory.\n");
+		return ctl_mhd_say(conn, MHD_HTTP_INTERNAL_SERVER_ERROR, "Out of memory.\n", close);
 	return MHD_queue_response(conn, MHD_HTTP_OK, m->text);
 }
 
@@ -128,32 +113,6 @@ static void on_connection(void *arg, struct MHD_Connection *conn, void **state,
 }
 
 // --- The loop
-
-static void run(struct ctl_metrics *m)
-{
-	MHD_UNSIGNED_LONG_LONG ms;
-
-	MHD_run(m->daemon);
-	ev_timer_stop(m->ctl->loop, &m->due);
-	if (MHD_get_timeout(m->daemon, &ms) != MHD_YES)
-		return;
-	ev_timer_set(&m->due, (double)ms / 1000.0, 0.0);
-	ev_timer_start(m->ctl->loop, &m->due);
-}
-
-static void on_io(struct ev_loop *loop, struct ev_io *io, int revents)
-{
-	(void)loop;
-	(void)revents;
-	run(io->data);
-}
-
-static void on_due(struct ev_loop *loop, struct ev_timer *t, int revents)
-{
-	(void)loop;
-	(void)revents;
-	run(t->data);
-}
 
 // Who sends a byte now and then is not idle to the library.
 static void slow_cut(struct ctl_metrics *m)
@@ -239,11 +198,8 @@ static struct MHD_Daemon *daemon_start(struct ctl_metrics *m)
 // The watchers of a daemon that runs.
 static void watch(struct ctl_metrics *m)
 {
-	int fd = MHD_get_daemon_info(m->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
-
-	ev_io_set(&m->io, fd, EV_READ);
 	if (m->ctl->loop != NULL) // a test asks for the text alone
-		ev_io_start(m->ctl->loop, &m->io);
+		ctl_mhd_watch(&m->mhd, m->ctl->loop);
 }
 
 static int serve(struct ctl_metrics *m, struct cfg_error *err)
@@ -254,8 +210,8 @@ static int serve(struct ctl_metrics *m, struct cfg_error *err)
 	if (m->fd < 0)
 		return m->fd;
 	code = listen(m->fd, BACKLOG) < 0 ? errno : ENOMEM;
-	m->daemon = code == ENOMEM ? daemon_start(m) : NULL;
-	if (m->daemon != NULL)
+	m->mhd.daemon = code == ENOMEM ? daemon_start(m) : NULL;
+	if (m->mhd.daemon != NULL)
 		return 0;
 	close(m->fd);
 	m->fd = -1;
@@ -275,7 +231,7 @@ static void on_tick(struct ev_loop *loop, struct ev_timer *t, int revents)
 
 	(void)loop;
 	(void)revents;
-	if (m->daemon != NULL) {
+	if (m->mhd.daemon != NULL) {
 		slow_cut(m);
 	} else if (serve(m, &err) == 0) {
 		weir_log(WEIR_NOTICE, "metrics: port %u is free now", m->conf.port);
@@ -292,22 +248,14 @@ static struct ctl_metrics *create(struct ctl *c, const struct cfg_metrics *conf)
 	m->ctl = c;
 	m->conf = *conf;
 	m->fd = -1;
-	ev_init(&m->io, on_io);
-	ev_timer_init(&m->due, on_due, 0.0, 0.0);
 	ev_timer_init(&m->tick, on_tick, RETRY_S, RETRY_S);
-	m->io.data = m->due.data = m->tick.data = m;
+	m->tick.data = m;
 	return m;
 }
 
 static void unserve(struct ctl_metrics *m)
 {
-	if (m->ctl->loop != NULL) {
-		ev_io_stop(m->ctl->loop, &m->io);
-		ev_timer_stop(m->ctl->loop, &m->due);
-	}
-	if (m->daemon != NULL)
-		MHD_stop_daemon(m->daemon); // closes the socket, too
-	m->daemon = NULL;
+	ctl_mhd_stop(&m->mhd); // closes the socket, too
 	m->fd = -1;
 }
 
@@ -338,7 +286,7 @@ static int serve_instead(struct ctl *c, struct ctl_metrics_change *ch, struct cf
 	struct cfg_error later;
 	int rc;
 
-	if (old != NULL && old->daemon != NULL && old->conf.port == ch->next->conf.port) {
+	if (old != NULL && old->mhd.daemon != NULL && old->conf.port == ch->next->conf.port) {
 		unserve(old);
 		ch->unbound = true;
 	}
@@ -404,7 +352,7 @@ void ctl_metrics_commit(struct ctl *c, struct ctl_metrics_change *ch)
 	free(ch);
 	if (c->metrics == NULL)
 		return;
-	if (c->metrics->daemon != NULL)
+	if (c->metrics->mhd.daemon != NULL)
 		watch(c->metrics);
 	if (c->loop != NULL)
 		ev_timer_start(c->loop, &c->metrics->tick);

@@ -2,8 +2,8 @@
 // one client is served by a monitor, so it is one of our own (vm_launch.h).
 //
 // A monitor is looked for once a second while the machine is attached or prepared. What comes is
-// bounded: 64 KiB of it in a turn and 64 messages a second of each machine; what is more waits in
-// the socket, so nothing is lost and nothing out of order.
+// bounded: 4 KiB of it in a turn, and no more in a second that had 64 messages; what is more waits
+// in the socket, so nothing is lost and nothing out of order.
 //
 // When QEMU's end of the socket is closed and nobody listens there any more, QEMU has ended.
 //
@@ -25,7 +25,7 @@
 #include "weir_log.h"
 
 enum {
-	READ_BYTES = 64 << 10,
+	READ_BYTES = 4 << 10,
 	MESSAGES_PER_S = 64,
 	LOOKED_AT_ONCE = 128,
 	LOG_MAX = 16 << 20,
@@ -35,17 +35,20 @@ enum {
 #define SECOND_NS 1000000000ull
 #define GREETING_NS (3 * SECOND_NS)
 
+// Why one cannot be followed.
+enum why { WHY_SILENT = 1, WHY_BAD = 2, WHY_CONNECT = 4, WHY_DEAF = 8, WHY_REFUSES = 16 };
+
 struct follow {
 	struct follow *next;
 	struct ctl *c;
 	char vm[32], path[108];
 	struct ev_io io;
-	bool connected, greeted, told; // told: that it cannot be followed
-	bool had_one;		       // a QEMU was there; its end is to be told
-	uint64_t next_ns;	       // when to look again
-	uint32_t n_messages;	       // in this second
-	char filter[96];	       // card whose filter is to be asked for
-	uint64_t n_bad;
+	bool connected, greeted;
+	bool had_one;	     // a QEMU was there; its end is to be told
+	unsigned told;	     // bits of enum why, of this life
+	uint64_t next_ns;    // when to look again
+	uint32_t n_messages; // in this second
+	char filter[96];     // card whose filter is to be asked for
 	struct qmp_reader reader;
 };
 
@@ -55,11 +58,11 @@ struct ctl_qmp {
 	uint32_t next; // VM to be looked at
 };
 
-static void say_once(struct follow *f, const char *why)
+static void say_once(struct follow *f, enum why why, const char *text)
 {
-	if (!f->told)
-		weir_log(WEIR_NOTICE, "vm %s: monitor %s: %s", f->vm, f->path, why);
-	f->told = true;
+	if ((f->told & why) == 0)
+		weir_log(WEIR_NOTICE, "vm %s: monitor %s: %s", f->vm, f->path, text);
+	f->told |= why;
 }
 
 static void hang_up(struct follow *f)
@@ -78,7 +81,7 @@ static void say(struct follow *f, const char *text, size_t size)
 	// A few short lines: a socket that does not take them is no QEMU's.
 	if (f->connected &&
 	    send(f->io.fd, text, size, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)size) {
-		say_once(f, "takes nothing");
+		say_once(f, WHY_DEAF, "takes nothing");
 		hang_up(f);
 	}
 }
@@ -112,7 +115,6 @@ static bool understood(struct follow *f, const struct qmp_said *s)
 		say(f, ctl_qmp_caps, strlen(ctl_qmp_caps));
 		break;
 	case QMP_DONE:
-		f->told = false;
 		f->had_one = true;
 		say(f, ctl_qmp_events, strlen(ctl_qmp_events));
 		say(f, ctl_qmp_status, strlen(ctl_qmp_status));
@@ -132,12 +134,11 @@ static bool understood(struct follow *f, const struct qmp_said *s)
 		ctl_vm_event(f->c, f->vm, dp_switch_now_ns(), "%s", s->text);
 		break;
 	case QMP_REFUSED:
-		say_once(f, s->text);
+		say_once(f, WHY_REFUSES, s->text);
 		break;
 	case QMP_NOTHING:
 		return f->connected;
 	}
-	f->n_messages++;
 	return f->connected;
 }
 
@@ -158,11 +159,16 @@ static void on_input(struct ev_loop *loop, struct ev_io *w, int revents)
 	}
 	for (size_t at = 0; at < (size_t)n;) {
 		at += ctl_qmp_reader_take(&f->reader, buf + at, (size_t)n - at, &said);
+		f->n_messages++;
 		if (!understood(f, &said))
 			return;
 	}
-	if (f->reader.n_bad > 0)
-		say_once(f, "says what is no QMP");
+	// It is asked again in a second: who only talks costs no more than that.
+	if (f->reader.n_bad > 0) {
+		say_once(f, WHY_BAD, "says what is no QMP");
+		hang_up(f);
+		return;
+	}
 	// What was read is done; no more of it in this second.
 	if (f->n_messages >= MESSAGES_PER_S)
 		ev_io_stop(loop, w);
@@ -189,7 +195,7 @@ static void look(struct follow *f, uint64_t now_ns)
 	}
 	// EAGAIN: its queue of clients is full.
 	if (errno != ENOENT && errno != ECONNREFUSED) {
-		say_once(f, errno == EAGAIN ? "has other clients" : strerror(errno));
+		say_once(f, WHY_CONNECT, errno == EAGAIN ? "has other clients" : strerror(errno));
 	} else if (f->had_one) {
 		f->had_one = false;
 		(void)ctl_vm_life(f->c, f->vm, LIFE_EV_STOPPED, "qmp");
@@ -232,7 +238,7 @@ static void refresh(struct follow *f, uint64_t now_ns)
 
 	f->next_ns = now_ns + SECOND_NS;
 	if (!f->greeted) {
-		say_once(f, "does not greet: it serves another client");
+		say_once(f, WHY_SILENT, "does not greet: it serves another client");
 		return;
 	}
 	log_trim(f);
@@ -256,7 +262,7 @@ static void follow_one(struct follow *f, uint64_t now_ns)
 	else if (f->had_one || is_there(f->c, f->vm))
 		look(f, now_ns);
 	else
-		f->told = false; // it is said again of the next life
+		f->told = 0; // it is said again of the next life
 }
 
 // --- Which ones

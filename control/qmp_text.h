@@ -36,7 +36,7 @@ struct qmp_said {
 	enum life_event events[2];
 	char text[96]; // of QMP_NOTE and QMP_REFUSED: for people, clean; QMP_FILTER, QMP_MAC: the
 		       // card
-	char mac[18];  // of QMP_MAC, lower case
+	char mac[18]; // of QMP_MAC, lower case
 };
 
 struct qmp_reader {

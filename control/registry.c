@@ -220,7 +220,11 @@ static void look_after(void *arg, struct ctl_reg_vm *v)
 		ctl_reg_end(v);
 		return;
 	}
-	// A commit has taken the machine away.
+	// A commit may have made its port anew.
+	if (r->generation != dp_switch_generation(r->ctl->sw) &&
+	    (v->life.state == LIFE_INCOMING || v->life.state == LIFE_MOVED))
+		ctl_vm_quiet(r->ctl, v->name, true);
+	// Or taken the machine away.
 	if (r->generation != dp_switch_generation(r->ctl->sw) && v->linger_ns == 0 &&
 	    cfg_vm_get(r->ctl->running, v->name) == NULL)
 		ctl_reg_end(v);

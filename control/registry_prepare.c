@@ -297,6 +297,9 @@ int ctl_vm_prepare(struct ctl *c, const struct cfg_vm_ask *ask, struct cfg_vm_re
 	if (rc < 0 || v == NULL)
 		return rc < 0 && err->reason[0] == '\0' ? refuse(err, rc, ask->vm, "out of memory")
 							: rc;
+	// Another definition is another port.
+	if (v->life.state == LIFE_INCOMING || v->life.state == LIFE_MOVED)
+		ctl_vm_quiet(c, ask->vm, true);
 	// Who asks again after a failure has it tried again.
 	if (v->life.state == LIFE_PREPARED &&
 	    (v->provide == CTL_REG_NO_PROVIDER || (v->provide == CTL_REG_FAILED && v->told)))

@@ -111,6 +111,21 @@ static int32_t *flow_at(const struct ctl_storage *s, const struct dp_storage_eve
 		       : NULL;
 }
 
+// Boot files by HTTP are a boot's storage for the scheduler (translate.c), and no disk.
+static bool is_boot_service(const struct ctl_storage *s, const struct qos_addr *a)
+{
+	const struct cfg *cfg = s->ctl->running;
+
+	for (uint32_t i = 0; i < cfg->n_services; i++) {
+		struct qos_addr service;
+
+		qos_addr_set4(&service, cfg->services[i].addr);
+		if (memcmp(&service, a, sizeof(service)) == 0)
+			return true;
+	}
+	return false;
+}
+
 // A machine's first connection to a server. Where a protocol has a login, that tells more.
 static void connected(struct ctl_storage *s, const struct dp_storage_event *e)
 {
@@ -120,7 +135,7 @@ static void connected(struct ctl_storage *s, const struct dp_storage_event *e)
 			? e->open.hit.service
 			: (uint8_t)qos_service_of(e->open.key.proto, e->open.key.portal_port);
 
-	if (cfg_vm_get(s->ctl->running, vm) == NULL)
+	if (cfg_vm_get(s->ctl->running, vm) == NULL || is_boot_service(s, &e->open.key.portal))
 		return;
 	ctl_vm_storage(s->ctl, vm, e->ns);
 	// Of boot ROMs none mounts anything: this is a kernel, which may have its address from its

@@ -3,34 +3,63 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "boot_texts.h"
 #include "control_priv.h"
 #include "qos_learn.h"
 
 #define ETHERNET_FRAME_BYTES (1514u + QOS_WIRE_OVERHEAD_BYTES)
+#define HTTP_PORT 80
 
-static const char *driver_of(const struct cfg_port *p)
+// Does the kernel have vhost-net, which moves the frames of a tap without a system call for each?
+// Asked once: a port's link does not change because a module was loaded meanwhile.
+static bool has_vhost_net(void)
 {
-	return p->link == CFG_LINK_SOCKET ? "vhost-user"
-	       : p->link == CFG_LINK_TAP  ? "tap"
-					  : "ethdev";
+	static int has = -1;
+	int fd;
+
+	if (has < 0) {
+		fd = open("/dev/vhost-net", O_RDWR | O_CLOEXEC);
+		has = fd >= 0;
+		if (fd >= 0)
+			close(fd);
+	}
+	return has != 0;
 }
 
-static void device_args(const struct cfg_port *p, char *out, size_t size)
+void ctl_port_link(const struct cfg_port *p, bool vhost_net, struct dp_port_params *o)
 {
+	const char *driver = "ethdev";
+
+	snprintf(o->args, sizeof(o->args), "%s", p->link_arg);
 	switch (p->link) {
+	case CFG_LINK_SOCKET:
+		driver = "vhost-user";
+		break;
+	case CFG_LINK_TAP:
+		if (vhost_net && p->type == CFG_PORT_HOST)
+			snprintf(o->args, sizeof(o->args),
+				 "net_virtio_user_%.15s,path=/dev/vhost-net,iface=%.15s,queues=1,"
+				 "queue_size=1024",
+				 p->link_arg, p->link_arg);
+		else
+			driver = "tap";
+		break;
 	case CFG_LINK_AF_PACKET:
 		// One frame per buffer: jumbo frames need larger ones, and blocks that hold them.
-		snprintf(out, size, "net_af_packet_%.15s,iface=%.15s%s", p->link_arg, p->link_arg,
+		snprintf(o->args, sizeof(o->args), "net_af_packet_%.15s,iface=%.15s%s", p->link_arg,
+			 p->link_arg,
 			 p->mtu > 1500 ? ",framesz=16384,blocksz=65536,framecnt=512" : "");
 		break;
 	default:
-		snprintf(out, size, "%s", p->link_arg);
+		break;
 	}
+	snprintf(o->driver, sizeof(o->driver), "%s", driver);
 }
 
 static void port_flags(const struct cfg_port *p, struct dp_port_params *o)
@@ -98,8 +127,7 @@ static void port_params(const struct cfg *cfg, const struct cfg_port *p, struct 
 	snprintf(o->name, sizeof(o->name), "%s", p->name);
 	port_vm(p, o->vm);
 	snprintf(o->mirror_to, sizeof(o->mirror_to), "%s", p->mirror_to);
-	snprintf(o->driver, sizeof(o->driver), "%s", driver_of(p));
-	device_args(p, o->args, sizeof(o->args));
+	ctl_port_link(p, has_vhost_net(), o);
 	qos_class_find(p->default_class, &cls);
 	o->default_class = (uint8_t)cls;
 	o->rate_bits_per_s = p->rate;
@@ -186,6 +214,25 @@ static int boot_portals_add(const struct cfg_vm *vm, struct dp_plan *plan)
 	return rc;
 }
 
+// Kernels and images by HTTP are what a boot waits for, as it does for its disk: a portal, so that
+// they are class boot while the machine boots.
+static int http_portals(const struct cfg *cfg, struct dp_plan *plan)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; i < cfg->n_services && rc == 0; i++) {
+		uint8_t addr[16] = { [10] = 0xff, [11] = 0xff };
+
+		memcpy(addr + 12, cfg->services[i].addr, 4);
+		if (cfg->services[i].http)
+			rc = portal_add(plan, DP_ACT_PORTAL_ADD, addr,
+					(struct dp_act_portal){ .proto = IPPROTO_TCP,
+								.service = QOS_SVC_OTHER,
+								.port = HTTP_PORT });
+	}
+	return rc;
+}
+
 // Declared portals, declared servers, and the portals from which VMs boot: an operator named them
 // all.
 static int storage_set(const struct cfg *cfg, struct dp_plan *plan)
@@ -205,7 +252,7 @@ static int storage_set(const struct cfg *cfg, struct dp_plan *plan)
 			(struct dp_act_portal){ .prefix_bits = cfg->servers[i].prefix_bits });
 	for (uint32_t i = 0; i < cfg->n_vms && rc == 0; i++)
 		rc = boot_portals_add(&cfg->vms[i], plan);
-	return rc;
+	return rc < 0 ? rc : http_portals(cfg, plan);
 }
 
 // The table that these actions of a plan make.
@@ -475,7 +522,8 @@ int ctl_translate(const struct cfg *running, const struct cfg *next, const struc
 			rc = port_act(next, &a[i], plan);
 		else if (a[i].object == CFG_OBJ_SYSTEM)
 			rc = dp_plan_add(plan, &l2.h);
-		storage |= a[i].object == CFG_OBJ_STORAGE || a[i].object == CFG_OBJ_VM;
+		storage |= a[i].object == CFG_OBJ_STORAGE || a[i].object == CFG_OBJ_VM ||
+			   a[i].object == CFG_OBJ_SERVICE;
 		services |= a[i].object == CFG_OBJ_SERVICE;
 		limits |= a[i].object == CFG_OBJ_BOOT_LIMITS;
 	}

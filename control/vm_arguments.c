@@ -66,10 +66,27 @@ struct args {
 	uint32_t n;
 };
 
+static void arg_of(struct args *a, const char *s, size_t size)
+{
+	ctl_text_add(&a->text, s, size);
+	ctl_text_add(&a->text, "", 1);
+	a->n++;
+}
+
 static void arg(struct args *a, const char *s)
 {
-	ctl_text_add(&a->text, s, strlen(s) + 1);
-	a->n++;
+	arg_of(a, s, strlen(s));
+}
+
+uint32_t ctl_arg_split(const char *s, struct ctl_word out[2])
+{
+	const char *blank = s[0] == '-' ? strchr(s, ' ') : NULL;
+
+	out[0] = (struct ctl_word){ s, blank == NULL ? strlen(s) : (size_t)(blank - s) };
+	if (blank == NULL)
+		return 1;
+	out[1] = (struct ctl_word){ blank + 1, strlen(blank + 1) };
+	return 2;
 }
 
 static void option(struct args *a, const char *name, const char *fmt, ...)
@@ -147,8 +164,7 @@ static void board(const struct ctl_launch *l, struct args *a)
 	option(a, "-numa", "node,memdev=mem0");
 	if (m->firmware == CFG_FW_UEFI) {
 		option(a, "-drive", "if=pflash,format=raw,unit=0,readonly=on,file=" CTL_OVMF_CODE);
-		option(a, "-drive", "if=pflash,format=raw,unit=1,file=%s/vars.fd",
-		       quoted(l->dir, q));
+		option(a, "-drive", "if=pflash,format=raw,unit=1,file=%s", quoted(l->vars, q));
 	}
 }
 
@@ -222,8 +238,12 @@ static void rest(const struct ctl_launch *l, struct args *a)
 	option(a, "-mon", "chardev=control,mode=control");
 	option(a, "-chardev", "socket,id=qmp,path=%s,server=on,wait=off", quoted(l->monitor, q));
 	option(a, "-mon", "chardev=qmp,mode=control");
-	for (uint8_t i = 0; i < m->n_args; i++, more += strlen(more) + 1)
-		arg(a, more);
+	for (uint8_t i = 0; i < m->n_args; i++, more += strlen(more) + 1) {
+		struct ctl_word w[2];
+
+		for (uint32_t k = 0, n = ctl_arg_split(more, w); k < n; k++)
+			arg_of(a, w[k].text, w[k].size);
+	}
 }
 
 // --- Where things are
@@ -262,20 +282,36 @@ static int refuse(struct cfg_error *err, int rc, const char *leaf, const char *v
 	return rc;
 }
 
-static int prepared(struct ctl_launch *l, const char *vms_dir, bool accelerated,
+// A path that holds wherever it is used. returns false when it is too long
+static bool absolute(char *out, size_t size, const char *dir, const char *name)
+{
+	char cwd[256] = "";
+	int n;
+
+	if (dir[0] != '/' && getcwd(cwd, sizeof(cwd)) == NULL)
+		return false;
+	n = snprintf(out, size, "%s%s%s/firmware/%s.fd", cwd, cwd[0] == '\0' ? "" : "/", dir, name);
+	return n >= 0 && (size_t)n < size;
+}
+
+static int prepared(struct ctl_launch *l, const struct ctl_places *p, bool accelerated,
 		    struct cfg_error *err)
 {
 	const struct cfg_machine *m = &l->vm->machine;
 	char path[160];
-	int n = snprintf(l->dir, sizeof(l->dir), "%s/%s", vms_dir, l->vm->name);
+	int n = snprintf(l->dir, sizeof(l->dir), "%s/%s", p->vms_dir, l->vm->name);
 
 	snprintf(path, sizeof(path), "/weir-vm:vms/vm[name='%s']/machine", l->vm->name);
 	// The longest name of a socket there, and its NUL.
 	if (n < 0 || (size_t)n + sizeof("/console.sock") > sizeof(l->dir) ||
-	    ctl_vm_monitor(vms_dir, l->vm, l->monitor, sizeof(l->monitor)) < 0) {
+	    ctl_vm_monitor(p->vms_dir, l->vm, l->monitor, sizeof(l->monitor)) < 0) {
 		snprintf(err->reason, sizeof(err->reason),
 			 "sockets there would have longer paths than a socket may have");
-		return refuse(err, -ENAMETOOLONG, path, vms_dir);
+		return refuse(err, -ENAMETOOLONG, path, p->vms_dir);
+	}
+	if (!absolute(l->vars, sizeof(l->vars), p->state_dir, l->vm->name)) {
+		snprintf(err->reason, sizeof(err->reason), "path is too long");
+		return refuse(err, -ENAMETOOLONG, path, p->state_dir);
 	}
 	l->kvm = m->accel != CFG_ACCEL_TCG && accelerated;
 	if (m->accel == CFG_ACCEL_KVM && !accelerated) {
@@ -292,7 +328,7 @@ static int prepared(struct ctl_launch *l, const char *vms_dir, bool accelerated,
 	return 0;
 }
 
-int ctl_vm_launch(const struct cfg *cfg, const char *vms_dir, struct cfg_launch *l,
+int ctl_vm_launch(const struct cfg *cfg, const struct ctl_places *p, struct cfg_launch *l,
 		  struct cfg_error *err)
 {
 	struct ctl_launch launch = { .cfg = cfg, .vm = cfg_vm_get(cfg, l->vm) };
@@ -303,7 +339,7 @@ int ctl_vm_launch(const struct cfg *cfg, const char *vms_dir, struct cfg_launch 
 		snprintf(err->reason, sizeof(err->reason), "there is no VM of that name");
 		return refuse(err, -ENOENT, "/weir-operations:vm-arguments/vm", l->vm);
 	}
-	rc = prepared(&launch, vms_dir, l->accelerated, err);
+	rc = prepared(&launch, p, l->accelerated, err);
 	if (rc < 0)
 		return rc;
 	if (l->libvirt) {

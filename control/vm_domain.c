@@ -135,18 +135,28 @@ static void devices(const struct ctl_launch *l, struct ctl_text *t)
 	ctl_text_f(t, "  </devices>\n");
 }
 
+static void argument(struct ctl_text *t, const char *s)
+{
+	struct ctl_word w[2];
+	char q[1600], one[256];
+
+	for (uint32_t i = 0, n = ctl_arg_split(s, w); i < n; i++) {
+		snprintf(one, sizeof(one), "%.*s", (int)w[i].size, w[i].text);
+		ctl_text_f(t, "    <qemu:arg value='%s'/>\n", xml(one, q));
+	}
+}
+
 void ctl_vm_domain(const struct ctl_launch *l, struct ctl_text *t)
 {
 	const struct cfg_machine *m = &l->vm->machine;
 	const char *more = m->args;
-	char q[1600];
 
 	head(l, t);
 	devices(l, t);
 	if (m->n_args > 0)
 		ctl_text_f(t, "  <qemu:commandline>\n");
 	for (uint8_t i = 0; i < m->n_args; i++, more += strlen(more) + 1)
-		ctl_text_f(t, "    <qemu:arg value='%s'/>\n", xml(more, q));
+		argument(t, more);
 	if (m->n_args > 0)
 		ctl_text_f(t, "  </qemu:commandline>\n");
 	// No MSI-X for vhost-user cards under TCG.

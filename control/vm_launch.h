@@ -35,6 +35,7 @@ struct ctl_launch {
 	const struct cfg_vm *vm;
 	char dir[108];	   // of its sockets
 	char monitor[108]; // the daemon's
+	char vars[400];	   // of its firmware
 	bool kvm;
 };
 
@@ -44,9 +45,14 @@ int ctl_vms_dir(const char *socket_path, char *dir, size_t size);
 // The monitor that the daemon follows: as configured, or qmp.sock in the VM's directory.
 int ctl_vm_monitor(const char *vms_dir, const struct cfg_vm *vm, char *path, size_t size);
 
+// Where things of machines are: sockets and logs, which end with the host's run, and what is kept.
+struct ctl_places {
+	const char *vms_dir, *state_dir;
+};
+
 // l        vm, libvirt, accelerated: what is wanted; text and n_args are filled in
 // returns  0; -ENOENT, -EINVAL, -ENAMETOOLONG, -ENOMEM with err filled
-int ctl_vm_launch(const struct cfg *cfg, const char *vms_dir, struct cfg_launch *l,
+int ctl_vm_launch(const struct cfg *cfg, const struct ctl_places *p, struct cfg_launch *l,
 		  struct cfg_error *err);
 
 // --- vm_domain.c
@@ -58,5 +64,12 @@ void ctl_vm_domain(const struct ctl_launch *l, struct ctl_text *xml);
 const struct cfg_nic *ctl_vm_boot_nic(const struct cfg_vm *vm);
 // "raw" or "qcow2"
 const char *ctl_disk_format(const char *path);
+
+struct ctl_word {
+	const char *text; // of size bytes
+	size_t size;
+};
+// An option of QEMU and its value, which stands behind the first blank. returns how many
+uint32_t ctl_arg_split(const char *s, struct ctl_word out[2]);
 
 #endif

@@ -81,8 +81,6 @@ enum dp_drop dp_admit_frame(const struct dp_port_params *cfg, const uint8_t *dat
 	bool strip;
 	enum dp_drop err = meta->p.err;
 
-	if ((cfg->flags & DP_PF_STANDBY) != 0)
-		return DP_DROP_standby;
 	if ((cfg->flags & DP_PF_MIRROR_DST) != 0)
 		return DP_DROP_mirror_only;
 	// Elsewhere what follows L2 is not our business; a frame whose L2 is broken is nobody's.
@@ -148,6 +146,8 @@ static enum dp_drop admit_one(struct dp_worker *w, const struct dp_view *v, stru
 
 	if (likely(admit_plain(&v->cfg, dp_data(m), meta)))
 		return DP_DROP_none;
+	if (unlikely(dp_port_quiet(v)))
+		return DP_DROP_standby;
 	err = dp_admit_frame(&v->cfg, dp_data(m), rte_pktmbuf_data_len(m), meta);
 	if (err != DP_DROP_none)
 		return err;

@@ -99,6 +99,28 @@ static void device_remove(uint16_t id)
 	}
 }
 
+// The driver makes the tap of a host port, and leaves it down.
+static void kernel_set_up(const char *args)
+{
+	const char *at = strstr(args, "iface=");
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq ifr = { 0 };
+
+	if (at != NULL)
+		snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%.*s", (int)strcspn(at + 6, ","),
+			 at + 6);
+	if (fd < 0 || ioctl(fd, SIOCGIFFLAGS, &ifr) < 0) {
+		weir_log(WEIR_WARNING, "device %s: %s", args, strerror(errno));
+	} else {
+		ifr.ifr_flags |= IFF_UP;
+		if (ioctl(fd, SIOCSIFFLAGS, &ifr) < 0)
+			weir_log(WEIR_WARNING, "device %s: cannot be set up: %s", ifr.ifr_name,
+				 strerror(errno));
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
 // af_packet, tap and memif refuse sizes above 1500 by ethdev; their kernel device takes them.
 static void kernel_mtu_set(const char *args, uint32_t mtu)
 {
@@ -185,6 +207,8 @@ static int start(struct ethdev *d, const struct dp_link_params *p, struct weir_e
 				    p->args, rte_strerror(-rc));
 	if (d->software && p->mtu != 1500)
 		kernel_mtu_set(p->args, p->mtu);
+	if (strncmp(p->args, "net_virtio_user", 15) == 0)
+		kernel_set_up(p->args);
 	rc = rte_eth_promiscuous_enable(d->id);
 	if (rc < 0 && rc != -ENOTSUP)
 		weir_log(WEIR_WARNING, "port %s: device %s: no promiscuous mode: %s", p->name,

@@ -3,12 +3,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
+#include <net/if_arp.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -48,10 +50,54 @@ static int request(const char *name, unsigned long what, struct ifreq *ifr)
 	return rc;
 }
 
+static uint64_t hash(uint64_t h, const void *data, size_t size)
+{
+	const uint8_t *b = data;
+
+	for (size_t i = 0; i < size; i++)
+		h = (h ^ b[i]) * 0x100000001b3; // FNV-1a
+	return h;
+}
+
+void dp_tap_mac(const char *name, uint8_t mac[6])
+{
+	char machine[64] = { 0 };
+	struct stat ns = { 0 };
+	uint64_t h = 0xcbf29ce484222325;
+	int fd = open("/etc/machine-id", O_RDONLY | O_CLOEXEC);
+	ssize_t size = fd < 0 ? 0 : read(fd, machine, sizeof(machine));
+
+	if (fd >= 0)
+		close(fd);
+	if (size <= 0 && gethostname(machine, sizeof(machine) - 1) == 0)
+		size = (ssize_t)strlen(machine);
+	(void)stat("/proc/self/ns/net", &ns);
+	h = hash(h, machine, size < 0 ? 0 : (size_t)size);
+	h = hash(h, &ns.st_ino, sizeof(ns.st_ino));
+	h = hash(h, name, strlen(name));
+	mac[0] = 0x02; // locally administered
+	for (int i = 1; i < 6; i++)
+		mac[i] = (uint8_t)(h >> (8 * i));
+}
+
+// One that we made has no address that anybody chose.
+static int mac_set(const struct tap *t, const struct dp_link_params *p, struct weir_err *err)
+{
+	struct ifreq ifr = { .ifr_hwaddr.sa_family = ARPHRD_ETHER };
+
+	dp_tap_mac(t->name, (uint8_t *)ifr.ifr_hwaddr.sa_data);
+	if (request(t->name, SIOCSIFHWADDR, &ifr) < 0)
+		return weir_err_set(err, -errno, "port %s: tap %s: address: %s", p->name, t->name,
+				    strerror(errno));
+	return 0;
+}
+
 static int device_open(struct tap *t, const struct dp_link_params *p, struct weir_err *err)
 {
 	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
 	int hdr_size = sizeof(struct virtio_net_hdr);
+
+	bool ours = if_nametoindex(t->name) == 0;
 
 	t->fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	if (t->fd < 0)
@@ -66,7 +112,7 @@ static int device_open(struct tap *t, const struct dp_link_params *p, struct wei
 	    ioctl(t->fd, TUNSETOFFLOAD, TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6) < 0)
 		return weir_err_set(err, -errno, "port %s: tap %s: no offloads: %s", p->name,
 				    t->name, strerror(errno));
-	return 0;
+	return ours ? mac_set(t, p, err) : 0;
 }
 
 static int device_set_up(struct tap *t, const struct dp_link_params *p, struct weir_err *err)

@@ -76,7 +76,7 @@ int dp_switch_explain(const struct dp_switch *sw, uint16_t in_port, const uint8_
 		return -ENOENT;
 	dp_parse(frame, size, size, &meta.p);
 	out->parse = meta.p;
-	err = dp_admit_frame(&in->cfg, frame, size, &meta);
+	err = dp_port_quiet(in) ? DP_DROP_standby : dp_admit_frame(&in->cfg, frame, size, &meta);
 	out->vid = meta.vid;
 	out->pcp = meta.pcp;
 	out->vm_idx = in->vm == NULL ? 0 : in->vm->idx;

@@ -18,9 +18,9 @@
 #include "qos_rate.h"
 
 #define DP_EVENTS 4096 // learn events per worker
-// Frames per worker towards the responder, and back: a request of each of 500 guests that start
-// together.
-#define DP_PUNTS 512
+// Frames per worker towards the responder, and back: a request of each of 1,000 guests that start
+// together, and then some.
+#define DP_PUNTS 2048
 #define DP_PUNTS_KEPT (DP_PUNTS / 2) // of them not for TFTP, so that who begins finds a place
 #define DP_HANDOVER 1024	     // frames per pair of workers and urgency
 #define DP_LEARN_CACHE 256
@@ -420,7 +420,14 @@ uint32_t dp_learn_fixed(const struct dp_snapshot *s, const struct dp_view *v, ui
 // The guest's driver runs, and the port takes frames from it.
 static inline bool dp_port_there(const struct dp_view *v)
 {
-	return (v->cfg.flags & DP_PF_STANDBY) == 0 && v->port->drv->is_up(v->port->link);
+	return (v->cfg.flags & (DP_PF_STANDBY | DP_PF_AWAITING)) != DP_PF_STANDBY &&
+	       v->port->drv->is_up(v->port->link);
+}
+
+// It takes nothing from it. Who is awaited is heard before main has seen that it is here.
+static inline bool dp_port_quiet(const struct dp_view *v)
+{
+	return (v->cfg.flags & DP_PF_STANDBY) != 0 && !dp_port_there(v);
 }
 
 // The port's address stands in the table where it is now. main

@@ -17,6 +17,10 @@ struct boot_udp {
 
 struct transfer {
 	bool active, oack_sent;
+	bool heard;   // the peer has acknowledged something: it is where it says it is
+	bool resent;  // what is outstanding was sent twice because the peer asked again
+	uint8_t rank; // how many transfers its port had when it began, this one included
+	uint32_t rx_bytes, tx_bytes; // as long as it was not heard
 	uint32_t port, gen;
 	uint16_t peer_port;
 	uint8_t peer_ip[4], peer_mac[6];
@@ -52,6 +56,7 @@ struct boot_index {
 
 // Addresses of pools; see lease.c.
 #define BOOT_LEASES 4096
+#define BOOT_POOL_MARKS 64
 struct boot_lease_entry {
 	uint16_t vid;
 	uint8_t ip[4], mac[6];
@@ -64,7 +69,15 @@ struct boot_leases {
 	uint32_t n;
 	uint32_t by_ip[BOOT_LEASES], by_mac[BOOT_LEASES]; // heads: entry + 1
 	uint64_t clock_ns, clock_s;			  // when it was what time of day
-	bool full_told;
+	// Of the pool of each network, so that one that is exhausted costs little: the first
+	// address that was not tried for a new client yet, and until when there is none at all.
+	struct boot_pool_mark {
+		uint16_t vid;
+		uint8_t first[4];
+		uint32_t next;
+		bool full_told;
+		uint64_t full_until_ns;
+	} marks[BOOT_POOL_MARKS];
 };
 
 struct boot_responder {
@@ -86,6 +99,8 @@ void boot_tftp_transfer(struct boot_responder *r, const struct boot_udp *u);
 struct boot_dst {
 	uint8_t mac[6], ip[4];
 	uint16_t sport, dport;
+	const uint8_t *head; // goes before the payload, if there is one
+	size_t head_size;
 };
 void boot_udp_send(struct boot_responder *r, const struct boot_client *c, const struct boot_dst *to,
 		   const uint8_t *payload, size_t size);
@@ -116,6 +131,9 @@ const struct boot_client *boot_client_of_ip(const struct boot_responder *r,
 // = no more
 bool boot_lease_find(const struct boot_responder *r, const uint8_t ip[4], uint32_t n,
 		     struct boot_lease *out);
+
+// The table is another.
+void boot_leases_look_again(struct boot_responder *r);
 
 // --- stage.c, proxy.c
 void boot_stage_fetched(struct boot_responder *r, const struct boot_event *e);

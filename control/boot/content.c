@@ -32,6 +32,7 @@ static bool name_read(const char *name, char out[BOOT_NAME_MAX])
 }
 
 #define HEX "0123456789abcdefABCDEF"
+#define NAME HEX "ghijklmnopqrstuvwxyzGHIJKLMNOPQRSTUVWXYZ_.-/"
 
 // GRUB 2.06 asks for grub.cfg in the directory of its prefix, which depends on the image:
 // grub/grub.cfg, grub/x86_64-efi/grub.cfg, EFI/debian/grub.cfg. Over TFTP it asks for
@@ -67,6 +68,9 @@ static bool text_find(const struct boot_client *c, const char *name, struct boot
 	const char *slash = strrchr(name, '/'), *last = slash == NULL ? name : slash + 1;
 	const char *text = NULL;
 
+	// Texts are in whatever directory a loader looks, so here the directory is looked at.
+	if (name[strspn(name, NAME)] != '\0' || strstr(name, "..") != NULL)
+		return false;
 	if (strcmp(name, "boot.ipxe") == 0)
 		text = c->script;
 	else if (is_grub(last))

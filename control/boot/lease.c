@@ -17,6 +17,7 @@
 
 #define RESERVE_NS 120000000000ull // UEFI collects offers for up to 32 s, and then some
 #define QUARANTINE_NS 600000000000ull
+#define FULL_NS 1000000000ull // an exhausted pool is searched again after that
 #define FOREVER UINT64_MAX
 enum { QUARANTINES_MAX = 4 };
 
@@ -144,20 +145,36 @@ static bool is_taken(const struct boot_responder *r, const struct boot_client *c
 	       boot_client_of_ip(r, c->service_ip, ip) != NULL;
 }
 
+static struct boot_pool_mark *mark_of(struct boot_leases *l, uint16_t vid)
+{
+	return &l->marks[vid % BOOT_POOL_MARKS];
+}
+
+// Networks that share a mark take it from each other, which costs time alone.
+static struct boot_pool_mark *mark_take(struct boot_leases *l, uint16_t vid,
+					const struct boot_pool *pool)
+{
+	struct boot_pool_mark *m = mark_of(l, vid);
+
+	if (m->next == 0 || m->vid != vid || memcmp(m->first, pool->first, 4) != 0) {
+		*m = (struct boot_pool_mark){ .vid = vid, .next = be32(pool->first) };
+		memcpy(m->first, pool->first, 4);
+	}
+	return m;
+}
+
 // One that nobody has had. returns false = there is none
 static bool never_used(struct boot_responder *r, const struct boot_client *c,
 		       const struct boot_pool *pool, uint8_t ip[4])
 {
-	uint32_t first = be32(pool->first), last = be32(pool->last);
+	struct boot_pool_mark *m = mark_take(&r->leases, c->vid, pool);
+	uint32_t last = be32(pool->last);
 
-	// Entries and own addresses in the way are no more than there are of them.
-	for (uint32_t a = first, tries = 0;
-	     a <= last && tries <= r->leases.n + r->table->n_clients + 2; a++, tries++) {
-		put32(ip, a);
+	// Those in the way are entries or somebody's own, and passed once.
+	for (; m->next <= last && m->next != UINT32_MAX; m->next++) {
+		put32(ip, m->next);
 		if (by_ip(&r->leases, c->vid, ip) == NULL && !is_taken(r, c, ip))
 			return true;
-		if (a == UINT32_MAX)
-			break;
 	}
 	return false;
 }
@@ -184,12 +201,14 @@ static struct boot_lease_entry *entry_make(struct boot_responder *r, const struc
 static void exhausted(struct boot_responder *r, const struct boot_udp *u,
 		      const struct boot_pool *pool)
 {
+	struct boot_pool_mark *m = mark_take(&r->leases, u->client->vid, pool);
 	const uint8_t *a = pool->first, *b = pool->last;
 	char text[sizeof(((struct boot_event *)0)->detail)];
 
-	if (r->leases.full_told)
+	m->full_until_ns = u->now_ns + FULL_NS;
+	if (m->full_told)
 		return;
-	r->leases.full_told = true;
+	m->full_told = true;
 	snprintf(text, sizeof(text), "%u.%u.%u.%u to %u.%u.%u.%u of VLAN %u: no address is left",
 		 a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3], u->client->vid);
 	boot_event_emit(r, u->client, BOOT_EV_POOL_FULL, text, u->now_ns);
@@ -204,6 +223,8 @@ static struct boot_lease_entry *choose(struct boot_responder *r, const struct bo
 
 	if (e != NULL && !is_taken(r, c, e->ip))
 		return e;
+	if (mark_take(&r->leases, c->vid, pool)->full_until_ns > u->now_ns)
+		return NULL;
 	if (never_used(r, c, pool, ip)) {
 		e = entry_make(r, c, ip, u->now_ns);
 	} else {
@@ -222,7 +243,7 @@ static struct boot_lease_entry *choose(struct boot_responder *r, const struct bo
 		exhausted(r, u, pool);
 		return NULL;
 	}
-	r->leases.full_told = false;
+	mark_of(&r->leases, c->vid)->full_told = false;
 	e->kind = BOOT_LEASE_FREE;
 	return e;
 }
@@ -245,6 +266,12 @@ bool boot_lease_offer(struct boot_responder *r, const struct boot_udp *u, uint8_
 	}
 	memcpy(ip, e->ip, 4);
 	return true;
+}
+
+// Machines may have come or gone.
+void boot_leases_look_again(struct boot_responder *r)
+{
+	memset(r->leases.marks, 0, sizeof(r->leases.marks));
 }
 
 // --- The journal
@@ -442,7 +469,7 @@ void boot_lease_release(struct boot_responder *r, const struct boot_udp *u, cons
 		return;
 	e->kind = BOOT_LEASE_FREE;
 	e->used_ns = u->now_ns;
-	r->leases.full_told = false;
+	mark_of(&r->leases, u->client->vid)->full_until_ns = 0;
 	keep(r, e);
 }
 

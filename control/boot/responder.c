@@ -57,6 +57,7 @@ void boot_set_table(struct boot_responder *r, struct boot_table *t)
 	boot_index_free(r->index);
 	r->index = index;
 	r->table = t;
+	boot_leases_look_again(r);
 	for (uint32_t i = 0; i < BOOT_TRANSFERS; i++) {
 		if (r->transfers[i].active)
 			boot_transfer_rebind(r, &r->transfers[i]);
@@ -125,11 +126,25 @@ void boot_note(struct boot_responder *r, const struct boot_client *c, enum boot_
 	boot_event_emit(r, c, kind, detail, now_ns);
 }
 
+// Words of 32 bits in this machine's byte order: the sum of RFC 1071 does not mind either, but for
+// a swap at the end. At most 64 KiB, so nothing overflows.
 static uint32_t sum16(const uint8_t *p, size_t size, uint32_t sum)
 {
-	for (; size > 1; size -= 2, p += 2)
-		sum += boot_be16(p);
-	return size == 1 ? sum + ((uint32_t)p[0] << 8) : sum;
+	uint8_t rest[4] = { 0 };
+	uint64_t acc = 0;
+	uint32_t word;
+
+	for (; size >= 4; size -= 4, p += 4) {
+		memcpy(&word, p, 4);
+		acc += word;
+	}
+	memcpy(rest, p, size);
+	memcpy(&word, rest, 4);
+	acc += word;
+	while (acc >> 16 != 0)
+		acc = (acc & 0xffff) + (acc >> 16);
+	memcpy(rest, &(const uint16_t){ (uint16_t)acc }, 2);
+	return sum + boot_be16(rest);
 }
 
 static uint16_t fold(uint32_t sum)
@@ -143,16 +158,17 @@ void boot_udp_send(struct boot_responder *r, const struct boot_client *c, const 
 		   const uint8_t *payload, size_t size)
 {
 	uint8_t f[BOOT_FRAME_MAX], *ip = f + ETH, *udp = ip + IP;
+	const size_t total = to->head_size + size;
 	uint16_t csum;
 
-	if (size > sizeof(f) - ETH - IP - UDP)
+	if (total > sizeof(f) - ETH - IP - UDP)
 		return;
 	memcpy(f, to->mac, 6);
 	memcpy(f + 6, c->service_mac, 6);
 	boot_put16(f + 12, 0x0800);
 	memset(ip, 0, IP + UDP);
 	ip[0] = 0x45;
-	boot_put16(ip + 2, (uint32_t)(IP + UDP + size));
+	boot_put16(ip + 2, (uint32_t)(IP + UDP + total));
 	ip[6] = 0x40; // don't fragment
 	ip[8] = 64;
 	ip[9] = 17;
@@ -161,11 +177,14 @@ void boot_udp_send(struct boot_responder *r, const struct boot_client *c, const 
 	boot_put16(ip + 10, fold(sum16(ip, IP, 0)));
 	boot_put16(udp, to->sport);
 	boot_put16(udp + 2, to->dport);
-	boot_put16(udp + 4, (uint32_t)(UDP + size));
-	memcpy(udp + UDP, payload, size);
-	csum = fold(sum16(udp, UDP + size, sum16(ip + 12, 8, 17 + (uint32_t)(UDP + size))));
+	boot_put16(udp + 4, (uint32_t)(UDP + total));
+	if (to->head_size > 0)
+		memcpy(udp + UDP, to->head, to->head_size);
+	if (size > 0)
+		memcpy(udp + UDP + to->head_size, payload, size);
+	csum = fold(sum16(udp, UDP + total, sum16(ip + 12, 8, 17 + (uint32_t)(UDP + total))));
 	boot_put16(udp + 6, csum == 0 ? 0xffff : csum);
-	r->out.send(r->out.ctx, c, f, ETH + IP + UDP + size);
+	r->out.send(r->out.ctx, c, f, ETH + IP + UDP + total);
 }
 
 // iPXE configures IPv6 beside IPv4 and, where no router answers, waits 16 s for one before it

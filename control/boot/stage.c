@@ -117,17 +117,25 @@ void boot_stage_round(struct boot_responder *r, const struct boot_udp *u,
 		r->n.boot_held++;
 }
 
+static bool is_fetch(uint8_t kind)
+{
+	return kind == BOOT_EV_TFTP_START || kind == BOOT_EV_TFTP_DONE ||
+	       kind == BOOT_EV_TFTP_FAILED || kind == BOOT_EV_HTTP_START ||
+	       kind == BOOT_EV_HTTP_DONE || kind == BOOT_EV_HTTP_FAILED;
+}
+
 // What TFTP and HTTP tell of a client's files.
 void boot_stage_fetched(struct boot_responder *r, const struct boot_event *e)
 {
-	const struct boot_client *c = boot_client_find(r, e->port, e->gen);
+	const struct boot_client *c =
+		is_fetch(e->kind) ? boot_client_find(r, e->port, e->gen) : NULL;
 	struct boot_seen *s = c != NULL ? boot_seen_of(r, c) : NULL;
 	const char *name = e->detail;
 
-	if (s == NULL || s->file[0] == '\0')
-		return;
 	while (*name == '/')
 		name++;
+	if (s == NULL || s->file[0] == '\0' || *name == '\0')
+		return;
 	// Details are cut where they are long, and may say more behind the name.
 	if (strncmp(name, s->file, strlen(name)) == 0 ||
 	    strncmp(name, s->file, strlen(s->file)) == 0) {

@@ -1,9 +1,18 @@
 // TFTP server from memory: RFC 1350 with options (2347), blksize (2348), tsize and timeout (2349),
 // windowsize (7440).
 //
-// A name is looked up among the files of the asking VM; no name ever becomes a path. No data before
-// the client has acknowledged the options; at most 5 repeats; a bounded number of transfers per
-// port.
+// A name is looked up among the files of the asking VM; no name ever becomes a path.
+//
+// A peer that has acknowledged nothing yet gets at most twice the bytes that it sent, repeats
+// included; its own retry asks again. One exception is a request without options, to which RFC
+// 1350 knows no answer but the first block: that goes once, and only to the address and MAC that
+// the port is known to have.
+//
+// At most 5 repeats of a window, then the transfer has failed. An ACK that comes again asks for
+// nothing, or two of them would double every block from then on (RFC 1123 section 4.2.3.1); but
+// with windows it is how a client says that the first block of a window was lost (RFC 7440), so
+// there the window is sent again, once. A port has a bounded number of transfers; when all slots
+// are taken, a port with fewer gets that of a port with more.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +21,7 @@
 #include "boot_priv.h"
 
 enum { RRQ = 1, DATA = 3, ACK = 4, ERROR = 5, OACK = 6, TRIES = 5, TIMEOUT_MS = 500 };
+enum { FRAME_BYTES = 42 }; // Ethernet, IPv4 and UDP before a payload
 enum {
 	ERR_UNDEFINED = 0,
 	ERR_NOT_FOUND = 1,
@@ -34,18 +44,32 @@ static void error_send(struct boot_responder *r, const struct boot_udp *u, uint1
 	boot_udp_send(r, u->client, &to, b, 4 + (size_t)n + 1);
 }
 
-static void transfer_send(struct boot_responder *r, const struct transfer *t, const uint8_t *b,
-			  size_t size)
+// A payload of t's peer: head, then b[size].
+static void transfer_send(struct boot_responder *r, struct transfer *t, const uint8_t head[4],
+			  const uint8_t *b, size_t size)
 {
 	const struct boot_client *c = boot_client_find(r, t->port, t->gen);
 	struct boot_dst to = { .sport = (uint16_t)(BOOT_TID_FIRST + (t - r->transfers)),
-			       .dport = t->peer_port };
+			       .dport = t->peer_port,
+			       .head = head,
+			       .head_size = head == NULL ? 0 : 4 };
 
 	if (c == NULL)
 		return;
 	memcpy(to.mac, t->peer_mac, 6);
 	memcpy(to.ip, t->peer_ip, 4);
 	boot_udp_send(r, c, &to, b, size);
+}
+
+// The option acknowledgement, as long as the peer may get more.
+static void oack_send(struct boot_responder *r, struct transfer *t)
+{
+	const uint32_t bytes = (uint32_t)t->oack_size + FRAME_BYTES;
+
+	if (t->tx_bytes + bytes > 2 * t->rx_bytes)
+		return;
+	t->tx_bytes += bytes;
+	transfer_send(r, t, NULL, t->oack, t->oack_size);
 }
 
 static void deadline_set(struct transfer *t, uint64_t now_ns)
@@ -56,7 +80,7 @@ static void deadline_set(struct transfer *t, uint64_t now_ns)
 // Blocks acked+1 .. acked+window.
 static void window_send(struct boot_responder *r, struct transfer *t, uint64_t now_ns)
 {
-	uint8_t b[4 + BOOT_BLOCK_MAX];
+	uint8_t head[4];
 
 	t->sent = t->acked;
 	while (t->sent < t->n_blocks && t->sent - t->acked < t->window) {
@@ -64,11 +88,10 @@ static void window_send(struct boot_responder *r, struct transfer *t, uint64_t n
 		size_t size = t->size - at < t->block_size ? t->size - at : t->block_size;
 
 		t->sent++;
-		boot_put16(b, DATA);
-		boot_put16(b + 2, (uint32_t)t->sent); // the number wraps to 0, as clients expect
-		memcpy(b + 4, t->data + at, size);
+		boot_put16(head, DATA);
+		boot_put16(head + 2, (uint32_t)t->sent); // it wraps to 0, as clients expect
 		r->n.tftp_blocks++;
-		transfer_send(r, t, b, 4 + size);
+		transfer_send(r, t, head, t->data + at, size);
 	}
 	deadline_set(t, now_ns);
 }
@@ -143,8 +166,8 @@ static void options_take(struct transfer *t, const struct boot_udp *u, size_t at
 {
 	uint32_t seen = 0, v;
 
-	const uint32_t most =
-		u->client->mtu < BOOT_BLOCK_MAX + 32 ? u->client->mtu - 32u : BOOT_BLOCK_MAX;
+	const uint32_t mtu = u->client->mtu < 68 ? 68 : u->client->mtu; // RFC 791
+	const uint32_t most = mtu < BOOT_BLOCK_MAX + 32 ? mtu - 32 : BOOT_BLOCK_MAX;
 
 	boot_put16(t->oack, OACK);
 	t->oack_size = 2;
@@ -176,12 +199,26 @@ static void options_take(struct transfer *t, const struct boot_udp *u, size_t at
 	}
 }
 
-// A free slot; a repeated request of the same peer replaces its transfer. returns NULL = port or
-// table is full
-static struct transfer *slot_find(struct boot_responder *r, const struct boot_udp *u,
+// Does a port that would have `rank` transfers come before the owner of t? Whoever was never heard
+// has no claim, and among ports that one which has most.
+static bool yields(const struct transfer *t, uint32_t rank)
+{
+	return t->rank > rank || (!t->heard && t->tries > 0);
+}
+
+static bool yields_before(const struct transfer *a, const struct transfer *b)
+{
+	if (a->heard != b->heard)
+		return !a->heard;
+	return a->rank != b->rank ? a->rank > b->rank : a->deadline_ns < b->deadline_ns;
+}
+
+// A slot for the peer; a repeated request replaces its transfer. returns NULL = its port has all
+// that it may have (*port_full), or the table is full of others with as good a claim
+static struct transfer *slot_find(struct boot_responder *r, const struct boot_udp *u, uint8_t *rank,
 				  bool *port_full)
 {
-	struct transfer *free_slot = NULL;
+	struct transfer *free_slot = NULL, *victim = NULL;
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < BOOT_TRANSFERS; i++) {
@@ -192,85 +229,19 @@ static struct transfer *slot_find(struct boot_responder *r, const struct boot_ud
 				free_slot = t;
 			continue;
 		}
-		if (t->port != u->client->port)
-			continue;
-		if (t->peer_port == u->sport)
+		if (t->port == u->client->port && t->peer_port == u->sport) {
+			*rank = t->rank;
 			return t;
-		n++;
+		}
+		n += t->port == u->client->port;
+		if (t->port != u->client->port && (victim == NULL || yields_before(t, victim)))
+			victim = t;
 	}
 	*port_full = n >= u->client->transfers;
-	return *port_full ? NULL : free_slot;
-}
-
-// The answer to a request that was granted: the option acknowledgement, or the first block.
-static void transfer_begin(struct boot_responder *r, struct transfer *t, const struct boot_udp *u)
-{
-	// The last block is shorter than the others, perhaps empty.
-	t->n_blocks = t->size / t->block_size + 1;
-	if (t->oack_size > 2) {
-		t->oack_sent = true;
-		transfer_send(r, t, t->oack, t->oack_size);
-		deadline_set(t, u->now_ns);
-	} else {
-		boot_event_emit(r, u->client, BOOT_EV_TFTP_START, t->name, u->now_ns);
-		window_send(r, t, u->now_ns);
-	}
-}
-
-void boot_tftp_request(struct boot_responder *r, const struct boot_udp *u)
-{
-	size_t at = 2;
-	bool port_full;
-	const char *name, *mode;
-	struct transfer t = { .active = true,
-			      .block_size = 512,
-			      .window = 1,
-			      .timeout_ms = TIMEOUT_MS },
-			*slot;
-
-	r->n.tftp_requests++;
-	if (u->size < 2) {
-		r->n.malformed++;
-		return;
-	}
-	if (boot_be16(u->data) != RRQ) {
-		r->n.tftp_refused++;
-		if (boot_be16(u->data) == ERROR)
-			return;
-		error_send(r, u, 69, ERR_ACCESS, "read requests only");
-		return;
-	}
-	name = string_take(u, &at);
-	mode = name == NULL ? NULL : string_take(u, &at);
-	if (mode == NULL || strcasecmp(mode, "octet") != 0) {
-		r->n.tftp_refused++;
-		error_send(r, u, 69, ERR_ILLEGAL, "octet mode only");
-		return;
-	}
-	if (!file_find(r, u->client, name, &t)) {
-		r->n.tftp_refused++;
-		boot_event_emit(r, u->client, BOOT_EV_TFTP_FAILED, name, u->now_ns);
-		error_send(r, u, 69, ERR_NOT_FOUND, "no such file for this VM");
-		return;
-	}
-	slot = slot_find(r, u, &port_full);
-	if (slot == NULL) {
-		r->n.tftp_refused++;
-		// An error is final for firmware; when all slots are taken by others, its next try
-		// may find one.
-		if (port_full)
-			error_send(r, u, 69, ERR_UNDEFINED, "too many transfers");
-		return;
-	}
-	t.port = u->client->port;
-	t.gen = u->client->gen;
-	t.peer_port = u->sport;
-	memcpy(t.peer_ip, u->src_ip, 4);
-	memcpy(t.peer_mac, u->src_mac, 6);
-	snprintf(t.name, sizeof(t.name), "%.127s", name);
-	options_take(&t, u, at);
-	*slot = t;
-	transfer_begin(r, slot, u);
+	*rank = (uint8_t)(n + 1);
+	if (*port_full || free_slot != NULL)
+		return *port_full ? NULL : free_slot;
+	return victim != NULL && yields(victim, *rank) ? victim : NULL;
 }
 
 // Of a transfer that has ended.
@@ -290,6 +261,132 @@ static void end_emit(struct boot_responder *r, const struct transfer *t, enum bo
 	boot_event_send(r, &e, t->name);
 }
 
+// Another port's transfer makes room: its peer learns it by its next packet.
+static void slot_take(struct boot_responder *r, const struct transfer *t, const struct boot_udp *u)
+{
+	if (t->active && t->port != u->client->port)
+		end_emit(r, t, BOOT_EV_TFTP_FAILED, u->now_ns);
+}
+
+// Is the peer what its port is known to be? Admission lets nothing else pass from a port with an
+// address of its own; behind another's DHCP server only the MAC is known.
+static bool is_known(const struct boot_responder *r, const struct boot_udp *u)
+{
+	static const uint8_t none[4];
+	const struct boot_client *c = u->client;
+
+	if (memcmp(u->src_mac, c->mac, 6) != 0)
+		return false;
+	if (memcmp(c->ip, none, 4) != 0)
+		return memcmp(u->src_ip, c->ip, 4) == 0;
+	return c->mode != BOOT_AUTHORITATIVE || boot_client_at(r, c->service_ip, u->src_ip) == c;
+}
+
+// The answer to a request that was granted: the option acknowledgement, or the first block.
+static void transfer_begin(struct boot_responder *r, struct transfer *t, const struct boot_udp *u)
+{
+	// The last block is shorter than the others, perhaps empty.
+	t->n_blocks = t->size / t->block_size + 1;
+	if (t->oack_size > 2) {
+		t->oack_sent = true;
+		oack_send(r, t);
+		deadline_set(t, u->now_ns);
+	} else {
+		boot_event_emit(r, u->client, BOOT_EV_TFTP_START, t->name, u->now_ns);
+		window_send(r, t, u->now_ns);
+	}
+}
+
+static void request_refuse(struct boot_responder *r, const struct boot_udp *u, uint16_t code,
+			   const char *text)
+{
+	r->n.tftp_refused++;
+	error_send(r, u, 69, code, text);
+}
+
+// The name of a request to read, and where its options begin. returns NULL = it was refused
+static const char *request_read(struct boot_responder *r, const struct boot_udp *u, size_t *at)
+{
+	const char *name, *mode;
+
+	if (u->size < 2) {
+		r->n.malformed++;
+		return NULL;
+	}
+	if (boot_be16(u->data) != RRQ) {
+		if (boot_be16(u->data) == ERROR)
+			r->n.tftp_refused++;
+		else
+			request_refuse(r, u, ERR_ACCESS, "read requests only");
+		return NULL;
+	}
+	*at = 2;
+	name = string_take(u, at);
+	mode = name == NULL ? NULL : string_take(u, at);
+	if (mode != NULL && strcasecmp(mode, "octet") == 0)
+		return name;
+	request_refuse(r, u, ERR_ILLEGAL, "octet mode only");
+	return NULL;
+}
+
+void boot_tftp_request(struct boot_responder *r, const struct boot_udp *u)
+{
+	struct transfer t = { .active = true,
+			      .block_size = 512,
+			      .window = 1,
+			      .timeout_ms = TIMEOUT_MS,
+			      .rx_bytes = (uint32_t)u->size + FRAME_BYTES },
+			*slot;
+	bool port_full = false;
+	const char *name;
+	size_t at;
+
+	r->n.tftp_requests++;
+	name = request_read(r, u, &at);
+	if (name == NULL)
+		return;
+	if (!file_find(r, u->client, name, &t)) {
+		boot_event_emit(r, u->client, BOOT_EV_TFTP_FAILED, name, u->now_ns);
+		request_refuse(r, u, ERR_NOT_FOUND, "no such file for this VM");
+		return;
+	}
+	options_take(&t, u, at);
+	if (t.oack_size == 2 && !is_known(r, u)) {
+		request_refuse(r, u, ERR_OPTION, "not your address: ask with options");
+		return;
+	}
+	slot = slot_find(r, u, &t.rank, &port_full);
+	if (slot == NULL) {
+		// An error is final for firmware; when all slots are taken by others, its next try
+		// may find one.
+		if (port_full)
+			request_refuse(r, u, ERR_UNDEFINED, "too many transfers");
+		else
+			r->n.tftp_refused++;
+		return;
+	}
+	slot_take(r, slot, u);
+	t.port = u->client->port;
+	t.gen = u->client->gen;
+	t.peer_port = u->sport;
+	memcpy(t.peer_ip, u->src_ip, 4);
+	memcpy(t.peer_mac, u->src_mac, 6);
+	snprintf(t.name, sizeof(t.name), "%.127s", name);
+	*slot = t;
+	transfer_begin(r, slot, u);
+}
+
+// Nothing new is acknowledged.
+static void ack_again(struct boot_responder *r, struct transfer *t, const struct boot_udp *u)
+{
+	if (t->window == 1 || t->resent || !t->heard)
+		return;
+	t->resent = true;
+	t->repeats++;
+	r->n.tftp_repeats++;
+	window_send(r, t, u->now_ns);
+}
+
 static void ack_input(struct boot_responder *r, struct transfer *t, const struct boot_udp *u)
 {
 	uint16_t step = (uint16_t)(boot_be16(u->data + 2) - (uint16_t)t->acked);
@@ -298,16 +395,19 @@ static void ack_input(struct boot_responder *r, struct transfer *t, const struct
 		if (boot_be16(u->data + 2) != 0)
 			return;
 		t->tries = 0;
+		t->heard = true;
 		boot_event_emit(r, u->client, BOOT_EV_TFTP_START, t->name, u->now_ns);
 		window_send(r, t, u->now_ns);
 		return;
 	}
-	// An old or repeated ACK moves nothing: the timer repeats, not the peer (RFC 1350's
-	// apprentice).
+	if (step == 0)
+		ack_again(r, t, u);
 	if (step == 0 || step > t->sent - t->acked)
 		return;
 	t->acked += step;
 	t->tries = 0;
+	t->heard = true;
+	t->resent = t->acked < t->sent; // the rest goes again now
 	if (t->acked == t->n_blocks) {
 		t->active = false;
 		r->n.tftp_done++;
@@ -350,12 +450,14 @@ void boot_tick(struct boot_responder *r, uint64_t now_ns)
 				end_emit(r, t, BOOT_EV_TFTP_FAILED, now_ns);
 			continue;
 		}
-		r->n.tftp_repeats++;
-		t->repeats++;
 		if (t->oack_sent && t->sent == 0) {
-			transfer_send(r, t, t->oack, t->oack_size);
+			oack_send(r, t);
 			deadline_set(t, now_ns);
+		} else if (!t->heard) {
+			deadline_set(t, now_ns); // its own retry brings the block again
 		} else {
+			r->n.tftp_repeats++;
+			t->repeats++;
 			window_send(r, t, now_ns);
 		}
 	}

@@ -6,11 +6,20 @@
 // checksums and TCP super-frames pass both ways unfinished (TUNSETOFFLOAD), and jumbo frames fit.
 //
 // A burst call makes one system call per frame, and while the device is silent one per 20 us.
+//
+// A tap that did not exist gets the same address each time (dp_tap_mac): guests that boot remember
+// the boot service's, which is the host port's, and a restart of the switch must not hang them.
 #ifndef DP_TAP_LINK_H
 #define DP_TAP_LINK_H
 
 #include "dp_port_driver.h"
 
 extern const struct dp_link_driver dp_tap_link_driver;
+
+// The address of a tap of this name: made of the machine's id, the network namespace and the name,
+// so that it is the same after a restart and another on each host.
+//
+// thread   main; reads a file
+void dp_tap_mac(const char *name, uint8_t mac[6]);
 
 #endif

@@ -26,7 +26,7 @@ static void on_event(void *ctx, const struct boot_event *e)
 	assert(memchr(e->detail, '\0', sizeof(e->detail)) != NULL);
 }
 
-static struct boot_responder *responder_make(uint8_t method)
+static inline struct boot_responder *responder_make(uint8_t method)
 {
 	const struct boot_out out = { .send = on_send, .event = on_event };
 	struct boot_table *t = calloc(1, sizeof(*t));
@@ -63,8 +63,8 @@ static struct boot_responder *responder_make(uint8_t method)
 }
 
 // Wrap a payload as the client's UDP datagram, in a buffer of exactly that size.
-static void udp_feed(struct boot_responder *r, uint16_t sport, uint16_t dport, const uint8_t *load,
-		     size_t size, uint64_t now_ns)
+static inline void udp_feed(struct boot_responder *r, uint16_t sport, uint16_t dport,
+			    const uint8_t *load, size_t size, uint64_t now_ns)
 {
 	static const uint8_t head[] = "\x02\x77\x65\x69\x72\x01\x02\0\0\0\0\1\x08\0\x45\0\0\0\0\0\0"
 				      "\0\x40\x11\0\0\x0a\0\0\5\x0a\0\0\2";

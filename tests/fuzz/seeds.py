@@ -35,15 +35,36 @@ def dhcp(*opts):
     return bytes(BOOTP(chaddr=bytes.fromhex("020000000001"), xid=1) / DHCP(options=list(opts) + ["end"]))
 
 
-put("dhcp", "discover", b"\1" + dhcp(("message-type", 1), (77, b"iPXE"), (175, b"\xb1\x01\x01"), (97, b"\0" * 17)))
-put("dhcp", "request", b"\2" + dhcp(("message-type", 3), ("server_id", "10.0.0.2"), ("requested_addr", "10.0.0.5")))
-put("dhcp", "renew", b"\0" + dhcp(("message-type", 3)))
-put("dhcp", "decline", b"\0" + dhcp(("message-type", 4)))
-put("dhcp", "frame", b"\x80" + bytes(Ether() / ARP(pdst="10.0.0.2")))
-put("dhcp", "tagged", b"\x81" + bytes(Ether() / Dot1Q() / IP(dst="10.0.0.2") / UDP(dport=69) / b"\0\1boot.ipxe\0octet\0"))
+# Conversations: KIND and client, length, payload; see dhcp.c.
+rec = lambda kind, p=b"", client=0: struct.pack(">BH", kind | client << 4, len(p)) + bytes(p)
+DHCP_, PXE, FRAME, TIME, LEASE, TABLE, OPTIONS, TFTP = range(8)
+opts = lambda kind, *o, ciaddr=b"\0\0\0\0", xid=1: bytes([kind]) + ciaddr + bytes([xid]) + b"".join(bytes([c, len(v)]) + v for c, v in o) + b"\xff"
+IPXE, UEFI, WEB = [(60, b"PXEClient:Arch:00000"), (77, b"iPXE"), (93, b"\0\0"), (175, b"\xb1\x01\x01"), (97, b"\0" * 17), (57, b"\5\xc0")], \
+    [(60, b"PXEClient:Arch:00007:UNDI:003016"), (93, b"\0\7")], [(60, b"HTTPClient:Arch:00016"), (93, b"\0\x10")]
+SVC, IP20 = (54, b"\x0a\0\0\2"), (50, b"\x0a\0\0\x14")
+for method in range(5):
+    for more in (0, 8, 32, 64, 96):
+        talk = b"".join(rec(OPTIONS, opts(1, *who, xid=i)) for i, who in enumerate((IPXE, UEFI, WEB, [])))
+        put("dhcp", "all-%d-%d" % (method, more), bytes([method | more]) + talk + rec(OPTIONS, opts(0x83, *UEFI)))
+put("dhcp", "whole", b"\1" + rec(DHCP_, bytes(BOOTP(chaddr=bytes(6), xid=1) / DHCP(options=[("message-type", 1), (77, b"iPXE"), "end"])).replace(b"\0" * 6, b"\2" + b"\0" * 5, 1)))
+take = rec(OPTIONS, opts(1)) + rec(OPTIONS, opts(3, SVC, IP20))
+put("dhcp", "pool", b"\x41" + take + rec(OPTIONS, opts(3, ciaddr=b"\x0a\0\0\x14")) + rec(OPTIONS, opts(3, IP20), 1) + rec(OPTIONS, opts(1), 1) + rec(OPTIONS, opts(1), 2))
+put("dhcp", "decline", b"\x41" + take + rec(OPTIONS, opts(4, IP20)) + take + rec(TIME, bytes(700)) + take)
+put("dhcp", "release", b"\x41" + take + rec(OPTIONS, opts(7, ciaddr=b"\x0a\0\0\x14")) + rec(OPTIONS, opts(1), 1))
+put("dhcp", "restored", b"\x41" + rec(LEASE, b"\x14\0\1" + b"\xff" * 8) + rec(LEASE, b"\x15\1\2\x09" + bytes(7)) + take + rec(OPTIONS, opts(1), 2))
+loop = b"".join(rec(OPTIONS, opts(1, *UEFI, xid=i)) + rec(TFTP, b"\0\1k\0octet\0blksize\0008000\0") for i in range(7))
+put("dhcp", "loop", b"\1" + loop + rec(TABLE, b"\x41") + take)
+put("dhcp", "frame", b"\0" + rec(FRAME, bytes(Ether() / ARP(pdst="10.0.0.2"))) + rec(FRAME, bytes(Ether() / Dot1Q() / IP(dst="10.0.0.2") / UDP(dport=69) / b"\0\1boot.ipxe\0octet\0")))
+put("dhcp", "inform", b"\0" + rec(OPTIONS, opts(8)) + rec(DHCP_, dhcp(("message-type", 8))) + rec(PXE, dhcp(("message-type", 3))))
 dg = lambda port, p: bytes([len(p), port]) + p
 put("tftp", "plain", dg(0, b"\0\1k\0octet\0") + dg(1, b"\0\4\0\1") + dg(1, b"\0\4\0\2"))
 put("tftp", "options", dg(0, b"\0\1k\0octet\0blksize\0001468\0tsize\0000\0windowsize\0004\0timeout\0001\0") + dg(1, b"\0\4\0\0") + b"\xff" + dg(1, b"\0\4\0\3"))
+put("tftp", "windows", dg(0, b"\0\1k\0octet\0windowsize\0004\0") + dg(1, b"\0\4\0\0") + dg(1, b"\0\4\0\2") + dg(1, b"\0\4\0\2") + b"\xff" + dg(1, b"\0\4\0\6"))
+for n, text in enumerate([b"/k", b"a//b.c", b"\\a\\b.c", b"./k", b"boot.ipxe", b"/grub/x86_64-efi/grub.cfg", b"grub.cfg-01-52-54-00-00-00-0a", b"pxelinux.cfg/0A09",
+                          b"x/pxelinux.cfg/default", b"http://10.0.0.2/k", b"../k", b"no"]):
+    put("boot_names", "name%d" % n, b"\0" + text)
+for n, text in enumerate([b"bytes=0-5", b"bytes=9-", b"bytes=-3", b"bytes=1-2,4-5", b"bytes=18446744073709551615-"]):
+    put("boot_names", "range%d" % n, b"\x65" + text)
 put("tftp", "errors", dg(0, b"\0\1../k\0octet\0") + dg(0, b"\0\2k\0octet\0") + dg(9, b"\0\4\0\0") + dg(0, b"\0\5\0\0x\0"))
 
 # What a peer of vhost-user does: descriptors, length, bytes.
@@ -175,12 +196,24 @@ asks += [J(I + o, target={"candidate": nothing}) for o in ("lock", "unlock")] + 
 asks += [J(I + "commit", **{W + "comment": "c"}), J(I + "commit", confirmed=nothing, persist="p", confirm_timeout=5), J(I + "commit", confirmed=nothing), J(I + "commit", persist_id="p"), J(I + "cancel-commit", persist_id="p")]
 asks += [J(I + "copy-config", target={"startup": nothing}, source={"running": nothing}), J(I + "delete-config", target={"startup": nothing}), J(I + "kill-session", session_id=2), J(I + "edit-config", target={"candidate": nothing}, config={"weir-system:system": {"mac-ageing": 50}})]
 asks += [J("ietf-netconf-nmda:get-data", datastore="ietf-datastores:operational", xpath_filter="/weir-system:system"), J("weir-operations:ping"), "!"]
+machine = json.dumps({"name": "m", "nic": [{"id": 0, "mac": "52:54:00:00:00:0a", "vlan": 3}]})
+asks += [J("weir-operations:vm-prepare", vm="m", definition=machine, source="libvirt"), J("weir-operations:vm-release", vm="m"), J("weir-operations:vm-event", vm="m", event="reset")]
 edit_one, commit = J(W + "edit-line", line="set system mac-ageing 30"), J(I + "commit")
 for i, a in enumerate(asks):
     put("session_json", "one%02d" % i, a.encode())
     put("session_json", "other%02d" % i, ("@" + a).encode())
     put("session_json", "between%02d" % i, "\n".join([edit_one, commit, edit_one.replace("30", "40"), a, "@" + a, edit_one, commit]).encode())
 put("session_json", "all", "\n".join(asks).encode())
+
+# Machines that are announced, and what providers answer: alone, and with what closes the braces around them.
+iscsi = {"method": "iscsi", "iscsi": {"server": "10.1.0.7", "target": "iqn.2026-11.a:b", "lun": 2}}
+for i, m in enumerate(({}, {"uuid": "3f0c0fb4-7a5e-4a0f-9d0a-00000000000c"}, {"nic": [{"id": 0, "mac": "52:54:00:00:00:0a", "ipv4-address": ["10.1.0.10"], "socket": "/s"}], "boot": iscsi}, {"boot": {"provider": "p", "image": "i"}})):
+    put("config", "machine%d" % i, ("!" + json.dumps({"name": "m", **m})).encode())
+for i, a in enumerate((iscsi, {"method": "none"}, {"method": "nfs", "nfs": {"server": "10.1.0.7", "path": "/x"}, "cmdline": "quiet"})):
+    put("config", "answer%d" % i, ("?" + json.dumps(a)).encode())
+put("config", "machine-more", b'!{"name":"m"},{"name":"n"}')
+put("config", "machine-beside", b'!{"name":"m"}]},"weir-system:system":{"mac-ageing":60},"weir-vm:boot-files":{"file":[')
+put("config", "answer-beside", b'?{"method":"none"},"hostname":"x"')
 
 # The scheduler: a link's rate, then operations (packet 0.., serve 120.., time 180.., change 232..). Saturated, limited, re-rated, with VMs that come and go.
 load = bytes(x for i in range(120) for x in (i % 100, (i * 7) % 256, (i * 5) % 256))
@@ -264,3 +297,25 @@ put("storage", "rpcbind", sizes + opened(2) + to(13, 2, 44, 0) + come(13, 2, 44,
 put("storage", "small", bytes([0, 0, 0, 0]) + b"".join(opened(k) + io + to(2, k, 1) + come(2, k, 0) for k in range(8)))
 put("storage", "full", bytes([7, 3, 1, 31]) + b"".join(opened(k) + io for k in range(12)) + to(4, 0, 100, 100) + io + to(5, 0, 6) + io)
 put("storage", "lost", sizes + opened(0) + opened(1) + io + to(14, 0, 0, 1) + come(14, 1, 0, 0) + io + come(15, 1, 0, 0) + io + to(2, 0, 4) + io + opened(0) + io)
+
+# Domains of libvirt (first byte even) and configurations of Proxmox (odd).
+card = "<interface type='vhostuser'><mac address='52:54:00:20:00:01'/><source type='unix' path='/run/weir/guests/a' mode='server'/>%s</interface>"
+domain = lambda devices, more="": ("\0<domain><name>web 1</name><uuid>9a3a56a7-6bd4-4b9e-8a2c-0d5a8a1fd001</uuid>%s<devices>%s</devices></domain>" % (more, devices)).encode()
+put("domain", "plain", domain(card % "<driver queues='4' rx_queue_size='1024' tx_queue_size='1024'/><mtu size='9000'/><port isolated='yes'/>"))
+put("domain", "vlan", domain(card % "<vlan trunk='yes'><tag id='42'/><tag id='123' nativeMode='untagged'/></vlan>"))
+put("domain", "rates", domain(card % "<bandwidth><inbound average='1000' peak='5' burst='6' floor='200'/><outbound average='128'/></bandwidth>" * 2))
+put("domain", "extra", domain(card % "", "<metadata><w:vm xmlns:w='urn:weir:libvirt:1'>{\"nic\":[{\"id\":0,\"vlan\":20}],\"boot\":{\"method\":\"none\"}}</w:vm></metadata>"))
+put("domain", "entities", b"\0<!DOCTYPE d [<!ENTITY a 'b'>]><domain><name>&a;</name></domain>")
+put("domain", "pve", b"\1name: web1\nnet0: virtio=BC:24:11:20:00:01,bridge=weir0,queues=4,rate=12.5,tag=20,trunks=30;40-50,mtu=9000\nsmbios1: uuid=9a3a56a7-6bd4-4b9e-8a2c-0d5a8a1fd001\n#weir-net1: virtio=BC:24:11:20:00:02\n#weir: {}\n[snap]\n")
+# Monitors of QEMU: what 7.2 says, with what it says it of.
+event = lambda name, data="": ('{"timestamp": {"seconds": 1, "microseconds": 2}, "event": "%s"%s}\r\n' % (name, ', "data": {%s}' % data if data else "")).encode()
+greeting = b'{"QMP": {"version": {"qemu": {"micro": 19, "minor": 2, "major": 7}, "package": "Debian"}, "capabilities": ["oob"]}}\r\n{"return": {}, "id": "caps"}\r\n'
+status = lambda s: ('{"return": {"status": "%s", "singlestep": false, "running": true}, "id": "status"}\r\n' % s).encode()
+moves = b"".join(event("MIGRATION", '"status": "%s"' % s) for s in ("setup", "active", "device", "completed", "cancelled", "failed", "postcopy-active"))
+for s in ("running", "paused", "inmigrate", "finish-migrate", "postmigrate", "guest-panicked", "shutdown", "suspended"):
+    put("qmp", "status-" + s, greeting + status(s) + moves + event("STOP") + event("RESUME"))
+put("qmp", "events", b"".join(event(n) for n in ("POWERDOWN", "STOP", "RESUME", "SUSPEND", "SUSPEND_DISK", "WAKEUP", "WATCHDOG", "GUEST_CRASHLOADED")) + event("RESET", '"guest": true, "reason": "guest-reset"')
+    + event("GUEST_PANICKED", '"action": "run"') + event("SHUTDOWN", '"guest": false, "reason": "host-qmp-quit"'))
+put("qmp", "filter", event("NIC_RX_FILTER_CHANGED", '"name": "nic0", "path": "/machine/peripheral/nic0/virtio-backend"')
+    + b'{"return": [{"promiscuous": false, "name": "nic0", "main-mac": "52:54:00:AB:cd:0F", "unicast-table": []}], "id": "filter"}\r\n')
+put("qmp", "refused", b'{"error": {"class": "CommandNotFound", "desc": "no \\u001b such"}, "id": "events"}\r\n{"return": 7}\n[[[[[[\n\n{"event": "ST\xffOP"}\n{"a":')

@@ -33,6 +33,10 @@ static void check(struct cfg_store *store)
 	if (text == NULL || cfg_load(schema, text, strlen(text), &cfg, &err) < 0)
 		abort();
 	cfg_free(cfg);
+	// And what is in force beside it still fits.
+	if (cfg_store_in_force(store, NULL, &cfg, &err) < 0)
+		abort();
+	cfg_free(cfg);
 	free(text);
 }
 

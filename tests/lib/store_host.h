@@ -13,6 +13,7 @@
 enum { HOST_KEEPS = 51 };
 
 struct store_host {
+	struct cfg_store *store;
 	struct cfg_commit_head head[HOST_KEEPS]; // newest first
 	char *json[HOST_KEEPS];
 	uint32_t n, n_commits, n_confirms;
@@ -165,6 +166,52 @@ static inline int host_vm_arguments(void *arg, struct cfg_launch *l, struct cfg_
 	return l->text == NULL ? -ENOMEM : 0;
 }
 
+// In force at once; nothing is done with it.
+static inline int host_force(void *arg, struct cfg *next, struct cfg_error *err)
+{
+	if (host_refuses(arg, err) < 0)
+		return -EBUSY;
+	cfg_free(next);
+	return 0;
+}
+
+// Announced machines are laid over what runs, as the real host does.
+static inline int host_vm_prepare(void *arg, const struct cfg_vm_ask *ask, struct cfg_vm_ready *out,
+				  struct cfg_error *err)
+{
+	struct store_host *h = arg;
+	const struct cfg_force force = { h, host_force };
+	const struct cfg_overlay_vm vm = { .name = ask->vm,
+					   .source = ask->source,
+					   .definition = ask->definition };
+
+	out->ready = !ask->incoming;
+	snprintf(h->asked, sizeof(h->asked), "%s: %s of %s", ask->user, ask->vm, ask->source);
+	if (ask->definition == NULL)
+		return host_refuses(h, err);
+	return cfg_overlay_configured(h->store, ask->vm)
+		       ? cfg_overlay_compare(h->store, &vm, err)
+		       : cfg_overlay_put(h->store, &vm, 1, &force, err);
+}
+
+static inline int host_vm_release(void *arg, const struct cfg_vm_ask *ask, struct cfg_error *err)
+{
+	struct store_host *h = arg;
+	const struct cfg_force force = { h, host_force };
+
+	snprintf(h->asked, sizeof(h->asked), "%s: %s ends", ask->user, ask->vm);
+	return cfg_overlay_remove(h->store, ask->vm, &force, err);
+}
+
+static inline int host_vm_event(void *arg, const struct cfg_vm_ask *ask, const char *event,
+				struct cfg_error *err)
+{
+	struct store_host *h = arg;
+
+	snprintf(h->asked, sizeof(h->asked), "%s: %s %s", ask->user, ask->vm, event);
+	return host_refuses(h, err);
+}
+
 // A store on h with the configuration {} running and kept. returns 0 or a negative errno
 static inline int host_store(struct store_host *h, struct cfg_schema *schema,
 			     struct cfg_store **out)
@@ -182,6 +229,9 @@ static inline int host_store(struct store_host *h, struct cfg_schema *schema,
 		.clear = host_clear,
 		.vm_boot = host_vm_boot,
 		.forget = host_forget,
+		.vm_prepare = host_vm_prepare,
+		.vm_release = host_vm_release,
+		.vm_event = host_vm_event,
 		.vm_arguments = host_vm_arguments,
 	};
 	const struct cfg_commit first = {
@@ -193,6 +243,7 @@ static inline int host_store(struct store_host *h, struct cfg_schema *schema,
 	memset(h, 0, sizeof(*h));
 	h->now_ms = 1700000000000;
 	rc = cfg_store_create(schema, &host, out);
+	h->store = *out;
 	if (rc == 0)
 		rc = host_keep(h, &first);
 	h->n_commits = 0;

@@ -111,13 +111,13 @@ ip -n "weirb$LAB_ID" addr add 10.9.0.112/24 dev e0
 refute vguest_in b curl -s --max-time 1 --interface 10.9.0.112 -o /dev/null "http://$svc/other"
 
 echo "- behind the uplink: neither"
-outside=$(ip netns exec "$LAB_SERVER" curl -s --max-time 2 -o "$LAB_T/got5" -w '%{http_code}' "http://$svc/kernel" || :)
+outside=$(ip netns exec "$LAB_SERVER" curl -s --max-time 1 -o "$LAB_T/got5" -w '%{http_code}' "http://$svc/kernel" || :)
 case $outside in 000 | 403) ;; *) fail "a host behind the uplink: $outside" ;; esac
-ip netns exec "$LAB_SERVER" timeout 2 tftp -m octet $svc -c get kernel "$LAB_T/got6" >/dev/null 2>&1 || :
+ip netns exec "$LAB_SERVER" timeout 1 tftp -m octet $svc -c get kernel "$LAB_T/got6" >/dev/null 2>&1 || :
 refute test -s "$LAB_T/got6"
 
 echo "- a file replaced while it is sent: the old one to its end, the new one after that"
-in_a curl -sS --limit-rate 1500k -o "$LAB_T/slow" "http://$svc/kernel" & slow=$!
+in_a curl -sS --limit-rate 3000k -o "$LAB_T/slow" "http://$svc/kernel" & slow=$!
 sleep 0.5
 cp "$LAB_T/kernel" "$LAB_T/kernel.old"
 head -c 2000000 /dev/urandom >"$LAB_T/kernel.new"

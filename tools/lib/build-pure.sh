@@ -6,4 +6,5 @@ mkdir -p "$out"
 warn="-std=gnu17 -D_GNU_SOURCE -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Werror -c"
 for f in qos/*.c; do gcc $warn -Iqos/include "$f" -o "$out/$(basename "$f").o"; done
 for f in control/boot/*.c; do gcc $warn -Icontrol/boot/include "$f" -o "$out/$(basename "$f").o"; done
+for f in control/life/*.c; do gcc $warn -Icontrol/life/include "$f" -o "$out/$(basename "$f").o"; done
 for f in config/*.c; do gcc $warn -Iconfig/include "$f" -o "$out/$(basename "$f").o"; done

@@ -75,6 +75,15 @@ lab_uplink() { # a veth pair: LAB_UP here (the switch's uplink), LAB_SRV in name
 	ip -n "$LAB_SERVER" link set lo up
 }
 
+lab_host() { # from now on the switch runs in a namespace of its own, LAB_HOST: its taps and addresses meet nobody's. After lab_uplink.
+	LAB_HOST=weirhost$LAB_ID
+	ip netns add "$LAB_HOST"
+	LAB_NS+=("$LAB_HOST")
+	ip -n "$LAB_HOST" link set lo up
+	[ -z "${LAB_UP:-}" ] || { ip link set "$LAB_UP" netns "$LAB_HOST" && ip -n "$LAB_HOST" link set "$LAB_UP" up; }
+}
+lab_host_in() { ${LAB_HOST:+ip netns exec "$LAB_HOST"} "$@"; } # COMMAND...: where the switch runs
+
 lab_tgt() { tgtadm -C "$LAB_TGT" --lld iscsi "$@"; }
 
 lab_iscsi() { # FILE...: one target per file: iqn.2026-11.weir.lab:1, :2, ...; the disk is LUN 1
@@ -91,7 +100,8 @@ lab_iscsi() { # FILE...: one target per file: iqn.2026-11.weir.lab:1, :2, ...; t
 }
 
 lab_switch() { # CONFIG-FILE: start the switch and wait until it answers
-	"$lab_build/control/weir-switchd" -c "$1" -s "$WEIR_SOCKET" -y "$lab_top/config/yang" ${LAB_SWITCH_ARGS:-} >>"$LAB_T/switch.log" 2>&1 &
+	# No function here: $! has to be the switch itself.
+	${LAB_HOST:+ip netns exec "$LAB_HOST"} "$lab_build/control/weir-switchd" -c "$1" -s "$WEIR_SOCKET" -y "$lab_top/config/yang" ${LAB_SWITCH_ARGS:-} >>"$LAB_T/switch.log" 2>&1 &
 	LAB_SWITCHD=$!
 	LAB_PIDS+=("$LAB_SWITCHD")
 	for _ in $(seq 200); do
@@ -116,20 +126,34 @@ lab_accel() { # kvm where an ordinary kernel really runs under it, tcg otherwise
 	return 0
 }
 
-lab_guest() { # NAME SOCKET MAC MIB [QEMU ARGS...]: start a guest; console in $LAB_T/NAME.log, pid in LAB_GUEST
+lab_guest() { # NAME SOCKET MAC MIB [QEMU ARGS...]: start a guest; console in $LAB_T/NAME.log, QMP at $LAB_T/NAME.qmp, pid in LAB_GUEST
 	local name=$1 socket=$2 mac=$3 mib=$4
 	shift 4
 	local msix=
 	lab_accel
 	# QEMU 7.2 crashes under TCG when a Linux guest sets up MSI-X on a vhost-user device: give it INTx there.
 	[ "$LAB_ACCEL" = tcg ] && msix=,vectors=0
-	qemu-system-x86_64 -name "$name" -accel "$LAB_ACCEL" -m "$mib" -nographic -no-reboot \
+	qemu-system-x86_64 -name "$name" -accel "$LAB_ACCEL" -m "$mib" -nographic ${LAB_REBOOTS:--no-reboot} \
 		-object memory-backend-memfd,id=m,size="${mib}M",share=on -numa node,memdev=m \
 		-chardev socket,id=c0,path="$socket",server=on -netdev vhost-user,id=n0,chardev=c0 \
-		-device virtio-net-pci,netdev=n0,mac="$mac",bootindex=1,rx_queue_size=1024,tx_queue_size=1024$msix \
+		-device virtio-net-pci,netdev=n0,mac="$mac",bootindex=1,rx_queue_size=1024,tx_queue_size=1024$msix${LAB_CARD:-} \
+		-qmp unix:"$LAB_T/$name.qmp",server=on,wait=off \
 		-device virtio-rng-pci "$@" </dev/null >"$LAB_T/$name.log" 2>&1 &
 	LAB_GUEST=$!
 	LAB_PIDS+=("$LAB_GUEST")
+}
+
+LAB_OVMF=/usr/share/OVMF
+lab_guest_uefi() { # as lab_guest: OVMF with its own driver for the card (an option ROM would take its place)
+	local name=$1
+	cp "$LAB_OVMF/OVMF_VARS_4M.fd" "$LAB_T/$name.vars"
+	LAB_CARD=,romfile= lab_guest "$@" -drive if=pflash,format=raw,readonly=on,file="$LAB_OVMF/OVMF_CODE_4M.fd" \
+		-drive if=pflash,format=raw,file="$LAB_T/$name.vars"
+}
+
+lab_reset() { # NAME: the reset button of a guest that was started with LAB_REBOOTS=' '
+	printf '%s\n' '{"execute":"qmp_capabilities"}' '{"execute":"system_reset"}' | timeout 5 socat -t 1 - "UNIX-CONNECT:$LAB_T/$1.qmp" | grep '"RESET"' >/dev/null ||
+		fail "guest $1 was not reset"
 }
 
 lab_wait_text() { # FILE TEXT SECONDS PID: until FILE has TEXT; gives up when PID ends
@@ -151,6 +175,17 @@ lab_boot_disk() { # FILE TEXT: a 16 MiB disk whose boot sector prints TEXT on th
 		sector = (code.ljust(0x20, b"\x90") + text).ljust(510, b"\0") + b"\x55\xaa"
 		open(sys.argv[1], "wb").write(sector.ljust(16 << 20, b"\0"))
 	P
+}
+
+lab_efi_disk() { # FILE TEXT: a 16 MiB disk with an EFI system partition, whose BOOTX64.EFI prints TEXT on the serial port
+	/usr/bin/python3 -B "$lab_top/tools/lib/efi-app" "$2" >"$1.efi"
+	truncate -s 16M "$1"
+	# One partition of type 0xEF, from sector 2048 to the end; the addresses by cylinder are of no use to anybody.
+	printf '\x00\xfe\xff\xff\xef\xfe\xff\xff\x00\x08\x00\x00\x00\x78\x00\x00' | dd of="$1" bs=1 seek=446 conv=notrunc status=none
+	printf '\x55\xaa' | dd of="$1" bs=1 seek=510 conv=notrunc status=none
+	mformat -i "$1@@1M" -T 30720 -h 16 -s 32 ::
+	mmd -i "$1@@1M" ::/EFI ::/EFI/BOOT
+	mcopy -i "$1@@1M" "$1.efi" ::/EFI/BOOT/BOOTX64.EFI
 }
 
 lab_data_disk() { # FILE TEXT: a 16 MiB disk that starts with TEXT

@@ -3,9 +3,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "table.h"
@@ -18,19 +16,13 @@ enum {
 	QUIT_MS = 5000,
 	ANSWER_MS = 5000,
 	KILL_MS = 5000,
+	LOCK_MS = 3000,
 	ARGS = 512,
 };
 
 #define OVMF_VARS "/usr/share/OVMF/OVMF_VARS_4M.fd"
 
 static const char vars_option[] = "if=pflash,format=raw,unit=1,file=";
-
-static void sleep_ms(uint32_t ms)
-{
-	struct timespec t = { .tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000 };
-
-	nanosleep(&t, NULL);
-}
 
 static json_t *of_vm(const char *vm)
 {
@@ -45,13 +37,53 @@ static int event_tell(struct cli *c, const char *vm, const char *event)
 
 // --- What it is started with
 
-// returns the answer (json_decref), or NULL with *rc
+static json_t *ask(struct cli *c, const char *vm, const char *form, bool kvm, int *rc)
+{
+	return cli_call(c, "weir-operations:vm-arguments",
+			json_pack("{s:s, s:s, s:b}", "vm", vm, "form", form, "accelerated", kvm),
+			rc);
+}
+
+static bool wants_kvm(const json_t *data)
+{
+	const char *xml = json_string_value(json_object_get(data, "weir-operations:xml"));
+	const json_t *a;
+	size_t i;
+
+	json_array_foreach(json_object_get(data, "weir-operations:argument"), i, a)
+	{
+		if (json_is_string(a) && strcmp(json_string_value(a), "kvm") == 0)
+			return true;
+	}
+	return xml != NULL && strncmp(xml, "<domain type='kvm'", 18) == 0;
+}
+
+// With KVM, if it is wanted and works. returns the answer (json_decref), or NULL with *rc
 static json_t *arguments(struct cli *c, const char *vm, const char *form, int *rc)
 {
-	bool kvm = kvm_missing() == NULL;
-	json_t *args = json_pack("{s:s, s:s, s:b}", "vm", vm, "form", form, "accelerated", kvm);
+	json_t *data = ask(c, vm, form, true, rc);
+	const char *why = data != NULL && wants_kvm(data) ? kvm_missing() : NULL;
 
-	return cli_call(c, "weir-operations:vm-arguments", args, rc);
+	if (why == NULL)
+		return data;
+	json_decref(data);
+	cli_note(c, "%s: without KVM, which is slow: %s", vm, why);
+	return ask(c, vm, form, false, rc);
+}
+
+// Where the firmware's variables are to be, if the argument says it. returns false when it does not
+static bool vars_path(const char *arg, char path[512])
+{
+	size_t n = 0;
+
+	if (arg == NULL || strncmp(arg, vars_option, strlen(vars_option)) != 0)
+		return false;
+	for (const char *s = arg + strlen(vars_option); *s != '\0' && n < 511; s++) {
+		s += *s == ',' && s[1] == ','; // a comma is two
+		path[n++] = *s;
+	}
+	path[n] = '\0';
+	return true;
 }
 
 // A word of a shell's command line. source: POSIX.1-2017, shell command language, 2.2.2
@@ -74,42 +106,48 @@ static void put_quoted(FILE *f, const char *s)
 	fputc('\'', f);
 }
 
+// As lines for a shell. What `weir vm start` does itself comes first.
+static void put_commands(FILE *f, const struct machine *m, const json_t *list)
+{
+	const json_t *a;
+	char path[512];
+	size_t i;
+
+	fputs("mkdir -p ", f);
+	put_quoted(f, m->dir);
+	json_array_foreach((json_t *)(uintptr_t)list, i, a)
+	{
+		if (!vars_path(json_string_value(a), path))
+			continue;
+		fputs("\n[ -e ", f);
+		put_quoted(f, path);
+		fputs(" ] || install -D -m 640 " OVMF_VARS " ", f);
+		put_quoted(f, path);
+	}
+	json_array_foreach((json_t *)(uintptr_t)list, i, a)
+	{
+		const char *s = json_string_value(a);
+
+		fputs(i == 0 ? "\n" : s != NULL && s[0] == '-' ? " \\\n  " : " ", f);
+		put_quoted(f, s == NULL ? "" : s);
+	}
+	fputc('\n', f);
+}
+
 int run_vm_arguments(struct cli *c, const struct command *cmd)
 {
 	const char *vm = command_arg(cmd, "VM");
 	struct machine m;
-	const json_t *a;
 	json_t *data;
-	size_t i;
 	int rc = machine_name(c, vm, &m);
 
 	data = rc == 0 ? arguments(c, vm, "qemu", &rc) : NULL;
 	if (data == NULL)
 		return rc;
-	// What `weir vm start` does itself.
-	if (c->format != FORMAT_JSON)
-		fprintf(c->out, "mkdir -p %s\n", m.dir);
-	json_array_foreach(json_object_get(data, "weir-operations:argument"), i, a)
-	{
-		const char *s = json_string_value(a);
-
-		if (s != NULL && strncmp(s, vars_option, strlen(vars_option)) == 0 &&
-		    c->format != FORMAT_JSON)
-			fprintf(c->out, "cp -n " OVMF_VARS " %s/vars.fd\n", m.dir);
-	}
 	if (c->format == FORMAT_JSON)
 		cli_dump(c, data);
 	else
-		json_array_foreach(json_object_get(data, "weir-operations:argument"), i, a)
-		{
-			const char *s = json_string_value(a);
-
-			if (i > 0)
-				fputs(s != NULL && s[0] == '-' ? " \\\n  " : " ", c->out);
-			put_quoted(c->out, s == NULL ? "" : s);
-		}
-	if (c->format != FORMAT_JSON)
-		fputc('\n', c->out);
+		put_commands(c->out, &m, json_object_get(data, "weir-operations:argument"));
 	json_decref(data);
 	return 0;
 }
@@ -163,10 +201,15 @@ static int prepare(struct cli *c, const char *vm)
 // The firmware's variables: one copy per machine, made once.
 static int vars_copy(struct cli *c, const char *to)
 {
-	char buf[65536];
-	int in, out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+	char buf[65536], parent[512];
+	int in, out;
 	ssize_t n = 1;
 
+	snprintf(parent, sizeof(parent), "%s", to);
+	*strrchr(parent, '/') = '\0';
+	if (mkdir(parent, 0750) < 0 && errno != EEXIST)
+		return cli_problem(c, EXIT_FAILED, "%s: %s", parent, strerror(errno));
+	out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
 	if (out < 0)
 		return errno == EEXIST ? 0
 				       : cli_problem(c, EXIT_FAILED, "%s: %s", to, strerror(errno));
@@ -213,7 +256,7 @@ static int sockets_free(struct cli *c, const struct machine *m)
 
 static int files_make(struct cli *c, const struct machine *m)
 {
-	char path[128], old[128], parent[96];
+	char path[512], old[128], parent[96];
 	int rc;
 
 	snprintf(parent, sizeof(parent), "%s", m->dir);
@@ -222,9 +265,7 @@ static int files_make(struct cli *c, const struct machine *m)
 	    (mkdir(m->dir, 0750) < 0 && errno != EEXIST))
 		return cli_problem(c, EXIT_FAILED, "%s: %s", m->dir, strerror(errno));
 	for (size_t i = 0; m->argv != NULL && m->argv[i] != NULL; i++) {
-		if (strncmp(m->argv[i], vars_option, strlen(vars_option)) != 0)
-			continue;
-		rc = vars_copy(c, machine_path(m, "vars.fd", path));
+		rc = vars_path(m->argv[i], path) ? vars_copy(c, path) : 0;
 		if (rc != 0)
 			return rc;
 	}
@@ -259,10 +300,8 @@ static int ready_wait(struct cli *c, struct machine *m)
 
 static int launch(struct cli *c, struct machine *m)
 {
-	int rc = sockets_free(c, m);
+	int rc = files_make(c, m);
 
-	if (rc == 0)
-		rc = files_make(c, m);
 	if (rc == 0)
 		rc = machine_launch(c, m);
 	if (rc == 0)
@@ -286,20 +325,11 @@ static const char **argv_of(const json_t *data)
 	return argv;
 }
 
-static void accel_tell(struct cli *c, const struct machine *m)
-{
-	const char *why = kvm_missing();
-
-	for (size_t i = 0; why != NULL && m->argv[i] != NULL; i++) {
-		if (strcmp(m->argv[i], "tcg") == 0)
-			cli_note(c, "%s is emulated, and slow: %s", m->name, why);
-	}
-}
-
 static int start(struct cli *c, struct machine *m)
 {
 	const char **argv;
 	json_t *data;
+	bool ours = true;
 	int rc;
 
 	if (machine_runs(m))
@@ -317,8 +347,9 @@ static int start(struct cli *c, struct machine *m)
 	m->argv = argv;
 	if (argv[0] == NULL) {
 		rc = cli_problem(c, EXIT_FAILED, "%s: the switch knows no arguments", m->name);
+	} else if ((rc = sockets_free(c, m)) != 0) {
+		ours = false; // who runs it goes on needing what it has
 	} else {
-		accel_tell(c, m);
 		rc = launch(c, m);
 	}
 	m->argv = NULL;
@@ -326,29 +357,37 @@ static int start(struct cli *c, struct machine *m)
 	json_decref(data);
 	if (rc == 0)
 		return event_tell(c, m->name, "started");
-	if (!machine_runs(m))
-		(void)machine_ended(c, m->name);
+	if (ours && !machine_runs(m) && machine_ended(c, m->name) == 0)
+		machine_forget(m);
 	return rc;
+}
+
+// Two at once must not both find it stopped. returns a descriptor, or negative with the reason
+// printed
+static int locked(struct cli *c, const struct machine *m)
+{
+	int lock = machine_lock(m, LOCK_MS);
+
+	if (lock == -EAGAIN)
+		cli_problem(c, 0, "%s is being started or stopped", m->name);
+	else if (lock < 0)
+		cli_problem(c, 0, "%s/lock: %s", m->dir, strerror(-lock));
+	return lock;
 }
 
 int run_vm_start(struct cli *c, const struct command *cmd)
 {
 	struct machine m;
-	char path[128];
 	int lock, rc = machine_name(c, command_arg(cmd, "VM"), &m);
 
 	if (rc == 0)
 		rc = files_make(c, &m);
 	if (rc != 0)
 		return rc;
-	// Two starts at once must not both find it stopped.
-	lock = open(machine_path(&m, "lock", path), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+	lock = locked(c, &m);
 	if (lock < 0)
-		return cli_problem(c, EXIT_FAILED, "%s: %s", path, strerror(errno));
-	if (flock(lock, LOCK_EX | LOCK_NB) < 0)
-		rc = cli_problem(c, EXIT_REFUSED, "%s is being started", m.name);
-	else
-		rc = start(c, &m);
+		return lock == -EAGAIN ? EXIT_REFUSED : EXIT_FAILED;
+	rc = start(c, &m);
 	close(lock);
 	if (rc != 0)
 		return rc;
@@ -388,21 +427,66 @@ static int stop(struct cli *c, struct machine *m, bool force)
 	return 0;
 }
 
+// Something that weir has not started: is it nobody's? returns 0 when there is nothing to stop
+static int foreign(struct cli *c, const struct machine *m)
+{
+	json_t *data;
+	const json_t *vm;
+	const char *state;
+	int rc;
+
+	data = cli_call(c, "weir-operations:get-state",
+			json_pack("{s:s, s:s}", "part", "vms", "name", m->name), &rc);
+	if (data == NULL)
+		return rc;
+	vm = json_array_get(json_object_get(json_object_get(data, "weir-vm:vms-state"), "vm"), 0);
+	state = json_string_value(json_object_get(vm, "state"));
+	if (vm == NULL)
+		rc = cli_problem(c, EXIT_REFUSED, "%s: there is no VM of that name", m->name);
+	else if (state != NULL && strcmp(state, "defined") != 0 && strcmp(state, "stopped") != 0 &&
+		 strcmp(state, "prepared") != 0)
+		rc = cli_problem(c, EXIT_REFUSED,
+				 "%s is %s, but was not started by weir: stop it "
+				 "where it was started",
+				 m->name, state);
+	json_decref(data);
+	return rc;
+}
+
+static int stop_locked(struct cli *c, struct machine *m, bool force)
+{
+	bool ran = machine_runs(m);
+	int rc = 0;
+
+	if (ran)
+		rc = stop(c, m, force);
+	else if (!machine_known(m))
+		rc = foreign(c, m);
+	if (rc == 0)
+		rc = machine_ended(c, m->name);
+	if (rc != 0)
+		return rc;
+	machine_forget(m);
+	fprintf(c->out, ran ? "%s is stopped\n" : "%s does not run\n", m->name);
+	return 0;
+}
+
 int run_vm_stop(struct cli *c, const struct command *cmd)
 {
 	struct machine m;
-	int rc = machine_name(c, command_arg(cmd, "VM"), &m);
-	bool ran;
+	int lock, rc = machine_name(c, command_arg(cmd, "VM"), &m);
 
 	if (rc != 0)
 		return rc;
-	ran = machine_runs(&m);
-	if (ran)
-		rc = stop(c, &m, command_has(cmd, "--force"));
+	if (access(m.dir, F_OK) < 0) // nothing of it was ever here
+		return stop_locked(c, &m, false);
+	lock = locked(c, &m);
+	if (lock < 0)
+		return lock == -EAGAIN ? EXIT_REFUSED : EXIT_FAILED;
+	rc = stop_locked(c, &m, command_has(cmd, "--force"));
+	close(lock);
 	if (rc == 0)
-		rc = machine_ended(c, m.name);
-	if (rc == 0)
-		fprintf(c->out, ran ? "%s is stopped\n" : "%s does not run\n", m.name);
+		machine_unit_end(&m);
 	return rc;
 }
 
@@ -443,6 +527,18 @@ int run_vm_console(struct cli *c, const struct command *cmd)
 	return rc != 0 ? rc : console_run(c, &m);
 }
 
+// A serial port ends its lines in two characters. returns the new size
+static size_t without_returns(char *s, size_t size)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < size; i++) {
+		if (s[i] != '\r')
+			s[n++] = s[i];
+	}
+	return n;
+}
+
 int run_vm_log(struct cli *c, const struct command *cmd)
 {
 	struct machine m;
@@ -464,7 +560,7 @@ int run_vm_log(struct cli *c, const struct command *cmd)
 	while ((n = read(fd, buf, sizeof(buf))) > 0) {
 		t.size = 0;
 		text_put(&t, "");
-		text_put_clean(&t, buf, (size_t)n);
+		text_put_clean(&t, buf, without_returns(buf, (size_t)n));
 		fputs(t.buf, c->out);
 	}
 	free(t.buf);

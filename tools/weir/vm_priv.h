@@ -27,6 +27,16 @@ const char *machine_path(const struct machine *m, const char *file, char buf[128
 
 // Does the process run that was started as this machine? Fills in pid.
 bool machine_runs(struct machine *m);
+// Was it started here, and its end has not been told to the switch?
+bool machine_known(const struct machine *m);
+// It has ended, and the switch knows.
+void machine_forget(const struct machine *m);
+// Nobody else starts, stops or forgets it until this is closed. returns a descriptor, or a negative
+// errno: -EAGAIN after ms
+int machine_lock(const struct machine *m, uint32_t ms);
+// Its unit has gone, too, where it is one.
+void machine_unit_end(const struct machine *m);
+void sleep_ms(uint32_t ms);
 // Start argv. returns 0 with pid, or an exit code with the reason printed
 int machine_launch(struct cli *c, struct machine *m);
 // It was started as pid: remember. returns 0 or a negative errno

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -90,6 +91,39 @@ static bool remembered(const struct machine *m, pid_t *pid, unsigned long long *
 	return *pid > 1 && *started != 0;
 }
 
+bool machine_known(const struct machine *m)
+{
+	unsigned long long started;
+	pid_t pid;
+
+	return remembered(m, &pid, &started);
+}
+
+void machine_forget(const struct machine *m)
+{
+	char path[128];
+
+	unlink(machine_path(m, "pid", path));
+}
+
+int machine_lock(const struct machine *m, uint32_t ms)
+{
+	char path[128];
+	int fd = open(machine_path(m, "lock", path), O_RDWR | O_CREAT | O_CLOEXEC, 0640), rc;
+
+	if (fd < 0)
+		return -errno;
+	for (uint32_t at = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; at += 20) {
+		rc = errno == EWOULDBLOCK ? -EAGAIN : -errno;
+		if (rc != -EAGAIN || at >= ms || cli_interrupted) {
+			close(fd);
+			return rc;
+		}
+		sleep_ms(20);
+	}
+	return fd;
+}
+
 bool machine_runs(struct machine *m)
 {
 	unsigned long long started;
@@ -114,7 +148,7 @@ int machine_remember(const struct machine *m)
 	return ok && rename(temp, machine_path(m, "pid", path)) == 0 ? 0 : -EIO;
 }
 
-static void sleep_ms(uint32_t ms)
+void sleep_ms(uint32_t ms)
 {
 	struct timespec t = { .tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000 };
 
@@ -195,12 +229,30 @@ int machine_ended(struct cli *c, const char *name)
 		       : cli_do(c, "weir-operations:vm-release", json_pack("{s:s}", "vm", name));
 }
 
+// Tell the end of this process, unless somebody has: who stopped it, or started it again.
+// returns EXIT_UNREACHABLE: later
+static int end_tell(const struct machine *m, pid_t pid)
+{
+	struct cli c = { .socket_path = m->socket, .conn.fd = -1, .out = stdout };
+	int lock = machine_lock(m, 1000), rc = lock == -EAGAIN ? EXIT_UNREACHABLE : 0;
+	unsigned long long started;
+	pid_t now;
+
+	if (lock >= 0 && remembered(m, &now, &started) && now == pid) {
+		rc = machine_ended(&c, m->name);
+		if (rc != EXIT_UNREACHABLE)
+			machine_forget(m);
+		conn_close(&c.conn);
+	}
+	if (lock >= 0)
+		close(lock);
+	return rc;
+}
+
 // The process that waits for QEMU: it outlives the command, and tells the switch.
 static void wait_for(const struct machine *m, pid_t pid)
 {
-	struct cli c = { .socket_path = m->socket, .conn.fd = -1, .out = stdout };
-	char path[128];
-	int status = 0, rc = EXIT_UNREACHABLE;
+	int status = 0;
 
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
@@ -208,14 +260,9 @@ static void wait_for(const struct machine *m, pid_t pid)
 		fprintf(stderr, "weir: QEMU was ended by signal %d\n", WTERMSIG(status));
 	else if (WEXITSTATUS(status) != 0)
 		fprintf(stderr, "weir: QEMU ended with exit code %d\n", WEXITSTATUS(status));
-	unlink(machine_path(m, "pid", path));
 	// The switch may be coming anew.
-	for (int i = 0; i < TELL_TRIES && rc == EXIT_UNREACHABLE; i++) {
-		if (i > 0)
-			sleep_ms(1000);
-		rc = machine_ended(&c, m->name);
-		conn_close(&c.conn);
-	}
+	for (int i = 0; i < TELL_TRIES && end_tell(m, pid) == EXIT_UNREACHABLE; i++)
+		sleep_ms(1000);
 }
 
 static void execute(const struct machine *m, int told)
@@ -381,11 +428,26 @@ static int launch_unit(struct cli *c, struct machine *m)
 	return rc == 0 ? 0 : cli_problem(c, EXIT_FAILED, "%s/pid: %s", m->dir, strerror(-rc));
 }
 
-int machine_launch(struct cli *c, struct machine *m)
+static bool has_units(void)
 {
 	const char *how = getenv("WEIR_VM_SYSTEMD"); // yes, no; else: where it runs
-	bool unit = how != NULL && how[0] != '\0' ? strcmp(how, "yes") == 0
-						  : access("/run/systemd/system", F_OK) == 0;
 
-	return unit ? launch_unit(c, m) : launch_child(c, m);
+	if (how != NULL && how[0] != '\0')
+		return strcmp(how, "yes") == 0;
+	return access("/run/systemd/system", F_OK) == 0;
+}
+
+void machine_unit_end(const struct machine *m)
+{
+	char unit[64], out[64];
+	const char *argv[] = { "systemctl", "stop", "--quiet", unit, NULL };
+
+	snprintf(unit, sizeof(unit), "weir-vm-%s", m->name);
+	if (has_units())
+		(void)program(argv, out, sizeof(out));
+}
+
+int machine_launch(struct cli *c, struct machine *m)
+{
+	return has_units() ? launch_unit(c, m) : launch_child(c, m);
 }

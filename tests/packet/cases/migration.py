@@ -115,4 +115,4 @@ def an_awaited_vm_is_heard_from_its_first_frame_on_after_it_came():
     fs = [(20, "g", from_g()), (60, "g", rarp()), (70, "h", to_g())]
     res = run(cfg(",down=0-50,awaits=10"), fs)
     same((res.drops("g"), len(res.out["h"]), len(res.out["g"])), ({"standby": 1}, 1, 1))
-    same((res.macs()[1, G], told(res, "g")), (("g", True), ["standby", "flood h u u2"]))
+    same((res.macs()[1, G], told(res, "g")), (("g", True), ["standby", "flood u u2 h"]))

@@ -154,7 +154,7 @@ static void portals_tell_what_they_serve(void **state)
 	"set service 1 address 10.0.0.2 prefix-length 24\nset vm v nic 0 mac 52:54:00:00:00:01 "   \
 	"ipv4-address 10.0.0.5\nset vm v boot method iscsi iscsi server 10.0.0.3 target iqn.x"
 #define NFS                                                                                        \
-	"set service 1 address 10.0.0.2 prefix-length 24\nset boot-files file k path /k\nset vm "  \
+	"set service 1 address 10.0.0.2 prefix-length 24 http false\nset boot-files file k path /k\nset vm "  \
 	"v nic "                                                                                   \
 	"0 "                                                                                       \
 	"mac 52:54:00:00:00:01 ipv4-address 10.0.0.5\nset vm v boot method nfs kernel k\nset vm "  \
@@ -174,7 +174,10 @@ static void portals_tell_what_they_serve(void **state)
 		  "set portal 10.0.0.9 tcp 9 service nvme\nset portal 10.0.0.1 udp 111",
 		  "clear l2 0, portal ..0001 17 111 as 0, portal ..0009 6 9 as 5" },
 		// Who boots from it says what it is.
-		{ "", ISCSI " port 4000", "clear l2 0, portal ..0003 6 4000 as 1" },
+		{ "", ISCSI " port 4000",
+		  "clear l2 0, portal ..0003 6 4000 as 1, portal ..0002 6 80 as 9" },
+		{ "", "set service 1 address 10.0.0.2 prefix-length 24\nset service 1 http false",
+		  "clear l2 0" },
 		{ "", NFS, "clear l2 0, portal ..0003 6 2049 as 2" },
 		{ NFS, NFS " version 3",
 		  "clear l2 0, portal ..0003 6 2049 as 2, portal ..0003 6 111 as 3, portal ..0003 "
@@ -319,6 +322,38 @@ static void limits_of_boot_services_reach_the_ports_that_have_one(void **state)
 	cfg_free(to);
 }
 
+static void a_host_port_is_as_fast_as_the_kernel_has_it(void **state)
+{
+	const struct {
+		const char *link_arg;
+		uint8_t type, link;
+		bool vhost_net;
+		const char *driver, *args;
+	} rows[] = {
+		{ "weir0", CFG_PORT_HOST, CFG_LINK_TAP, false, "tap", "weir0" },
+		{ "weir0", CFG_PORT_HOST, CFG_LINK_TAP, true, "ethdev",
+		  "net_virtio_user_weir0,path=/dev/vhost-net,iface=weir0,queues=1,"
+		  "queue_size=1024" },
+		// A guest's or an uplink's tap is somebody else's, who may not expect another MAC.
+		{ "t1", CFG_PORT_GUEST, CFG_LINK_TAP, true, "tap", "t1" },
+		{ "t2", CFG_PORT_UPLINK, CFG_LINK_TAP, true, "tap", "t2" },
+		{ "/s", CFG_PORT_GUEST, CFG_LINK_SOCKET, true, "vhost-user", "/s" },
+		{ "e0", CFG_PORT_HOST, CFG_LINK_AF_PACKET, true, "ethdev",
+		  "net_af_packet_e0,iface=e0" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct cfg_port p = { .type = rows[i].type, .link = rows[i].link, .mtu = 1500 };
+		struct dp_port_params o;
+
+		snprintf(p.link_arg, sizeof(p.link_arg), "%s", rows[i].link_arg);
+		ctl_port_link(&p, rows[i].vhost_net, &o);
+		assert_string_equal(o.driver, rows[i].driver);
+		assert_string_equal(o.args, rows[i].args);
+	}
+}
+
 static void a_switch_starts_with_the_default_classes(void **state)
 {
 	const struct dp_act_qos_set *q;
@@ -423,6 +458,7 @@ int main(void)
 		cmocka_unit_test(portals_tell_what_they_serve),
 		cmocka_unit_test(values_have_the_units_of_the_datapath),
 		cmocka_unit_test(limits_of_boot_services_reach_the_ports_that_have_one),
+		cmocka_unit_test(a_host_port_is_as_fast_as_the_kernel_has_it),
 		cmocka_unit_test(a_switch_starts_with_the_default_classes),
 		cmocka_unit_test(the_scheduler_takes_what_was_admitted),
 	};
