@@ -154,7 +154,8 @@ static void portals_tell_what_they_serve(void **state)
 	"set service 1 address 10.0.0.2 prefix-length 24\nset vm v nic 0 mac 52:54:00:00:00:01 "   \
 	"ipv4-address 10.0.0.5\nset vm v boot method iscsi iscsi server 10.0.0.3 target iqn.x"
 #define NFS                                                                                        \
-	"set service 1 address 10.0.0.2 prefix-length 24 http false\nset boot-files file k path /k\nset vm "  \
+	"set service 1 address 10.0.0.2 prefix-length 24 http false\nset boot-files file k path "  \
+	"/k\nset vm "                                                                              \
 	"v nic "                                                                                   \
 	"0 "                                                                                       \
 	"mac 52:54:00:00:00:01 ipv4-address 10.0.0.5\nset vm v boot method nfs kernel k\nset vm "  \
