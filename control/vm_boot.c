@@ -140,8 +140,8 @@ void ctl_vm_boot_watch(struct ctl *c, const struct cfg_vm *vm, struct ctl_vm *v,
 	struct boot_verdict d;
 
 	if (v->boots[0].t.number == 0 ||
-	    (v->boots[0].t.end_ns != 0 && v->result != BOOT_RESULT_BOOTING &&
-	     v->result != BOOT_RESULT_STUCK && v->result != BOOT_RESULT_FAILED))
+	    (v->boots[0].t.end_ns != 0 &&
+	     (v->result == BOOT_RESULT_BOOTED || v->result == BOOT_RESULT_CUT)))
 		return;
 	ctl_vm_boot_verdict(c, vm, &v->boots[0], now_ns, &d);
 	if (d.result == v->result)
