@@ -91,17 +91,17 @@ int hook_vm_definition(struct hook_vm *vm, char **text, char err[HOOK_TEXT]);
 // --- hook_post.c
 
 struct hook_conn {
+	const struct hook_settings *s;
 	int fd; // -1 = none
 };
 
-// Ask the daemon one thing.
+// Ask the daemon one thing, in the time that one request has.
 //
 // args     is taken
-// until_s  on hook_now_s()'s clock
 // returns  0 and *data (json_decref(), may be NULL where data is NULL); -EACCES = it refused, and
 //          err says why; another negative errno: it could not be asked
-int hook_call(struct hook_conn *c, const struct hook_settings *s, const char *op, json_t *args,
-	      json_t **data, char err[HOOK_TEXT]);
+int hook_call(struct hook_conn *c, const char *op, json_t *args, json_t **data,
+	      char err[HOOK_TEXT]);
 void hook_close(struct hook_conn *c);
 double hook_now_s(void);
 

@@ -65,11 +65,10 @@ static const char *state_of(const json_t *data)
 }
 
 // returns 0 = ready, 1 = not yet, or as hook_call
-static int prepare_once(struct hook_conn *c, const struct hook_settings *s, const json_t *args,
-			char err[HOOK_TEXT])
+static int prepare_once(struct hook_conn *c, const json_t *args, char err[HOOK_TEXT])
 {
 	json_t *data = NULL;
-	int rc = hook_call(c, s, "weir-operations:vm-prepare", json_deep_copy(args), &data, err);
+	int rc = hook_call(c, "weir-operations:vm-prepare", json_deep_copy(args), &data, err);
 
 	if (rc == 0)
 		rc = strcmp(state_of(data), "preparing") == 0;
@@ -80,7 +79,7 @@ static int prepare_once(struct hook_conn *c, const struct hook_settings *s, cons
 int hook_prepare(const struct hook_settings *s, struct hook_vm *vm, bool incoming,
 		 const char *source, char err[HOOK_TEXT])
 {
-	struct hook_conn c = { -1 };
+	struct hook_conn c = { s, -1 };
 	double until_s = hook_now_s() + s->prepare_timeout_s;
 	char *definition = NULL;
 	json_t *args;
@@ -93,7 +92,7 @@ int hook_prepare(const struct hook_settings *s, struct hook_vm *vm, bool incomin
 	free(definition);
 	if (incoming)
 		json_object_set_new(args, "incoming", json_true());
-	while ((rc = prepare_once(&c, s, args, err)) == 1) {
+	while ((rc = prepare_once(&c, args, err)) == 1) {
 		if (hook_now_s() + pause_ms / 1e3 > until_s) {
 			snprintf(err, HOOK_TEXT, "not ready after %g s: its provider is at work",
 				 s->prepare_timeout_s);
@@ -112,13 +111,13 @@ int hook_event(const struct hook_settings *s, const char *vm, const char *event,
 	       char err[HOOK_TEXT])
 {
 	bool release = strcmp(event, "release") == 0;
-	struct hook_conn c = { -1 };
+	struct hook_conn c = { s, -1 };
 	json_t *args = json_pack("{s:s, s:s}", "vm", vm, "source", source), *data = NULL;
 	int rc;
 
 	if (!release)
 		json_object_set_new(args, "event", json_string(event));
-	rc = hook_call(&c, s, release ? "weir-operations:vm-release" : "weir-operations:vm-event",
+	rc = hook_call(&c, release ? "weir-operations:vm-release" : "weir-operations:vm-event",
 		       args, &data, err);
 	json_decref(data);
 	hook_close(&c);

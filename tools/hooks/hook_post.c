@@ -170,9 +170,9 @@ static char *request_text(const char *op, json_t *args)
 	return line;
 }
 
-int hook_call(struct hook_conn *c, const struct hook_settings *s, const char *op, json_t *args,
-	      json_t **data, char err[HOOK_TEXT])
+int hook_call(struct hook_conn *c, const char *op, json_t *args, json_t **data, char err[HOOK_TEXT])
 {
+	const struct hook_settings *s = c->s;
 	double until_s = hook_now_s() + s->timeout_s;
 	char *line = request_text(op, args), *answer = NULL;
 	int rc = line == NULL ? -ENOMEM : open_conn(c, s->socket, until_s);
