@@ -26,7 +26,7 @@ def a_declared_portal_is_storage_in_both_directions():
 @case
 def a_declared_server_is_storage_on_storage_ports_only():
     c = cfg({"server": ["10.0.0.48/29"]})
-    ports = [3260, 860, 2049, 111, 4420, 8009, 3300, 6789, 6800, 445, 10809]
+    ports = [3260, 860, 111, 4420, 8009, 3300, 6789, 6800, 445, 10809, 2049]  # NFS last: from there on the machine boots
     res = run(c, [(i, "g", tcp(1000, p)) for i, p in enumerate(ports)] + [(50, "g", tcp(1000, 80)), (51, "g", tcp(1000, 3260, dst="10.0.0.60"))])
     same(res.classes("g"), {"storage": len(ports), "bulk": 2})
 
