@@ -412,7 +412,7 @@ static int vm_arguments(struct cfg_call *c)
 	if (h->vm_arguments(h->arg, &l, &err) < 0)
 		return cfg_nc_refuse_cfg(&c->e, &err);
 	if (l.libvirt)
-		rc = cfg_call_leaf(c, "xml", l.text);
+		rc = cfg_call_leaf(c, "domain", l.text);
 	arg = l.text;
 	for (uint32_t i = 0; rc == 0 && i < l.n_args; i++, arg += strlen(arg) + 1)
 		rc = listed(c, "argument", arg);

@@ -92,7 +92,7 @@ def default_data():
             return {n.tag.split("}")[1]: n for n in find(m.get_config("running", filter=xpath, with_defaults=mode).data_xml, "//vm:iscsi/*")}
         # a: port is written, with its default as its value; lun is not written.
         for mode, want in ((None, {"server", "target", "port"}), ("explicit", {"server", "target", "port"}), ("trim", {"server", "target"}),
-                           ("report-all", {"server", "target", "port", "lun"}), ("report-all-tagged", {"server", "target", "port", "lun"})):
+                           ("report-all", {"server", "target", "port", "lun", "chap"}), ("report-all-tagged", {"server", "target", "port", "lun", "chap"})):
             got = leaves(mode)
             assert set(got) == want, (mode, set(got))
             tagged = {k for k, n in got.items() if n.get("{urn:ietf:params:xml:ns:netconf:default:1.0}default") == "true"}

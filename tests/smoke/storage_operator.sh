@@ -88,7 +88,7 @@ edit 'delete management metrics' >"$out"
 if curl -sf "http://127.0.0.1:$port/metrics" >/dev/null; then echo "metrics are served still"; exit 1; fi
 
 echo "- completion"
-[ "$("$weir" --complete 'vm ' | cut -f1 | sort | tr '\n' ' ')" = "vm1 vm2 vm3 " ]
+[ "$("$weir" --complete 'vm v' | cut -f1 | sort | tr '\n' ' ')" = "vm1 vm2 vm3 " ]
 [ "$("$weir" --complete 'vm vm1 boot ' | cut -f1 | tr '\n' ' ')" = "begin complete " ]
 [ "$("$weir" --complete 'forget portal ' | cut -f1 | tr '\n' ' ')" = "all " ]
 "$weir" --complete 'show st' | cut -f1 | sort | tr '\n' ' ' | grep -qx 'status storage '

@@ -46,7 +46,7 @@ static json_t *ask(struct cli *c, const char *vm, const char *form, bool kvm, in
 
 static bool wants_kvm(const json_t *data)
 {
-	const char *xml = json_string_value(json_object_get(data, "weir-operations:xml"));
+	const char *xml = json_string_value(json_object_get(data, "weir-operations:domain"));
 	const json_t *a;
 	size_t i;
 
@@ -160,7 +160,7 @@ int run_vm_xml(struct cli *c, const struct command *cmd)
 
 	if (data == NULL)
 		return rc;
-	xml = json_string_value(json_object_get(data, "weir-operations:xml"));
+	xml = json_string_value(json_object_get(data, "weir-operations:domain"));
 	if (c->format == FORMAT_JSON)
 		cli_dump(c, data);
 	else
