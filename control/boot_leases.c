@@ -20,8 +20,9 @@ enum { LINE_MAX_SIZE = 96, PENDING = 64 * LINE_MAX_SIZE, SPARE_LINES = 1024 };
 struct ctl_leases {
 	const struct ctl_persist *p;
 	struct boot_responder *r;
-	int fd;	    // the file, to append to; -1 = broken or none yet
-	bool stale; // what is on the disk is not what holds: to be written anew
+	int fd;	     // the file, to append to; -1 = not open
+	bool absent; // there is no file yet
+	bool stale;  // what is on the disk is not what holds: to be written anew
 	bool unsynced;
 	uint32_t n_lines; // of the file
 	uint64_t sync_ns, retry_ns;
@@ -169,10 +170,10 @@ static void rewrite(struct ctl_leases *l)
 	}
 	if (l->fd >= 0)
 		l->p->sys->close(l->fd);
-	l->stale = l->unsynced = false;
+	l->fd = -1;
+	l->absent = l->stale = l->unsynced = false;
 	l->n_lines = n_lines;
 	l->n_pending = 0; // the responder knew of them
-	append_open(l);
 }
 
 void ctl_leases_add(struct ctl_leases *l, const struct boot_lease *lease)
@@ -191,6 +192,14 @@ void ctl_leases_flush(struct ctl_leases *l)
 
 	if (l == NULL || l->n_pending == 0)
 		return;
+	if (l->absent) {
+		rewrite(l);
+		return;
+	}
+	if (l->fd < 0)
+		append_open(l);
+	if (l->fd < 0)
+		return; // broken() has said so
 	do {
 		n = l->p->sys->write(l->fd, l->pending, l->n_pending);
 	} while (n < 0 && errno == EINTR);
@@ -312,7 +321,11 @@ int ctl_leases_open(const struct ctl_persist *p, struct boot_responder *r, uint6
 		ctl_file_put_aside(p, p->dir_fd, CTL_LEASES_FILE, ctl_file_reason(rc));
 	}
 	free(b.buf);
-	rewrite(l); // whole again, and as short as it can be
+	// Whole again, and as short as it can be. Who has no pool has no file, and none is held
+	// open before there is something to write: a disk may be remounted.
+	l->absent = rc == -ENOENT;
+	if (!l->absent)
+		rewrite(l);
 	*out = l;
 	return 0;
 }

@@ -236,7 +236,7 @@ class Daemon:
 
     def clean(self):
         """No temporary, nothing put aside, no commit that the history does not know."""
-        bad = [n for d in (self.state, self.commits) for n in os.listdir(d) if n not in ("lock", "commits", "pending.conf", "leases") and not n.endswith(".conf")]
+        bad = [n for d in (self.state, self.commits) for n in os.listdir(d) if n not in ("lock", "commits", "pending.conf") and not n.endswith(".conf")]
         assert not bad, bad
         files = sorted((int(n[:10]) for n in os.listdir(self.commits)), reverse=True)
         assert files == [int(c["id"]) for c in self.history()], files
