@@ -187,7 +187,7 @@ static void watch_one(struct ctl *c, const struct cfg_vm *vm, uint64_t now_ns)
 		v->n_events = 0;
 		v->storage_seen = false;
 		v->storage_rx_pkts = t.cls[QOS_CLASS_STORAGE].rx_pkts;
-		v->attached = info.link.attached;
+		v->attached = v->n_attaches > 0; // it may have gone again since: that is told below
 		v->starts = true;
 		if (v->n_attaches > 0) {
 			ctl_vm_event(c, vm->name, now_ns, "attached");

@@ -178,26 +178,34 @@ static int on_vring_state(int vid, uint16_t vring, int enable)
 	return 0;
 }
 
-static int on_new_connection(int vid)
+// A front-end is there when it has said something: the kernel accepts for a QEMU that is ending,
+// and the library calls anew at once when one has hung up.
+static enum rte_vhost_msg_result on_message(int vid, void *msg)
 {
 	struct guest *g = guest_of(vid);
 
-	if (g == NULL)
-		return -1;
-	atomic_store(&g->attached, true);
-	atomic_fetch_add(&g->n_attaches, 1);
-	weir_log_limited(&g->limit, WEIR_NOTICE, "port %s: QEMU attached", g->name);
-	return 0;
+	(void)msg;
+	if (g != NULL && !atomic_exchange(&g->attached, true)) {
+		atomic_fetch_add(&g->n_attaches, 1);
+		weir_log_limited(&g->limit, WEIR_NOTICE, "port %s: QEMU attached", g->name);
+	}
+	return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
+}
+
+static const struct rte_vhost_user_extern_ops on_messages = { .pre_msg_handle = on_message };
+
+static int on_new_connection(int vid)
+{
+	return guest_of(vid) == NULL ? -1
+				     : rte_vhost_extern_callback_register(vid, &on_messages, NULL);
 }
 
 static void on_destroy_connection(int vid)
 {
 	struct guest *g = guest_of(vid);
 
-	if (g == NULL)
-		return;
-	atomic_store(&g->attached, false);
-	weir_log_limited(&g->limit, WEIR_NOTICE, "port %s: QEMU detached", g->name);
+	if (g != NULL && atomic_exchange(&g->attached, false))
+		weir_log_limited(&g->limit, WEIR_NOTICE, "port %s: QEMU detached", g->name);
 }
 
 static const struct rte_vhost_device_ops ops = {

@@ -82,12 +82,72 @@ boot_sequence() { # PORT CLIENT: what was captured there is what such a client a
 	wait "$BOOT_CAPTURE" 2>/dev/null || :
 	/usr/bin/python3 -B "$lab_top/tests/lib/boot_sequence.py" "$2" "$LAB_T/$1.pcap"
 }
+BOOT_EFI_HTTP=(-fw_cfg name=opt/org.tianocore/IPv4PXESupport,string=no -fw_cfg name=opt/org.tianocore/IPv6PXESupport,string=no)
 boot_efi_http() { # VM: start a UEFI guest that asks by HTTP at once; its firmware would try PXE first, and this is what turns that off in OVMF
-	boot_start "$1" uefi 256 -fw_cfg name=opt/org.tianocore/IPv4PXESupport,string=no -fw_cfg name=opt/org.tianocore/IPv6PXESupport,string=no
+	boot_start "$1" uefi 256 "${BOOT_EFI_HTTP[@]}"
 }
 boot_start() { # VM bios|uefi MIB [QEMU ARGS...]: start it; LAB_GUEST
 	local n name=$1 how=lab_guest
 	[ "$2" = bios ] || how=lab_guest_uefi
 	n=$(jq --arg n "$1" '[."weir-vm:vms".vm[].name] | index($n) + 1' "$LAB_T/weir.json")
 	$how "$name" "$LAB_T/$name.sock" "52:54:00:00:00:0$n" "${@:3}"
+}
+
+boot_count_disk() { # FILE TEXT MIB: a 16 MiB disk whose boot sector reads so much of it, counts in sector 100 how often it ran, and prints TEXT-count
+	cat >"$1.s" <<-S
+		.code16
+		.globl _start
+		_start:	xorw %ax, %ax
+			movw %ax, %ds
+			movw %ax, %ss
+			movw \$0x7c00, %sp
+			movw \$0x1000, %ax
+			movw %ax, %es
+			sti
+			movb %dl, drive
+			movw \$$(($3 * 32)), %di
+		next:	movb \$0x42, %ah
+			call disk
+			addw \$64, lba
+			adcw \$0, lba + 2
+			decw %di
+			jnz next
+			movw \$1, sectors
+			movw \$100, lba
+			movw \$0, lba + 2
+			movb \$0x42, %ah
+			call disk
+			incb %es:0
+			movb %es:0, %al
+			movb %al, count
+			movw \$0x4300, %ax
+			call disk
+			movw \$text, %si
+			movw \$0x3f8, %dx
+		put:	lodsb
+			orb %al, %al
+			jz end
+			outb %al, %dx
+			jmp put
+		end:	hlt
+			jmp end
+		disk:	movw \$packet, %si
+			movb drive, %dl
+			int \$0x13
+			jc end
+			ret
+		drive:	.byte 0
+			.balign 4
+		packet:	.byte 16, 0
+		sectors: .word 64, 0, 0x1000
+		lba:	.word 0, 0, 0, 0
+		text:	.ascii "$2-"
+		count:	.asciz "0\r\n"
+			.org 510
+			.word 0xaa55
+	S
+	as --32 -o "$1.o" "$1.s" && ld -m elf_i386 -Ttext=0x7c00 --oformat binary -o "$1" "$1.o" || return 1
+	rm "$1.s" "$1.o"
+	truncate -s 16M "$1"
+	printf 0 | dd of="$1" bs=512 seek=100 conv=notrunc status=none
 }

@@ -63,6 +63,11 @@ wait "$(cat "$LAB_T/vguest-s.pid")" 2>/dev/null || :
 ip netns del "weirs$LAB_ID"
 is s '.result == "cut-short" and .at == "ack"'
 
+echo "- who is called, says nothing and goes was nobody's start"
+timeout 5 socat -u /dev/null "UNIX-LISTEN:$LAB_T/t.sock"
+sleep 0.3
+"$weir" show boot t | grep -q 'has not started'
+
 echo "- what is stuck says what it waits for: a request to which nobody answers the offer"
 storage_guest t 6
 dhcp_rom t

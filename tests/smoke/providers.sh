@@ -55,7 +55,7 @@ iscsi() { jq -r '.iscsi | "iscsi://\(if .chap then "\(.chap.user)%\(.chap.secret
 
 tgtd -f -C 7 --iscsi portal=127.0.0.1:3260 >"$t/tgtd.log" 2>&1 &
 poll tgtadm -C 7 --op show --mode sys
-for how in "disk.raw --mode copy" "disk.raw --mode qcow2" "disk.qcow2 --mode qcow2" "disk.raw --mode copy --chap"; do
+for how in "disk.raw --mode copy --chap" "disk.raw --mode qcow2" "disk.qcow2 --mode qcow2"; do # without CHAP a copy is below
 	set -- $how
 	echo "- tgt: $how"
 	both "$1" tgt --control 7 "${@:2}"

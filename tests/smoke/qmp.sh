@@ -42,7 +42,7 @@ gone
 for kind in garbage endless deep; do
 	echo "- $kind"
 	fake $kind
-	sleep 1.2
+	sleep 0.8
 	[ $kind != garbage ] || await says 'says what is no QMP'
 	lively
 	is prepared

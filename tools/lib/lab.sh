@@ -42,20 +42,29 @@ lab_end() {
 	for p in "${LAB_LINKS[@]}"; do ip link del "$p" 2>/dev/null; done
 	for p in "${LAB_NS[@]}"; do ip netns del "$p" 2>/dev/null; done
 	# Our share only: another lab may have taken its own meanwhile.
-	[ -n "${LAB_PAGES_SET:-}" ] && echo $(($(cat /proc/sys/vm/nr_hugepages) - LAB_PAGES_SET)) >/proc/sys/vm/nr_hugepages
+	[ -n "${LAB_PAGES_SET:-}" ] && lab_pages_add -"$LAB_PAGES_SET"
 	[ -n "${LAB_KEEP:-}" ] && cp -r "$LAB_T" "$LAB_KEEP"
 	rm -rf "$LAB_T"
 	exit "$status"
 }
 
+lab_pages_add() { # N: so many more of the machine's hugepages, or fewer; LAB_PAGES_GOT. Labs do it one after the other, else one would undo another's.
+	local lock was
+	exec {lock}>>"${TMPDIR:-/tmp}/weir-lab.hugepages"
+	flock "$lock"
+	was=$(cat /proc/sys/vm/nr_hugepages)
+	echo $((was + $1)) >/proc/sys/vm/nr_hugepages 2>/dev/null
+	LAB_PAGES_GOT=$(($(cat /proc/sys/vm/nr_hugepages) - was))
+	exec {lock}>&-
+}
+
 lab_hugepages() { # MIB: reserve, or say that there are none
-	local want=$(($1 / 2)) have
+	local want=$(($1 / 2))
 	[ -w /proc/sys/vm/nr_hugepages ] || return 0
-	LAB_PAGES=$(cat /proc/sys/vm/nr_hugepages)
-	echo $((LAB_PAGES + want)) >/proc/sys/vm/nr_hugepages 2>/dev/null
-	LAB_PAGES_SET=$(($(cat /proc/sys/vm/nr_hugepages) - LAB_PAGES))
-	have=$(awk '/HugePages_Free/ { print $2 }' /proc/meminfo)
-	if [ "${have:-0}" -ge "$want" ]; then say "hugepages: reserved $1 MiB"; else say "hugepages: this machine has only ${have:-0} of $want; running in ordinary memory"; fi
+	lab_pages_add "$want"
+	LAB_PAGES_SET=$LAB_PAGES_GOT
+	# Free ones may be another lab's, which has not used them yet: only our own count.
+	if [ "$LAB_PAGES_SET" -ge "$want" ]; then say "hugepages: reserved $1 MiB"; else say "hugepages: this machine has only $LAB_PAGES_SET of $want; running in ordinary memory"; fi
 }
 
 lab_uplink() { # a veth pair: LAB_UP here (the switch's uplink), LAB_SRV in namespace LAB_SERVER
@@ -100,8 +109,10 @@ lab_iscsi() { # FILE...: one target per file: iqn.2026-11.weir.lab:1, :2, ...; t
 }
 
 lab_switch() { # CONFIG-FILE: start the switch and wait until it answers
+	local own=--no-huge # pages that another lab reserved are not for this one
+	[ "${LAB_PAGES_SET:-0}" = 0 ] || own=
 	# No function here: $! has to be the switch itself.
-	${LAB_HOST:+ip netns exec "$LAB_HOST"} "$lab_build/control/weir-switchd" -c "$1" -s "$WEIR_SOCKET" -y "$lab_top/config/yang" ${LAB_SWITCH_ARGS:-} >>"$LAB_T/switch.log" 2>&1 &
+	${LAB_HOST:+ip netns exec "$LAB_HOST"} "$lab_build/control/weir-switchd" -c "$1" -s "$WEIR_SOCKET" -y "$lab_top/config/yang" $own ${LAB_SWITCH_ARGS:-} >>"$LAB_T/switch.log" 2>&1 &
 	LAB_SWITCHD=$!
 	LAB_PIDS+=("$LAB_SWITCHD")
 	for _ in $(seq 200); do
