@@ -243,20 +243,21 @@ static void grub_words(FILE *f, const char *v)
 	}
 }
 
+// Debian's grubnetx64.efi has no http, and cannot load it.
 static void grub_write(FILE *f, const struct ctl_texts *in, const char *cmdline)
 {
 	const struct cfg_vm *vm = in->vm;
-	const char *proto = in->http ? "http" : "tftp";
 
-	fprintf(f, "set default=0\nset timeout=0\nmenuentry 'Weir: %s' {\n", vm->name);
+	fprintf(f, "set default=0\nset timeout=0\nset by=tftp\n%smenuentry 'Weir: %s' {\n",
+		in->http ? "if insmod http; then set by=http; fi\n" : "", vm->name);
 	if (vm->method == CFG_BOOT_HTTP) {
-		fprintf(f, "\tchainloader '(%s,%s)/%s'\n", proto, in->server, vm->http_file);
+		fprintf(f, "\tchainloader \"($by,%s)/%s\"\n", in->server, vm->http_file);
 	} else {
-		fprintf(f, "\tlinux '(%s,%s)/%s'", proto, in->server, vm->kernel);
+		fprintf(f, "\tlinux \"($by,%s)/%s\"", in->server, vm->kernel);
 		grub_words(f, cmdline);
 		fputc('\n', f);
 		if (vm->initrd[0] != '\0')
-			fprintf(f, "\tinitrd '(%s,%s)/%s'\n", proto, in->server, vm->initrd);
+			fprintf(f, "\tinitrd \"($by,%s)/%s\"\n", in->server, vm->initrd);
 	}
 	fprintf(f, "}\n");
 }
