@@ -243,21 +243,21 @@ static void grub_words(FILE *f, const char *v)
 	}
 }
 
-// Debian's grubnetx64.efi has no http, and cannot load it.
+// Always by TFTP: Debian's grubnetx64.efi has no http, cannot load it, and its insmod says 0 all
+// the same, so a configuration cannot choose.
 static void grub_write(FILE *f, const struct ctl_texts *in, const char *cmdline)
 {
 	const struct cfg_vm *vm = in->vm;
 
-	fprintf(f, "set default=0\nset timeout=0\nset by=tftp\n%smenuentry 'Weir: %s' {\n",
-		in->http ? "if insmod http; then set by=http; fi\n" : "", vm->name);
+	fprintf(f, "set default=0\nset timeout=0\nmenuentry 'Weir: %s' {\n", vm->name);
 	if (vm->method == CFG_BOOT_HTTP) {
-		fprintf(f, "\tchainloader \"($by,%s)/%s\"\n", in->server, vm->http_file);
+		fprintf(f, "\tchainloader '(tftp,%s)/%s'\n", in->server, vm->http_file);
 	} else {
-		fprintf(f, "\tlinux \"($by,%s)/%s\"", in->server, vm->kernel);
+		fprintf(f, "\tlinux '(tftp,%s)/%s'", in->server, vm->kernel);
 		grub_words(f, cmdline);
 		fputc('\n', f);
 		if (vm->initrd[0] != '\0')
-			fprintf(f, "\tinitrd \"($by,%s)/%s\"\n", in->server, vm->initrd);
+			fprintf(f, "\tinitrd '(tftp,%s)/%s'\n", in->server, vm->initrd);
 	}
 	fprintf(f, "}\n");
 }

@@ -79,10 +79,9 @@ static void a_kernel_comes_by_http(void **state)
 		   "console=ttyS0,115200 quiet || goto failed\n"
 		   "initrd --name initrd http://10.9.0.2/debian/initrd.img || goto failed\n"
 		   "boot || goto failed\n" END("loading the kernel"),
-	     "set default=0\nset timeout=0\nset by=tftp\nif insmod http; then set by=http; "
-	     "fi\nmenuentry 'Weir: web1' {\n"
-	     "\tlinux \"($by,10.9.0.2)/debian/vmlinuz\" 'console=ttyS0,115200' 'quiet'\n"
-	     "\tinitrd \"($by,10.9.0.2)/debian/initrd.img\"\n}\n",
+	     "set default=0\nset timeout=0\nmenuentry 'Weir: web1' {\n"
+	     "\tlinux '(tftp,10.9.0.2)/debian/vmlinuz' 'console=ttyS0,115200' 'quiet'\n"
+	     "\tinitrd '(tftp,10.9.0.2)/debian/initrd.img'\n}\n",
 	     "DEFAULT weir\nPROMPT 0\nTIMEOUT 0\nLABEL weir\n  LINUX ::debian/vmlinuz\n"
 	     "  INITRD ::debian/initrd.img\n  APPEND console=ttyS0,115200 quiet\n");
 }
@@ -96,8 +95,8 @@ static void a_kernel_alone_comes_by_tftp(void **state)
 	made(&in,
 	     BEGIN ":again\nimgfree\nkernel --name kernel tftp://10.9.0.2/k || goto failed\n"
 		   "boot || goto failed\n" END("loading the kernel"),
-	     "set default=0\nset timeout=0\nset by=tftp\nmenuentry 'Weir: web1' {\n"
-	     "\tlinux \"($by,10.9.0.2)/k\"\n}\n",
+	     "set default=0\nset timeout=0\nmenuentry 'Weir: web1' {\n"
+	     "\tlinux '(tftp,10.9.0.2)/k'\n}\n",
 	     "DEFAULT weir\nPROMPT 0\nTIMEOUT 0\nLABEL weir\n  LINUX ::k\n");
 }
 
@@ -138,8 +137,8 @@ static void words_that_a_loader_would_read_are_hidden_from_it(void **state)
 			       "goto failed\nboot || goto failed\n" END("loading the kernel"),
 			 rows[i].set, rows[i].ipxe);
 		snprintf(grub, sizeof(grub),
-			 "set default=0\nset timeout=0\nset by=tftp\nmenuentry 'Weir: web1' {\n"
-			 "\tlinux \"($by,10.9.0.2)/k\"%s\n}\n",
+			 "set default=0\nset timeout=0\nmenuentry 'Weir: web1' {\n"
+			 "\tlinux '(tftp,10.9.0.2)/k'%s\n}\n",
 			 rows[i].grub == NULL ? "" : rows[i].grub);
 		snprintf(pxelinux, sizeof(pxelinux),
 			 "DEFAULT weir\nPROMPT 0\nTIMEOUT 0\nLABEL weir\n  LINUX ::k\n  APPEND "
@@ -196,11 +195,10 @@ static void a_root_by_nfs(void **state)
 	     "wsize=1048576 " NFS_ARGS " rw || goto failed\n"
 	     "initrd --name initrd http://10.9.0.2/i || goto failed\nboot || goto failed\n" END(
 		     "loading the kernel"),
-	     "set default=0\nset timeout=0\nset by=tftp\nif insmod http; then set by=http; "
-	     "fi\nmenuentry 'Weir: web1' {\n\tlinux \"($by,10.9.0.2)/k\" "
+	     "set default=0\nset timeout=0\nmenuentry 'Weir: web1' {\n\tlinux '(tftp,10.9.0.2)/k' "
 	     "'root=/dev/nfs' "
 	     "'nfsroot=10.9.0.1:/export/10.9.0.110/root,vers=4.2,rsize=1048576,wsize=1048576' "
-	     "'ip=dhcp' 'BOOTIF=01-52-54-00-00-00-0a' 'rw'\n\tinitrd \"($by,10.9.0.2)/i\"\n}\n",
+	     "'ip=dhcp' 'BOOTIF=01-52-54-00-00-00-0a' 'rw'\n\tinitrd '(tftp,10.9.0.2)/i'\n}\n",
 	     "DEFAULT weir\nPROMPT 0\nTIMEOUT 0\nLABEL weir\n  LINUX ::k\n  INITRD ::i\n"
 	     "  APPEND root=/dev/nfs "
 	     "nfsroot=10.9.0.1:/export/10.9.0.110/root,vers=4.2,rsize=1048576,"
@@ -212,8 +210,7 @@ static void a_root_by_nfs(void **state)
 	     BEGIN ":again\nimgfree\nkernel --name kernel http://10.9.0.2/k root=/dev/nfs "
 		   "nfsroot=10.9.0.1:/r,vers=3,tcp " NFS_ARGS " || goto failed\n"
 		   "boot || goto failed\n" END("loading the kernel"),
-	     "set default=0\nset timeout=0\nset by=tftp\nif insmod http; then set by=http; "
-	     "fi\nmenuentry 'Weir: web1' {\n\tlinux \"($by,10.9.0.2)/k\" "
+	     "set default=0\nset timeout=0\nmenuentry 'Weir: web1' {\n\tlinux '(tftp,10.9.0.2)/k' "
 	     "'root=/dev/nfs' 'nfsroot=10.9.0.1:/r,vers=3,tcp' 'ip=dhcp' "
 	     "'BOOTIF=01-52-54-00-00-00-0a'\n}\n",
 	     "DEFAULT weir\nPROMPT 0\nTIMEOUT 0\nLABEL weir\n  LINUX ::k\n  APPEND root=/dev/nfs "
@@ -266,9 +263,8 @@ static void an_image_by_http(void **state)
 	made(&in,
 	     BEGIN
 	     ":again\nimgfree\nchain http://10.9.0.2/Boot.EFI || goto failed\n" END("the image"),
-	     "set default=0\nset timeout=0\nset by=tftp\nif insmod http; then set by=http; "
-	     "fi\nmenuentry 'Weir: web1' {\n"
-	     "\tchainloader \"($by,10.9.0.2)/Boot.EFI\"\n}\n",
+	     "set default=0\nset timeout=0\nmenuentry 'Weir: web1' {\n"
+	     "\tchainloader '(tftp,10.9.0.2)/Boot.EFI'\n}\n",
 	     NULL);
 	strcpy(vm.http_file, "debian.iso");
 	made(&in,
