@@ -303,10 +303,9 @@ bool ctl_http_state(const struct ctl *c, uint32_t i, struct ctl_http_place *out)
 	out->served = l->fd >= 0;
 	snprintf(out->name, sizeof(out->name), "http_vlan_%u", l->vid);
 	if (out->served)
-		snprintf(out->text, sizeof(out->text),
-			 "1: HTTP listens on %u.%u.%u.%u port %d of %s", l->addr.ip[0],
-			 l->addr.ip[1], l->addr.ip[2], l->addr.ip[3], PORT, l->dev);
+		snprintf(out->text, sizeof(out->text), "HTTP listens on %u.%u.%u.%u port %d of %s",
+			 l->addr.ip[0], l->addr.ip[1], l->addr.ip[2], l->addr.ip[3], PORT, l->dev);
 	else
-		snprintf(out->text, sizeof(out->text), "0: files by TFTP only: %s", l->why);
+		snprintf(out->text, sizeof(out->text), "files by TFTP only: %s", l->why);
 	return true;
 }

@@ -161,7 +161,8 @@ static int client_fill(struct ctl *c, const struct cfg *cfg, const struct cfg_po
 	b->mode = s->mode;
 	b->lease_s = s->lease_s;
 	b->pool = -1;
-	b->http = ctl_http_serves(c, cfg, s);
+	// HTTP knows a guest by its address, which only the other server knows where it gives it.
+	b->http = ctl_http_serves(c, cfg, s) && (b->mode == BOOT_AUTHORITATIVE || p->n_ip4 > 0);
 	b->transfers = (uint8_t)cfg->boot_limits.transfers;
 	if (strcmp(vm->nics[0].port, p->name) != 0)
 		return 0; // a machine boots by its first card

@@ -243,20 +243,21 @@ static void grub_words(FILE *f, const char *v)
 	}
 }
 
+// Always by TFTP: Debian's grubnetx64.efi has no http, cannot load it, and its insmod says 0 all
+// the same, so a configuration cannot choose.
 static void grub_write(FILE *f, const struct ctl_texts *in, const char *cmdline)
 {
 	const struct cfg_vm *vm = in->vm;
-	const char *proto = in->http ? "http" : "tftp";
 
 	fprintf(f, "set default=0\nset timeout=0\nmenuentry 'Weir: %s' {\n", vm->name);
 	if (vm->method == CFG_BOOT_HTTP) {
-		fprintf(f, "\tchainloader '(%s,%s)/%s'\n", proto, in->server, vm->http_file);
+		fprintf(f, "\tchainloader '(tftp,%s)/%s'\n", in->server, vm->http_file);
 	} else {
-		fprintf(f, "\tlinux '(%s,%s)/%s'", proto, in->server, vm->kernel);
+		fprintf(f, "\tlinux '(tftp,%s)/%s'", in->server, vm->kernel);
 		grub_words(f, cmdline);
 		fputc('\n', f);
 		if (vm->initrd[0] != '\0')
-			fprintf(f, "\tinitrd '(%s,%s)/%s'\n", proto, in->server, vm->initrd);
+			fprintf(f, "\tinitrd '(tftp,%s)/%s'\n", in->server, vm->initrd);
 	}
 	fprintf(f, "}\n");
 }

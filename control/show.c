@@ -208,7 +208,11 @@ static void show_vms(struct ctl *c, const char *name, struct cfg_json *j)
 		cfg_json_str(j, "name", vm->name);
 		if (vm->uuid[0] != '\0')
 			cfg_json_str(j, "uuid", vm->uuid);
-		cfg_json_str(j, "boot-method", methods[vm->method]);
+		// Before its provider has said what it boots from, nobody knows the method.
+		cfg_json_str(j, "boot-method",
+			     vm->method == CFG_BOOT_NONE && vm->provider[0] != '\0'
+				     ? "provider"
+				     : methods[vm->method]);
 		ctl_vm_life_show(c, vm, j);
 		vm_nics(c, vm, j);
 		ctl_show_boots(c, vm, j);

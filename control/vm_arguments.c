@@ -127,7 +127,10 @@ static const char *quoted(const char *s, char out[512])
 
 const struct cfg_nic *ctl_vm_boot_nic(const struct cfg_vm *vm)
 {
-	return vm->method == CFG_BOOT_NONE || vm->n_nics == 0 ? NULL : &vm->nics[0];
+	// What a provider will answer is booted by the card, too.
+	return (vm->method == CFG_BOOT_NONE && vm->provider[0] == '\0') || vm->n_nics == 0
+		       ? NULL
+		       : &vm->nics[0];
 }
 
 const char *ctl_disk_format(const char *path)

@@ -1,5 +1,6 @@
 // DHCPv4, authoritative for the port (RFC 2131 section 4.3; boot options: recipe.c). An address is
 // the client's own, or one of a pool (lease.c).
+#include <stdio.h>
 #include <string.h>
 
 #include "dhcp_priv.h"
@@ -89,6 +90,7 @@ static void discover_input(struct boot_responder *r, const struct boot_udp *u,
 			   const struct boot_request *q)
 {
 	uint8_t ip[4];
+	char text[16];
 
 	r->n.dhcp_discovers++;
 	asked(r, u, q, BOOT_EV_DISCOVER);
@@ -98,7 +100,8 @@ static void discover_input(struct boot_responder *r, const struct boot_udp *u,
 	}
 	r->n.dhcp_offers++;
 	answer(r, u, q, DHCP_OFFER, ip);
-	boot_event_emit(r, u->client, BOOT_EV_OFFER, "", u->now_ns);
+	snprintf(text, sizeof(text), "%u.%u.%u.%u", ip[0], ip[1], ip[2], ip[3]);
+	boot_event_emit(r, u->client, BOOT_EV_OFFER, text, u->now_ns);
 }
 
 // Its own, or of its pool and nobody else's: a lease that we have lost is no reason to refuse it.

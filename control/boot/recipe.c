@@ -2,7 +2,8 @@
 // the clients' code does with each option.
 //
 // - iPXE with a root path alone attaches the disk and boots it. Option 60 would send it to UDP
-//   4011, a file name would come first; option 175.176 keeps it from waiting 2 s for a proxy.
+//   4011, a file name would come first; option 175.176 keeps it from waiting 2 s for a proxy. Of a
+//   proxy it takes nothing that does not name a server and a file: there the script says the disk.
 // - UEFI PXE takes its server from siaddr (not from option 66). Option 60 without 43 would send it
 //   to UDP 4011; 43.{6:8} says: no menu and no discovery, load that file.
 // - UEFI HTTP boot takes no offer without option 60 and a URI.
@@ -23,7 +24,7 @@ enum fetch { FETCH_NOTHING, FETCH_SCRIPT, FETCH_UEFI_LOADER, FETCH_BIOS_LOADER, 
 struct boot_row {
 	uint8_t who, methods; // bits
 	uint8_t fetch;
-	bool no_chap;	     // only where the target wants no proof
+	bool no_script;	     // only where the target wants no proof, and not as a proxy
 	bool root_path, uri; // option 17 with 203; the file as a URI, always
 	const char *vendor;  // option 60
 	bool no_menu;	     // option 43
@@ -31,7 +32,10 @@ struct boot_row {
 
 // The first that fits.
 static const struct boot_row rows[] = {
-	{ .who = WHO_ANY_IPXE, .methods = METHOD(BOOT_ISCSI), .no_chap = true, .root_path = true },
+	{ .who = WHO_ANY_IPXE,
+	  .methods = METHOD(BOOT_ISCSI),
+	  .no_script = true,
+	  .root_path = true },
 	{ .who = WHO_ANY_IPXE, .methods = METHODS, .fetch = FETCH_SCRIPT },
 	{ .who = WHO(WHO_PXE_X64),
 	  .methods = METHODS,
@@ -100,7 +104,7 @@ void boot_recipe_find(const struct boot_client *c, const struct boot_asker *a,
 		const struct boot_row *row = &rows[i];
 
 		if ((row->who & WHO(a->who)) == 0 || (row->methods & METHOD(c->method)) == 0 ||
-		    (row->no_chap && c->chap))
+		    (row->no_script && (c->chap || c->mode == BOOT_PROXY)))
 			continue;
 		if (row->uri && !c->http)
 			out->lacks = "HTTP is not served in this network (http)";

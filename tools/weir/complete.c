@@ -241,6 +241,9 @@ static void add_argument(struct complete *x, uint32_t v, uint32_t token)
 		add_portals(x);
 	} else if (strcmp(name, "FILE") == 0) {
 		add_files(x);
+	} else if (strcmp(name, "EVENT") == 0) {
+		for (const struct verb_event *e = verb_events; e->name != NULL; e++)
+			add_name(x, e->name, e->help);
 	} else if (strcmp(name, "NUMBER") == 0 && names_commit(&x->m.pattern[v]) &&
 		   add_commits(x)) {
 		return;

@@ -23,6 +23,9 @@ void print_usage(FILE *f)
 	print_commands(f, PIPE, "");
 	fputs("One trace or capture runs at a time. FILTER is a libpcap expression. WORD: ", f);
 	fputs(argument_help("WORD"), f);
+	fputs(".\nEVENT:", f);
+	for (const struct verb_event *e = verb_events; e->name != NULL; e++)
+		fprintf(f, " %s", e->name);
 	fputs(".\nExit code: 0 done, 1 refused, 2 usage, 3 switch not reachable, 4 failed on this "
 	      "side (a file).\n",
 	      f);

@@ -184,15 +184,22 @@ static void show_last(FILE *f, const char *name, const json_t *boot)
 
 	clients(who, boot);
 	seconds(took, answer_number(boot, "milliseconds"));
-	fprintf(f, "%s: %s at %s since %s; boot %llu, for %s\n", name, said(boot, "result").text,
-		said(boot, "at").text, said(boot, "since").text, answer_number(boot, "number"),
-		took);
+	if (strcmp(answer_text(boot, "result"), "none") == 0)
+		fprintf(f, "%s: nothing was seen of its boot %llu, for %s\n", name,
+			answer_number(boot, "number"), took);
+	else
+		fprintf(f, "%s: %s at %s since %s; boot %llu, for %s\n", name,
+			said(boot, "result").text, said(boot, "at").text, said(boot, "since").text,
+			answer_number(boot, "number"), took);
 	line(f, "waits for", boot, "waits-for");
 	line(f, "went wrong", boot, "why");
 	line(f, "look at", boot, "look-at");
 	show_marks(f, boot);
-	fprintf(f, "  asked       %s: %llu times, %llu of them again\n", who,
-		answer_number(boot, "discovers"), answer_number(boot, "discover-repeats"));
+	if (answer_number(boot, "discovers") > 0)
+		fprintf(f, "  asked       %s: %llu time%s, %llu of them again\n", who,
+			answer_number(boot, "discovers"),
+			answer_number(boot, "discovers") == 1 ? "" : "s",
+			answer_number(boot, "discover-repeats"));
 	show_files(f, boot);
 	show_drops_of(f, boot);
 }

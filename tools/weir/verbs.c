@@ -200,8 +200,7 @@ static const struct {
 	{ "PORT", "Name of a port" },
 	{ "VM", "Name of a virtual machine" },
 	{ "ADDRESS", "IP address" },
-	{ "EVENT", "started reset pause resume suspend wakeup shutdown panicked watchdog "
-		   "migrate-in migrate-out migrate-cancelled migrated stopped reconnect" },
+	{ "EVENT", "What became of it" },
 	{ "PATH", "Words of a path" },
 	{ "NUMBER", "A number" },
 	{ "MINUTES", "Minutes, or seconds as 90s" },
@@ -213,6 +212,26 @@ static const struct {
 	{ "WORD", "src=MAC dst=MAC vlan=N type=arp|0x.. ip=A,B tcp=P,P udp=P,P proto=N dscp=N "
 		  "size=BYTES" },
 	{ "COMMAND", "Command" },
+};
+
+// As weir-operations.yang has them, but prepare and release, which are commands.
+const struct verb_event verb_events[] = {
+	{ "started", "Its process runs" },
+	{ "reset", "It was reset, and boots again" },
+	{ "pause", "Its CPUs were stopped" },
+	{ "resume", "Its CPUs run again" },
+	{ "suspend", "It suspended itself to memory" },
+	{ "wakeup", "It woke up from that" },
+	{ "shutdown", "It was shut down" },
+	{ "panicked", "Its operating system panicked" },
+	{ "watchdog", "Its watchdog fired" },
+	{ "migrate-in", "It is coming from another host" },
+	{ "migrate-out", "It is going to another host" },
+	{ "migrate-cancelled", "It was going to another host, and stays" },
+	{ "migrated", "It has gone to another host" },
+	{ "stopped", "Its process has ended" },
+	{ "reconnect", "Who starts machines came anew, and it was running" },
+	{ NULL, NULL },
 };
 
 const char *word_help(const char *word)

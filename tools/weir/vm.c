@@ -106,13 +106,23 @@ static void put_quoted(FILE *f, const char *s)
 	fputc('\'', f);
 }
 
-// As lines for a shell. What `weir vm start` does itself comes first.
-static void put_commands(FILE *f, const struct machine *m, const json_t *list)
+static void put_weir(struct cli *c, const struct machine *m, const char *verb)
 {
+	fputs("weir -s ", c->out);
+	put_quoted(c->out, c->socket_path);
+	fprintf(c->out, " vm %s %s\n", m->name, verb);
+}
+
+// As lines for a shell. What `weir vm start` does itself comes first, and what `weir vm stop` does
+// last.
+static void put_commands(struct cli *c, const struct machine *m, const json_t *list)
+{
+	FILE *f = c->out;
 	const json_t *a;
 	char path[512];
 	size_t i;
 
+	put_weir(c, m, "prepare"); // its provider makes its disk
 	fputs("mkdir -p ", f);
 	put_quoted(f, m->dir);
 	json_array_foreach((json_t *)(uintptr_t)list, i, a)
@@ -132,6 +142,7 @@ static void put_commands(FILE *f, const struct machine *m, const json_t *list)
 		put_quoted(f, s == NULL ? "" : s);
 	}
 	fputc('\n', f);
+	put_weir(c, m, "release");
 }
 
 int run_vm_arguments(struct cli *c, const struct command *cmd)
@@ -147,7 +158,7 @@ int run_vm_arguments(struct cli *c, const struct command *cmd)
 	if (c->format == FORMAT_JSON)
 		cli_dump(c, data);
 	else
-		put_commands(c->out, &m, json_object_get(data, "weir-operations:argument"));
+		put_commands(c, &m, json_object_get(data, "weir-operations:argument"));
 	json_decref(data);
 	return 0;
 }
@@ -527,14 +538,26 @@ int run_vm_console(struct cli *c, const struct command *cmd)
 	return rc != 0 ? rc : console_run(c, &m);
 }
 
-// A serial port ends its lines in two characters. returns the new size
-static size_t without_returns(char *s, size_t size)
+// Leaves out what firmware says to a terminal: colours and places of the cursor (ECMA-48, 5.4),
+// steps back, and the first of the two characters that end a line. state: 0 at the beginning of the
+// log; what is begun at the end of a part goes on in the next. returns the new size
+static size_t readable(char *s, size_t size, int *state)
 {
+	enum { TEXT, ESCAPED, SEQUENCE };
 	size_t n = 0;
 
 	for (size_t i = 0; i < size; i++) {
-		if (s[i] != '\r')
-			s[n++] = s[i];
+		if (s[i] == '\033') {
+			*state = ESCAPED;
+		} else if (*state == ESCAPED) {
+			*state = s[i] == '[' ? SEQUENCE : TEXT;
+		} else if (*state == SEQUENCE && s[i] >= ' ' && s[i] <= '~') {
+			*state = s[i] < '@' ? SEQUENCE : TEXT;
+		} else {
+			*state = TEXT;
+			if (s[i] != '\r' && s[i] != '\b')
+				s[n++] = s[i];
+		}
 	}
 	return n;
 }
@@ -544,7 +567,7 @@ int run_vm_log(struct cli *c, const struct command *cmd)
 	struct machine m;
 	struct text t = { 0 };
 	char path[128], buf[65536];
-	int fd, rc = machine_name(c, command_arg(cmd, "VM"), &m);
+	int fd, state = 0, rc = machine_name(c, command_arg(cmd, "VM"), &m);
 	ssize_t n;
 	off_t at;
 
@@ -560,7 +583,7 @@ int run_vm_log(struct cli *c, const struct command *cmd)
 	while ((n = read(fd, buf, sizeof(buf))) > 0) {
 		t.size = 0;
 		text_put(&t, "");
-		text_put_clean(&t, buf, without_returns(buf, (size_t)n));
+		text_put_clean(&t, buf, readable(buf, (size_t)n, &state));
 		fputs(t.buf, c->out);
 	}
 	free(t.buf);

@@ -93,7 +93,7 @@ const char *kvm_missing(void)
 	if (ioctl(kvm, KVM_GET_API_VERSION, 0) != KVM_API_VERSION)
 		why = "/dev/kvm speaks another version";
 	else if (!has_sse3(kvm))
-		why = "/dev/kvm gives guests no SSE3, so it is not a processor's";
+		why = "/dev/kvm is itself emulated (it gives guests no SSE3)";
 	else if (!guest_runs(kvm))
 		why = "/dev/kvm runs no guest";
 	close(kvm);

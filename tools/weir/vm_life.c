@@ -16,6 +16,8 @@ static int definition_read(struct cli *c, const char *path, json_t *args)
 {
 	const bool standard = strcmp(path, "-") == 0;
 	int fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC), rc;
+	json_t *json = NULL;
+	json_error_t e;
 	char *text = NULL;
 
 	if (fd < 0)
@@ -23,6 +25,10 @@ static int definition_read(struct cli *c, const char *path, json_t *args)
 	rc = cli_read_all(c, path, fd, &text);
 	if (!standard)
 		close(fd);
+	// The daemon would tell where in its own message the fault is.
+	if (rc == 0 && (json = json_loads(text, JSON_REJECT_DUPLICATES, &e)) == NULL)
+		rc = cli_problem(c, EXIT_FAILED, "%s:%d: %s", path, e.line, e.text);
+	json_decref(json);
 	if (rc == 0 && json_object_set_new(args, "definition", json_string(text)) < 0)
 		rc = cli_problem(c, EXIT_FAILED, "%s: is no UTF-8", path);
 	free(text);
@@ -99,9 +105,17 @@ int run_vm_release(struct cli *c, const struct command *cmd)
 int run_vm_event(struct cli *c, const struct command *cmd)
 {
 	const char *vm = command_arg(cmd, "VM"), *event = command_arg(cmd, "EVENT");
-	json_t *args = json_pack("{s:s, s:s}", "vm", vm, "event", event);
+	const struct verb_event *e = verb_events;
+	json_t *args;
 	int rc;
 
+	while (e->name != NULL && strcmp(e->name, event) != 0)
+		e++;
+	if (e->name == NULL)
+		return cli_problem(c, EXIT_USAGE,
+				   "%s: no such event; \"weir vm %s event ?\" lists them", event,
+				   vm);
+	args = json_pack("{s:s, s:s}", "vm", vm, "event", event);
 	if (args == NULL)
 		return cli_problem(c, EXIT_USAGE, "a name that is no UTF-8");
 	rc = cli_do(c, "weir-operations:vm-event", args);

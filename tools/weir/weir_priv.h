@@ -99,6 +99,12 @@ struct verb {
 
 extern const struct verb verbs[];
 extern const size_t n_verbs;
+
+// What can be told of a machine (`vm VM event EVENT`); the last one has no name.
+struct verb_event {
+	const char *name, *help;
+};
+extern const struct verb_event verb_events[];
 // Help of a word that stands in several lines of the table, or inside one; "" when there is none.
 const char *word_help(const char *word);
 const char *argument_help(const char *name);

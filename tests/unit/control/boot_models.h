@@ -356,18 +356,26 @@ static inline const char *http_get(struct net *w, const uint8_t ip[4], const cha
 struct ipxe_offers {
 	bool has_offer, has_proxy, no_wait, pxe_opts; // pxe_opts: the proxy's names server and file
 	uint8_t proxy[4];
+	struct msg from; // the proxy's offer
 };
+
+// iPXE takes nothing of a proxy that names no server or no file.
+static inline bool has_pxe_opts(const struct msg *m)
+{
+	char file[160];
+
+	file_of(m, file, sizeof(file));
+	return memcmp(m->b + 20, "\0\0\0\0", 4) != 0 && file[0] != '\0';
+}
 
 static inline void ipxe_offer(struct dhcp_state *d, struct ipxe_offers *o, const struct msg *in)
 {
 	const struct reply_view v = { in->b, in->b, in->size };
 	const uint8_t *server = opt_find(&v, 54, NULL);
 	bool pxe = vendor_is(in, "PXEClient");
-	char file[160];
 
 	if (server == NULL)
 		return;
-	file_of(in, file, sizeof(file));
 	if (memcmp(in->b + 16, "\0\0\0\0", 4) != 0 && !o->has_offer) {
 		o->has_offer = true;
 		memcpy(d->ip, in->b + 16, 4);
@@ -378,7 +386,8 @@ static inline void ipxe_offer(struct dhcp_state *d, struct ipxe_offers *o, const
 	if (pxe && !o->has_proxy) {
 		o->has_proxy = true;
 		memcpy(o->proxy, server, 4);
-		o->pxe_opts = memcmp(in->b + 20, "\0\0\0\0", 4) != 0 && file[0] != '\0';
+		o->pxe_opts = has_pxe_opts(in);
+		o->from = *in;
 	}
 }
 
@@ -513,12 +522,12 @@ static inline struct boot_result model_ipxe(struct net *w, bool efi)
 	if (out.failed == NULL && o.has_proxy && !o.pxe_opts) {
 		const char *why = pxe_ask(w, &d, o.proxy, 68, &pxe);
 
-		if (why == NULL)
+		if (why == NULL && has_pxe_opts(&pxe))
 			ack = pxe;
-		else if (strcmp(why, "reset") == 0)
+		else if (why != NULL && strcmp(why, "reset") == 0)
 			out.failed = why;
 	} else if (out.failed == NULL && o.has_proxy) {
-		out.failed = "proxy offers of this kind are not modelled";
+		ack = o.from;
 	}
 	if (out.failed == NULL)
 		out.failed = ipxe_boot(w, &d, &ack, &out);

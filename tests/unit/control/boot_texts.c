@@ -80,8 +80,8 @@ static void a_kernel_comes_by_http(void **state)
 		   "initrd --name initrd http://10.9.0.2/debian/initrd.img || goto failed\n"
 		   "boot || goto failed\n" END("loading the kernel"),
 	     "set default=0\nset timeout=0\nmenuentry 'Weir: web1' {\n"
-	     "\tlinux '(http,10.9.0.2)/debian/vmlinuz' 'console=ttyS0,115200' 'quiet'\n"
-	     "\tinitrd '(http,10.9.0.2)/debian/initrd.img'\n}\n",
+	     "\tlinux '(tftp,10.9.0.2)/debian/vmlinuz' 'console=ttyS0,115200' 'quiet'\n"
+	     "\tinitrd '(tftp,10.9.0.2)/debian/initrd.img'\n}\n",
 	     "DEFAULT weir\nPROMPT 0\nTIMEOUT 0\nLABEL weir\n  LINUX ::debian/vmlinuz\n"
 	     "  INITRD ::debian/initrd.img\n  APPEND console=ttyS0,115200 quiet\n");
 }
@@ -195,10 +195,10 @@ static void a_root_by_nfs(void **state)
 	     "wsize=1048576 " NFS_ARGS " rw || goto failed\n"
 	     "initrd --name initrd http://10.9.0.2/i || goto failed\nboot || goto failed\n" END(
 		     "loading the kernel"),
-	     "set default=0\nset timeout=0\nmenuentry 'Weir: web1' {\n\tlinux '(http,10.9.0.2)/k' "
+	     "set default=0\nset timeout=0\nmenuentry 'Weir: web1' {\n\tlinux '(tftp,10.9.0.2)/k' "
 	     "'root=/dev/nfs' "
 	     "'nfsroot=10.9.0.1:/export/10.9.0.110/root,vers=4.2,rsize=1048576,wsize=1048576' "
-	     "'ip=dhcp' 'BOOTIF=01-52-54-00-00-00-0a' 'rw'\n\tinitrd '(http,10.9.0.2)/i'\n}\n",
+	     "'ip=dhcp' 'BOOTIF=01-52-54-00-00-00-0a' 'rw'\n\tinitrd '(tftp,10.9.0.2)/i'\n}\n",
 	     "DEFAULT weir\nPROMPT 0\nTIMEOUT 0\nLABEL weir\n  LINUX ::k\n  INITRD ::i\n"
 	     "  APPEND root=/dev/nfs "
 	     "nfsroot=10.9.0.1:/export/10.9.0.110/root,vers=4.2,rsize=1048576,"
@@ -210,7 +210,7 @@ static void a_root_by_nfs(void **state)
 	     BEGIN ":again\nimgfree\nkernel --name kernel http://10.9.0.2/k root=/dev/nfs "
 		   "nfsroot=10.9.0.1:/r,vers=3,tcp " NFS_ARGS " || goto failed\n"
 		   "boot || goto failed\n" END("loading the kernel"),
-	     "set default=0\nset timeout=0\nmenuentry 'Weir: web1' {\n\tlinux '(http,10.9.0.2)/k' "
+	     "set default=0\nset timeout=0\nmenuentry 'Weir: web1' {\n\tlinux '(tftp,10.9.0.2)/k' "
 	     "'root=/dev/nfs' 'nfsroot=10.9.0.1:/r,vers=3,tcp' 'ip=dhcp' "
 	     "'BOOTIF=01-52-54-00-00-00-0a'\n}\n",
 	     "DEFAULT weir\nPROMPT 0\nTIMEOUT 0\nLABEL weir\n  LINUX ::k\n  APPEND root=/dev/nfs "
@@ -264,7 +264,7 @@ static void an_image_by_http(void **state)
 	     BEGIN
 	     ":again\nimgfree\nchain http://10.9.0.2/Boot.EFI || goto failed\n" END("the image"),
 	     "set default=0\nset timeout=0\nmenuentry 'Weir: web1' {\n"
-	     "\tchainloader '(http,10.9.0.2)/Boot.EFI'\n}\n",
+	     "\tchainloader '(tftp,10.9.0.2)/Boot.EFI'\n}\n",
 	     NULL);
 	strcpy(vm.http_file, "debian.iso");
 	made(&in,

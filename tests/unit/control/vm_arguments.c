@@ -31,6 +31,8 @@ static struct cfg *load(const char *vms)
 	assert_true(asprintf(&json,
 			     "{\"weir-vm:boot-services\":{\"service\":[{\"vlan\":20,\"address\":"
 			     "\"10.0.0.1\",\"prefix-length\":24}]},"
+			     "\"weir-vm:boot-providers\":{\"provider\":[{\"name\":\"p\","
+			     "\"command\":\"/p\"}]},"
 			     "\"weir-vm:vms\":{\"vm\":[%s]}}",
 			     vms) > 0);
 	if (cfg_load(schema, json, strlen(json), &cfg, &err) < 0)
@@ -162,6 +164,9 @@ static void disks_come_first_where_no_card_boots(void **state)
 	has(launched(vm, false, true), "host_mtu=1500,romfile=\n");
 	has(launched(boots, false, true), "virtio-blk-pci,drive=disk0,bootindex=2\n");
 	has(launched(boots, false, true), "host_mtu=1500,bootindex=1\n");
+	// Its provider has not yet said what it boots.
+	has(launched("{\"name\":\"m\"," NIC("") ",\"boot\":{\"provider\":\"p\"}}", false, true),
+	    "host_mtu=1500,bootindex=1\n");
 }
 
 static void queues_have_their_interrupts(void **state)
