@@ -148,9 +148,6 @@ static void give_back(struct ctl_reg_vm *v, const char *uuid)
 	struct cfg_error err = { 0 };
 	uint32_t id;
 
-	if (v->provide == CTL_REG_BUSY)
-		ctl_provider_cancel(c, v->provide_id);
-	v->provide = CTL_REG_NO_PROVIDER;
 	if (p == NULL)
 		weir_log(WEIR_WARNING,
 			 "vm %s: provider %s is not configured any more: what it made stays",
@@ -162,7 +159,7 @@ static void give_back(struct ctl_reg_vm *v, const char *uuid)
 
 // --- The end
 
-void ctl_reg_end(struct ctl_reg_vm *v)
+bool ctl_reg_end(struct ctl_reg_vm *v)
 {
 	struct ctl_registry *r = v->registry;
 	const struct cfg_force how = { r->ctl, force };
@@ -178,8 +175,11 @@ void ctl_reg_end(struct ctl_reg_vm *v)
 		weir_log_limited(&r->log_file, WEIR_ERROR, "vm %s: cannot go: %s %s: %s", v->name,
 				 err.path, err.value, err.reason);
 		v->linger_ns = r->now_ns + CTL_REG_LINGER_NS;
-		return;
+		return false;
 	}
+	// Nobody waits for an answer any more, whatever becomes of the disk.
+	if (v->provide == CTL_REG_BUSY)
+		ctl_provider_cancel(r->ctl, v->provide_id);
 	// Where it went, its disk is in use.
 	if (v->provide != CTL_REG_NO_PROVIDER && !v->moved)
 		give_back(v, uuid);
@@ -188,12 +188,13 @@ void ctl_reg_end(struct ctl_reg_vm *v)
 	if (cfg_vm_get(r->ctl->running, v->name) == NULL) {
 		weir_log(WEIR_INFO, "vm %s: gone", v->name);
 		ctl_reg_free(r, v);
-		return;
+		return false;
 	}
 	r->n_transient -= v->definition != NULL;
 	ctl_reg_text_set(r, &v->definition, NULL);
 	ctl_reg_text_set(r, &v->boot, NULL);
 	v->source[0] = '\0';
+	return true;
 }
 
 int ctl_vm_release(struct ctl *c, const struct cfg_vm_ask *ask, struct cfg_error *err)
@@ -208,7 +209,7 @@ int ctl_vm_release(struct ctl *c, const struct cfg_vm_ask *ask, struct cfg_error
 	if (v->linger_ns == 0 && v->definition != NULL)
 		v->linger_ns = v->registry->now_ns;
 	if (v->linger_ns != 0 && !v->life.attached)
-		ctl_reg_end(v);
+		(void)ctl_reg_end(v);
 	ctl_reg_file_write(c->registry, true);
 	return 0;
 }
