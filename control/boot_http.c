@@ -33,7 +33,6 @@ enum {
 	IDLE_S = 15,		 // until a request is complete
 	ANSWER_S = 30,
 	ANSWER_BYTES_PER_S = 16384, // a client that takes less is cut
-	FAILURES_PER_S = 50,	    // told to main
 	TICK_S = 5,
 };
 
@@ -70,8 +69,6 @@ struct ctl_http_thread {
 	uint64_t (*now_ns)(void);
 	struct server *servers;
 	struct ev_timer tick;
-	uint64_t failures_s; // second of
-	uint32_t n_failures;
 };
 
 static void tell(struct conn *c, enum boot_event_kind kind, const char *detail)
@@ -85,20 +82,13 @@ static void tell(struct conn *c, enum boot_event_kind kind, const char *detail)
 	if (kind != BOOT_EV_HTTP_START)
 		e.bytes = c->taken;
 
-	if (kind == BOOT_EV_HTTP_FAILED) {
-		if (t->failures_s != now_ns / 1000000000u)
-			t->n_failures = 0;
-		t->failures_s = now_ns / 1000000000u;
-		if (t->n_failures++ >= FAILURES_PER_S)
-			return;
-	}
 	snprintf(e.detail, sizeof(e.detail), "%s", detail);
 	for (char *p = e.detail; *p != '\0'; p++) {
 		if ((unsigned char)*p < 0x20 || (unsigned char)*p > 0x7e)
 			*p = '?';
 	}
-	boot_note(t->responder, &e);
-	t->out.event(t->out.ctx, &e);
+	if (boot_note(t->responder, &e))
+		t->out.event(t->out.ctx, &e);
 }
 
 static int refuse(struct conn *c, struct MHD_Connection *conn, unsigned int status,

@@ -43,6 +43,8 @@ struct boot_seen {
 	uint8_t level, n_rounds;
 	uint8_t xid[4];
 	uint64_t first_ns, held_until_ns, declined_ns;
+	uint64_t fetch_s; // second of n_fetches events that tell of files
+	uint32_t n_fetches;
 	char file[BOOT_NAME_MAX]; // that the last answer named; empty = none
 };
 
@@ -136,7 +138,8 @@ bool boot_lease_find(const struct boot_responder *r, const uint8_t ip[4], uint32
 void boot_leases_look_again(struct boot_responder *r);
 
 // --- stage.c, proxy.c
-void boot_stage_fetched(struct boot_responder *r, const struct boot_event *e);
+// returns false = it is not worth telling: the client has had its share in this second
+bool boot_stage_fetched(struct boot_responder *r, const struct boot_event *e);
 void boot_pxe(struct boot_responder *r, const struct boot_udp *u); // UDP 4011
 
 const struct boot_client *boot_client_find(const struct boot_responder *r, uint32_t port,

@@ -434,6 +434,24 @@ static void another_peer_does_not_disturb_a_transfer(void **state)
 	boot_destroy(r);
 }
 
+// Requests have no rate of their own: who is told of them hears of others, too.
+static void a_port_that_asks_in_vain_is_told_of_50_times_a_second(void **state)
+{
+	struct boot_responder *r = make(100, 2);
+
+	(void)state;
+	for (uint16_t i = 0; i < 1000; i++)
+		feed(r, (struct from){ 0, (uint16_t)(ASKED_FROM + i), 69, 5000000000 },
+		     "\0\1no\0octet", 11);
+	assert_int_equal(failed_events, 50);
+	feed(r, (struct from){ 1, ASKED_FROM, 69, 5000000000 }, "\0\1no\0octet", 11);
+	assert_int_equal(failed_events, 51);
+	feed(r, (struct from){ 0, ASKED_FROM, 69, 6000000000 }, "\0\1no\0octet", 11);
+	assert_int_equal(failed_events, 52);
+	assert_int_equal(boot_counters(r)->tftp_refused, 1002);
+	boot_destroy(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -450,6 +468,7 @@ int main(void)
 		cmocka_unit_test(a_port_has_a_bounded_number_of_transfers),
 		cmocka_unit_test(ports_that_have_many_yield_to_those_that_have_none),
 		cmocka_unit_test(another_peer_does_not_disturb_a_transfer),
+		cmocka_unit_test(a_port_that_asks_in_vain_is_told_of_50_times_a_second),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
