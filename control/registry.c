@@ -116,7 +116,8 @@ static void carry_out(struct ctl_reg_vm *v, uint32_t work, enum life_event ev, u
 	// Its ports go when its guest has: a QEMU that still writes to them is not cut off. Not
 	// here, where the caller may walk what runs.
 	if ((work & LIFE_DO_RELEASE) != 0) {
-		v->moved = was == LIFE_MOVED;
+		if (was == LIFE_MOVED || ctl_reg_is_elsewhere(v))
+			ctl_reg_disk_stays(v);
 		v->back = false;
 		v->linger_ns = v->life.attached ? r->now_ns + CTL_REG_LINGER_NS : r->now_ns;
 	}

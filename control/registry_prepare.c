@@ -157,6 +157,34 @@ static void give_back(struct ctl_reg_vm *v, const char *uuid)
 			 err.reason);
 }
 
+bool ctl_reg_is_elsewhere(const struct ctl_reg_vm *v)
+{
+	const struct ctl *c = v->registry->ctl;
+	const struct cfg_vm *vm = cfg_vm_get(c->running, v->name);
+	struct dp_port_info info;
+
+	for (uint32_t i = 0; vm != NULL && i < vm->n_nics; i++) {
+		int idx = dp_switch_port_find(c->sw, vm->nics[i].port);
+
+		if (idx >= 0 && dp_switch_port_info(c->sw, (uint16_t)idx, &info) == 0 &&
+		    info.mac_at == DP_MAC_ELSEWHERE)
+			return true;
+	}
+	return false;
+}
+
+void ctl_reg_disk_stays(struct ctl_reg_vm *v)
+{
+	// Nobody waits for an answer any more, whatever becomes of the disk.
+	if (v->provide == CTL_REG_BUSY)
+		ctl_provider_cancel(v->registry->ctl, v->provide_id);
+	if (v->provide != CTL_REG_NO_PROVIDER)
+		weir_log(WEIR_NOTICE,
+			 "vm %s: runs on another host: provider %s is not asked to release",
+			 v->name, v->provider);
+	v->provide = CTL_REG_NO_PROVIDER;
+}
+
 // --- The end
 
 bool ctl_reg_end(struct ctl_reg_vm *v)
@@ -168,6 +196,8 @@ bool ctl_reg_end(struct ctl_reg_vm *v)
 	char uuid[37];
 
 	snprintf(uuid, sizeof(uuid), "%s", vm == NULL ? "" : vm->uuid);
+	if (ctl_reg_is_elsewhere(v))
+		ctl_reg_disk_stays(v);
 	v->linger_ns = 0;
 	if ((v->definition != NULL || v->boot != NULL) &&
 	    cfg_overlay_remove(r->ctl->store, v->name, &how, &err) < 0) {
@@ -177,11 +207,9 @@ bool ctl_reg_end(struct ctl_reg_vm *v)
 		v->linger_ns = r->now_ns + CTL_REG_LINGER_NS;
 		return false;
 	}
-	// Nobody waits for an answer any more, whatever becomes of the disk.
 	if (v->provide == CTL_REG_BUSY)
 		ctl_provider_cancel(r->ctl, v->provide_id);
-	// Where it went, its disk is in use.
-	if (v->provide != CTL_REG_NO_PROVIDER && !v->moved)
+	if (v->provide != CTL_REG_NO_PROVIDER)
 		give_back(v, uuid);
 	v->provide = CTL_REG_NO_PROVIDER;
 	r->stale = true;
