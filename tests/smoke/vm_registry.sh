@@ -141,7 +141,7 @@ for n in 1 2; do
 s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
 s.bind((sys.argv[1], 0))
 s.send(b"\xff" * 6 + bytes.fromhex("52540000000b8035") + bytes(46))' "$LAB_SRV"
-	sleep 0.2
+	for _ in $(seq 50); do [ $n = 1 ] || "$weir" show macs | grep -q '52:54:00:00:00:0b *uplink' && break; sleep 0.1; done
 	"$weir" vm w release >/dev/null
 	sleep 0.5
 	refute "$weir" show vm w >/dev/null 2>&1
