@@ -82,6 +82,7 @@ struct boot_leases {
 	} marks[BOOT_POOL_MARKS];
 };
 
+#define BOOT_COMPARED 16
 struct boot_responder {
 	struct boot_out out;
 	struct boot_index *index; // of table; NULL = there was no memory: all is found slowly
@@ -89,6 +90,12 @@ struct boot_responder {
 	struct boot_table *table;
 	struct boot_counters n;
 	struct transfer transfers[BOOT_TRANSFERS];
+	// While a table takes the place of another: files that were compared already.
+	struct boot_compared {
+		const uint8_t *was, *is;
+		bool same;
+	} compared[BOOT_COMPARED];
+	uint32_t n_compared;
 };
 
 // After a change of the table: point the transfer to its file in the new one, or end it.

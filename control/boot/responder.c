@@ -58,6 +58,7 @@ void boot_set_table(struct boot_responder *r, struct boot_table *t)
 	r->index = index;
 	r->table = t;
 	boot_leases_look_again(r);
+	r->n_compared = 0; // what was at their addresses is no more
 	for (uint32_t i = 0; i < BOOT_TRANSFERS; i++) {
 		if (r->transfers[i].active)
 			boot_transfer_rebind(r, &r->transfers[i]);
