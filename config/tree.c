@@ -74,6 +74,12 @@ static void pattern_say(struct cfg_error *err, const struct ly_ctx *ctx)
 	}
 }
 
+// Reasons go to logs and to those who listen: what is wrong with a secret is said without it.
+static bool is_secret(const char *path)
+{
+	return strstr(path, "/chap/secret") != NULL;
+}
+
 int cfg_refuse_ly(struct cfg_error *err, const struct ly_ctx *ctx)
 {
 	const char *msg = ly_errmsg(ctx), *path = ly_errpath(ctx), *at;
@@ -103,6 +109,12 @@ int cfg_refuse_ly(struct cfg_error *err, const struct ly_ctx *ctx)
 			between(msg, " - \"", err->value, sizeof(err->value));
 		snprintf(err->reason, sizeof(err->reason), "%s", msg);
 		pattern_say(err, ctx);
+		if (path != NULL && is_secret(path) && err->app_tag[0] == '\0') {
+			err->value[0] = '\0';
+			snprintf(err->reason, sizeof(err->reason),
+				 "secret: expected 12 to 63 printable ASCII characters without "
+				 "spaces");
+		}
 		len = strlen(err->reason);
 		if (line > 0)
 			snprintf(err->reason + len, sizeof(err->reason) - len, " (line %u)", line);

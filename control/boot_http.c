@@ -4,17 +4,20 @@
 // puts the address on the port's kernel device, binds the socket to address and device, and hands
 // it to the boot thread, which serves it until main hands over another set.
 //
-// Who asks is the VM that owns the peer's address in that network; anybody else gets 403. Bodies
-// are sent from the memory of the table; a file that is being sent is held until its last byte,
-// whatever becomes of the table.
+// Who asks is the VM that owns the peer's address in that network, if the kernel knows the address
+// to be at that VM's MAC: a port that is held to no address may claim any, but no other MAC than
+// its own. Anybody else gets 403, and a few connections in all. Bodies are sent from the memory of
+// the table; a file that is being sent is held until its last byte, whatever becomes of the table.
 //
 // Hostile clients are bounded: connections per guest and in all, bytes of a request, the time until
 // a request is complete, and the time of an answer by its size.
 #include <errno.h>
+#include <net/if_arp.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -23,13 +26,13 @@
 #include "weir_log.h"
 
 enum {
-	CONNECTIONS = 4096,	// of a service
-	GUEST_CONNECTIONS = 16, // of one address
-	REQUEST_BYTES = 8192,	// header lines included
-	IDLE_S = 15,		// until a request is complete
+	CONNECTIONS = 4096,	 // of a service
+	GUEST_CONNECTIONS = 16,	 // of one address
+	OTHERS_CONNECTIONS = 64, // of all that are no guests
+	REQUEST_BYTES = 8192,	 // header lines included
+	IDLE_S = 15,		 // until a request is complete
 	ANSWER_S = 30,
 	ANSWER_BYTES_PER_S = 16384, // a client that takes less is cut
-	FAILURES_PER_S = 50,	    // told to main
 	TICK_S = 5,
 };
 
@@ -42,6 +45,7 @@ struct conn {
 	struct server *server;
 	int fd;
 	ev_tstamp deadline;
+	bool other;	       // no guest's
 	bool answering, whole; // content is under way; up to its last byte
 	uint32_t port, gen;    // whose
 	uint64_t size, taken;  // of the answer; of the file's answers since START
@@ -55,6 +59,7 @@ struct server {
 	uint8_t ip[4];
 	struct ctl_mhd mhd;
 	struct conn *conns;
+	uint32_t n_others; // of those, no guests'
 };
 
 struct ctl_http_thread {
@@ -64,8 +69,6 @@ struct ctl_http_thread {
 	uint64_t (*now_ns)(void);
 	struct server *servers;
 	struct ev_timer tick;
-	uint64_t failures_s; // second of
-	uint32_t n_failures;
 };
 
 static void tell(struct conn *c, enum boot_event_kind kind, const char *detail)
@@ -79,20 +82,13 @@ static void tell(struct conn *c, enum boot_event_kind kind, const char *detail)
 	if (kind != BOOT_EV_HTTP_START)
 		e.bytes = c->taken;
 
-	if (kind == BOOT_EV_HTTP_FAILED) {
-		if (t->failures_s != now_ns / 1000000000u)
-			t->n_failures = 0;
-		t->failures_s = now_ns / 1000000000u;
-		if (t->n_failures++ >= FAILURES_PER_S)
-			return;
-	}
 	snprintf(e.detail, sizeof(e.detail), "%s", detail);
 	for (char *p = e.detail; *p != '\0'; p++) {
 		if ((unsigned char)*p < 0x20 || (unsigned char)*p > 0x7e)
 			*p = '?';
 	}
-	boot_note(t->responder, &e);
-	t->out.event(t->out.ctx, &e);
+	if (boot_note(t->responder, &e))
+		t->out.event(t->out.ctx, &e);
 }
 
 static int refuse(struct conn *c, struct MHD_Connection *conn, unsigned int status,
@@ -232,10 +228,28 @@ static bool has_body(struct MHD_Connection *conn)
 	       (size != NULL && strcmp(size, "0") != 0);
 }
 
+// Is its address at the MAC of this client's card, as far as the kernel knows, who answers there? A
+// socket that is bound to no device is a test's.
+static bool is_at(const struct conn *c, const struct sockaddr_in *peer,
+		  const struct boot_client *client)
+{
+	struct arpreq q = { 0 };
+	socklen_t size = sizeof(q.arp_dev);
+
+	if (getsockopt(c->fd, SOL_SOCKET, SO_BINDTODEVICE, q.arp_dev, &size) < 0)
+		return false;
+	if (size == 0 || q.arp_dev[0] == '\0')
+		return true;
+	memcpy(&q.arp_pa, peer, sizeof(*peer));
+	return ioctl(c->fd, SIOCGARP, &q) == 0 && (q.arp_flags & ATF_COM) != 0 &&
+	       memcmp(q.arp_ha.sa_data, client->mac, sizeof(client->mac)) == 0;
+}
+
 static const struct boot_client *client_of(struct conn *c, struct MHD_Connection *conn)
 {
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	const struct boot_client *client;
 	const struct sockaddr_in *peer;
 	uint8_t ip[4];
 
@@ -243,7 +257,8 @@ static const struct boot_client *client_of(struct conn *c, struct MHD_Connection
 		return NULL;
 	peer = (const struct sockaddr_in *)info->client_addr;
 	memcpy(ip, &peer->sin_addr, 4);
-	return boot_client_at(c->server->thread->responder, c->server->ip, ip);
+	client = boot_client_at(c->server->thread->responder, c->server->ip, ip);
+	return client != NULL && is_at(c, peer, client) ? client : NULL;
 }
 
 static struct conn *conn_of(struct MHD_Connection *conn)
@@ -345,6 +360,10 @@ static void conn_add(struct server *s, struct MHD_Connection *conn, void **conte
 	if (c->next != NULL)
 		c->next->at = &c->next;
 	s->conns = c;
+	c->other = client_of(c, conn) == NULL;
+	s->n_others += c->other;
+	if (s->n_others > OTHERS_CONNECTIONS && c->other)
+		shutdown(c->fd, SHUT_RDWR);
 }
 
 static void on_connection(void *arg, struct MHD_Connection *conn, void **context,
@@ -360,6 +379,7 @@ static void on_connection(void *arg, struct MHD_Connection *conn, void **context
 		*c->at = c->next;
 		if (c->next != NULL)
 			c->next->at = c->at;
+		c->server->n_others -= c->other;
 	}
 	free(c);
 	*context = NULL;

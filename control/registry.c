@@ -116,7 +116,9 @@ static void carry_out(struct ctl_reg_vm *v, uint32_t work, enum life_event ev, u
 	// Its ports go when its guest has: a QEMU that still writes to them is not cut off. Not
 	// here, where the caller may walk what runs.
 	if ((work & LIFE_DO_RELEASE) != 0) {
-		v->moved = was == LIFE_MOVED;
+		if (was == LIFE_MOVED || ctl_reg_is_elsewhere(v))
+			ctl_reg_disk_stays(v);
+		v->back = false;
 		v->linger_ns = v->life.attached ? r->now_ns + CTL_REG_LINGER_NS : r->now_ns;
 	}
 }
@@ -145,12 +147,24 @@ static bool is_worth_telling(enum life_event ev)
 	return ev == LIFE_EV_RESET || ev == LIFE_EV_PANICKED || ev == LIFE_EV_WATCHDOG;
 }
 
+// Who was released goes, whatever is still seen of it: a QEMU that ends may be connected to once
+// more, and its monitor asked how it is. Only who says so keeps it.
+static bool begins_anew(enum life_event ev)
+{
+	return ev == LIFE_EV_PREPARE || ev == LIFE_EV_STARTED || ev == LIFE_EV_MIGRATE_IN;
+}
+
 static void step(struct ctl_reg_vm *v, enum life_event ev, const char *source)
 {
 	struct ctl_registry *r = v->registry;
 	const struct life before = v->life;
 	const uint32_t work = life_step(&v->life, ev);
 
+	if (v->linger_ns != 0 && !begins_anew(ev)) {
+		v->back |= v->life.state != LIFE_DEFINED;
+		v->life.state = LIFE_DEFINED;
+		return;
+	}
 	// A new timeline begins before what begins it.
 	carry_out(v, work, ev, before.state);
 	if (v->life.state != before.state)
@@ -217,7 +231,10 @@ static void look_after(void *arg, struct ctl_reg_vm *v)
 	    is_seen_by_us(r->ctl, v->name))
 		step(v, LIFE_EV_STOPPED, "no QEMU");
 	if (v->linger_ns != 0 && (!v->life.attached || r->now_ns >= v->linger_ns)) {
-		ctl_reg_end(v);
+		if (ctl_reg_end(v) && v->back) {
+			v->back = false;
+			step(v, LIFE_EV_RECONNECT, "vhost");
+		}
 		return;
 	}
 	// A commit may have made its port anew.
@@ -227,7 +244,7 @@ static void look_after(void *arg, struct ctl_reg_vm *v)
 	// Or taken the machine away.
 	if (r->generation != dp_switch_generation(r->ctl->sw) && v->linger_ns == 0 &&
 	    cfg_vm_get(r->ctl->running, v->name) == NULL)
-		ctl_reg_end(v);
+		(void)ctl_reg_end(v);
 }
 
 void ctl_registry_poll(struct ctl *c, uint64_t now_ns)

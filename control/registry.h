@@ -32,7 +32,7 @@ struct ctl_reg_vm {
 	uint64_t alone_ns;  // it is said to run, and no QEMU is attached, since; 0 = it is not so
 	char source[32];    // who announced it
 	char *definition;   // RFC 7951; NULL = nobody announced it
-	bool moved;	    // it was released because it went to another host
+	bool back;	    // something was seen of it after its release
 	uint64_t linger_ns; // released: it goes then, or when QEMU has detached; 0 = it was not
 	uint8_t provide;    // enum ctl_reg_provide
 	char provider[32], image[256]; // that was asked
@@ -70,8 +70,14 @@ void ctl_reg_text_set(struct ctl_registry *r, char **at, char *text);
 
 // Call its provider, if it has one and is not busy.
 void ctl_reg_provide(struct ctl_reg_vm *v);
-// It was released: what was made for it goes. The record may be freed.
-void ctl_reg_end(struct ctl_reg_vm *v);
+// Is its MAC heard at an uplink, while its guest is not here? Who did not tell that it has moved
+// (libvirt before 10.5 does not) is not asked to give its disk back.
+bool ctl_reg_is_elsewhere(const struct ctl_reg_vm *v);
+// It has moved, so its disk is in use: its provider is not to be called any more.
+void ctl_reg_disk_stays(struct ctl_reg_vm *v);
+// It was released: what was made for it goes.
+// returns false = the record, too, or it is tried again
+bool ctl_reg_end(struct ctl_reg_vm *v);
 // Lay a record's texts over the configuration in force. returns 0; negative errno with err filled
 int ctl_reg_lay(struct ctl_registry *r, struct ctl_reg_vm *const *vms, uint32_t n,
 		struct cfg_error *err);

@@ -132,8 +132,9 @@ static int line_read(struct ctl_reg_vm *v, const char *line, struct sizes *n)
 	v->life.run = run;
 	v->life.paused = paused != 0;
 	v->since_s = since;
-	// Who was at work has gone with the daemon.
-	v->provide = (uint8_t)(provide == CTL_REG_PROVIDED ? provide : CTL_REG_NO_PROVIDER);
+	// Who was at work has gone with the daemon; what it half made is given back at the release.
+	v->provide = (uint8_t)(provide == CTL_REG_BUSY ? CTL_REG_FAILED : provide);
+	v->told = true; // so the next preparation tries again
 	snprintf(v->source, sizeof(v->source), "%s", strcmp(source, "-") == 0 ? "" : source);
 	snprintf(v->provider, sizeof(v->provider), "%s",
 		 strcmp(provider, "-") == 0 ? "" : provider);
@@ -158,6 +159,10 @@ static int record_read(struct ctl_registry *r, const char **at, const char *end)
 	v->life = read.life;
 	v->since_s = read.since_s;
 	v->provide = read.provide;
+	v->told = read.told;
+	if (v->provide == CTL_REG_FAILED)
+		snprintf(v->why.reason, sizeof(v->why.reason),
+			 "had not made it when the daemon ended");
 	memcpy(v->source, read.source, sizeof(v->source));
 	memcpy(v->provider, read.provider, sizeof(v->provider));
 	snprintf(v->reason, sizeof(v->reason), "kept over a restart");

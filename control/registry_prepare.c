@@ -148,9 +148,6 @@ static void give_back(struct ctl_reg_vm *v, const char *uuid)
 	struct cfg_error err = { 0 };
 	uint32_t id;
 
-	if (v->provide == CTL_REG_BUSY)
-		ctl_provider_cancel(c, v->provide_id);
-	v->provide = CTL_REG_NO_PROVIDER;
 	if (p == NULL)
 		weir_log(WEIR_WARNING,
 			 "vm %s: provider %s is not configured any more: what it made stays",
@@ -160,9 +157,37 @@ static void give_back(struct ctl_reg_vm *v, const char *uuid)
 			 err.reason);
 }
 
+bool ctl_reg_is_elsewhere(const struct ctl_reg_vm *v)
+{
+	const struct ctl *c = v->registry->ctl;
+	const struct cfg_vm *vm = cfg_vm_get(c->running, v->name);
+	struct dp_port_info info;
+
+	for (uint32_t i = 0; vm != NULL && i < vm->n_nics; i++) {
+		int idx = dp_switch_port_find(c->sw, vm->nics[i].port);
+
+		if (idx >= 0 && dp_switch_port_info(c->sw, (uint16_t)idx, &info) == 0 &&
+		    info.mac_at == DP_MAC_ELSEWHERE)
+			return true;
+	}
+	return false;
+}
+
+void ctl_reg_disk_stays(struct ctl_reg_vm *v)
+{
+	// Nobody waits for an answer any more, whatever becomes of the disk.
+	if (v->provide == CTL_REG_BUSY)
+		ctl_provider_cancel(v->registry->ctl, v->provide_id);
+	if (v->provide != CTL_REG_NO_PROVIDER)
+		weir_log(WEIR_NOTICE,
+			 "vm %s: runs on another host: provider %s is not asked to release",
+			 v->name, v->provider);
+	v->provide = CTL_REG_NO_PROVIDER;
+}
+
 // --- The end
 
-void ctl_reg_end(struct ctl_reg_vm *v)
+bool ctl_reg_end(struct ctl_reg_vm *v)
 {
 	struct ctl_registry *r = v->registry;
 	const struct cfg_force how = { r->ctl, force };
@@ -171,6 +196,8 @@ void ctl_reg_end(struct ctl_reg_vm *v)
 	char uuid[37];
 
 	snprintf(uuid, sizeof(uuid), "%s", vm == NULL ? "" : vm->uuid);
+	if (ctl_reg_is_elsewhere(v))
+		ctl_reg_disk_stays(v);
 	v->linger_ns = 0;
 	if ((v->definition != NULL || v->boot != NULL) &&
 	    cfg_overlay_remove(r->ctl->store, v->name, &how, &err) < 0) {
@@ -178,22 +205,24 @@ void ctl_reg_end(struct ctl_reg_vm *v)
 		weir_log_limited(&r->log_file, WEIR_ERROR, "vm %s: cannot go: %s %s: %s", v->name,
 				 err.path, err.value, err.reason);
 		v->linger_ns = r->now_ns + CTL_REG_LINGER_NS;
-		return;
+		return false;
 	}
-	// Where it went, its disk is in use.
-	if (v->provide != CTL_REG_NO_PROVIDER && !v->moved)
+	if (v->provide == CTL_REG_BUSY)
+		ctl_provider_cancel(r->ctl, v->provide_id);
+	if (v->provide != CTL_REG_NO_PROVIDER)
 		give_back(v, uuid);
 	v->provide = CTL_REG_NO_PROVIDER;
 	r->stale = true;
 	if (cfg_vm_get(r->ctl->running, v->name) == NULL) {
 		weir_log(WEIR_INFO, "vm %s: gone", v->name);
 		ctl_reg_free(r, v);
-		return;
+		return false;
 	}
 	r->n_transient -= v->definition != NULL;
 	ctl_reg_text_set(r, &v->definition, NULL);
 	ctl_reg_text_set(r, &v->boot, NULL);
 	v->source[0] = '\0';
+	return true;
 }
 
 int ctl_vm_release(struct ctl *c, const struct cfg_vm_ask *ask, struct cfg_error *err)
@@ -208,7 +237,7 @@ int ctl_vm_release(struct ctl *c, const struct cfg_vm_ask *ask, struct cfg_error
 	if (v->linger_ns == 0 && v->definition != NULL)
 		v->linger_ns = v->registry->now_ns;
 	if (v->linger_ns != 0 && !v->life.attached)
-		ctl_reg_end(v);
+		(void)ctl_reg_end(v);
 	ctl_reg_file_write(c->registry, true);
 	return 0;
 }

@@ -43,6 +43,8 @@ struct boot_seen {
 	uint8_t level, n_rounds;
 	uint8_t xid[4];
 	uint64_t first_ns, held_until_ns, declined_ns;
+	uint64_t fetch_s; // second of n_fetches events that tell of files
+	uint32_t n_fetches;
 	char file[BOOT_NAME_MAX]; // that the last answer named; empty = none
 };
 
@@ -80,6 +82,7 @@ struct boot_leases {
 	} marks[BOOT_POOL_MARKS];
 };
 
+#define BOOT_COMPARED 16
 struct boot_responder {
 	struct boot_out out;
 	struct boot_index *index; // of table; NULL = there was no memory: all is found slowly
@@ -87,6 +90,12 @@ struct boot_responder {
 	struct boot_table *table;
 	struct boot_counters n;
 	struct transfer transfers[BOOT_TRANSFERS];
+	// While a table takes the place of another: files that were compared already.
+	struct boot_compared {
+		const uint8_t *was, *is;
+		bool same;
+	} compared[BOOT_COMPARED];
+	uint32_t n_compared;
 };
 
 // After a change of the table: point the transfer to its file in the new one, or end it.
@@ -136,7 +145,8 @@ bool boot_lease_find(const struct boot_responder *r, const uint8_t ip[4], uint32
 void boot_leases_look_again(struct boot_responder *r);
 
 // --- stage.c, proxy.c
-void boot_stage_fetched(struct boot_responder *r, const struct boot_event *e);
+// returns false = it is not worth telling: the client has had its share in this second
+bool boot_stage_fetched(struct boot_responder *r, const struct boot_event *e);
 void boot_pxe(struct boot_responder *r, const struct boot_udp *u); // UDP 4011
 
 const struct boot_client *boot_client_find(const struct boot_responder *r, uint32_t port,

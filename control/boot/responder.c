@@ -58,6 +58,7 @@ void boot_set_table(struct boot_responder *r, struct boot_table *t)
 	r->index = index;
 	r->table = t;
 	boot_leases_look_again(r);
+	r->n_compared = 0; // what was at their addresses is no more
 	for (uint32_t i = 0; i < BOOT_TRANSFERS; i++) {
 		if (r->transfers[i].active)
 			boot_transfer_rebind(r, &r->transfers[i]);
@@ -106,8 +107,8 @@ void boot_event_send(struct boot_responder *r, struct boot_event *e, const char 
 		if ((unsigned char)*p < 0x20 || (unsigned char)*p > 0x7e)
 			*p = '?';
 	}
-	boot_stage_fetched(r, e);
-	r->out.event(r->out.ctx, e);
+	if (boot_stage_fetched(r, e))
+		r->out.event(r->out.ctx, e);
 }
 
 void boot_event_emit(struct boot_responder *r, const struct boot_client *c,
@@ -120,9 +121,9 @@ void boot_event_emit(struct boot_responder *r, const struct boot_client *c,
 	boot_event_send(r, &e, detail);
 }
 
-void boot_note(struct boot_responder *r, const struct boot_event *e)
+bool boot_note(struct boot_responder *r, const struct boot_event *e)
 {
-	boot_stage_fetched(r, e);
+	return boot_stage_fetched(r, e);
 }
 
 static uint32_t sum16(const uint8_t *p, size_t size, uint32_t sum)

@@ -24,6 +24,7 @@
 #define ROUNDS 5
 #define WINDOW_NS 600000000000ull
 #define HOLD_NS 120000000000ull
+enum { FETCHES_PER_S = 50 };
 
 enum { LEVEL_NONE, LEVEL_FIRMWARE, LEVEL_IPXE, LEVEL_OS };
 
@@ -124,17 +125,24 @@ static bool is_fetch(uint8_t kind)
 	       kind == BOOT_EV_HTTP_DONE || kind == BOOT_EV_HTTP_FAILED;
 }
 
-// What TFTP and HTTP tell of a client's files.
-void boot_stage_fetched(struct boot_responder *r, const struct boot_event *e)
+// Requests for files have no rate; who only asks for what it may not have, again and again, does
+// not keep those who listen from hearing of others.
+static bool is_worth_telling(struct boot_seen *s, uint64_t now_ns)
 {
-	const struct boot_client *c =
-		is_fetch(e->kind) ? boot_client_find(r, e->port, e->gen) : NULL;
-	struct boot_seen *s = c != NULL ? boot_seen_of(r, c) : NULL;
+	if (s->fetch_s != now_ns / 1000000000u) {
+		s->fetch_s = now_ns / 1000000000u;
+		s->n_fetches = 0;
+	}
+	return s->n_fetches++ < FETCHES_PER_S;
+}
+
+static void fetched(struct boot_seen *s, const struct boot_event *e)
+{
 	const char *name = e->detail;
 
 	while (*name == '/')
 		name++;
-	if (s == NULL || s->file[0] == '\0' || *name == '\0')
+	if (s->file[0] == '\0' || *name == '\0')
 		return;
 	// Details are cut where they are long, and may say more behind the name.
 	if (strncmp(name, s->file, strlen(name)) == 0 ||
@@ -143,4 +151,17 @@ void boot_stage_fetched(struct boot_responder *r, const struct boot_event *e)
 	} else if (s->done) {
 		s->moved = true;
 	}
+}
+
+// What TFTP and HTTP tell of a client's files.
+bool boot_stage_fetched(struct boot_responder *r, const struct boot_event *e)
+{
+	const struct boot_client *c =
+		is_fetch(e->kind) ? boot_client_find(r, e->port, e->gen) : NULL;
+	struct boot_seen *s = c != NULL ? boot_seen_of(r, c) : NULL;
+
+	if (s == NULL)
+		return true;
+	fetched(s, e);
+	return is_worth_telling(s, e->ns);
 }

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Boot files by HTTP and TFTP, for real clients behind vhost-user ports: curl, atftp, tftp-hpa. A guest gets its own files whole,
-# in parts and many at once; no name reaches another guest's file or one of the host; nobody behind the uplink gets any. The
-# service address comes and goes with the configuration.
+# in parts and many at once; no name reaches another guest's file or one of the host, nor does another guest's address; nobody behind
+# the uplink gets any. The service address comes and goes with the configuration.
 . "$(dirname "$0")/../../tools/lib/lab.sh"
 . "$(dirname "$0")/../lib/front_guest.sh"
 set -eu
@@ -23,7 +23,8 @@ config() { # EXTRA-SERVICE-MEMBERS
 	    { "name": "a", "nic": [ { "id": 0, "mac": "52:54:00:00:00:0a", "ipv4-address": [ "10.9.0.110" ], "socket": "$LAB_T/a.sock" } ],
 	      "boot": { "method": "kernel", "kernel": "kernel", "initrd": "debian/initrd", "cmdline": "quiet" } },
 	    { "name": "b", "nic": [ { "id": 0, "mac": "52:54:00:00:00:0b", "ipv4-address": [ "10.9.0.111" ], "socket": "$LAB_T/b.sock" } ],
-	      "boot": { "method": "kernel", "kernel": "other" } } ] } }
+	      "boot": { "method": "kernel", "kernel": "other" } },
+	    { "name": "c", "nic": [ { "id": 0, "mac": "52:54:00:00:00:0c", "socket": "$LAB_T/c.sock" } ] } ] } }
 	C
 }
 config "" >"$LAB_T/weir.json"
@@ -115,6 +116,16 @@ outside=$(ip netns exec "$LAB_SERVER" curl -s --max-time 1 -o "$LAB_T/got5" -w '
 case $outside in 000 | 403) ;; *) fail "a host behind the uplink: $outside" ;; esac
 ip netns exec "$LAB_SERVER" timeout 1 tftp -m octet $svc -c get kernel "$LAB_T/got6" >/dev/null 2>&1 || :
 refute test -s "$LAB_T/got6"
+
+echo "- guest c, whose port is held to no address, with that of b: neither"
+vguest c "$LAB_T/c.sock" 52:54:00:00:00:0c
+kill "$(cat "$LAB_T/vguest-b.pid")"
+for _ in $(seq 50); do [ "$("$weir" show vms | grep -c connected)" = 2 ] && break; sleep 0.1; done
+ip -n "weirc$LAB_ID" addr add 10.9.0.111/24 dev e0
+ip neigh flush dev "$dev"
+vguest_in c ping -c 1 -W 2 $svc >/dev/null # it is reached there
+theirs=$(vguest_in c curl -s --max-time 3 -o "$LAB_T/got7" -w '%{http_code}' "http://$svc/boot.ipxe" || :)
+case $theirs in 000 | 403) ;; *) fail "another guest with b's address: $theirs" ;; esac
 
 echo "- a file replaced while it is sent: the old one to its end, the new one after that"
 in_a curl -sS --limit-rate 3000k -o "$LAB_T/slow" "http://$svc/kernel" & slow=$!

@@ -10,8 +10,11 @@ cat >"$LAB_T/weir.json" <<C
 { "ietf-interfaces:interfaces": { "interface": [ { "name": "uplink", "type": "weir-interfaces:uplink",
       "weir-interfaces:port": { "af-packet": "$LAB_UP", "rate": "1000000000" } } ] },
   "weir-vm:boot-services": { "service": [ { "vlan": 1, "address": "10.9.0.2", "prefix-length": 24 } ] },
+  "weir-vm:boot-providers": { "provider": [ { "name": "p", "command": "$LAB_T/provider" } ] },
   "weir-vm:vms": { "vm": [ { "name": "c", "nic": [ { "id": 0, "mac": "52:54:00:00:00:05", "ipv4-address": [ "10.9.0.105" ], "socket": "$LAB_T/c.sock" } ] } ] } }
 C
+printf '#!/bin/sh\ncat >>%s/asked\necho >>%s/asked\necho "{}"\n' "$LAB_T" "$LAB_T" >"$LAB_T/provider"
+chmod +x "$LAB_T/provider"
 out=$LAB_T/out
 refused() { # REASON COMMAND...
 	local reason=$1 status=0
@@ -127,6 +130,24 @@ refute "$weir" show vm t >/dev/null 2>&1
 refute "$weir" show qos vm t >/dev/null 2>&1
 "$weir" vm t release >/dev/null
 "$weir" -c 'configure; set vm e nic 0 mac 52:54:00:00:00:06; commit' >/dev/null
+
+echo "- its disk goes at its release, but not when it is heard behind the uplink: nobody said that it has moved"
+asked() { grep -c "\"action\":\"$1\"" "$LAB_T/asked" || true; }
+for n in 1 2; do
+	"$weir" vm w prepare - <<<'{"name":"w","nic":[{"id":0,"mac":"52:54:00:00:00:0b"}],"boot":{"provider":"p","image":"i"}}' >/dev/null
+	is w state prepared
+	[ "$(asked prepare)" = $n ]
+	[ $n = 1 ] || ip netns exec "$LAB_SERVER" /usr/bin/python3 -c 'import socket, sys
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+s.bind((sys.argv[1], 0))
+s.send(b"\xff" * 6 + bytes.fromhex("52540000000b8035") + bytes(46))' "$LAB_SRV"
+	for _ in $(seq 50); do [ $n = 1 ] || "$weir" show macs | grep -q '52:54:00:00:00:0b *uplink' && break; sleep 0.1; done
+	"$weir" vm w release >/dev/null
+	sleep 0.5
+	refute "$weir" show vm w >/dev/null 2>&1
+	for _ in $(seq 50); do [ "$(asked release)" = 0 ] || break; sleep 0.1; done
+	[ "$(asked release)" = 1 ]
+done
 
 echo "- damaged, its file is put aside, and the switch starts"
 "$weir" vm x prepare - <<<'{"name":"x","nic":[{"id":0,"mac":"52:54:00:00:00:09"}]}' >/dev/null

@@ -235,7 +235,8 @@ void boot_lease_restore(struct boot_responder *r, const struct boot_lease *l);
 bool boot_lease_nth(const struct boot_responder *r, uint32_t n, struct boot_lease *out);
 
 // A file of a client was fetched by other means than TFTP: a step of its boot. Emits nothing.
-void boot_note(struct boot_responder *r, const struct boot_event *e);
+// returns false = it is not to be told: events of files are 50 in a second of a client
+bool boot_note(struct boot_responder *r, const struct boot_event *e);
 
 // The client that has this address in the network of this service, its own or one of a pool; NULL =
 // none. For HTTP.

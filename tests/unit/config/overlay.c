@@ -445,6 +445,35 @@ static void a_bad_answer_is_refused(void **state)
 	}
 }
 
+// Reasons go to logs and to those who listen.
+static void a_refusal_does_not_tell_the_secret(void **state)
+{
+	static const char *const secrets[] = {
+		"hush", "hush\u00e9hush-hush-hush", "hush hush hush hush",
+		"hushhushhushhushhushhushhushhushhushhushhushhushhushhushhushhushhush"
+	};
+	char answer[512], definition[700];
+	struct cfg_error err;
+
+	(void)state;
+	for (size_t i = 0; i < 2 * sizeof(secrets) / sizeof(secrets[0]); i++) {
+		snprintf(answer, sizeof(answer),
+			 "{\"method\":\"iscsi\",\"iscsi\":{\"server\":\"10.1.0.9\",\"target\":"
+			 "\"iqn.2026-11.a:b\",\"chap\":{\"user\":\"u\",\"secret\":%s%s%s}}}",
+			 i % 2 == 0 ? "\"" : "[\"", secrets[i / 2], i % 2 == 0 ? "\"" : "\"]");
+		snprintf(definition, sizeof(definition), "{\"name\":\"t\"," T_NIC ",\"boot\":%s}",
+			 answer);
+		assert_true(put("c", NULL, answer, &err) < 0);
+		assert_null(strstr(err.reason, "hush"));
+		assert_null(strstr(err.value, "hush"));
+		assert_true(err.reason[0] != '\0');
+		assert_true(put("t", definition, NULL, &err) < 0);
+		assert_null(strstr(err.reason, "hush"));
+		assert_null(strstr(err.value, "hush"));
+		assert_true(err.reason[0] != '\0');
+	}
+}
+
 static void who_may_not_read_machines_does_not_learn_of_it(void **state)
 {
 	struct cfg_session *root = rig_root(&rig, false), *s;
@@ -497,6 +526,7 @@ int main(void)
 		TEST(a_definition_of_a_configured_machine_has_to_agree),
 		TEST(an_answer_takes_the_place_of_the_method),
 		TEST(a_bad_answer_is_refused),
+		TEST(a_refusal_does_not_tell_the_secret),
 		TEST(who_may_not_read_machines_does_not_learn_of_it),
 	};
 

@@ -335,6 +335,34 @@ static void a_guest_has_a_bounded_number_of_connections(void **state)
 		close(fds[i]);
 }
 
+static void others_leave_room_for_guests(void **state)
+{
+	struct rig *r = *state;
+	int fds[100], fd, n = 0;
+
+	for (int i = 0; i < 100; i++) {
+		fds[i] = guest(r, (uint8_t)(10 + i));
+		ev_run(r->loop, EVRUN_NOWAIT);
+	}
+	for (int i = 0; i < 100; i++) {
+		char b;
+
+		ev_run(r->loop, EVRUN_NOWAIT);
+		n += recv(fds[i], &b, 1, 0) < 0 && errno == EAGAIN;
+	}
+	assert_int_equal(n, 64);
+	fd = guest(r, 2);
+	assert_int_equal(ask(r, fd, "GET /boot.ipxe" HOST "\r\n", 11), 200);
+	close(fd);
+	for (int i = 0; i < 100; i++)
+		close(fds[i]);
+	for (int i = 0; i < 20; i++)
+		ev_run(r->loop, EVRUN_NOWAIT);
+	fd = guest(r, 9); // it is heard again
+	assert_int_equal(ask(r, fd, "GET /boot.ipxe" HOST "\r\n", 49), 403);
+	close(fd);
+}
+
 static void a_set_replaces_another(void **state)
 {
 	struct rig *r = *state;
@@ -365,6 +393,7 @@ int main(void)
 		T(a_file_is_held_until_it_is_sent),
 		T(what_is_not_asked_for_properly_is_refused),
 		T(a_guest_has_a_bounded_number_of_connections),
+		T(others_leave_room_for_guests),
 		T(a_set_replaces_another),
 	};
 

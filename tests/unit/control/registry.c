@@ -17,6 +17,9 @@
 #define T                                                                                          \
 	"{\"name\":\"t\",\"nic\":[{\"id\":0,\"mac\":\"52:54:00:00:00:02\",\"vlan\":20,"            \
 	"\"ipv4-address\":[\"10.1.0.12\"]}]}"
+#define T_PROVIDED                                                                                 \
+	"{\"name\":\"t\",\"nic\":[{\"id\":0,\"mac\":\"52:54:00:00:00:02\",\"vlan\":20,"            \
+	"\"ipv4-address\":[\"10.1.0.12\"]}],\"boot\":{\"provider\":\"p\",\"image\":\"gold\"}}"
 #define ANSWER                                                                                     \
 	"{\"method\":\"iscsi\",\"iscsi\":{\"server\":\"10.1.0.9\",\"target\":\"iqn.2026-11.a:b\"}" \
 	"}"
@@ -377,6 +380,51 @@ static void where_it_went_its_disk_is_in_use(void **state)
 	assert_int_equal(cfg_vm_get(rig.c.running, "c")->method, CFG_BOOT_NONE);
 }
 
+// Its answer would come to a record that is no more.
+static void a_provider_at_work_is_cancelled_where_the_machine_has_moved(void **state)
+{
+	(void)state;
+	assert_int_equal(prepare("t", T_PROVIDED), 0);
+	qemu(true); // nobody waited
+	assert_int_equal(told("t", "migrate-out"), 0);
+	assert_int_equal(told("t", "migrated"), 0);
+	qemu(false);
+	assert_int_equal(told("t", "release"), 0);
+	assert_string_equal(state_of("t"), "none");
+	assert_int_equal(provider.n_cancels, 1);
+	assert_int_equal(provider.n_releases, 0);
+}
+
+// A QEMU that ends still listens for a moment, and its port is connected once more.
+static void a_released_machine_goes_though_it_was_seen_once_more(void **state)
+{
+	(void)state;
+	assert_int_equal(prepare("t", T), 0);
+	qemu(true);
+	assert_int_equal(told("t", "release"), 0);
+	qemu(false);
+	qemu(true);
+	assert_int_equal(told("t", "reconnect"), 0);
+	assert_string_equal(state_of("t"), "defined");
+	qemu(false);
+	later(0);
+	assert_string_equal(state_of("t"), "none");
+	assert_false(has_port("t.0"));
+	// One that is configured is there, and said to run when it does.
+	assert_int_equal(prepare("c", NULL), 0);
+	answers(0, ANSWER);
+	qemu(true);
+	assert_int_equal(told("c", "release"), 0);
+	qemu(false);
+	qemu(true);
+	assert_int_equal(provider.n_releases, 0);
+	later(11 * SECOND);
+	assert_int_equal(provider.n_releases, 1);
+	assert_string_equal(state_of("c"), "running");
+	qemu(false);
+	assert_string_equal(state_of("c"), "stopped");
+}
+
 static void a_commit_that_takes_it_away_ends_it(void **state)
 {
 	const struct cfg_commit who = { .user = "root", .client = "cli", .comment = "" };
@@ -432,6 +480,26 @@ static void it_is_there_again_after_a_restart(void **state)
 	begin(BASE_JSON);
 	assert_false(has_port("t.0"));
 	assert_int_equal(rig.c.registry->n_vms, 0);
+}
+
+static void what_was_half_made_at_a_restart_is_given_back(void **state)
+{
+	(void)state;
+	assert_int_equal(prepare("c", NULL), 0);
+	assert_int_equal(prepare("t", T_PROVIDED), 0);
+	end(true);
+	begin(BASE_JSON);
+	// Who asks again has it made again.
+	provider.n_prepares = 0;
+	assert_int_equal(prepare("t", T_PROVIDED), 0);
+	assert_false(ready.ready);
+	assert_int_equal(provider.n_prepares, 1);
+	answers(0, ANSWER);
+	assert_int_equal(prepare("t", NULL), 0);
+	assert_true(ready.ready);
+	assert_int_equal(told("c", "release"), 0);
+	assert_int_equal(provider.n_releases, 1);
+	assert_string_equal(provider.released, "c");
 }
 
 static void what_does_not_fit_any_more_is_forgotten_alone(void **state)
@@ -545,8 +613,11 @@ int main(void)
 		TEST(a_failure_is_told_once_and_tried_again),
 		TEST(a_release_does_not_wait_for_the_provider),
 		TEST(where_it_went_its_disk_is_in_use),
+		TEST(a_provider_at_work_is_cancelled_where_the_machine_has_moved),
+		TEST(a_released_machine_goes_though_it_was_seen_once_more),
 		TEST(a_commit_that_takes_it_away_ends_it),
 		TEST(it_is_there_again_after_a_restart),
+		TEST(what_was_half_made_at_a_restart_is_given_back),
 		TEST(what_does_not_fit_any_more_is_forgotten_alone),
 		TEST(a_damaged_file_is_put_aside),
 	};

@@ -1,5 +1,6 @@
 // TFTP, transfer by transfer: what goes to whom, and how often.
 #include <stdio.h>
+#include <time.h>
 
 #include "../unit.h"
 #include "boot_responder.h"
@@ -35,15 +36,10 @@ static void on_event(void *ctx, const struct boot_event *e)
 	failed_events += e->kind == BOOT_EV_TFTP_FAILED;
 }
 
-static struct boot_responder *make(size_t file_size, uint32_t n_ports)
+static struct boot_table *table_make(size_t file_size, uint32_t n_ports)
 {
-	const struct boot_out out = { .send = on_send, .event = on_event };
 	struct boot_table *t = calloc(1, sizeof(*t));
-	struct boot_responder *r;
 
-	memset(&wire, 0, sizeof(wire));
-	failed_events = 0;
-	assert_int_equal(boot_create(&out, &r), 0);
 	t->clients = calloc(n_ports, sizeof(*t->clients));
 	t->n_clients = n_ports;
 	for (uint32_t i = 0; i < n_ports; i++)
@@ -62,8 +58,20 @@ static struct boot_responder *make(size_t file_size, uint32_t n_ports)
 	t->n_files = 1;
 	strcpy(t->files[0].name, "k");
 	t->files[0].size = file_size;
-	t->files[0].data = calloc(1, file_size + 1);
-	boot_set_table(r, t);
+	t->files[0].data = malloc(file_size + 1);
+	memset((void *)(uintptr_t)t->files[0].data, 0, file_size + 1); // pages of its own
+	return t;
+}
+
+static struct boot_responder *make(size_t file_size, uint32_t n_ports)
+{
+	const struct boot_out out = { .send = on_send, .event = on_event };
+	struct boot_responder *r;
+
+	memset(&wire, 0, sizeof(wire));
+	failed_events = 0;
+	assert_int_equal(boot_create(&out, &r), 0);
+	boot_set_table(r, table_make(file_size, n_ports));
 	return r;
 }
 
@@ -434,6 +442,48 @@ static void another_peer_does_not_disturb_a_transfer(void **state)
 	boot_destroy(r);
 }
 
+// Requests have no rate of their own: who is told of them hears of others, too.
+static void a_port_that_asks_in_vain_is_told_of_50_times_a_second(void **state)
+{
+	struct boot_responder *r = make(100, 2);
+
+	(void)state;
+	for (uint16_t i = 0; i < 1000; i++)
+		feed(r, (struct from){ 0, (uint16_t)(ASKED_FROM + i), 69, 5000000000 },
+		     "\0\1no\0octet", 11);
+	assert_int_equal(failed_events, 50);
+	feed(r, (struct from){ 1, ASKED_FROM, 69, 5000000000 }, "\0\1no\0octet", 11);
+	assert_int_equal(failed_events, 51);
+	feed(r, (struct from){ 0, ASKED_FROM, 69, 6000000000 }, "\0\1no\0octet", 11);
+	assert_int_equal(failed_events, 52);
+	assert_int_equal(boot_counters(r)->tftp_refused, 1002);
+	boot_destroy(r);
+}
+
+// A kernel that was only touched while a thousand guests fetch it: 48 GB to look
+// through, or 48 MB.
+static void a_file_is_compared_once_for_all_who_fetch_it(void **state)
+{
+	static const char ask[] = "\0\1k\0octet\0blksize\0001024\0tsize\0000";
+	struct boot_responder *r = make(48 << 20, 1000);
+	clock_t begun;
+
+	(void)state;
+	for (uint32_t i = 0; i < 1000; i++)
+		feed(r, (struct from){ i, ASKED_FROM, 69, 5000000000 }, ask, sizeof(ask));
+	begun = clock();
+	boot_set_table(r, table_make(48 << 20, 1000));
+	assert_true(clock() - begun < CLOCKS_PER_SEC / 4);
+	// They go on.
+	wire.n = 0;
+	for (uint32_t i = 0; i < 1000; i++)
+		feed(r, (struct from){ i, ASKED_FROM, (uint16_t)(BOOT_TID_FIRST + i), 5000000000 },
+		     "\0\4\0\0", 4);
+	assert_int_equal(wire.n, 1000);
+	assert_int_equal(boot_counters(r)->tftp_blocks, 1000);
+	boot_destroy(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -450,6 +500,8 @@ int main(void)
 		cmocka_unit_test(a_port_has_a_bounded_number_of_transfers),
 		cmocka_unit_test(ports_that_have_many_yield_to_those_that_have_none),
 		cmocka_unit_test(another_peer_does_not_disturb_a_transfer),
+		cmocka_unit_test(a_port_that_asks_in_vain_is_told_of_50_times_a_second),
+		cmocka_unit_test(a_file_is_compared_once_for_all_who_fetch_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
