@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -16,7 +17,7 @@
 #include "control_priv.h"
 #include "weir_log.h"
 
-enum { PUNT_BURST = 16, PUNT_ROUNDS = 16, EVENTS_AT_ONCE = 64 };
+enum { PUNT_BURST = 16, PUNT_ROUNDS = 16, EVENTS_AT_ONCE = 64, BOOT_NICE = -5 };
 
 struct ctl_boot {
 	struct ctl *ctl;
@@ -163,6 +164,10 @@ static void *thread_main(void *arg)
 {
 	struct ctl_boot *b = arg;
 
+	// It shares its CPU with main, which shows and keeps things while guests wait for this one.
+	// Not so much that a flood of requests could keep main from its work. Not allowed: then
+	// not.
+	(void)!setpriority(PRIO_PROCESS, (id_t)gettid(), BOOT_NICE);
 	ev_run(b->loop, 0);
 	return NULL;
 }
