@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -16,13 +17,14 @@
 #include "control_priv.h"
 #include "weir_log.h"
 
-enum { PUNT_BURST = 16, PUNT_ROUNDS = 16, EVENTS_AT_ONCE = 64 };
+enum { PUNT_BURST = 16, PUNT_ROUNDS = 16, EVENTS_AT_ONCE = 64, BOOT_NICE = -5 };
 
 struct ctl_boot {
 	struct ctl *ctl;
 	struct boot_responder *responder;   // boot thread only
 	struct ctl_leases *leases;	    // boot thread only
 	struct dp_punt in[PUNT_BURST], out; // boot thread only
+	uint64_t heard_ns;		    // boot thread only: when the last of them came
 	struct ev_loop *loop;		    // boot thread only, but for ev_async_send
 	struct ev_async wake;
 	struct ev_io punts;
@@ -38,7 +40,8 @@ struct ctl_boot {
 	struct ev_io events_io; // main
 };
 
-// A reply that finds the ring full is lost like one on a wire: the firmware asks again.
+// A reply that finds the ring full is lost like one on a wire: the firmware asks again. It happens
+// to nobody as long as requests are taken only while their answers fit.
 static void on_send(void *ctx, const struct boot_client *c, const uint8_t *frame, size_t size)
 {
 	struct ctl_boot *b = ctx;
@@ -53,6 +56,13 @@ static void on_send(void *ctx, const struct boot_client *c, const uint8_t *frame
 	memcpy(b->out.data, frame, size);
 	if (dp_switch_inject(b->ctl->sw, &b->out) < 0)
 		atomic_fetch_add(&b->replies_lost, 1);
+}
+
+static bool on_fits(void *ctx, uint32_t n)
+{
+	struct ctl_boot *b = ctx;
+
+	return dp_switch_injects_fit(b->ctl->sw, n);
 }
 
 static void on_event(void *ctx, const struct boot_event *e)
@@ -78,16 +88,30 @@ static void table_take(struct ctl_boot *b)
 		boot_set_table(b->responder, t);
 }
 
-// returns true when frames may be left
-static bool punts_take(struct ctl_boot *b)
-{
-	uint32_t n, rounds;
+enum punts {
+	PUNTS_NONE, // all were taken
+	PUNTS_LEFT, // some may be left
+	PUNTS_WAIT, // until workers have taken answers, and say so
+};
 
+static enum punts punts_take(struct ctl_boot *b)
+{
 	table_take(b);
 	// Bounded, so that timers and tables have their turn under a flood.
-	for (rounds = 0;
-	     rounds < PUNT_ROUNDS && (n = dp_switch_punts(b->ctl->sw, b->in, PUNT_BURST)) > 0;
-	     rounds++) {
+	for (uint32_t rounds = 0; rounds < PUNT_ROUNDS; rounds++) {
+		uint32_t n;
+
+		// Each may be a whole window's acknowledgement.
+		if (!on_fits(b, PUNT_BURST * BOOT_WINDOW_MAX)) {
+			ctl_leases_flush(b->leases);
+			return PUNTS_WAIT;
+		}
+		n = dp_switch_punts(b->ctl->sw, b->in, PUNT_BURST);
+		if (n == 0) {
+			ctl_leases_flush(b->leases);
+			return PUNTS_NONE;
+		}
+		b->heard_ns = b->in[n - 1].ns;
 		for (uint32_t i = 0; i < n; i++) {
 			const struct dp_punt *p = &b->in[i];
 
@@ -96,7 +120,13 @@ static bool punts_take(struct ctl_boot *b)
 		}
 	}
 	ctl_leases_flush(b->leases);
-	return rounds == PUNT_ROUNDS;
+	return PUNTS_LEFT;
+}
+
+// A timer says what a peer did not do in time; what it did may wait to be taken still.
+static void tick(struct ctl_boot *b, uint64_t now_ns)
+{
+	boot_tick(b->responder, punts_take(b) == PUNTS_NONE ? now_ns : b->heard_ns);
 }
 
 static void on_punts(struct ev_loop *loop, struct ev_io *io, int revents)
@@ -105,7 +135,7 @@ static void on_punts(struct ev_loop *loop, struct ev_io *io, int revents)
 
 	(void)loop;
 	(void)revents;
-	if (eventfd_read(io->fd, &n) == 0 && punts_take(io->data))
+	if (eventfd_read(io->fd, &n) == 0 && punts_take(io->data) == PUNTS_LEFT)
 		eventfd_write(io->fd, 1);
 }
 
@@ -115,8 +145,7 @@ static void on_tick(struct ev_loop *loop, struct ev_timer *t, int revents)
 
 	(void)loop;
 	(void)revents;
-	punts_take(b);
-	boot_tick(b->responder, dp_switch_now_ns());
+	tick(b, dp_switch_now_ns());
 	ctl_leases_tick(b->leases, dp_switch_now_ns());
 }
 
@@ -135,6 +164,10 @@ static void *thread_main(void *arg)
 {
 	struct ctl_boot *b = arg;
 
+	// It shares its CPU with main, which shows and keeps things while guests wait for this one.
+	// Not so much that a flood of requests could keep main from its work. Not allowed: then
+	// not.
+	(void)!setpriority(PRIO_PROCESS, (id_t)gettid(), BOOT_NICE);
 	ev_run(b->loop, 0);
 	return NULL;
 }
@@ -177,7 +210,9 @@ static void on_events(struct ev_loop *loop, struct ev_io *io, int revents)
 static int boot_create_all(struct ctl *c)
 {
 	struct ctl_boot *b = calloc(1, sizeof(*b));
-	struct boot_out out = { .send = on_send, .event = on_event, .lease = on_lease, .ctx = b };
+	struct boot_out out = {
+		.send = on_send, .fits = on_fits, .event = on_event, .lease = on_lease, .ctx = b
+	};
 
 	if (b == NULL)
 		return -ENOMEM;
@@ -273,8 +308,7 @@ void ctl_boot_http_set(struct ctl *c, struct ctl_http_set *set)
 
 void ctl_boot_poll(struct ctl *c, uint64_t now_ns)
 {
-	punts_take(c->boot);
-	boot_tick(c->boot->responder, now_ns);
+	tick(c->boot, now_ns);
 	events_take(c, c->boot->events[0]);
 }
 

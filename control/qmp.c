@@ -28,6 +28,7 @@ enum {
 	READ_BYTES = 4 << 10,
 	MESSAGES_PER_S = 64,
 	LOOKED_AT_ONCE = 128,
+	CHAINS = 1024, // a power of two
 	LOG_MAX = 16 << 20,
 	LOG_KEPT = 8 << 20,
 };
@@ -53,7 +54,7 @@ struct follow {
 };
 
 struct ctl_qmp {
-	struct follow *all;
+	struct follow *chains[CHAINS]; // by VM
 	uint64_t generation;
 	uint32_t next; // VM to be looked at
 };
@@ -267,9 +268,18 @@ static void follow_one(struct follow *f, uint64_t now_ns)
 
 // --- Which ones
 
-static struct follow *find(const struct ctl_qmp *q, const char *vm)
+static struct follow **chain_of(struct ctl_qmp *q, const char *vm)
 {
-	struct follow *f = q->all;
+	uint32_t h = 2166136261u; // FNV-1a
+
+	for (; *vm != '\0'; vm++)
+		h = (h ^ (uint8_t)*vm) * 16777619u;
+	return &q->chains[(h ^ h >> 16) & (CHAINS - 1)];
+}
+
+static const struct follow *find(struct ctl_qmp *q, const char *vm)
+{
+	const struct follow *f = *chain_of(q, vm);
 
 	while (f != NULL && strcmp(f->vm, vm) != 0)
 		f = f->next;
@@ -297,9 +307,8 @@ static int where(const struct ctl *c, const struct cfg_vm *vm, char path[108])
 }
 
 // The configuration is another: machines that are no more, or have another monitor, are let go.
-static void renew(struct ctl *c, struct ctl_qmp *q)
+static void renew(struct ctl *c, struct follow **at)
 {
-	struct follow **at = &q->all;
 	char path[108];
 
 	while (*at != NULL) {
@@ -314,7 +323,7 @@ static void renew(struct ctl *c, struct ctl_qmp *q)
 
 static void add(struct ctl *c, struct ctl_qmp *q, const struct cfg_vm *vm)
 {
-	struct follow *f = calloc(1, sizeof(*f));
+	struct follow *f = calloc(1, sizeof(*f)), **chain = chain_of(q, vm->name);
 
 	if (f == NULL)
 		return;
@@ -324,14 +333,14 @@ static void add(struct ctl *c, struct ctl_qmp *q, const struct cfg_vm *vm)
 	}
 	snprintf(f->vm, sizeof(f->vm), "%s", vm->name);
 	f->c = c;
-	f->next = q->all;
-	q->all = f;
+	f->next = *chain;
+	*chain = f;
 }
 
 void ctl_qmp_watch(struct ctl *c, uint64_t now_ns)
 {
 	struct ctl_qmp *q = c->qmp;
-	uint32_t n = c->running->n_vms;
+	uint32_t n = c->running->n_vms, i;
 
 	if (q == NULL)
 		q = c->qmp = calloc(1, sizeof(*q));
@@ -339,22 +348,27 @@ void ctl_qmp_watch(struct ctl *c, uint64_t now_ns)
 		return;
 	if (q->generation != dp_switch_generation(c->sw)) {
 		q->generation = dp_switch_generation(c->sw);
-		renew(c, q);
+		for (i = 0; i < CHAINS; i++)
+			renew(c, &q->chains[i]);
 	}
-	for (uint32_t i = 0; i < n && i < LOOKED_AT_ONCE; i++) {
+	for (i = 0; i < n && i < LOOKED_AT_ONCE; i++) {
 		q->next = q->next + 1 < n ? q->next + 1 : 0;
 		if (is_there(c, c->running->vms[q->next].name) &&
 		    find(q, c->running->vms[q->next].name) == NULL)
 			add(c, q, &c->running->vms[q->next]);
 	}
-	for (struct follow *f = q->all; f != NULL; f = f->next)
-		follow_one(f, now_ns);
+	for (i = 0; i < CHAINS; i++) {
+		for (struct follow *f = q->chains[i]; f != NULL; f = f->next)
+			follow_one(f, now_ns);
+	}
 }
 
 void ctl_qmp_stop(struct ctl *c)
 {
-	while (c->qmp != NULL && c->qmp->all != NULL)
-		drop(&c->qmp->all);
+	for (uint32_t i = 0; c->qmp != NULL && i < CHAINS; i++) {
+		while (c->qmp->chains[i] != NULL)
+			drop(&c->qmp->chains[i]);
+	}
 	free(c->qmp);
 	c->qmp = NULL;
 }

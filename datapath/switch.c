@@ -85,7 +85,7 @@ static int worker_init(struct dp_switch *sw, uint32_t id)
 		return -ENOMEM;
 	w->events = ring_make("ev", id, 0, DP_EVENTS, sizeof(struct dp_learn_event));
 	w->punts = ring_make("pu", id, 0, DP_PUNTS, sizeof(struct dp_punt));
-	w->injects = ring_make("in", id, 0, DP_PUNTS, sizeof(struct dp_punt));
+	w->injects = ring_make("in", id, 0, DP_INJECTS, sizeof(struct dp_punt));
 	w->transfers_taken = rte_zmalloc("taken", DP_MAX_PORTS * sizeof(*w->transfers_taken), 64);
 	if (w->events == NULL || w->punts == NULL || w->injects == NULL ||
 	    w->transfers_taken == NULL)
@@ -426,6 +426,25 @@ uint32_t dp_switch_punts(struct dp_switch *sw, struct dp_punt *out, uint32_t n)
 		n_out += got;
 	}
 	return n_out;
+}
+
+static bool all_take(const struct dp_switch *sw, uint32_t n)
+{
+	for (uint32_t i = 0; i < sw->n_workers; i++) {
+		if (rte_ring_free_count(sw->workers[i].injects) < n)
+			return false;
+	}
+	return true;
+}
+
+bool dp_switch_injects_fit(struct dp_switch *sw, uint32_t n)
+{
+	if (all_take(sw, n))
+		return true;
+	atomic_store(&sw->injects_wait, true);
+	// A worker that made room before it could see that has told nobody.
+	atomic_thread_fence(memory_order_seq_cst);
+	return all_take(sw, n);
 }
 
 int dp_switch_inject(struct dp_switch *sw, struct dp_punt *frame)

@@ -20,7 +20,8 @@
 #define DP_EVENTS 4096 // learn events per worker
 // Frames per worker towards the responder, and back: a request of each of 1,000 guests that start
 // together, and then some.
-#define DP_PUNTS 2048
+#define DP_PUNTS 4096
+#define DP_INJECTS 2048
 #define DP_PUNTS_KEPT (DP_PUNTS / 2) // of them not for TFTP, so that who begins finds a place
 #define DP_HANDOVER 1024	     // frames per pair of workers and urgency
 #define DP_LEARN_CACHE 256
@@ -250,8 +251,9 @@ struct dp_switch {
 	_Atomic(const struct dp_snapshot *) root; // main: w, worker: r, release/acquire
 	_Atomic uint32_t links_changed;		  // drivers: w, main: r, relaxed
 	_Atomic(struct rte_mempool *)
-		pool_large; // main: w (made with the first jumbo port), worker: r
-	int punt_fd;	    // eventfd, constant: workers kick the boot thread
+		pool_large;	   // main: w (made with the first jumbo port), worker: r
+	int punt_fd;		   // eventfd, constant: workers kick the boot thread
+	_Atomic bool injects_wait; // boot: sets, worker: clears, and kicks
 	_Atomic uint8_t owner_of[DP_MAX_PORTS]; // main: w, boot: r, relaxed
 	struct dp_storage *storage;		// constant; its fields say who writes them
 	// main only from here

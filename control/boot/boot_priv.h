@@ -18,6 +18,7 @@ struct boot_udp {
 struct transfer {
 	bool active, oack_sent;
 	bool heard;   // the peer has acknowledged something: it is where it says it is
+	bool paced;   // the peer said how long to wait
 	bool resent;  // what is outstanding was sent twice because the peer asked again
 	uint8_t rank; // how many transfers its port had when it began, this one included
 	uint32_t rx_bytes, tx_bytes; // as long as it was not heard
@@ -96,6 +97,7 @@ struct boot_responder {
 		bool same;
 	} compared[BOOT_COMPARED];
 	uint32_t n_compared;
+	uint32_t tick_at; // the transfer at which the next look begins
 };
 
 // After a change of the table: point the transfer to its file in the new one, or end it.

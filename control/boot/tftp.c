@@ -8,7 +8,10 @@
 // 1350 knows no answer but the first block: that goes once, and only to the address and MAC that
 // the port is known to have.
 //
-// At most 5 repeats of a window, then the transfer has failed. An ACK that comes again asks for
+// At most 5 repeats of a window, then the transfer has failed. Each waits twice as long as the one
+// before (RFC 1123 section 4.2.3.2): who answers late because all is slow gets no more to do, and a
+// transfer outlives 15 s of that. Only a peer that said by the option timeout how long to wait gets
+// that. An ACK that comes again asks for
 // nothing, or two of them would double every block from then on (RFC 1123 section 4.2.3.1); but
 // with windows it is how a client says that the first block of a window was lost (RFC 7440), so
 // there the window is sent again, once. A port has a bounded number of transfers; when all slots
@@ -20,7 +23,8 @@
 
 #include "boot_priv.h"
 
-enum { RRQ = 1, DATA = 3, ACK = 4, ERROR = 5, OACK = 6, TRIES = 5, TIMEOUT_MS = 500 };
+enum { RRQ = 1, DATA = 3, ACK = 4, ERROR = 5, OACK = 6 };
+enum { TRIES = 5, TIMEOUT_MS = 500, DOUBLE_MAX = 3 };
 enum { FRAME_BYTES = 42 }; // Ethernet, IPv4 and UDP before a payload
 enum {
 	ERR_UNDEFINED = 0,
@@ -74,7 +78,9 @@ static void oack_send(struct boot_responder *r, struct transfer *t)
 
 static void deadline_set(struct transfer *t, uint64_t now_ns)
 {
-	t->deadline_ns = now_ns + (uint64_t)t->timeout_ms * 1000000u;
+	uint32_t doubled = t->paced ? 0 : t->tries < DOUBLE_MAX ? t->tries : DOUBLE_MAX;
+
+	t->deadline_ns = now_ns + ((uint64_t)t->timeout_ms << doubled) * 1000000u;
 }
 
 // Blocks acked+1 .. acked+window.
@@ -208,6 +214,7 @@ static void options_take(struct transfer *t, const struct boot_udp *u, size_t at
 			   number_take(value, 1, 255, &v)) {
 			seen |= 4;
 			t->timeout_ms = v * 1000;
+			t->paced = true;
 			oack_add(t, "timeout", v);
 		} else if (strcasecmp(name, "windowsize") == 0 && (seen & 8) == 0 &&
 			   number_take(value, 1, 65535, &v)) {
@@ -454,30 +461,39 @@ void boot_tftp_transfer(struct boot_responder *r, const struct boot_udp *u)
 		t->active = false; // firmware that only wanted the size says so
 }
 
+// The peer was not heard in time.
+static void expire(struct boot_responder *r, struct transfer *t, uint64_t now_ns)
+{
+	const struct boot_client *c = boot_client_find(r, t->port, t->gen);
+
+	if (c == NULL || t->tries++ == TRIES) {
+		t->active = false;
+		if (c != NULL)
+			end_emit(r, t, BOOT_EV_TFTP_FAILED, now_ns);
+	} else if (t->oack_sent && t->sent == 0) {
+		oack_send(r, t);
+		deadline_set(t, now_ns);
+	} else if (!t->heard) {
+		deadline_set(t, now_ns); // its own retry brings the block again
+	} else {
+		r->n.tftp_repeats++;
+		t->repeats++;
+		window_send(r, t, now_ns);
+	}
+}
+
 void boot_tick(struct boot_responder *r, uint64_t now_ns)
 {
-	for (uint32_t i = 0; i < BOOT_TRANSFERS; i++) {
-		struct transfer *t = &r->transfers[i];
-		const struct boot_client *c;
+	for (uint32_t n = 0; n < BOOT_TRANSFERS; n++) {
+		struct transfer *t = &r->transfers[r->tick_at];
 
-		if (!t->active || now_ns < t->deadline_ns)
-			continue;
-		c = boot_client_find(r, t->port, t->gen);
-		if (c == NULL || t->tries++ == TRIES) {
-			t->active = false;
-			if (c != NULL)
-				end_emit(r, t, BOOT_EV_TFTP_FAILED, now_ns);
-			continue;
+		if (t->active && now_ns >= t->deadline_ns) {
+			// A thousand windows at once do not fit; those that do not come first next
+			// time.
+			if (r->out.fits != NULL && !r->out.fits(r->out.ctx, t->window))
+				return;
+			expire(r, t, now_ns);
 		}
-		if (t->oack_sent && t->sent == 0) {
-			oack_send(r, t);
-			deadline_set(t, now_ns);
-		} else if (!t->heard) {
-			deadline_set(t, now_ns); // its own retry brings the block again
-		} else {
-			r->n.tftp_repeats++;
-			t->repeats++;
-			window_send(r, t, now_ns);
-		}
+		r->tick_at = (r->tick_at + 1) % BOOT_TRANSFERS;
 	}
 }

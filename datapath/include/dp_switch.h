@@ -92,6 +92,11 @@ int dp_switch_punt_fd(const struct dp_switch *sw);
 // Frames to the responder: take up to n. thread: boot (one at a time).
 uint32_t dp_switch_punts(struct dp_switch *sw, struct dp_punt *out, uint32_t n);
 
+// Do n more frames fit, whichever worker they are for? If not, the eventfd becomes readable when
+// half of what may wait has gone: who asks before it takes work never finds the ring full. thread:
+// boot (one at a time)
+bool dp_switch_injects_fit(struct dp_switch *sw, uint32_t n);
+
 // Send a frame by a port. thread: boot (one at a time). returns 0; -EAGAIN = ring full; -EMSGSIZE
 int dp_switch_inject(struct dp_switch *sw, struct dp_punt *frame);
 

@@ -206,6 +206,8 @@ struct boot_out {
 	// Send frame[size], untagged, by the client's port. May be refused: the peer's retry heals
 	// it.
 	void (*send)(void *ctx, const struct boot_client *c, const uint8_t *frame, size_t size);
+	// Would n more be sent? boot_tick() puts off what would not. NULL = always.
+	bool (*fits)(void *ctx, uint32_t n);
 	void (*event)(void *ctx, const struct boot_event *e);
 	// A lease of a pool changed: to be kept. NULL = nothing is kept.
 	void (*lease)(void *ctx, const struct boot_lease *l);

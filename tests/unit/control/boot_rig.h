@@ -124,7 +124,9 @@ static inline void rig_table(struct rig *g, const struct boot_client *clients, u
 
 static inline void rig_init(struct rig *g)
 {
-	const struct boot_out out = { rig_on_send, rig_on_event, rig_on_lease, g };
+	const struct boot_out out = {
+		.send = rig_on_send, .event = rig_on_event, .lease = rig_on_lease, .ctx = g
+	};
 
 	memset(g, 0, sizeof(*g));
 	g->now_ns = SECOND;

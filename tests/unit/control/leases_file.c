@@ -85,7 +85,9 @@ static void on_lease(void *ctx, const struct boot_lease *lease)
 static struct daemon *daemon_start(struct rig_disk *d, uint64_t unix_s)
 {
 	struct daemon *x = calloc(1, sizeof(*x));
-	const struct boot_out out = { rig_on_send, rig_on_event, on_lease, x };
+	const struct boot_out out = {
+		.send = rig_on_send, .event = rig_on_event, .lease = on_lease, .ctx = x
+	};
 	struct boot_client c[32];
 
 	x->g.now_ns = SECOND;

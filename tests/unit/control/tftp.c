@@ -36,6 +36,14 @@ static void on_event(void *ctx, const struct boot_event *e)
 	failed_events += e->kind == BOOT_EV_TFTP_FAILED;
 }
 
+static uint32_t room; // on the wire
+
+static bool on_fits(void *ctx, uint32_t n)
+{
+	(void)ctx;
+	return n <= room && wire.n <= room - n;
+}
+
 static struct boot_table *table_make(size_t file_size, uint32_t n_ports)
 {
 	struct boot_table *t = calloc(1, sizeof(*t));
@@ -65,11 +73,12 @@ static struct boot_table *table_make(size_t file_size, uint32_t n_ports)
 
 static struct boot_responder *make(size_t file_size, uint32_t n_ports)
 {
-	const struct boot_out out = { .send = on_send, .event = on_event };
+	const struct boot_out out = { .send = on_send, .event = on_event, .fits = on_fits };
 	struct boot_responder *r;
 
 	memset(&wire, 0, sizeof(wire));
 	failed_events = 0;
+	room = UINT32_MAX;
 	assert_int_equal(boot_create(&out, &r), 0);
 	boot_set_table(r, table_make(file_size, n_ports));
 	return r;
@@ -313,6 +322,60 @@ static void what_is_not_acknowledged_goes_again_five_times(void **state)
 	boot_destroy(r);
 }
 
+// From 500 ms on, twice as long each time up to 4 s, and again from 500 ms when the peer was heard.
+static void repeats_wait_longer_each_time(void **state)
+{
+	static const uint64_t due_ms[] = { 500, 1500, 3500, 7500, 11500 };
+	struct boot_responder *r = make(100000, 1);
+	struct from f = { 0, ASKED_FROM, BOOT_TID_FIRST, 0 };
+
+	(void)state;
+	ask(r, f, "blksize 1000");
+	ack(r, f, 0);
+	for (uint32_t i = 0; i < 5; i++) {
+		boot_tick(r, (due_ms[i] - 1) * 1000000u);
+		assert_int_equal(wire.n, 2 + i);
+		boot_tick(r, due_ms[i] * 1000000u);
+		assert_int_equal(wire.n, 3 + i);
+	}
+	f.now_ns = 12000000000u;
+	ack(r, f, 1);
+	boot_tick(r, 12499000000u);
+	assert_int_equal(wire.n, 8);
+	boot_tick(r, 12500000000u);
+	assert_int_equal(wire.n, 9);
+	assert_int_equal(failed_events, 0);
+	boot_destroy(r);
+}
+
+// As many windows as there is room for, the others next time: all have their turn, and what was put
+// off is no repeat of theirs.
+static void repeats_that_do_not_fit_come_later(void **state)
+{
+	enum { PEERS = 10, WINDOW = 4 };
+	struct boot_responder *r = make(100000, PEERS);
+	uint32_t sent;
+
+	(void)state;
+	for (uint32_t i = 0; i < PEERS; i++) {
+		struct from f = { i, ASKED_FROM, (uint16_t)(BOOT_TID_FIRST + i), 0 };
+
+		ask(r, f, "windowsize 4");
+		ack(r, f, 0);
+	}
+	sent = wire.n;
+	assert_int_equal(sent, PEERS * (1 + WINDOW));
+	for (uint32_t i = 1; i <= PEERS; i++) {
+		room = sent + i * WINDOW + WINDOW - 1;
+		boot_tick(r, 500000000u);
+		assert_int_equal(wire.n, sent + i * WINDOW);
+	}
+	room = UINT32_MAX;
+	boot_tick(r, 500000000u);
+	assert_int_equal(wire.n, sent + PEERS * WINDOW);
+	boot_destroy(r);
+}
+
 // Every request that gets an answer at all, repeated by the clock for as long as it may be, from a
 // peer that never says a word.
 static void an_unproven_peer_gets_at_most_twice_what_it_sent(void **state)
@@ -494,6 +557,8 @@ int main(void)
 		cmocka_unit_test(only_the_lost_part_of_a_window_goes_again),
 		cmocka_unit_test(an_ack_that_comes_twice_sends_nothing_twice),
 		cmocka_unit_test(what_is_not_acknowledged_goes_again_five_times),
+		cmocka_unit_test(repeats_wait_longer_each_time),
+		cmocka_unit_test(repeats_that_do_not_fit_come_later),
 		cmocka_unit_test(an_unproven_peer_gets_at_most_twice_what_it_sent),
 		cmocka_unit_test(a_request_without_options_is_answered_once),
 		cmocka_unit_test(an_address_that_is_not_the_ports_must_answer_first),

@@ -1,5 +1,7 @@
 // Frames that one worker receives for a link of another's: order, urgency, full rings, ports that
 // go while frames are on their way, and policy of different age at both ends.
+#include <sys/eventfd.h>
+
 #include "../unit.h"
 #include "dp_qos_info.h"
 #include "egress.h"
@@ -144,6 +146,36 @@ static void in_the_turn_of_worker_1(void (*hook)(void))
 	assert_null(eg_hook);
 }
 
+// Who has to wait for room is told when half of it is there, once; nothing that was let in is lost.
+static void the_responder_is_told_when_there_is_room(void **state)
+{
+	struct dp_punt p = { .vid = 20, .size = 60, .data[34] = 0x10 }; // flow 0
+	uint32_t n = 0;
+	eventfd_t told;
+
+	(void)state;
+	two_workers(0);
+	p.gen = eg_port('U')->gen;
+	p.port = eg_idx('U');
+	for (; dp_switch_injects_fit(eg_sw, 512); n++) {
+		p.data[40] = (uint8_t)(n >> 8); // their order
+		p.data[41] = (uint8_t)n;
+		assert_int_equal(dp_switch_inject(eg_sw, &p), 0);
+	}
+	assert_in_range(rte_ring_count(eg_sw->workers[1].injects), DP_INJECTS - 512, DP_INJECTS);
+	while (rte_ring_count(eg_sw->workers[1].injects) > DP_INJECTS / 2) {
+		assert_int_equal(eventfd_read(dp_switch_punt_fd(eg_sw), &told), -1);
+		turn(1);
+	}
+	assert_int_equal(eventfd_read(dp_switch_punt_fd(eg_sw), &told), 0);
+	assert_true(dp_switch_injects_fit(eg_sw, 512));
+	turn(1);
+	assert_int_equal(eventfd_read(dp_switch_punt_fd(eg_sw), &told), -1);
+	eg_run(10 * MS, 5 * US);
+	assert_int_equal(eg_link('U')->taken, n);
+	eg_end();
+}
+
 static void a_vm_with_a_limit_comes(void)
 {
 	struct dp_vm_params v = eg_vm("vc");
@@ -246,6 +278,7 @@ int main(void)
 		cmocka_unit_test(the_urgent_ring_is_emptied_first),
 		cmocka_unit_test(a_full_ring_drops_by_name),
 		cmocka_unit_test(frames_for_a_port_that_is_gone_are_counted),
+		cmocka_unit_test(the_responder_is_told_when_there_is_room),
 		cmocka_unit_test(the_first_frames_of_a_vm_have_its_limit),
 		cmocka_unit_test(the_first_frames_after_a_change_have_its_rate),
 		cmocka_unit_test(a_port_that_goes_within_a_turn_is_forgotten),
