@@ -1,5 +1,6 @@
 // load -> validate -> plan -> prepare -> commit (design.md decision 7).
 #include <errno.h>
+#include <limits.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,18 +85,28 @@ static void warn_fixed(const struct ctl *c, const struct cfg_system *b)
 			 "effect at the next start");
 }
 
-// A number that changes when a boot file does: a kernel may be replaced under its name.
-static uint64_t files_stamp(const struct cfg *cfg)
+static uint64_t stamp_add(uint64_t h, const char *path)
+{
+	struct stat st = { 0 };
+
+	if (stat(path, &st) == 0)
+		h ^= (uint64_t)st.st_size ^ (uint64_t)st.st_ino << 20 ^
+		     (uint64_t)st.st_mtim.tv_sec << 8 ^ (uint64_t)st.st_mtim.tv_nsec;
+	return h * 0x9e3779b97f4a7c15u;
+}
+
+// A number that changes when a boot file does: a kernel may be replaced under its name, and the
+// loaders when their package is.
+static uint64_t files_stamp(const struct ctl *c, const struct cfg *cfg)
 {
 	uint64_t h = cfg->n_files;
+	char path[PATH_MAX];
 
-	for (uint32_t i = 0; i < cfg->n_files; i++) {
-		struct stat st = { 0 };
-
-		if (stat(cfg->files[i].path, &st) == 0)
-			h ^= (uint64_t)st.st_size ^ (uint64_t)st.st_ino << 20 ^
-			     (uint64_t)st.st_mtim.tv_sec << 8 ^ (uint64_t)st.st_mtim.tv_nsec;
-		h *= 0x9e3779b97f4a7c15u;
+	for (uint32_t i = 0; i < cfg->n_files; i++)
+		h = stamp_add(h, cfg->files[i].path);
+	for (uint32_t i = 0; i < CTL_LOADERS; i++) {
+		if (ctl_loader_path(c, i, path, sizeof(path)) == 0)
+			h = stamp_add(h, path);
 	}
 	return h;
 }
@@ -185,7 +196,7 @@ static void commit(struct ctl *c, struct change *ch, uint64_t stamp)
 static int apply(struct ctl *c, struct cfg *next, const struct how *how, struct cfg_error *err)
 {
 	struct change ch = { .next = next };
-	uint64_t stamp = files_stamp(next);
+	uint64_t stamp = files_stamp(c, next);
 	bool nothing;
 	int rc = 0;
 

@@ -170,14 +170,22 @@ const char *ctl_loader_name(size_t i)
 	return i < CTL_LOADERS ? names[i] : NULL;
 }
 
-int ctl_loader_file(struct ctl *c, size_t i, struct boot_file *out)
+int ctl_loader_path(const struct ctl *c, size_t i, char *out, size_t size)
 {
 	const char *dir = c->loaders_dir != NULL ? c->loaders_dir : "/usr/lib/ipxe";
+	int n = snprintf(out, size, "%s/%s", dir, ctl_loader_name(i));
+
+	return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
+}
+
+int ctl_loader_file(struct ctl *c, size_t i, struct boot_file *out)
+{
 	struct cfg_error nobody_asks;
 	struct cfg_file f = { 0 };
 
 	snprintf(f.name, sizeof(f.name), "%s", ctl_loader_name(i));
-	snprintf(f.path, sizeof(f.path), "%s/%s", dir, ctl_loader_name(i));
+	if (ctl_loader_path(c, i, f.path, sizeof(f.path)) < 0)
+		return -ENAMETOOLONG;
 	return ctl_boot_file(c, &f, out, &nobody_asks);
 }
 

@@ -196,6 +196,8 @@ int ctl_boot_file(struct ctl *c, const struct cfg_file *from, struct boot_file *
 // Boot loaders of Debian's package ipxe, by number. returns NULL = there are no more
 #define CTL_LOADERS 3u
 const char *ctl_loader_name(size_t i);
+// Where it is, if it is installed. returns 0, or -ENAMETOOLONG
+int ctl_loader_path(const struct ctl *c, size_t i, char *out, size_t size);
 // As ctl_boot_file(). returns 0, or a negative errno: it is not installed
 int ctl_loader_file(struct ctl *c, size_t i, struct boot_file *out);
 // Hold the bytes of a file beyond its table, until ctl_boot_file_drop(f->owner). returns false = it
