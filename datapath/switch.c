@@ -442,9 +442,7 @@ bool dp_switch_injects_fit(struct dp_switch *sw, uint32_t n)
 	if (all_take(sw, n))
 		return true;
 	atomic_store(&sw->injects_wait, true);
-	// A worker that made room before it could see that has told nobody.
-	atomic_thread_fence(memory_order_seq_cst);
-	return all_take(sw, n);
+	return all_take(sw, n); // a worker may have made room meanwhile
 }
 
 int dp_switch_inject(struct dp_switch *sw, struct dp_punt *frame)

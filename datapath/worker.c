@@ -236,13 +236,11 @@ static uint32_t take_handover(struct dp_worker *w, uint32_t urgency)
 	return n_all;
 }
 
-// The responder may wait for room in the ring.
+// The responder waits for room in the ring. Asked in each turn, so that it needs no fence: what is
+// not seen in this turn is in the next.
 static void injects_tell(struct dp_worker *w)
 {
-	atomic_thread_fence(
-		memory_order_seq_cst); // after what was taken, see dp_switch_injects_fit()
-	if (rte_ring_count(w->injects) > DP_INJECTS / 2 ||
-	    !atomic_load_explicit(&w->sw->injects_wait, memory_order_relaxed))
+	if (rte_ring_count(w->injects) > DP_INJECTS / 2)
 		return;
 	atomic_store_explicit(&w->sw->injects_wait, false, memory_order_relaxed);
 	w->punted = true;
@@ -278,7 +276,7 @@ static uint32_t take_injects(struct dp_worker *w)
 		dp_pw(w, v->port)->c[DP_PC_forwarded_pkts]++;
 		dp_output(w, &m, 1, v);
 	}
-	if (unlikely(n > 0))
+	if (unlikely(atomic_load_explicit(&w->sw->injects_wait, memory_order_relaxed)))
 		injects_tell(w);
 	return n;
 }

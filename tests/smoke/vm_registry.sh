@@ -101,7 +101,7 @@ echo "- what is told of it, twice and late"
 for e in pause pause resume panicked reset reset watchdog; do "$weir" vm t event $e >/dev/null; done
 is t state running
 is t reason 'reset (manual)'
-for e in stopped migrate-cancelled migrate-in prepare; do "$weir" vm t event $e >/dev/null; done
+for e in stopped migrate-cancelled migrate-in; do "$weir" vm t event $e >/dev/null; done
 is t state running # its QEMU is there
 
 echo "- the switch is killed: the same guest goes on"
