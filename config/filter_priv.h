@@ -12,7 +12,8 @@
 //   most of them, and no data has any.
 // - An XPath expression that would take too long for the main loop is refused with resource-denied
 //   before it is evaluated: paths over the whole datastore inside a predicate on a large datastore,
-//   and re-match(), whose patterns have no bound.
+//   and re-match(), whose patterns have no bound. So are mod, deref(), derived-from(),
+//   derived-from-or-self(), enum-value() and bit-is-set(), on which libyang can crash.
 //
 // Whoever enforces access control prunes the tree first: a filter must not tell, by what it
 // matches, what the user may not read.

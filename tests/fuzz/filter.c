@@ -54,10 +54,22 @@ static const struct lyd_node *ask(const struct ly_ctx *ctx, int form, const char
 		{ "{\"ietf-netconf:get\":{\"filter\":%s}}", "filter" },
 	};
 	LYD_FORMAT format = form == 2 ? LYD_JSON : LYD_XML;
+	struct cfg_nc_error e = { 0 };
 	struct ly_in *in = NULL;
-	char *rpc = NULL;
+	char *rpc = NULL, *with_namespace = NULL;
 
-	if (asprintf(&rpc, forms[form].fmt, text) < 0 || ly_in_new_memory(rpc, &in) != LY_SUCCESS)
+	if (asprintf(&rpc, forms[form].fmt, text) < 0)
+		abort();
+	// As each message of a session does, it passes the guard first.
+	if (format == LYD_XML && cfg_xml_guard(rpc, &with_namespace, &e) < 0) {
+		free(rpc);
+		return NULL;
+	}
+	if (with_namespace != NULL) {
+		free(rpc);
+		rpc = with_namespace;
+	}
+	if (ly_in_new_memory(rpc, &in) != LY_SUCCESS)
 		abort();
 	if (format == LYD_XML)
 		(void)lyd_parse_op(ctx, NULL, in, format, LYD_TYPE_RPC_NETCONF, &top[0], &top[1]);

@@ -206,6 +206,10 @@ static void xpath_filters_select(void **state)
 		{ XPATH("//v:vm[not(v:boot)]/v:hostname"),
 		  VMS("{\"name\":\"root\",\"hostname\":\"main\"}," VM3) },
 		{ XPATH("//v:vm[v:nic] | //v:vm[v:nic]/v:nic/v:mac"), VMS(VM1) },
+		// names that begin like an operator; an operator that touches what follows
+		{ XPATH("/v:vms/v:vm[v:name='fred' and v:name!='a' or'1'='2']/v:modes"), "{}" },
+		{ XPATH("/v:vms/v:vm[child::v:name='fred' and not(v:android)]"), VMS(VM2) },
+		{ XPATH("/v:vms/v:vm[position()*2=4]"), VMS(VM2) },
 	};
 
 	(void)state;
@@ -230,6 +234,17 @@ static void wrong_filters_are_refused(void **state)
 		{ XPATH("/v:vms/v:vm = 'x'"), "", "invalid-value", "selects no nodes" },
 		{ XPATH("re-match(v:vms, 'a')"), "", "resource-denied", "re-match" },
 		{ XPATH("//*[//*[//*[//*[//*[//*]]]]]"), "", "resource-denied", "too often" },
+		// what libyang crashes on: division of integers by zero, functions of the root
+		{ XPATH("*mod*"), "", "resource-denied", "mod" },
+		{ XPATH("/*[1mod 0]"), "", "resource-denied", "mod" },
+		{ XPATH("/*[v:vm mod 0]"), "", "resource-denied", "mod" },
+		{ XPATH("/*['a'mod 0]"), "", "resource-denied", "mod" },
+		{ XPATH("/*[(1)mod 0]"), "", "resource-denied", "mod" },
+		{ XPATH("deref(/)"), "", "resource-denied", "deref()" },
+		{ XPATH("/*[enum-value(/)]"), "", "resource-denied", "enum-value()" },
+		{ XPATH("/*[bit-is-set(/, 'a')]"), "", "resource-denied", "bit-is-set()" },
+		{ XPATH("/*[derived-from-or-self(/, 'a')]"), "", "resource-denied",
+		  "derived-from()" },
 	};
 	struct lyd_node *tree = tree_of(TREE), *out;
 	struct cfg_nc_error e;
