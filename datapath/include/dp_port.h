@@ -36,6 +36,7 @@ enum dp_vlan_mode {
 	DP_VLAN_NATIVE_TAGGED,	 // trunk; untagged frames belong to the native VLAN, sent tagged
 	DP_VLAN_QINQ_CUSTOMER,	 // 802.1ad customer edge: everything travels in one S-VLAN
 	DP_VLAN_QINQ_PROVIDER,	 // 802.1ad trunk: S-tags (88a8) only
+	DP_VLAN_TRANSPARENT,	 // any tags, which are OpenFlow's business; see admit.c
 };
 
 enum dp_port_flag {
@@ -114,6 +115,7 @@ struct dp_port_params {
 	uint8_t boot_mode;	// enum dp_boot_mode
 	uint8_t punt_transfers; // TFTP messages that may wait for the responder at once
 	uint32_t dhcp_pps, dhcp_burst_pkts, neighbour_pps; // to the responder
+	uint32_t of_port;				   // OpenFlow number; 0 = it has none
 	uint8_t trunk[DP_VIDS / 8];			   // member VLANs of a trunk, one bit each
 };
 

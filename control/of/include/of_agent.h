@@ -1,0 +1,90 @@
+// The OpenFlow agent: what the messages of controllers mean. Bytes of connections in, bytes out,
+// and changes of the datapath (dp_of.h); no sockets, no loop, no clock, so that it is tested and
+// fuzzed as it is.
+//
+//   of_agent_create(&params, &agent, &err);
+//   conn = of_conn_open(agent, &conn_params, now);     // the hello is in its output already
+//   of_conn_input(conn, bytes, n, now);
+//   iov = of_conn_output(conn, &size); ... of_conn_sent(conn, written);
+//   of_agent_tick(agent, now);                          // every few ms, and when dp_of_fd is
+//   readable
+//
+// One connection is one controller, or a service connection (ovs-ofctl, `weir of`): that one gets
+// no asynchronous messages unless it asks for them, and does not count for the fail mode.
+//
+// A barrier's reply waits until every worker acts on what came before (dp_of_settled); what the
+// same connection says meanwhile waits with it, others go on. What a connection reads in one go is
+// one version for the workers, unless a barrier or bundle divides it.
+//
+// Output is bounded: when a controller does not read, packet-ins go first, and are counted; replies
+// are never lost: a connection that leaves more of them unread than OF_OUTPUT_MAX is not read from.
+//
+// thread: main.
+#ifndef OF_AGENT_H
+#define OF_AGENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dp_of.h"
+#include "weir_err.h"
+
+struct dp_switch;
+struct of_agent;
+struct of_conn;
+
+#define OF_OUTPUT_MAX (1u << 20) // bytes of replies that may wait
+#define OF_CONNS_MAX 32
+
+enum of_fail_mode {
+	OF_FAIL_SECURE,	    // tables as they are, whoever is connected
+	OF_FAIL_STANDALONE, // plain L2 while no controller is there; the tables stay
+};
+
+struct of_agent_params {
+	struct dp_switch *sw;
+	struct dp_of *of;
+	uint64_t datapath_id;
+	uint32_t max_flows;
+	uint8_t fail_mode; // enum of_fail_mode
+	char manufacturer[64], hardware[64], software[64], serial[32], description[128];
+};
+
+struct of_conn_params {
+	char name[64]; // for messages
+	bool service;
+	bool allow_14;	  // messages of 1.4 for bundles and role-status
+	uint32_t probe_s; // silence after which an echo request goes out; 0 = none
+};
+
+// What a connection tells about itself, for `show`.
+struct of_conn_info {
+	bool up;	       // hellos were exchanged
+	uint8_t version, role; // role: ofp_controller_role
+	uint64_t n_in, n_out, n_errors_sent, n_packet_ins, n_packet_ins_dropped;
+	uint32_t n_flow_mods_pending, n_bundles;
+	char last_error[96];
+};
+
+int of_agent_create(const struct of_agent_params *p, struct of_agent **out, struct weir_err *err);
+// Connections first.
+void of_agent_destroy(struct of_agent *a);
+// Packet-ins, timeouts, port changes, barriers that wait. returns when it wants to be called again
+// at the latest (ns of the same clock)
+uint64_t of_agent_tick(struct of_agent *a, uint64_t now_ns);
+
+// returns 0; -ENOSPC = OF_CONNS_MAX are open; -ENOMEM
+int of_conn_open(struct of_agent *a, const struct of_conn_params *p, uint64_t now_ns,
+		 struct of_conn **out);
+void of_conn_close(struct of_conn *c);
+// returns how many of the n bytes were taken (less while a barrier or its output holds it up); or
+// -EPROTO: the connection is over, once its output is written
+int of_conn_input(struct of_conn *c, const uint8_t *bytes, size_t n, uint64_t now_ns);
+const uint8_t *of_conn_output(const struct of_conn *c, size_t *size);
+void of_conn_sent(struct of_conn *c, size_t size);
+// Would of_conn_input take something?
+bool of_conn_wants_input(const struct of_conn *c);
+void of_conn_info(const struct of_conn *c, struct of_conn_info *out);
+
+#endif

@@ -1,0 +1,54 @@
+// Inside of the agent: who calls whom between of_conn.c (the channel: framing, hello, echo, roles,
+// asynchronous messages, barrier, output) and the files that know what messages do.
+#ifndef OF_PRIV_H
+#define OF_PRIV_H
+
+#include "of13.h"
+#include "of_agent.h"
+
+struct of_tables; // of_flow.c: flows as the agent knows them
+struct of_groups; // of_group.c, also meters
+struct of_ports;  // of_port.c
+
+struct of_agent {
+	struct of_agent_params p;
+	struct of_conn *conns[OF_CONNS_MAX];
+	struct of_tables *tables;
+	struct of_groups *groups;
+	struct of_ports *ports;
+	uint64_t now_ns;
+	uint64_t published; // version that the last publish made
+	bool staged;	    // changes wait for a publish
+	bool has_generation;
+	uint64_t generation_id; // of roles
+};
+
+// --- of_conn.c: for those who answer
+
+// Append a whole message, as a *_put() built it. Consumes nothing; b->failed closes the connection.
+void of_conn_send(struct of_conn *c, const struct of_buf *b);
+// An error with at least 64 bytes of the message that it is about.
+void of_conn_error(struct of_conn *c, const uint8_t *msg, size_t size, struct of_wire_error e);
+
+// Who gets an asynchronous message: the masks of set-async and the role decide.
+enum of_async { OF_ASYNC_PACKET_IN, OF_ASYNC_PORT_STATUS, OF_ASYNC_FLOW_REMOVED };
+// build() is called per receiver, which may speak another version. reason: of the message.
+void of_async_send(struct of_agent *a, enum of_async kind, uint8_t reason,
+		   void (*build)(struct of_buf *b, uint8_t version, uint32_t xid, void *arg),
+		   void *arg);
+// A packet-in, which may be dropped where it does not fit; fair between ports it came from.
+void of_async_packet_in(struct of_agent *a, const struct dp_of_packet_in *p);
+
+// --- of_msg.c: everything but hello, echo, roles, async, barrier and error. The version was
+// checked, the length is the message's, and a slave writes nothing. Answers by of_conn_send() and
+// of_conn_error(). Changes are staged (a->staged) and published by of_publish().
+
+void of_msg_handle(struct of_agent *a, struct of_conn *c, const uint8_t *msg, size_t size);
+// What is staged is in force.
+void of_publish(struct of_agent *a);
+// The connection ends: its bundles are given up.
+void of_msg_forget(struct of_agent *a, struct of_conn *c);
+// Timeouts, flow-removed, counters of ended flows, port-status.
+uint64_t of_msg_tick(struct of_agent *a, uint64_t now_ns);
+
+#endif
