@@ -9,17 +9,6 @@
 
 #include "config_priv.h"
 
-static void port_path(const struct cfg_port *p, const char *leaf, char *out, size_t size)
-{
-	if (p->vm[0] != '\0')
-		snprintf(out, size, "/weir-vm:vms/vm[name='%s']/nic[id='%u']/%s", p->vm, p->nic,
-			 leaf);
-	else
-		snprintf(out, size,
-			 "/ietf-interfaces:interfaces/interface[name='%s']/weir-interfaces:port/%s",
-			 p->name, leaf);
-}
-
 // --- What may be there once: a link; in a VLAN, a MAC and an address.
 
 enum once { ONCE_LINK, ONCE_MAC, ONCE_IP4, ONCE_IP6, ONCE_OF_PORT };
@@ -62,25 +51,25 @@ static int claim_refuse(const struct claim *c, const struct cfg_port *other, str
 	char path[256], text[64];
 
 	if (c->what == ONCE_LINK) {
-		port_path(p, links[p->link], path, sizeof(path));
+		cfg_port_path(p, links[p->link], path, sizeof(path));
 		return cfg_refuse(err, path, p->link_arg, "port %s uses it already", other->name);
 	}
 	if (c->what == ONCE_MAC) {
 		snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", p->mac[0], p->mac[1],
 			 p->mac[2], p->mac[3], p->mac[4], p->mac[5]);
-		port_path(p, "mac", path, sizeof(path));
+		cfg_port_path(p, "mac", path, sizeof(path));
 		return cfg_refuse(err, path, text,
 				  "port %s in the same VLAN %u has this MAC address", other->name,
 				  p->vlan);
 	}
 	if (c->what == ONCE_OF_PORT) {
 		snprintf(text, sizeof(text), "%u", p->of_port);
-		port_path(p, "of-port", path, sizeof(path));
+		cfg_port_path(p, "of-port", path, sizeof(path));
 		return cfg_refuse(err, path, text, "port %s has this number in OpenFlow",
 				  other->name);
 	}
 	inet_ntop(c->what == ONCE_IP4 ? AF_INET : AF_INET6, c->data, text, sizeof(text));
-	port_path(p, c->what == ONCE_IP4 ? "ipv4-address" : "ipv6-address", path, sizeof(path));
+	cfg_port_path(p, c->what == ONCE_IP4 ? "ipv4-address" : "ipv6-address", path, sizeof(path));
 	return cfg_refuse(err, path, text, "port %s in the same VLAN %u has this address",
 			  other->name, p->vlan);
 }

@@ -323,6 +323,8 @@ const struct cfg_vm *cfg_vm_get(const struct cfg *c, const char *name);
 const struct cfg_file *cfg_file_get(const struct cfg *c, const char *name);
 const struct cfg_provider *cfg_provider_get(const struct cfg *c, const char *name);
 const struct cfg_service *cfg_service_get(const struct cfg *c, uint16_t vlan);
+// Data path of a leaf of a port, or of the card that it belongs to.
+void cfg_port_path(const struct cfg_port *p, const char *leaf, char *out, size_t size);
 // Name of a traffic class, 0..CFG_CLASSES - 1.
 const char *cfg_class_name(uint32_t cls);
 // Is it what a VM has that says nothing?
