@@ -11,7 +11,7 @@ enum {
 	PACKET_INS = 32,     // of one go
 	TICK_ROUNDS = 32,    // goes of one tick
 	BARRIER_NS = 200000, // until a barrier that waits is looked at again
-	NS_PER_S = 1000000000,
+	SECOND_NS = 1000000000,
 };
 
 static void mode_set(struct of_agent *a, bool tables_on, const char *why)
@@ -43,7 +43,7 @@ static bool has_controller(const struct of_agent *a)
 // returns when it is to be looked at again
 static uint64_t loss_look(struct of_agent *a)
 {
-	uint64_t loss_ns = (uint64_t)a->p.loss_s * NS_PER_S;
+	uint64_t loss_ns = (uint64_t)a->p.loss_s * SECOND_NS;
 
 	if (a->p.fail_mode != OF_FAIL_STANDALONE || loss_ns == 0) {
 		mode_set(a, true, "fail-mode secure, or no controller is configured");

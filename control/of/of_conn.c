@@ -20,7 +20,7 @@ enum {
 	OUTPUT_HARD = 64 << 20,
 	ERROR_BYTES = 128, // of the message that an error is about; at least 64
 	HELLO_S = 10,
-	NS_PER_S = 1000000000,
+	SECOND_NS = 1000000000,
 };
 
 void of_conn_fail(struct of_conn *c, const char *fmt, ...)
@@ -213,10 +213,10 @@ static void ask(struct of_conn *c)
 // returns when it is to be looked at again
 static uint64_t alive_look(struct of_conn *c)
 {
-	uint64_t now = c->agent->now_ns, probe = (uint64_t)c->p.probe_s * NS_PER_S;
+	uint64_t now = c->agent->now_ns, probe = (uint64_t)c->p.probe_s * SECOND_NS;
 
 	if (!c->info.up) {
-		uint64_t end = c->opened_ns + (uint64_t)HELLO_S * NS_PER_S;
+		uint64_t end = c->opened_ns + (uint64_t)HELLO_S * SECOND_NS;
 
 		if (now >= end)
 			of_conn_fail(c, "no hello within %u s", HELLO_S);
