@@ -22,8 +22,8 @@ static void take_priority(const struct dp_port_params *cfg, struct dp_meta *meta
 		meta->flags |= DP_MF_YELLOW;
 }
 
-// Tags are OpenFlow's business here. What learning and NORMAL go by is the outer tag; one that names
-// no VLAN (0, 4095: IEEE 802.1Q table 9-2) counts as none.
+// Tags are OpenFlow's business here. What learning and NORMAL go by is the outer tag; one that
+// names no VLAN (0, 4095: IEEE 802.1Q table 9-2) counts as none.
 static void admit_transparent(const struct dp_port_params *cfg, struct dp_meta *meta)
 {
 	uint16_t vid = meta->p.n_tags == 0 ? 0 : meta->p.tci[0] & 0xfff;

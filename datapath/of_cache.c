@@ -90,8 +90,8 @@ static bool may_insert(struct dp_of_port_pw *port)
 	if (port->n_looked >= LOOK_EVERY) {
 		bool few = port->n_found < port->n_looked / 4;
 
-		port->skips = few ? RTE_MIN(port->skips * 2 + 1, (uint32_t)SKIPS_MAX)
-				  : port->skips / 2;
+		port->skips =
+			few ? RTE_MIN(port->skips * 2 + 1, (uint32_t)SKIPS_MAX) : port->skips / 2;
 		port->n_looked = port->n_found = 0;
 	}
 	if (port->skipped < port->skips) {

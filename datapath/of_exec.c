@@ -106,8 +106,8 @@ static bool is_served(struct dp_of_ctx *c, const struct dp_view *out)
 static void output_view(struct dp_of_ctx *c, const struct dp_view *out)
 {
 	if (out == NULL || (out->cfg.flags & DP_PF_MIRROR_DST) != 0 ||
-	    (dp_of_config_of(c->of, dp_of_number(out)) &
-	     (DP_OFPPC_NO_FWD | DP_OFPPC_PORT_DOWN)) != 0) {
+	    (dp_of_config_of(c->of, dp_of_number(out)) & (DP_OFPPC_NO_FWD | DP_OFPPC_PORT_DOWN)) !=
+		    0) {
 		refused(c, DP_DROP_of_port);
 		return;
 	}

@@ -443,8 +443,7 @@ static void settle(struct dp_of *of, struct dp_of_change *c)
 	if (c->kind != CHANGED)
 		return;
 	p = prog_of_change(c);
-	prev = (struct dp_of_prog *)(uintptr_t)atomic_load_explicit(&p->prev,
-								     memory_order_relaxed);
+	prev = (struct dp_of_prog *)(uintptr_t)atomic_load_explicit(&p->prev, memory_order_relaxed);
 	atomic_store_explicit(&p->prev, NULL, memory_order_release);
 	dp_of_retire(of, &prev->dead, prog_free, prev);
 }

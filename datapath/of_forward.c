@@ -50,8 +50,8 @@ void dp_of_walk(const struct dp_of *of, struct dp_flow_key *key, uint64_t versio
 			met->is_deep = (p->edits & DP_OF_EDITS_DEEPER) != 0;
 			return;
 		}
-		key->w[5] = (key->w[5] & ~p->p.metadata_mask) |
-			    (p->p.metadata & p->p.metadata_mask);
+		key->w[5] =
+			(key->w[5] & ~p->p.metadata_mask) | (p->p.metadata & p->p.metadata_mask);
 		r = dp_flow_table_find(of->tables[p->p.table], key, version);
 	}
 	met->is_missed = true;
@@ -255,8 +255,7 @@ static void act_on(struct dp_worker *w, struct dp_batch *b, struct look *l, uint
 static void take_out(struct dp_worker *w, struct dp_batch *b, uint32_t in_port)
 {
 	const struct dp_of *of = w->snap->of;
-	bool closed =
-		(dp_of_config_of(of, in_port) & (DP_OFPPC_NO_RECV | DP_OFPPC_PORT_DOWN)) != 0;
+	bool closed = (dp_of_config_of(of, in_port) & (DP_OFPPC_NO_RECV | DP_OFPPC_PORT_DOWN)) != 0;
 	uint32_t n_ok = 0;
 
 	for (uint32_t i = 0; i < b->n_runs; i++) {
@@ -279,9 +278,8 @@ void dp_of_forward_burst(struct dp_worker *w, struct dp_batch *b)
 	l.in_port = dp_of_number(b->v);
 	// Before the shape: it has what rules of this version look at, or more.
 	l.version = atomic_load_explicit(&of->version, memory_order_acquire);
-	l.shape = l.pw->cache == NULL
-			  ? NULL
-			  : atomic_load_explicit(&of->shape, memory_order_acquire);
+	l.shape =
+		l.pw->cache == NULL ? NULL : atomic_load_explicit(&of->shape, memory_order_acquire);
 	take_out(w, b, l.in_port);
 	l.n = b->n_runs;
 	look_up(&l, b);

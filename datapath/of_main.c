@@ -1,9 +1,9 @@
 // OpenFlow in the datapath: the object, its versions, and when memory goes.
 //
 // Two rules make a change of tables safe without stopping anybody. A rule that ended with version V
-// is unlinked when each worker has been in a quiescent state since V was published: nobody looks V-1
-// up any more. And what was unlinked is freed when each has been in one since then: nobody stands on
-// it. One grace token serves all that was published, or unlinked, together.
+// is unlinked when each worker has been in a quiescent state since V was published: nobody looks
+// V-1 up any more. And what was unlinked is freed when each has been in one since then: nobody
+// stands on it. One grace token serves all that was published, or unlinked, together.
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -106,8 +106,7 @@ static void mask_of_all(const struct dp_of *of, struct dp_flow_key *out)
 // serve the next version.
 static int shape_follow(struct dp_of *of)
 {
-	const struct dp_of_shape *old =
-		atomic_load_explicit(&of->shape, memory_order_relaxed);
+	const struct dp_of_shape *old = atomic_load_explicit(&of->shape, memory_order_relaxed);
 	struct dp_of_shape *s;
 	struct dp_flow_key mask;
 
@@ -188,8 +187,8 @@ static bool is_power(uint32_t n)
 static int params_check(const struct dp_of_params *p, struct weir_err *err)
 {
 	if (p->max_flows == 0 || p->max_flows > 1u << 24)
-		return weir_err_set(err, -EINVAL, "OpenFlow: %u flows: must be 1..%u",
-				    p->max_flows, 1u << 24);
+		return weir_err_set(err, -EINVAL, "OpenFlow: %u flows: must be 1..%u", p->max_flows,
+				    1u << 24);
 	if (p->cache_entries != 0 && !is_power(p->cache_entries))
 		return weir_err_set(err, -EINVAL, "OpenFlow: cache of %u: must be a power of two",
 				    p->cache_entries);
@@ -378,8 +377,8 @@ void dp_of_housekeep(struct dp_of *of, uint64_t now_ns)
 
 int dp_of_port_config(struct dp_of *of, uint32_t of_port, uint32_t config)
 {
-	const uint32_t known = DP_OFPPC_PORT_DOWN | DP_OFPPC_NO_RECV | DP_OFPPC_NO_FWD |
-			       DP_OFPPC_NO_PACKET_IN;
+	const uint32_t known =
+		DP_OFPPC_PORT_DOWN | DP_OFPPC_NO_RECV | DP_OFPPC_NO_FWD | DP_OFPPC_NO_PACKET_IN;
 
 	if ((config & ~known) != 0 || of_port == 0 ||
 	    (of_port >= DP_OFPP_MAX && of_port != DP_OFPP_LOCAL))

@@ -305,23 +305,23 @@ struct dp_of_met {
 struct dp_of_ctx {
 	struct dp_worker *w;
 	struct dp_of *of;
-	const struct dp_view *in;	// what counts it
-	struct rte_mbuf *m;		// NULL = it has ended
-	const struct dp_view *pending;	// where it goes when nothing else is done with it
-	const struct dp_of_flow *flow;	// that acts; NULL = a packet-out
-	struct dp_of_met *met;		// in: the walk as far as it is known; out: the whole
+	const struct dp_view *in;      // what counts it
+	struct rte_mbuf *m;	       // NULL = it has ended
+	const struct dp_view *pending; // where it goes when nothing else is done with it
+	const struct dp_of_flow *flow; // that acts; NULL = a packet-out
+	struct dp_of_met *met;	       // in: the walk as far as it is known; out: the whole
 	uint64_t version, metadata, tunnel_id;
 	uint32_t in_port; // OpenFlow number
 	uint32_t n_given; // copies that were made, and others that were only counted
 	uint32_t budget;  // outputs
 	uint8_t table, depth;
-	uint8_t why;	  // enum dp_drop, when it goes nowhere
-	uint8_t cls;	  // that classify gave
-	bool is_edited;	  // since it came in
-	bool keep_pcp, keep_dscp; // the actions said so
-	bool is_miss;		// the acting rule is a table-miss one
-	bool is_over;		// it ends here
-	bool pending_normal;	// as pending, by L2 forwarding
+	uint8_t why;		       // enum dp_drop, when it goes nowhere
+	uint8_t cls;		       // that classify gave
+	bool is_edited;		       // since it came in
+	bool keep_pcp, keep_dscp;      // the actions said so
+	bool is_miss;		       // the acting rule is a table-miss one
+	bool is_over;		       // it ends here
+	bool pending_normal;	       // as pending, by L2 forwarding
 	struct dp_of_explain *explain; // NULL = a frame on its way
 	struct dp_of_set set;
 };
@@ -365,18 +365,18 @@ static inline void dp_of_cache_prefetch(const struct dp_of_pw *pw, const struct 
 
 // n frames of size bytes met the rule.
 static inline void dp_of_met_count(struct dp_of_pw *pw, const struct dp_of_flow *f, uint32_t n,
-				   uint64_t n_bytes, uint64_t now_ns)
+				   uint64_t n_bytes, uint64_t at_ns)
 {
 	struct dp_of_flow_pw *c = &pw->flows[f->rule.idx];
 	struct dp_of_table_pw *t = &pw->tables[f->table];
 
-	atomic_store_explicit(
-		&c->n_pkts, atomic_load_explicit(&c->n_pkts, memory_order_relaxed) + n,
-		memory_order_relaxed);
-	atomic_store_explicit(
-		&c->n_bytes, atomic_load_explicit(&c->n_bytes, memory_order_relaxed) + n_bytes,
-		memory_order_relaxed);
-	atomic_store_explicit(&c->used_ns, now_ns, memory_order_relaxed);
+	atomic_store_explicit(&c->n_pkts,
+			      atomic_load_explicit(&c->n_pkts, memory_order_relaxed) + n,
+			      memory_order_relaxed);
+	atomic_store_explicit(&c->n_bytes,
+			      atomic_load_explicit(&c->n_bytes, memory_order_relaxed) + n_bytes,
+			      memory_order_relaxed);
+	atomic_store_explicit(&c->used_ns, at_ns, memory_order_relaxed);
 	t->n_lookups += n;
 	t->n_matched += n;
 }
@@ -388,6 +388,8 @@ struct dp_of_explain {
 	void *arg;
 	struct dp_verdict *verdict; // NULL, or where it goes
 };
+int dp_of_explain_walk(struct dp_of *of, const struct dp_view *in, const uint8_t *frame,
+		       size_t size, struct dp_of_explain *x);
 void dp_of_explain_rule(struct dp_of_ctx *c);
 void dp_of_explain_miss(struct dp_of_ctx *c);
 void dp_of_explain_op(struct dp_of_ctx *c, const struct dp_flow_op *op, enum dp_of_step_kind kind);
