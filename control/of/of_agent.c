@@ -133,6 +133,14 @@ int of_agent_create(const struct of_agent_params *p, struct of_agent **out, stru
 	return 0;
 }
 
+void of_agent_configure(struct of_agent *a, const struct of_agent_params *p)
+{
+	uint32_t max_flows = a->p.max_flows;
+
+	a->p = *p;
+	a->p.max_flows = max_flows;
+}
+
 void of_agent_destroy(struct of_agent *a)
 {
 	if (a == NULL)

@@ -70,6 +70,8 @@ struct of_conn_info {
 };
 
 int of_agent_create(const struct of_agent_params *p, struct of_agent **out, struct weir_err *err);
+// Another identity, fail mode and so on; sw, of and max_flows are what they were.
+void of_agent_configure(struct of_agent *a, const struct of_agent_params *p);
 // Connections first.
 void of_agent_destroy(struct of_agent *a);
 // Packet-ins, timeouts, port changes, barriers that wait. returns when it wants to be called again
