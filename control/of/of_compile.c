@@ -129,7 +129,7 @@ static int output(struct of_compile *c, const struct of13_action *w)
 
 static int group(struct of_compile *c, uint32_t id)
 {
-	if (id == c->in_group)
+	if (id == c->in_group && id != OF_ANY)
 		return of_refuse(c->e, OF13_ERROR_GROUP_MOD_FAILED, OF13_GROUP_MOD_FAILED_LOOP);
 	if (of_group_find(c->a, id) == NULL)
 		return bad(c, OF13_BAD_ACTION_BAD_OUT_GROUP);
@@ -223,7 +223,7 @@ static int set_field(struct of_compile *c, struct of13_oxm o)
 		return bad(c, OF13_BAD_ACTION_BAD_SET_TYPE);
 	if (o.has_mask)
 		return bad(c, OF13_BAD_ACTION_BAD_SET_ARGUMENT);
-	if (o.size != (dp_flow_fields[f].bits + 7u) / 8)
+	if (o.size != of13_oxm_size(o.field))
 		return bad(c, OF13_BAD_ACTION_BAD_SET_LEN);
 	if (!of_match_value(&o, &f, &v) ||
 	    (f == DP_FLOW_vlan_vid && (v.lo & DP_FLOW_VID_PRESENT) == 0))

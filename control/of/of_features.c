@@ -135,7 +135,7 @@ static void put_fields(struct of_buf *props, uint16_t type, enum fields which)
 
 	for (uint32_t f = 0; f < DP_FLOW_N_FIELDS; f++) {
 		const struct dp_flow_field_info *i = &dp_flow_fields[f];
-		uint32_t size = (i->bits + 7u) / 8;
+		uint32_t size = of13_oxm_size(i->oxm);
 		bool masked = which == FIELDS_MATCH && i->maskable;
 		struct of13_oxm_id id = { (uint32_t)OF_OXM_BASIC << 16 | (uint32_t)i->oxm << 9 |
 					  (masked ? 1u << 8 | size * 2 : size) };

@@ -12,7 +12,7 @@ static int bad(struct of_wire_error *e, uint16_t code)
 // returns false when the bytes say more than the field's bits hold
 static bool value_of(const uint8_t *p, enum dp_flow_field f, struct dp_flow_value *out)
 {
-	uint32_t n = (dp_flow_fields[f].bits + 7u) / 8;
+	uint32_t n = of13_oxm_size(dp_flow_fields[f].oxm);
 	struct dp_flow_value v = { 0 }, ones = dp_flow_ones(f);
 
 	for (uint32_t i = 0; i < n; i++) {
@@ -69,7 +69,7 @@ static int take(const struct of13_oxm *o, uint64_t *seen, struct dp_flow_key *ke
 
 	if (o->class != OF_OXM_BASIC || f == DP_FLOW_N_FIELDS)
 		return bad(e, OF13_BAD_MATCH_BAD_FIELD);
-	if (o->size != (dp_flow_fields[f].bits + 7u) / 8)
+	if (o->size != of13_oxm_size(dp_flow_fields[f].oxm))
 		return bad(e, OF13_BAD_MATCH_BAD_LEN);
 	if ((*seen & UINT64_C(1) << f) != 0)
 		return bad(e, OF13_BAD_MATCH_DUP_FIELD);
