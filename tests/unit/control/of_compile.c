@@ -1,6 +1,6 @@
 // Every way in which a match, an action or an instruction is right or wrong, from the bytes of a
 // flow-mod to the error or the program (OpenFlow 1.3.5 sections 5.9-5.12, 7.2.3-7.2.5, 7.5.4).
-#include "of_rig.h"
+#include "of_model.h"
 
 #include "of_build.h"
 #include "../unit.h"

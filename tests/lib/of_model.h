@@ -1,8 +1,8 @@
 // The OpenFlow agent without its channel and without a datapath: messages go in by of_say(),
 // answers and asynchronous messages are kept, and a model of dp_of.h (flows in a list, versions by
 // the book) stands behind. Four ports: 1, 2, 3 and LOCAL.
-#ifndef OF_RIG_H
-#define OF_RIG_H
+#ifndef OF_MODEL_H
+#define OF_MODEL_H
 
 #include "of_ops.h"
 

@@ -1,4 +1,4 @@
-#include "of_rig.h"
+#include "of_model.h"
 
 #include <assert.h>
 #include <stdlib.h>
