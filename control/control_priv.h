@@ -31,7 +31,7 @@ struct ctl_of_numbers; // of_numbers.c
 struct ctl_of;	       // of_service.c
 struct dp_of;
 struct of_agent;
-struct ctl_of;	       // of_service.c
+struct ctl_of; // of_service.c
 struct dp_of;
 struct of_agent;
 
@@ -120,10 +120,10 @@ struct ctl {
 	struct ctl_http_change *http_change; // of a commit under way
 	const char *loaders_dir;	     // NULL = that of Debian's package ipxe
 	struct ctl_of_numbers *of_numbers;   // NULL: OpenFlow was never on
-	struct ctl_of *of;		   // NULL: OpenFlow is off
-	struct dp_of *of_going;		   // was switched off: until no worker sees it
-	uint64_t of_gone_at;		   // the version with which it is settled
-	bool of_stays;			   // it is still in force, for want of memory
+	struct ctl_of *of;		     // NULL: OpenFlow is off
+	struct dp_of *of_going;		     // was switched off: until no worker sees it
+	uint64_t of_gone_at;		     // the version with which it is settled
+	bool of_stays;			     // it is still in force, for want of memory
 	struct ctl_registry *registry;
 	struct ctl_qmp *qmp;
 	struct ctl_provide *provide;

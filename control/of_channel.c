@@ -23,7 +23,7 @@ enum {
 	SERVICES_MAX = OF_CONNS_MAX - CFG_CONTROLLERS, // so that controllers find a place
 	ACCEPTS = 8,
 	RECORDS = 16, // of TLS, of one turn of a link
-	WRITES = 16, // of one turn of a link
+	WRITES = 16,  // of one turn of a link
 };
 
 #define CONNECT_S 10.0 // for a connection, and for TLS
@@ -45,7 +45,7 @@ struct link {
 	ev_tstamp since;      // its state changed
 	ev_tstamp over_since; // 0 = is not over
 	bool was_up;
-	bool more; // TLS may have more than was read
+	bool more;	 // TLS may have more than was read
 	size_t at, size; // of in: what the agent did not take yet
 	size_t out_at, out_size;
 	uint8_t in[BYTES], out[BYTES]; // out: of TLS

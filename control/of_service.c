@@ -63,9 +63,11 @@ static void agent_params(const struct ctl *c, const struct cfg_openflow *o, stru
 	memset(p, 0, sizeof(*p));
 	p->sw = c->sw;
 	p->of = of;
-	p->datapath_id = o->datapath_id != 0 ? o->datapath_id
-					     : ctl_of_numbers_datapath(c->of_numbers);
+	p->datapath_id =
+		o->datapath_id != 0 ? o->datapath_id : ctl_of_numbers_datapath(c->of_numbers);
 	p->max_flows = o->flow_limit;
+	p->max_groups = MAX_GROUPS;
+	p->max_meters = MAX_METERS;
 	p->fail_mode = o->standalone ? OF_FAIL_STANDALONE : OF_FAIL_SECURE;
 	p->loss_s = loss_s(o);
 	snprintf(p->manufacturer, sizeof(p->manufacturer), "Weir");
