@@ -244,8 +244,9 @@ static bool same_field(const struct of_field *f, const uint8_t *a, const uint8_t
 {
 	switch (f->kind) {
 	case OF_NUMBER:
-	case OF_BYTES:
 	case OF_TEXT:
+		return !strncmp((const char *)a + f->offset, (const char *)b + f->offset, f->size);
+	case OF_BYTES:
 		return !memcmp(a + f->offset, b + f->offset, (size_t)f->size * f->n);
 	case OF_STRUCT:
 		return of_same(f->desc, a + f->offset, b + f->offset, version);

@@ -146,8 +146,3 @@ bool of13_oxm_next(struct of_list *l, struct of13_oxm *out)
 	l->size -= 4 + body;
 	return true;
 }
-
-size_t of13_print(const uint8_t *msg, size_t size, char *text, size_t cap)
-{
-	return of_print_message(msg, size, text, cap);
-}
