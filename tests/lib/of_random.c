@@ -51,12 +51,28 @@ static void set_number(void *at, size_t size, uint64_t v)
 		*(uint64_t *)at = v;
 }
 
+// Names of fields that are bits or reasons: decoders take those of 1.3 only.
+static bool is_small(const struct of_field *f)
+{
+	static const char *const small[] = {
+		"flags",     "capabilities", "config", "state", "curr",	  "types",    "band_types",
+		"supported", "advertised",   "peer",   "mask",	"reason", "advertise"
+	};
+
+	for (size_t i = 0; i < sizeof(small) / sizeof(small[0]); i++)
+		if (!strcmp(f->name, small[i]))
+			return true;
+	return false;
+}
+
 static void fill_numbers(struct of_random *r, const struct of_field *f, uint8_t *at)
 {
 	for (unsigned i = 0; i < f->n; i++, at += f->size) {
 		uint64_t v = of_random_next(r) << 16 ^ of_random_next(r);
 		if (f->names && (r->known || below(r, 4)))
 			v = f->names->list[below(r, f->names->n)].value;
+		if (r->known && is_small(f))
+			v = below(r, 2);
 		set_number(at, f->size, v);
 	}
 }
