@@ -127,7 +127,7 @@ def scapy_leaves(p):
 def scapy(messages):
     from scapy.contrib import openflow3
     for m in messages:
-        yield list(scapy_leaves(openflow3.OpenFlow3(None, m)))
+        yield list(scapy_leaves(openflow3.OpenFlow3(m)))
 
 
 # --- pyof
@@ -142,7 +142,7 @@ def pyof_leaves(x, name=""):
         if x.oxm_hasmask:
             yield "mask:" + n, number(x.oxm_value[half:])
     elif isinstance(x, GenericStruct):
-        for n, v in x._get_instance_attributes():
+        for n, v in vars(x).items():
             yield from pyof_leaves(v, n)
     elif isinstance(x, (list, tuple)):
         for v in x:
