@@ -54,10 +54,23 @@ static void set_number(void *at, size_t size, uint64_t v)
 // Names of fields that are bits or reasons: decoders take those of 1.3 only.
 static bool is_small(const struct of_field *f)
 {
-	static const char *const small[] = {
-		"flags",     "capabilities", "config", "state", "curr",	  "types",    "band_types",
-		"supported", "advertised",   "peer",   "mask",	"reason", "advertise"
-	};
+	static const char *const small[] = { "flags",
+					     "capabilities",
+					     "config",
+					     "state",
+					     "curr",
+					     "types",
+					     "band_types",
+					     "supported",
+					     "advertised",
+					     "peer",
+					     "mask",
+					     "code",
+					     "packet_in_mask",
+					     "port_status_mask",
+					     "flow_removed_mask",
+					     "reason",
+					     "advertise" };
 
 	for (size_t i = 0; i < sizeof(small) / sizeof(small[0]); i++)
 		if (!strcmp(f->name, small[i]))
@@ -164,7 +177,8 @@ static void fill_switch(struct of_random *r, const struct of_field *f, uint8_t *
 
 	do
 		v = &f->variants[below(r, f->n_variants)];
-	while (v->refused || !of_applies(v->since, v->before, r->version));
+	while (v->refused || (r->known && v->other && f->variants[0].value != 0xffff) ||
+	       (r->known && v->value == 0xffff) || !of_applies(v->since, v->before, r->version));
 	if (v->other) {
 		uint64_t value = of_number(out + f->offset, f->size);
 		while (of_variant_of(f, (uint32_t)value, r->version) != v)

@@ -79,8 +79,8 @@ struct of_desc {
 };
 
 struct of_oxm_info {
-	const char *name; // NULL = not known
-	uint8_t bits;
+	const char *name;   // NULL = not known
+	uint8_t bits, size; // size: bytes of a value
 	bool maskable;
 };
 

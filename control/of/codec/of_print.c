@@ -183,7 +183,7 @@ size_t of_print_message(const uint8_t *msg, size_t size, struct of_text text)
 		    code ? code : "?");
 		return t.size;
 	}
-	add(&t, "{\"message\": \"%s\", \"version\": %u, \"xid\": %lu", d->name, scratch[0],
+	add(&t, "{\"openflow\": \"%s\", \"version\": %u, \"xid\": %lu", d->name, scratch[0],
 	    (unsigned long)of_number(scratch + 4, 4));
 	if (d->n_fields)
 		add(&t, ", ");
