@@ -207,10 +207,11 @@ def osken(messages):
         signal.setitimer(signal.ITIMER_REAL, 2)
         try:
             o = ofproto_parser.msg(dp, m[0], m[1], len(m), int.from_bytes(m[4:8], "big"), m)
-            yield [("version", o.version), ("xid", o.xid)] + list(osken_leaves(o.to_jsondict())) if o else "not decoded"
+            got = [("version", o.version), ("xid", o.xid)] + list(osken_leaves(o.to_jsondict())) if o else "not decoded"
         except (Exception, Late) as e:
-            yield "%s: %s" % (type(e).__name__, str(e)[:150])
+            got = "%s: %s" % (type(e).__name__, str(e)[:150])
         signal.setitimer(signal.ITIMER_REAL, 0)
+        yield got
 
 
 # --- os-ken's other half: what a controller says, as os-ken writes it
@@ -299,7 +300,7 @@ OXM = {}
 
 def read_oxms():
     text = open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../control/of/codec/openflow13.txt")).read()
-    for name, n in re.findall(r"([A-Z0-9_]+) (\d+) \d+(?: mask)?;", text[text.index("\noxm {"):text.index("enum port {")]):
+    for name, n in re.findall(r"([A-Z0-9_]+) (\d+) \d+(?: in \d+)?(?: mask)?;", text[text.index("\noxm {"):text.index("enum port {")]):
         OXM[int(n)] = name.lower()
 
 

@@ -117,7 +117,8 @@ static void put_oxm(struct of_random *r, struct of_buf *b, uint8_t field, bool m
 
 	m.has_mask = may_mask && info->maskable && below(r, 2);
 	for (uint8_t i = 0; i < size; i++) {
-		uint8_t fits = i ? 0xff : (uint8_t)(0xff >> (size * 8 - info->bits));
+		int above = (size - i) * 8 - info->bits; // bits of this byte that the field lacks
+		uint8_t fits = above >= 8 ? 0 : (uint8_t)(0xff >> (above > 0 ? above : 0));
 		mask[i] = (uint8_t)of_random_next(r) & fits;
 		value[i] = (uint8_t)of_random_next(r) & fits & (m.has_mask ? mask[i] : 0xff);
 	}
