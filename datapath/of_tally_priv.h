@@ -12,14 +12,14 @@ struct dp_of_tally {
 	_Atomic uint64_t n_pkts, n_bytes, used_ns;
 };
 
-static inline void dp_of_tally_add(struct dp_of_tally *t, uint32_t bytes, uint64_t now_ns)
+static inline void dp_of_tally_add(struct dp_of_tally *t, uint32_t bytes, uint64_t at_ns)
 {
 	const memory_order relaxed = memory_order_relaxed;
 
 	atomic_store_explicit(&t->n_pkts, atomic_load_explicit(&t->n_pkts, relaxed) + 1, relaxed);
 	atomic_store_explicit(&t->n_bytes, atomic_load_explicit(&t->n_bytes, relaxed) + bytes,
 			      relaxed);
-	atomic_store_explicit(&t->used_ns, now_ns, relaxed);
+	atomic_store_explicit(&t->used_ns, at_ns, relaxed);
 }
 
 static inline void dp_of_tally_sum(const struct dp_of_tally *t, struct dp_of_count *sum)
