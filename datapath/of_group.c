@@ -468,7 +468,7 @@ static bool bucket_live(struct choice *c, const struct dp_of_bucket_view *b)
 	if (c->left == 0)
 		return false;
 	c->left--;
-	if (b->watch_port != DP_OFPP_ANY && c->gs->p.port_live(c->w, b->watch_port))
+	if (b->watch_port != DP_OFPP_ANY && c->gs->p.port_live(c->gs->p.arg, c->w, b->watch_port))
 		return true;
 	return b->watch_group != DP_OFPP_ANY && group_live(c, b->watch_group);
 }

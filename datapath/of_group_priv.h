@@ -66,7 +66,7 @@ struct dp_of_group_def {
 struct dp_of_groups_params {
 	uint32_t max_groups, n_workers;
 	// Is the port up, and not configured down? worker
-	bool (*port_live)(const struct dp_worker *w, uint32_t of_port);
+	bool (*port_live)(void *arg, const struct dp_worker *w, uint32_t of_port);
 	// Call dp_groups_view_free(v) after a grace period; v->dead is the callee's until then.
 	void (*retire)(void *arg, struct dp_of_group_view *v);
 	void *arg;

@@ -353,7 +353,8 @@ bool dp_meters_pass(const struct dp_of_meters *ms, const struct dp_worker *w, ui
 	if (over == NULL)
 		return true;
 	dp_of_tally_add(&pw->bands[over->at], size, w->now_ns);
-	if (over->is_remark)
+	// What goes to the controller is a copy: the frame itself stays as it is.
+	if (over->is_remark && meter < DP_OFPM_SLOWPATH)
 		remark(m, over->prec_level);
 	return over->is_remark;
 }

@@ -8,13 +8,14 @@ enum { WORKERS = 2, RETIRED_MAX = 512 };
 
 static struct dp_of_groups *gs;
 static struct dp_worker *w; // of two
-static bool port_dead[64];
 static struct dp_of_group_view *retired[RETIRED_MAX];
 static uint32_t n_retired;
+static bool port_dead[64];
 
-static bool port_live(const struct dp_worker *worker, uint32_t of_port)
+static bool port_live(void *arg, const struct dp_worker *worker, uint32_t of_port)
 {
-	(void)worker;
+	assert_ptr_equal(arg, &n_retired);
+	assert_true(worker->id < WORKERS);
 	return of_port < 64 && !port_dead[of_port];
 }
 
