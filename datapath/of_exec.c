@@ -247,6 +247,9 @@ static void edit(struct dp_of_ctx *c, const struct dp_flow_op *op)
 	case DP_OF_EDIT_NO_ROOM:
 		end_with(c, DP_DROP_no_mbuf);
 		return;
+	case DP_OF_EDIT_OFFLOAD:
+		end_with(c, DP_DROP_offload_invalid);
+		return;
 	default: // what it does not have cannot be set
 		return;
 	}
