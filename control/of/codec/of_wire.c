@@ -84,7 +84,10 @@ uint64_t of13_oxm_number(const uint8_t *value, uint8_t size)
 
 uint8_t of13_oxm_size(uint8_t field)
 {
-	return field < OF_OXM_N ? (of13_oxm_infos[field].bits + 7) / 8 : 0;
+	uint8_t bits = field < OF_OXM_N ? of13_oxm_infos[field].bits : 0;
+
+	// Section 7.2.3.7: flow labels and MPLS labels are the low bits of 32.
+	return bits == 20 ? 4 : (bits + 7) / 8;
 }
 
 int of13_oxm_put(struct of_buf *b, const struct of13_oxm *m)
