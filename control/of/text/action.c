@@ -306,7 +306,7 @@ static int read_action(struct actions *l, const struct word *w)
 	for (size_t i = 0; rc == 0 && i < sizeof(readers) / sizeof(readers[0]); i++)
 		rc = readers[i](l, w);
 	return rc != 0 ? rc
-		       : oft_scan_error(l->s, w->whole, "no such action, or not of OpenFlow 1.3");
+		       : oft_scan_error(l->s, w->whole, "no action of OpenFlow 1.3, nor a port");
 }
 
 static bool matches_tag(const struct match *m)

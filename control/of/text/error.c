@@ -5,6 +5,8 @@
 #include "of13.h"
 #include "text_priv.h"
 
+enum { ONF_BUNDLE_FAILED = 2300 };
+
 static const struct {
 	uint16_t type;
 	const char *prefix;
@@ -103,8 +105,19 @@ const char *of_text_error_code(uint16_t type, uint16_t code)
 	return of13_error_code_name(type, code);
 }
 
+// ONF's bundles for 1.3 have their errors as an experimenter's, from 2300 on.
+static void unify(uint16_t *type, uint16_t *code)
+{
+	if (*type == OF13_ERROR_EXPERIMENTER && *code >= ONF_BUNDLE_FAILED &&
+	    *code <= ONF_BUNDLE_FAILED + OF13_BUNDLE_FAILED_BUNDLE_IN_PROGRESS) {
+		*type = OF13_ERROR_BUNDLE_FAILED;
+		*code = (uint16_t)(*code - ONF_BUNDLE_FAILED);
+	}
+}
+
 const char *of_text_error_words(uint16_t type, uint16_t code)
 {
+	unify(&type, &code);
 	for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++) {
 		if (meanings[i].type == type && meanings[i].code == code)
 			return meanings[i].words;
@@ -114,8 +127,10 @@ const char *of_text_error_words(uint16_t type, uint16_t code)
 
 void of_text_error_name(struct of_text *t, uint16_t type, uint16_t code)
 {
-	const char *name = of13_error_code_name(type, code);
+	const char *name;
 
+	unify(&type, &code);
+	name = of13_error_code_name(type, code);
 	for (size_t i = 0; name != NULL && i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
 		if (prefixes[i].type == type) {
 			of_text_printf(t, "%s_%s", prefixes[i].prefix, name);

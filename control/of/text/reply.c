@@ -270,8 +270,10 @@ static bool error_write(struct of_text *t, const uint8_t *msg, size_t size,
 	struct of_wire_error e;
 	size_t length;
 
-	if (of13_error_get(msg, size, &m, &e) < 0 || m.type == OF13_ERROR_EXPERIMENTER)
+	if (of13_error_get(msg, size, &m, &e) < 0)
 		return false;
+	if (m.type == OF13_ERROR_EXPERIMENTER)
+		m.data = m.experimenter.data;
 	oft_head_write(t, "OFPT_ERROR", msg[0], m.xid);
 	of_text_put(t, " ");
 	of_text_error_name(t, m.type, m.code);

@@ -273,6 +273,9 @@ static void tables_write(struct of_text *t, struct of_list l)
 	}
 	if (n_same > 0)
 		table_range(t, first_same, last.table_id);
+	// A blank line between tables, none at the end.
+	if (t->size > 1 && t->buf[t->size - 2] == '\n')
+		t->buf[--t->size] = '\0';
 }
 
 // --- Groups, meters
@@ -484,10 +487,25 @@ static void desc_write(struct of_text *t, const struct of13_multipart_reply *m)
 
 static void port_descs_write(struct of_text *t, struct of_list l, const struct of_text_options *o)
 {
-	struct of13_port p;
+	uint64_t next = 0;
 
-	while (of13_port_next(&l, &p))
-		oft_port_write(t, &p, o->ports);
+	// By number, whatever the order of the switch.
+	while (next <= UINT32_MAX) {
+		struct of_list rest = l;
+		struct of13_port p, best = { 0 };
+		bool found = false;
+
+		while (of13_port_next(&rest, &p)) {
+			if (p.port_no < next || (found && p.port_no >= best.port_no))
+				continue;
+			best = p;
+			found = true;
+		}
+		if (!found)
+			return;
+		oft_port_write(t, &best, o->ports);
+		next = (uint64_t)best.port_no + 1;
+	}
 }
 
 static void body_write(struct of_text *t, const struct of13_multipart_reply *m,

@@ -117,7 +117,7 @@ static void refusals_name_the_word_its_place_and_the_reason(void **state)
 		{ "foo,actions=drop", "foo", "no such word" },
 		{ "tcp", "tcp", "actions=... is missing" },
 		{ "", "", "actions=... is missing" },
-		{ "actions=bar", "bar", "no such action" },
+		{ "actions=bar", "bar", "no action of" },
 		{ "actions=output:70000", "70000", "no port" },
 		{ "actions=output:nobody", "nobody", "no port of that name" },
 		{ "actions=1,drop", "drop", "stands alone" },
