@@ -385,6 +385,7 @@ static int take_any(void *arg, const uint8_t *msg, size_t size)
 
 	print(r, msg, size);
 	fflush(r->c->out);
+	fflush(stdout);
 	return 0;
 }
 
