@@ -268,29 +268,29 @@ static bool error_write(struct of_text *t, const uint8_t *msg, size_t size,
 {
 	struct of13_error m;
 	struct of_wire_error e;
+	struct of_list about;
 	size_t length;
 
 	if (of13_error_get(msg, size, &m, &e) < 0)
 		return false;
-	if (m.type == OF13_ERROR_EXPERIMENTER)
-		m.data = m.experimenter.data;
+	about = m.type == OF13_ERROR_EXPERIMENTER ? m.experimenter.data : m.data;
 	oft_head_write(t, "OFPT_ERROR", msg[0], m.xid);
 	of_text_put(t, " ");
 	of_text_error_name(t, m.type, m.code);
 	of_text_put(t, "\n");
 	if (m.type == OF13_ERROR_HELLO_FAILED) {
-		oft_name_write(t, (const char *)m.data.at, m.data.size);
+		oft_name_write(t, (const char *)about.at, about.size);
 		of_text_put(t, "\n");
 		return true;
 	}
-	length = m.data.size >= 8 ? (size_t)(m.data.at[2] << 8 | m.data.at[3]) : 0;
-	if (length == m.data.size && length > 0 && m.data.at[1] != OF13_TYPE_ERROR) {
-		of_text_message(t, m.data.at, m.data.size, o);
+	length = about.size >= 8 ? (size_t)(about.at[2] << 8 | about.at[3]) : 0;
+	if (length == about.size && length > 0 && about.at[1] != OF13_TYPE_ERROR) {
+		of_text_message(t, about.at, about.size, o);
 		return true;
 	}
-	if (length > m.data.size)
-		of_text_printf(t, "(the first %zu bytes of %zu)\n", m.data.size, length);
-	hex_write(t, m.data.at, m.data.size);
+	if (length > about.size)
+		of_text_printf(t, "(the first %zu bytes of %zu)\n", about.size, length);
+	hex_write(t, about.at, about.size);
 	return true;
 }
 
