@@ -47,10 +47,10 @@ struct of_agent_params {
 	struct dp_switch *sw;
 	struct dp_of *of;
 	uint64_t datapath_id;
-	uint32_t max_flows;
-	uint8_t fail_mode; // enum of_fail_mode
-	uint32_t loss_s;   // without a controller, after which standalone takes over; 0 = none is
-			   // configured, so nobody is missed
+	uint32_t max_flows, max_groups, max_meters; // of dp_of_params
+	uint8_t fail_mode;			    // enum of_fail_mode
+	uint32_t loss_s; // without a controller, after which standalone takes over; 0 = none is
+			 // configured, so nobody is missed
 	char manufacturer[64], hardware[64], software[64], serial[32], description[128];
 };
 
@@ -70,6 +70,8 @@ struct of_conn_info {
 };
 
 int of_agent_create(const struct of_agent_params *p, struct of_agent **out, struct weir_err *err);
+// Another identity, fail mode and so on; sw, of and max_flows are what they were.
+void of_agent_configure(struct of_agent *a, const struct of_agent_params *p);
 // Connections first.
 void of_agent_destroy(struct of_agent *a);
 // Packet-ins, timeouts, port changes, barriers that wait. returns when it wants to be called again
