@@ -182,7 +182,7 @@ static int flow_put(struct of_buf *out, enum of_text_command command, const stru
 	bool deletes = command == OF_TEXT_DELETE || command == OF_TEXT_DELETE_STRICT;
 	struct of13_flow_mod m = {
 		.command = (uint8_t)command,
-		.cookie = f->cookie,
+		.cookie = deletes && f->cookie_mask == 0 ? 0 : f->cookie,
 		.cookie_mask = f->cookie_mask,
 		.table_id = f->has_table ? f->table
 			    : deletes	 ? OF13_TABLE_ALL

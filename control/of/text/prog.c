@@ -172,18 +172,37 @@ static bool is_meant(const struct match *m, enum dp_flow_field f)
 	}
 }
 
-void of_text_key(struct of_text *t, const struct dp_flow_key *key, const struct dp_flow_key *mask,
-		 const struct of_text_ports *ports)
+// What the mask looks at of a key: as the mask has it, or whole fields.
+static void match_of_key(struct match *m, const struct dp_flow_key *key,
+			 const struct dp_flow_key *mask, bool whole)
 {
-	struct match m = { 0 };
-
+	m->present = 0;
 	for (uint32_t f = 0; f < DP_FLOW_N_FIELDS; f++) {
 		struct field_value v = { oft_field_get(key, f), oft_field_get(mask, f) };
 
-		if (oft_value_is_zero(v.mask) || !is_meant(&m, f))
+		if (oft_value_is_zero(v.mask) || !is_meant(m, f))
 			continue;
-		m.field[f] = v;
-		m.present |= UINT64_C(1) << f;
+		if (whole)
+			v.mask = oft_field_ones(f);
+		m->field[f] = v;
+		m->present |= UINT64_C(1) << f;
 	}
+}
+
+void of_text_key(struct of_text *t, const struct dp_flow_key *key, const struct dp_flow_key *mask,
+		 const struct of_text_ports *ports)
+{
+	struct match m;
+
+	match_of_key(&m, key, mask, false);
+	oft_match_write(t, &m, PRIORITY, ports);
+}
+
+void of_text_seen(struct of_text *t, const struct dp_flow_key *frame,
+		  const struct dp_flow_key *mask, const struct of_text_ports *ports)
+{
+	struct match m;
+
+	match_of_key(&m, frame, mask, true);
 	oft_match_write(t, &m, PRIORITY, ports);
 }

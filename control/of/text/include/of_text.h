@@ -125,6 +125,9 @@ const char *of_text_error_words(uint16_t type, uint16_t code);
 // A match, without priority. Nothing is written when it matches everything.
 void of_text_key(struct of_text *t, const struct dp_flow_key *key, const struct dp_flow_key *mask,
 		 const struct of_text_ports *ports);
+// What a frame has in the fields that a mask looks at: why a rule matched it.
+void of_text_seen(struct of_text *t, const struct dp_flow_key *frame,
+		  const struct dp_flow_key *mask, const struct of_text_ports *ports);
 void of_text_prog(struct of_text *t, const struct dp_flow_prog *prog,
 		  const struct of_text_ports *ports);
 // Operations of a bucket or packet-out; also of one operation (size = op->size).
