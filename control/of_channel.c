@@ -322,9 +322,15 @@ static bool carry(struct link *l)
 	return true;
 }
 
-// Has it something that the agent would take now?
+// Has it something that the agent would take now, or the agent more for it than waits?
 static bool is_hungry(const struct link *l)
 {
+	size_t size;
+
+	if (l->conn != NULL && of_conn_is_busy(l->conn)) {
+		(void)of_conn_output(l->conn, &size);
+		return size == 0; // else the socket says when to go on
+	}
 	return l->conn != NULL && (l->more || l->at < l->size) && of_conn_wants_input(l->conn);
 }
 

@@ -395,6 +395,11 @@ static size_t bytes_take(struct of_conn *c, const uint8_t *bytes, size_t n)
 	return size;
 }
 
+bool of_conn_is_busy(const struct of_conn *c)
+{
+	return !c->over && of_msg_busy(c->agent, c);
+}
+
 bool of_conn_over(const struct of_conn *c)
 {
 	return c->over;
@@ -402,7 +407,8 @@ bool of_conn_over(const struct of_conn *c)
 
 bool of_conn_wants_input(const struct of_conn *c)
 {
-	return !c->over && !c->barrier && of_conn_waiting(c) <= OF_OUTPUT_MAX;
+	return !c->over && !c->barrier && of_conn_waiting(c) <= OF_OUTPUT_MAX &&
+	       !of_msg_busy(c->agent, c);
 }
 
 int of_conn_input(struct of_conn *c, const uint8_t *bytes, size_t n, uint64_t now_ns)

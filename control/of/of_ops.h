@@ -7,7 +7,7 @@
 #ifndef OF_OPS_H
 #define OF_OPS_H
 
-#include "of_priv.h"
+#include "agent_priv.h"
 
 #define OF_ANY 0xffffffffu // OFPP_ANY, OFPG_ANY
 #define OF_GROUP_MAX 0xffffff00u

@@ -92,6 +92,8 @@ void of_conn_close(struct of_conn *c);
 int of_conn_input(struct of_conn *c, const uint8_t *bytes, size_t n, uint64_t now_ns);
 const uint8_t *of_conn_output(const struct of_conn *c, size_t *size);
 void of_conn_sent(struct of_conn *c, size_t size);
+// Has it more to say than is in its output? The next of_agent_tick() goes on.
+bool of_conn_is_busy(const struct of_conn *c);
 // Is it over? Nothing is taken any more; what is in its output may still be written.
 bool of_conn_over(const struct of_conn *c);
 // Would of_conn_input take something?
