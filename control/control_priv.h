@@ -412,6 +412,9 @@ void ctl_of_free(struct ctl *c);
 // NULL = it is off.
 struct of_agent *ctl_of_agent(const struct ctl *c);
 struct dp_of *ctl_of_tables(const struct ctl *c);
+// The walk of a frame through the tables, as member "openflow"; nothing when OpenFlow is off.
+void ctl_explain_of(struct ctl *c, uint32_t of_port, const uint8_t *frame, size_t size,
+		    struct cfg_json *j);
 void ctl_show_openflow(struct ctl *c, struct cfg_json *j);
 
 // --- server.c: the UNIX socket of local tools

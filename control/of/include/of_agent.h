@@ -100,4 +100,7 @@ bool of_conn_over(const struct of_conn *c);
 bool of_conn_wants_input(const struct of_conn *c);
 void of_conn_info(const struct of_conn *c, struct of_conn_info *out);
 
+// The cookie of a rule, for `explain`.
+uint64_t of_agent_cookie(const struct dp_of_flow *f);
+
 #endif
