@@ -38,12 +38,17 @@ struct dp_flow_rule {
 	// main: w, worker: r, release/acquire
 	_Atomic(const struct dp_flow_prog *) prog;
 	struct dp_flow_key key, mask; // key & ~mask = 0
-	// The table's own: chain and compact form.
-	_Atomic(struct dp_flow_rule *) next;
-	void *at;
-	uint64_t hash;
-	uint16_t words; // bit i: mask.w[i] is not 0
-	uint16_t reserved[3];
+	// main: the table's own.
+	struct dp_flow_rule *same; // next of its bucket in the index of matches
+	uint64_t hash;		   // there
+	uint32_t pos;		   // among all rules
+	uint16_t words;		   // bit i: mask.w[i] is not 0
+	uint16_t reserved;
+	// Where it stands: in what lookups use, and in what is being built to take its place.
+	struct dp_flow_place {
+		void *owner, *node;
+		uint64_t hash;
+	} place[2];
 };
 
 struct dp_flow_table_info {
