@@ -86,6 +86,7 @@ class Client:
 
     def send(self, msg):
         """msg: of os-ken. returns its xid"""
+        msg.xid = None  # it may have been sent before
         msg.set_xid(self.next_xid())
         msg.serialize()
         self.raw(bytes(msg.buf))

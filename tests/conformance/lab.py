@@ -123,7 +123,7 @@ class Lab:
 
     def weir(self, devices, controller=None, listen=None, dpid=1, fail_mode="secure", more=None, name="weir", guests=None):
         """devices: taps that the switch makes, which are ports 1, 2, ... in this order. controller: tcp:ADDRESS:PORT; listen: the same"""
-        interfaces = [{"name": d, "type": "weir-interfaces:host" if False else "weir-interfaces:uplink",
+        interfaces = [{"name": d, "type": "weir-interfaces:uplink",
                        "weir-interfaces:port": {"tap": d, "vlan-mode": "transparent"}} for d in devices]
         interfaces += guests or []
         openflow = openflow_config(dpid, fail_mode, controller, listen)
@@ -169,8 +169,13 @@ class Lab:
         for a, b in zip(near, far):
             sh("ip", "link", "add", a, "type", "veth", "peer", "name", b)
             quiet(a), quiet(b)
-        self.ovs_bridge("target", dpid, near, controller or ("p" + listen if listen else None))
+        self.ovs_bridge("target", dpid, near, controller or (passive(listen) if listen else None))
         return far
+
+
+def passive(listen):
+    kind, address, port = listen.split(":")
+    return "p%s:%s:%s" % (kind, port, address)
 
 
 def openflow_config(dpid, fail_mode, controller, listen):
