@@ -1,6 +1,6 @@
 """A lab of OpenFlow switches in a network namespace of its own: the switch under test (Weir, or Open vSwitch to try the lab
 itself), its links, and Open vSwitch as the tester's far side. Everything ends with the lab, also after Ctrl-C and kill."""
-import ctypes, json, os, shutil, signal, subprocess, sys, tempfile, time
+import ctypes, json, os, shutil, signal, socket, subprocess, sys, tempfile, time
 
 TOP = os.path.realpath(os.path.join(os.path.dirname(os.path.realpath(__file__)), "../.."))
 BUILD = os.environ.get("WEIR_BUILD", TOP + "/build")
@@ -107,7 +107,20 @@ class Lab:
         return sh("ovs-vsctl", "--db=" + self.db, "--timeout=20", *argv)
 
     def appctl(self, *argv):
-        return sh("ovs-appctl", "-t", self.dir + "/vs.ctl", *argv)
+        """As ovs-appctl, without a process each time"""
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect(self.dir + "/vs.ctl")
+            s.sendall(json.dumps({"id": 0, "method": argv[0], "params": list(argv[1:])}).encode())
+            said, decoder = "", json.JSONDecoder()
+            while True:
+                said += s.recv(65536).decode()
+                try:
+                    reply = decoder.raw_decode(said)[0]
+                except ValueError:
+                    continue
+                if reply.get("error"):
+                    raise LabError("ovs-appctl %s: %s" % (" ".join(argv), reply["error"]))
+                return reply["result"]
 
     def ovs_bridge(self, name, dpid, devices, controller=None, protocols="OpenFlow13", options=()):
         """devices: of ports 1, 2, ..."""
