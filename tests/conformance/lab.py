@@ -134,14 +134,14 @@ class Lab:
 
     # --- Weir
 
-    def weir(self, devices, controller=None, listen=None, dpid=1, fail_mode="secure", more=None, name="weir", guests=None):
-        """devices: taps that the switch makes, which are ports 1, 2, ... in this order. controller: tcp:ADDRESS:PORT; listen: the same"""
+    def weir(self, devices, controller=None, listen=None, dpid=1, fail_mode="secure", more=None, name="weir", guests=None, version14=False):
+        """devices: taps that the switch makes, which are ports 1, 2, ... in this order. controller: tcp:ADDRESS:PORT; listen: the same or unix:PATH"""
         interfaces = [{"name": d, "type": "weir-interfaces:uplink",
                        "weir-interfaces:port": {"tap": d, "vlan-mode": "transparent"}} for d in devices]
         interfaces += guests or []
-        openflow = openflow_config(dpid, fail_mode, controller, listen)
         config = {"ietf-interfaces:interfaces": {"interface": interfaces}}
-        config.update(openflow)
+        config.update(openflow_config(dpid, fail_mode, controller, listen))
+        config["weir-openflow:openflow"]["version-1.4"] = version14
         config.update(more or {})
         path, self.weir_socket = "%s/%s.json" % (self.dir, name), "%s/%s.sock" % (self.dir, name)
         with open(path, "w") as f:
@@ -192,12 +192,14 @@ def passive(listen):
 
 
 def openflow_config(dpid, fail_mode, controller, listen):
-    """The module weir-openflow. controller and listen: tcp:ADDRESS:PORT"""
+    """The module weir-openflow. controller: tcp:ADDRESS:PORT; listen: the same, or unix:PATH"""
     of = {"enabled": True, "datapath-id": "%016x" % dpid, "fail-mode": fail_mode}
     if controller:
         kind, address, port = controller.split(":")
         of["controller"] = [{"name": "c0", "address": address, "port": int(port), "protocol": kind}]
-    if listen:
+    if listen and listen.startswith("unix:"):
+        of["listener"] = [{"name": "l0", "unix": listen[5:]}]
+    elif listen:
         kind, address, port = listen.split(":")
         of["listener"] = [{"name": "l0", "address": address, "port": int(port), "protocol": kind}]
     return {"weir-openflow:openflow": of}
