@@ -112,7 +112,7 @@ def monitor(the_lab, switch):
     time.sleep(0.5)
     frames.Link("te1").send(bytes.fromhex("020000000002020000000001") + b"\x12\x34" + bytes(50))
     try:
-        lab.until("monitor prints the packet-in", 5, lambda: "OFPT_PACKET_IN" in the_lab.log_of("monitor"))
+        lab.until("monitor prints the packet-in", 5, lambda: "PACKET_IN" in the_lab.log_of("monitor"))
     except lab.LabError as e:
         return "%s: %s" % (e, the_lab.log_of("monitor")[-300:])
     finally:
