@@ -66,18 +66,20 @@ void ft_index_fini(struct dp_flow_table *t)
 	free(t->rules);
 }
 
-// Room for one more pointer. returns false when there is no memory
-static bool room(void **array, uint32_t n, uint32_t *max)
+// array: pointer to an array of pointers
+bool ft_room(void *array, uint32_t n, uint32_t *max)
 {
-	void *more;
+	uint32_t want = *max == 0 ? MIN_INDEX : *max * 2;
+	void *old, *more;
 
 	if (n < *max)
 		return true;
-	more = realloc(*array, (size_t)*max * 2 * sizeof(void *));
+	memcpy(&old, array, sizeof(old));
+	more = realloc(old, (size_t)want * sizeof(void *));
 	if (more == NULL)
 		return false;
-	*array = more;
-	*max *= 2;
+	memcpy(array, &more, sizeof(more));
+	*max = want;
 	return true;
 }
 
@@ -87,7 +89,7 @@ static void split_index(struct dp_flow_table *t)
 	struct dp_flow_rule *r, *next;
 	uint32_t from;
 
-	if (t->n_index > t->n_rules || !room((void **)&t->index, t->n_index, &t->max_index))
+	if (t->n_index > t->n_rules || !ft_room(&t->index, t->n_index, &t->max_index))
 		return;
 	t->index[t->n_index++] = NULL;
 	from = bucket_of(t->n_index - 1, t->n_index - 1);
@@ -108,7 +110,7 @@ static void split_masks(struct dp_flow_table *t)
 	uint32_t from;
 
 	if (t->n_mask_buckets > t->n_masks ||
-	    !room((void **)&t->masks, t->n_mask_buckets, &t->max_mask_buckets))
+	    !ft_room(&t->masks, t->n_mask_buckets, &t->max_mask_buckets))
 		return;
 	t->masks[t->n_mask_buckets++] = NULL;
 	from = bucket_of(t->n_mask_buckets - 1, t->n_mask_buckets - 1);
@@ -164,7 +166,7 @@ int ft_index_insert(struct dp_flow_table *t, struct dp_flow_rule *r, struct ft_m
 	struct dp_flow_rule **b;
 	struct ft_mask *m;
 
-	if (!room((void **)&t->rules, t->n_rules, &t->max_rules))
+	if (!ft_room(&t->rules, t->n_rules, &t->max_rules))
 		return -ENOMEM;
 	m = mask_get(t, &r->mask);
 	if (m == NULL)
@@ -201,12 +203,21 @@ void ft_index_remove(struct dp_flow_table *t, struct dp_flow_rule *r)
 {
 	struct dp_flow_rule **b = &t->index[bucket_of(r->hash, t->n_index)];
 	struct dp_flow_rule *last = t->rules[--t->n_rules];
+	uint32_t at = r->pos;
 
+	// Those that the next set has stay in front.
+	if (at < t->n_built) {
+		struct dp_flow_rule *built = t->rules[--t->n_built];
+
+		t->rules[at] = built;
+		built->pos = at;
+		at = t->n_built;
+	}
+	t->rules[at] = last;
+	last->pos = at;
 	while (*b != r)
 		b = &(*b)->same;
 	*b = r->same;
-	t->rules[r->pos] = last;
-	last->pos = r->pos;
 	mask_drop(t, &r->mask);
 }
 

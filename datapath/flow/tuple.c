@@ -10,6 +10,8 @@ enum {
 	COPY_STEP = 4, // buckets copied with each change while it grows
 	EXTRA = 16,    // further buckets in the first block
 	N_EXTRA = 28,
+	LONGEST = 6,	    // chain of rules with different masks
+	LONGEST_ALIKE = 64, // and of one mask, where the first one is the answer
 };
 
 static void *lines_alloc(size_t size)
@@ -121,10 +123,15 @@ static _Atomic uint64_t *slot_free(struct ft_array *a, uint64_t hash)
 	return &more->slot[0];
 }
 
-struct ft_tuple *ft_tuple_create(const struct dp_flow_key *mask)
+struct ft_tuple *ft_tuple_create(const struct dp_flow_key *mask, uint64_t n_rules)
 {
+	uint64_t n_buckets = MIN_BUCKETS;
 	struct ft_tuple *t = calloc(1, sizeof(*t));
-	struct ft_array *a = array_create(MIN_BUCKETS);
+	struct ft_array *a;
+
+	while (n_buckets * FILL < n_rules)
+		n_buckets *= 2;
+	a = array_create(n_buckets);
 
 	if (t == NULL || a == NULL) {
 		free(t);
@@ -142,23 +149,19 @@ struct ft_tuple *ft_tuple_create(const struct dp_flow_key *mask)
 	return t;
 }
 
-static void release_nodes(struct ft_array *a, void (*release)(void *arg, void *mem), void *arg)
+static void bucket_release(struct ft_bucket *b, void (*release)(void *arg, void *mem), void *arg)
 {
-	for (uint64_t i = 0; i <= a->last; i++) {
-		struct ft_bucket *b = &a->buckets[i];
+	for (; b != NULL; b = atomic_load_explicit(&b->more, memory_order_relaxed)) {
+		for (uint32_t s = 0; s < FT_SLOTS; s++) {
+			struct ft_node *n = ft_slot_node(
+				atomic_load_explicit(&b->slot[s], memory_order_relaxed));
 
-		for (; b != NULL; b = atomic_load_explicit(&b->more, memory_order_relaxed)) {
-			for (uint32_t s = 0; s < FT_SLOTS; s++) {
-				struct ft_node *n = ft_slot_node(
-					atomic_load_explicit(&b->slot[s], memory_order_relaxed));
+			while (n != NULL) {
+				struct ft_node *next =
+					atomic_load_explicit(&n->next, memory_order_relaxed);
 
-				while (n != NULL) {
-					struct ft_node *next = atomic_load_explicit(
-						&n->next, memory_order_relaxed);
-
-					release(arg, n);
-					n = next;
-				}
+				release(arg, n);
+				n = next;
 			}
 		}
 	}
@@ -166,23 +169,33 @@ static void release_nodes(struct ft_array *a, void (*release)(void *arg, void *m
 
 static void tuple_release(struct ft_tuple *t, void (*release)(void *arg, void *mem), void *arg)
 {
-	struct ft_array *a = atomic_load_explicit(&t->array, memory_order_relaxed);
-
-	release_nodes(a, release, arg);
-	array_release(a, release, arg);
+	array_release(atomic_load_explicit(&t->array, memory_order_relaxed), release, arg);
 	array_release(t->grown, release, arg);
 	release(arg, t);
 }
 
 void ft_tuple_destroy(struct ft_tuple *t)
 {
-	if (t != NULL)
-		tuple_release(t, free_now, NULL);
+	struct ft_array *a;
+
+	if (t == NULL)
+		return;
+	a = atomic_load_explicit(&t->array, memory_order_relaxed);
+	for (uint64_t i = t->n_dead; i <= a->last; i++)
+		bucket_release(&a->buckets[i], free_now, NULL);
+	tuple_release(t, free_now, NULL);
 }
 
-void ft_tuple_retire(struct dp_flow_table *ft, struct ft_tuple *t)
+bool ft_tuple_retire_some(struct dp_flow_table *ft, struct ft_tuple *t)
 {
+	struct ft_array *a = atomic_load_explicit(&t->array, memory_order_relaxed);
+
+	for (uint32_t i = 0; i < COPY_STEP && t->n_dead <= a->last; i++)
+		bucket_release(&a->buckets[t->n_dead++], ft->retire, ft->arg);
+	if (t->n_dead <= a->last)
+		return false;
 	tuple_release(t, ft->retire, ft->arg);
+	return true;
 }
 
 // Copy a few buckets into the array that is to replace this one; both lead to the same chains.
@@ -234,9 +247,14 @@ static struct ft_array *copied(struct ft_tuple *t, uint64_t hash)
 	return t->grown != NULL && (hash & a->last) < t->n_copied ? t->grown : NULL;
 }
 
+static bool is_mask_of(const struct ft_tuple *t, const struct dp_flow_rule *r)
+{
+	return memcmp(&t->mask, &r->mask, sizeof(t->mask)) == 0;
+}
+
 static struct ft_node *node_create(const struct ft_tuple *t, struct dp_flow_rule *r)
 {
-	bool is_exact = memcmp(&t->mask, &r->mask, sizeof(t->mask)) == 0;
+	bool is_exact = is_mask_of(t, r);
 	uint32_t n = is_exact ? t->n_words : (uint32_t)__builtin_popcount(r->words), at = 0;
 	struct ft_node *node = malloc(sizeof(*node) + (is_exact ? 8 : 16) * (size_t)n);
 
@@ -255,6 +273,15 @@ static struct ft_node *node_create(const struct ft_tuple *t, struct dp_flow_rule
 			node->w[at++] = r->mask.w[i];
 	}
 	return node;
+}
+
+static uint32_t chain_length(const struct ft_node *n)
+{
+	uint32_t length = 0;
+
+	for (; n != NULL; n = atomic_load_explicit(&n->next, memory_order_relaxed))
+		length++;
+	return length;
 }
 
 // Put a node into a chain, behind those of the same priority. returns true when it is the first now
@@ -289,41 +316,48 @@ static int class_insert(struct ft_tuple *t, struct ft_array *a, struct ft_array 
 }
 
 int ft_tuple_insert(struct dp_flow_table *ft, struct ft_tuple *t, struct dp_flow_rule *r,
-		    struct dp_flow_place *place)
+		    uint32_t set)
 {
 	uint64_t hash = ft_hash(t, &r->key);
 	struct ft_array *a = atomic_load_explicit(&t->array, memory_order_relaxed);
 	struct ft_array *b = copied(t, hash);
-	struct ft_node *node = node_create(t, r);
-	_Atomic uint64_t *slot;
+	_Atomic uint64_t *slot = slot_find(t, a, hash, &r->key), *other;
+	struct ft_node *head =
+		slot == NULL ? NULL
+			     : ft_slot_node(atomic_load_explicit(slot, memory_order_relaxed));
+	uint32_t length = chain_length(head);
+	struct ft_node *node;
 
+	if (length >= (is_mask_of(t, r) ? LONGEST_ALIKE : LONGEST))
+		return -ENOSPC;
+	node = node_create(t, r);
 	if (node == NULL)
 		return -ENOMEM;
-	slot = slot_find(t, a, hash, &r->key);
 	if (slot == NULL) {
 		if (class_insert(t, a, b, node, hash) != 0) {
 			free(node);
 			return -ENOMEM;
 		}
-	} else if (chain_insert(ft_slot_node(atomic_load_explicit(slot, memory_order_relaxed)),
-				node)) {
+	} else if (chain_insert(head, node)) {
 		// Found before the store: it is by the chain's first node that a slot is known.
-		_Atomic uint64_t *other = b == NULL ? NULL : slot_find(t, b, hash, &r->key);
-
+		other = b == NULL ? NULL : slot_find(t, b, hash, &r->key);
 		atomic_store_explicit(slot, ft_slot_of(node, hash), memory_order_release);
 		if (other != NULL)
 			atomic_store_explicit(other, ft_slot_of(node, hash), memory_order_release);
 	}
-	*place = (struct dp_flow_place){ t, node, hash };
+	r->place[set] = (struct dp_flow_place){ t, node, hash };
 	t->n_rules++;
-	if (r->priority > t->max_priority)
+	if (r->priority > t->max_priority || t->n_rules == 1) {
 		t->max_priority = r->priority;
+		ft->sets[set].is_stale = true;
+	}
 	grow_step(ft, t);
-	return 0;
+	return (int)length + 1;
 }
 
-void ft_tuple_remove(struct dp_flow_table *ft, struct dp_flow_rule *r, struct dp_flow_place *place)
+void ft_tuple_remove(struct dp_flow_table *ft, struct dp_flow_rule *r, uint32_t set)
 {
+	struct dp_flow_place *place = &r->place[set];
 	struct ft_tuple *t = place->owner;
 	struct ft_node *node = place->node;
 	struct ft_node *next = atomic_load_explicit(&node->next, memory_order_relaxed), *n;

@@ -53,7 +53,8 @@ struct dp_flow_rule {
 
 struct dp_flow_table_info {
 	uint32_t n_rules, n_tuples; // linked, of whatever version
-	uint32_t n_overflow;	    // rules in chains longer than a lookup should walk
+	uint32_t n_overflow;	    // rules that no tuple tells apart, in blocks
+	uint32_t n_blocks;	    // of up to 512 rules
 	uint32_t longest;	    // chain
 };
 
@@ -83,6 +84,18 @@ const struct dp_flow_rule *dp_flow_table_find(const struct dp_flow_table *t,
 // The same for n <= 32 keys, their memory accesses overlapped. out[i] may be NULL.
 void dp_flow_table_find_burst(const struct dp_flow_table *t, const struct dp_flow_key *const keys[],
 			      uint32_t n, uint64_t version, const struct dp_flow_rule *out[]);
+
+// What a lookup did.
+struct dp_flow_cost {
+	uint64_t n_probes;   // tuples and blocks
+	uint64_t n_blocks;   // blocks that have what all its rules have in common
+	uint64_t n_lines;    // cache lines of buckets and blocks
+	uint64_t n_compares; // rules
+};
+// The same as dp_flow_table_find(), and what it did is added to *cost: for benchmarks and tests.
+const struct dp_flow_rule *dp_flow_table_find_cost(const struct dp_flow_table *t,
+						   const struct dp_flow_key *key, uint64_t version,
+						   struct dp_flow_cost *cost);
 
 // All bits that a rule of the table looks at, now or in a version that was not given up: what two
 // keys differ in beyond these, no lookup tells apart. Only grows until no worker looks up the
