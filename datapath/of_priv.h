@@ -11,6 +11,7 @@
 #include "dp_flow_prog.h"
 #include "dp_flow_table.h"
 #include "dp_of.h"
+#include "of_edit_priv.h"
 #include "qos_bucket.h"
 #include "switch_priv.h"
 
@@ -231,18 +232,6 @@ void dp_of_flows_destroy(struct dp_of *of);
 void dp_of_flows_publish(struct dp_of *of, uint64_t version);
 void dp_of_flows_give_up(struct dp_of *of);
 void dp_of_flows_settle(struct dp_of *of, uint64_t settled);
-
-// --- of_edit.c: pure over the frame
-
-enum dp_of_edit_result {
-	DP_OF_EDIT_OK,
-	DP_OF_EDIT_NO_HEADER, // the frame has no such header: it is as it was
-	DP_OF_EDIT_TTL,	      // its TTL is at its end
-	DP_OF_EDIT_NO_ROOM,
-};
-
-// PUSH_VLAN..SET_FIELD, but metadata, tunnel_id and in_port. Leaves dp_meta(m)->p describing m.
-enum dp_of_edit_result dp_of_edit(struct rte_mbuf *m, const struct dp_flow_op *op);
 
 // --- of_group.c
 

@@ -4,13 +4,6 @@
 
 #include "of_priv.h"
 
-enum dp_of_edit_result dp_of_edit(struct rte_mbuf *m, const struct dp_flow_op *op)
-{
-	(void)m;
-	(void)op;
-	return DP_OF_EDIT_NO_HEADER;
-}
-
 const struct dp_of_group_view *dp_of_group_find(const struct dp_of *of, uint32_t group,
 						uint64_t version)
 {

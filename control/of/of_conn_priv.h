@@ -3,7 +3,7 @@
 #ifndef OF_CONN_PRIV_H
 #define OF_CONN_PRIV_H
 
-#include "of_priv.h"
+#include "agent_priv.h"
 
 enum {
 	OF_HEADER = 8,

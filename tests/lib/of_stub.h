@@ -3,7 +3,7 @@
 #ifndef OF_STUB_H
 #define OF_STUB_H
 
-#include "of_priv.h"
+#include "agent_priv.h"
 
 struct dp_of {
 	uint64_t version, settled; // published; what workers act on

@@ -1,7 +1,7 @@
 // Inside of the agent: who calls whom between of_conn.c (the channel: framing, hello, echo, roles,
 // asynchronous messages, barrier, output) and the files that know what messages do.
-#ifndef OF_PRIV_H
-#define OF_PRIV_H
+#ifndef AGENT_PRIV_H
+#define AGENT_PRIV_H
 
 #include "of13.h"
 #include "of_agent.h"
