@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "control_priv.h"
+#include "of_numbers.h"
 #include "weir_log.h"
 
 static int refuse(struct cfg_error *err, int rc, const char *value, const char *reason)
@@ -193,6 +194,21 @@ static void commit(struct ctl *c, struct change *ch, uint64_t stamp)
 		weir_log(WEIR_INFO, "%s", cfg_action_text(&ch->actions[i], line, sizeof(line)));
 }
 
+// Ports have their numbers in OpenFlow before configurations are compared: a change of one is a
+// change of that port. Those of a commit that fails later stay remembered.
+static int numbers_give(struct ctl *c, struct cfg *next, bool dry_run, struct cfg_error *err)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; !next->openflow.enabled && i < next->n_ports; i++)
+		next->ports[i].of_port = 0;
+	if (!next->openflow.enabled)
+		return 0;
+	if (c->of_numbers == NULL)
+		rc = ctl_of_numbers_open(c->persist, &c->of_numbers, err);
+	return rc == 0 ? ctl_of_numbers_give(c->of_numbers, next, dry_run, err) : rc;
+}
+
 static int apply(struct ctl *c, struct cfg *next, const struct how *how, struct cfg_error *err)
 {
 	struct change ch = { .next = next };
@@ -201,6 +217,9 @@ static int apply(struct ctl *c, struct cfg *next, const struct how *how, struct 
 	int rc = 0;
 
 	memset(err, 0, sizeof(*err));
+	rc = numbers_give(c, next, how->dry_run, err);
+	if (rc < 0)
+		return rc;
 	ch.n = cfg_diff(c->running, next, &ch.actions);
 	if (ch.n < 0)
 		return refuse(err, ch.n, "", "out of memory");

@@ -27,6 +27,7 @@ struct ctl_qmp;	     // qmp.c
 struct ctl_provide;  // provider.c
 struct ctl_http;     // boot_listen.c
 struct ctl_http_change;
+struct ctl_of_numbers; // of_numbers.c
 
 #define CTL_VM_EVENTS 48
 #define CTL_VM_CHAINS 1024 // a power of two
@@ -112,6 +113,7 @@ struct ctl {
 	struct ctl_http *http;		     // where boot files are served by HTTP
 	struct ctl_http_change *http_change; // of a commit under way
 	const char *loaders_dir;	     // NULL = that of Debian's package ipxe
+	struct ctl_of_numbers *of_numbers;   // NULL: OpenFlow was never on
 	struct ctl_registry *registry;
 	struct ctl_qmp *qmp;
 	struct ctl_provide *provide;

@@ -14,6 +14,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "control_priv.h"
+#include "of_numbers.h"
 #include "weir_log.h"
 
 #define RUN_DIR "/run/weir"
@@ -343,6 +344,7 @@ int main(int argc, char **argv)
 	ctl_providers_stop(&c);
 	ctl_storage_stop(&c);
 	ctl_boot_stop(&c); // its leases lie beside the commits
+	ctl_of_numbers_close(c.of_numbers);
 	ctl_commit_close(&c);
 	if (c.sw != NULL)
 		dp_switch_stop(c.sw);

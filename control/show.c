@@ -103,6 +103,8 @@ static void port(const struct ctl *c, struct cfg_json *j, const struct dp_port_i
 	cfg_json_open(j, "weir-interfaces:port-state", '{');
 	cfg_json_str(j, "detail", p->link.detail);
 	cfg_json_u32(j, "index", p->idx);
+	if (p->cfg.of_port != 0)
+		cfg_json_u32(j, "of-port", p->cfg.of_port);
 	cfg_json_u32(j, "worker", p->owner);
 	cfg_json_u32(j, "mac-addresses", p->n_macs);
 	if (ctl_has_vm(&p->cfg))

@@ -1,7 +1,7 @@
 // Inside of the agent: who calls whom between of_conn.c (the channel: framing, hello, echo, roles,
 // asynchronous messages, barrier, output) and the files that know what messages do.
-#ifndef OF_PRIV_H
-#define OF_PRIV_H
+#ifndef AGENT_PRIV_H
+#define AGENT_PRIV_H
 
 #include "of13.h"
 #include "of_agent.h"
@@ -21,12 +21,19 @@ struct of_agent {
 	bool staged;	    // changes wait for a publish
 	bool has_generation;
 	uint64_t generation_id; // of roles
+	bool tables_on;		// DP_OF_TABLES
+	bool had_controller;
+	uint64_t lost_ns; // when the last controller was there
 };
 
 // --- of_conn.c: for those who answer
 
 // Append a whole message, as a *_put() built it. Consumes nothing; b->failed closes the connection.
 void of_conn_send(struct of_conn *c, const struct of_buf *b);
+// Bytes of its replies that wait: who has much to say goes on when it is little.
+size_t of_conn_waiting(const struct of_conn *c);
+// Version of the connection's messages: 4 or 5.
+uint8_t of_conn_version(const struct of_conn *c);
 // An error with at least 64 bytes of the message that it is about.
 void of_conn_error(struct of_conn *c, const uint8_t *msg, size_t size, struct of_wire_error e);
 
@@ -39,10 +46,18 @@ void of_async_send(struct of_agent *a, enum of_async kind, uint8_t reason,
 // A packet-in, which may be dropped where it does not fit; fair between ports it came from.
 void of_async_packet_in(struct of_agent *a, const struct dp_of_packet_in *p);
 
+// --- of_packet.c: the message of a packet-in, for one receiver
+
+void of_packet_in_build(struct of_buf *b, const struct dp_of_packet_in *p, uint8_t version,
+			uint32_t xid);
+
 // --- of_msg.c: everything but hello, echo, roles, async, barrier and error. The version was
 // checked, the length is the message's, and a slave writes nothing. Answers by of_conn_send() and
 // of_conn_error(). Changes are staged (a->staged) and published by of_publish().
 
+// a->tables, groups, ports. returns 0, or -ENOMEM with nothing made
+int of_msg_create(struct of_agent *a);
+void of_msg_destroy(struct of_agent *a);
 void of_msg_handle(struct of_agent *a, struct of_conn *c, const uint8_t *msg, size_t size);
 // What is staged is in force.
 void of_publish(struct of_agent *a);
