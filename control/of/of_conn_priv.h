@@ -3,7 +3,7 @@
 #ifndef OF_CONN_PRIV_H
 #define OF_CONN_PRIV_H
 
-#include "of_priv.h"
+#include "agent_priv.h"
 
 enum {
 	OF_HEADER = 8,
@@ -11,6 +11,9 @@ enum {
 	OF_PINS_MAX = 512,   // packet-ins that may wait
 	OF_PIN_BYTES_MAX = 1 << 20,
 };
+
+#define OF_ONF 0x4f4e4600u	   // the ONF as an experimenter
+#define OF_ONF_BUNDLE_ERRORS 2300u // where its errors of bundles begin (extension 230)
 
 // A packet-in that waits.
 struct of_pin {
