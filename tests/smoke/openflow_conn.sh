@@ -90,12 +90,12 @@ wait_for "none" field c1 state
 # What cannot be is refused, and nothing changed.
 refute "$weir" -c "configure; set openflow tls certificate /nowhere; commit" >"$LAB_T/said" 2>&1
 grep -q '/weir-openflow:openflow/tls/certificate /nowhere: No such file' "$LAB_T/said"
-refute "$weir" -c "configure; set openflow listener x address 127.0.0.1 port $tls; commit" >"$LAB_T/said" 2>&1
+refute "$weir" -c "configure; discard; set openflow listener x address 127.0.0.1 port $tls; commit" >"$LAB_T/said" 2>&1
 grep -q "listener\[name='x'\]/port 127.0.0.1 port $tls: cannot listen: Address already in use" "$LAB_T/said"
 refute grep -q lost "$LAB_T/c2"
 
 # Off and on again; the file has the numbers of ports.
-"$weir" -c "configure; set openflow enabled false; commit" >/dev/null
+"$weir" -c "configure; discard; set openflow enabled false; commit" >/dev/null
 [ ! -e "$LAB_T/openflow.sock" ]
 [ "$(state)" = '{"weir-openflow:openflow-state":{"mode":"off"}}' ] || state | grep -q '"off"'
 sleep 0.1
