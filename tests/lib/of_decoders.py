@@ -233,10 +233,12 @@ def samples():
            p.OFPInstructionActions(o.OFPIT_WRITE_ACTIONS, [p.OFPActionOutput(11, 0)]), p.OFPInstructionWriteMetadata(0x1234, 0xffff), p.OFPInstructionGotoTable(33)]
     bucket = lambda w: p.OFPBucket(w, o.OFPP_ANY, o.OFPG_ANY, [p.OFPActionOutput(9 + w, 0)])
     inner = p.OFPFlowMod(dp, 0, 0, 21, o.OFPFC_ADD, 0, 0, 501, o.OFP_NO_BUFFER, o.OFPP_ANY, o.OFPG_ANY, 0, p.OFPMatch(eth_type=0x800), [])
-    features = p.OFPTableFeaturesStats(17, b"acl", 0xabc0000000001, 0xabc0000000002, 0, 70000, [
-        p.OFPTableFeaturePropInstructions(o.OFPTFPT_INSTRUCTIONS, [p.OFPInstructionId(o.OFPIT_GOTO_TABLE), p.OFPInstructionId(o.OFPIT_APPLY_ACTIONS)]),
-        p.OFPTableFeaturePropNextTables(o.OFPTFPT_NEXT_TABLES, [18, 19]), p.OFPTableFeaturePropActions(o.OFPTFPT_APPLY_ACTIONS, [p.OFPActionId(o.OFPAT_OUTPUT)]),
-        p.OFPTableFeaturePropOxm(o.OFPTFPT_MATCH, [p.OFPOxmId("in_port"), p.OFPOxmId("eth_dst", True)])])
+    actions = lambda kind: p.OFPTableFeaturePropActions(kind, action_ids=[p.OFPActionId(o.OFPAT_OUTPUT), p.OFPActionId(o.OFPAT_GROUP)])
+    fields = lambda kind: p.OFPTableFeaturePropOxm(kind, oxm_ids=[p.OFPOxmId("in_port"), p.OFPOxmId("eth_dst", True)])
+    features = p.OFPTableFeaturesStats(table_id=17, name=b"acl", metadata_match=0xabc0000000001, metadata_write=0xabc0000000002, config=0, max_entries=70000, properties=[
+        p.OFPTableFeaturePropInstructions(o.OFPTFPT_INSTRUCTIONS, instruction_ids=[p.OFPInstructionId(o.OFPIT_GOTO_TABLE), p.OFPInstructionId(o.OFPIT_APPLY_ACTIONS)]),
+        p.OFPTableFeaturePropNextTables(o.OFPTFPT_NEXT_TABLES, table_ids=[18, 19]), actions(o.OFPTFPT_WRITE_ACTIONS), actions(o.OFPTFPT_APPLY_ACTIONS),
+        fields(o.OFPTFPT_MATCH), fields(o.OFPTFPT_WILDCARDS), fields(o.OFPTFPT_WRITE_SETFIELD), fields(o.OFPTFPT_APPLY_SETFIELD)])
     yield from [
         p.OFPHello(dp, [p.OFPHelloElemVersionBitmap([4])]), p.OFPEchoRequest(dp, b"echo"), p.OFPEchoReply(dp, b"echo"), p.OFPExperimenter(dp, 0x4f4e4600, 9, b"12345678"),
         p.OFPErrorMsg(dp, o.OFPET_BAD_MATCH, o.OFPBMC_BAD_PREREQ, b"12345678" * 8), p.OFPFeaturesRequest(dp), p.OFPGetConfigRequest(dp), p.OFPSetConfig(dp, 0, 1280),
@@ -308,7 +310,7 @@ FAULTS = [
     (r"(tshark|scapy|pyof|os-ken) bundle_(control|add) .*", "does not know ONF's bundle messages, or not as fields"),
     (r"(os-ken|ovs-ofctl) features_reply reserved", "does not keep it"),
     (r"(os-ken|scapy|pyof|ovs-ofctl) hello (bits|type|-)", "shows version numbers, or takes a bitmap of one word only"),
-    (r"(tshark|scapy|os-ken) multipart_\w+ 12 header", "shows the parts of an OXM's head"),
+    (r"(tshark|scapy|os-ken|ovs-ofctl) multipart_\w+ 12 header", "shows the parts of an OXM's head, or names"),
     (r"(tshark|scapy|os-ken) multipart_\w+ 12 table_id", "names the tables that come next otherwise"),
     (r"tshark (error|experimenter|packet_in|packet_out) (data|version|xid)", "shows data as the packet or the message that it may be"),
     (r"tshark .* oxm:vlan_vid", "shows the bit of OFPVID_PRESENT beside the number"),
@@ -345,8 +347,11 @@ FAULTS = [
 OXM = {}
 
 
+DESCRIPTION = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../control/of/codec/openflow13.txt")
+
+
 def read_oxms():
-    text = open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../control/of/codec/openflow13.txt")).read()
+    text = open(DESCRIPTION).read()
     for name, n in re.findall(r"([A-Z0-9_]+) (\d+) \d+(?: in \d+)?(?: mask)?;", text[text.index("\noxm {"):text.index("enum port {")]):
         OXM[int(n)] = name.lower()
 
@@ -400,6 +405,25 @@ class Verdict:
                 self.differs("ovs-ofctl", kind, k, "%r is not in %r" % (v, text))
 
 
+CODES = {"HELLO_FAILED": "HFC", "BAD_REQUEST": "BRC", "BAD_ACTION": "BAC", "BAD_INSTRUCTION": "BIC", "BAD_MATCH": "BMC", "FLOW_MOD_FAILED": "FMFC", "GROUP_MOD_FAILED": "GMFC",
+         "PORT_MOD_FAILED": "PMFC", "TABLE_MOD_FAILED": "TMFC", "QUEUE_OP_FAILED": "QOFC", "SWITCH_CONFIG_FAILED": "SCFC", "ROLE_REQUEST_FAILED": "RRFC",
+         "METER_MOD_FAILED": "MMFC", "TABLE_FEATURES_FAILED": "TFFC"}
+
+
+def compare_errors(v):
+    """Every code of an error that os-ken has is in the description, with that number."""
+    import os_ken.ofproto.ofproto_v1_3 as o
+    text = open(DESCRIPTION).read()
+    for kind, short in CODES.items():
+        ours_codes = {int(n) for _, n in re.findall(r"(\w+) = (\d+);", re.search(r"errors %s \{(.*?)\}" % kind, text, re.S).group(1))}
+        named = dict(re.findall(r"(\w+) = (\d+);", re.search(r"errors %s \{(.*?)\}" % kind, text, re.S).group(1)))
+        for name, number_of in vars(o).items():
+            if name.startswith("OFP%s_" % short):
+                v.compared["os-ken"] += 1
+                if number_of not in ours_codes or int(named.get(name.split("_", 1)[1], number_of)) != number_of:
+                    v.differs("os-ken", "errors", name, "the description has %s" % named)
+
+
 def kind_of(read):
     return read["openflow"] + (" %d" % read["type"] if read["openflow"].startswith("multipart") else "")
 
@@ -416,6 +440,7 @@ def some_of_each(messages, read, n):
 def main():
     read_oxms()
     v = Verdict()
+    compare_errors(v)
     made = [bytes.fromhex(x) for x in subprocess.run([RECODE, "random", "4", SEED, "60"], capture_output=True, text=True, check=True).stdout.split()]
     messages = some_of_each(made, ours(made), 4)
     written = list(from_osken())
