@@ -9,20 +9,9 @@
 
 #include "config_priv.h"
 
-static void port_path(const struct cfg_port *p, const char *leaf, char *out, size_t size)
-{
-	if (p->vm[0] != '\0')
-		snprintf(out, size, "/weir-vm:vms/vm[name='%s']/nic[id='%u']/%s", p->vm, p->nic,
-			 leaf);
-	else
-		snprintf(out, size,
-			 "/ietf-interfaces:interfaces/interface[name='%s']/weir-interfaces:port/%s",
-			 p->name, leaf);
-}
-
 // --- What may be there once: a link; in a VLAN, a MAC and an address.
 
-enum once { ONCE_LINK, ONCE_MAC, ONCE_IP4, ONCE_IP6 };
+enum once { ONCE_LINK, ONCE_MAC, ONCE_IP4, ONCE_IP6, ONCE_OF_PORT };
 
 // One such thing, of a port.
 struct claim {
@@ -49,6 +38,8 @@ static uint64_t hash_add(uint64_t h, const void *data, size_t size)
 
 static bool same_scope(const struct claim *a, const struct claim *b)
 {
+	if (a->what == ONCE_OF_PORT)
+		return true;
 	return a->what == ONCE_LINK ? a->port->link == b->port->link
 				    : a->port->vlan == b->port->vlan;
 }
@@ -60,19 +51,25 @@ static int claim_refuse(const struct claim *c, const struct cfg_port *other, str
 	char path[256], text[64];
 
 	if (c->what == ONCE_LINK) {
-		port_path(p, links[p->link], path, sizeof(path));
+		cfg_port_path(p, links[p->link], path, sizeof(path));
 		return cfg_refuse(err, path, p->link_arg, "port %s uses it already", other->name);
 	}
 	if (c->what == ONCE_MAC) {
 		snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", p->mac[0], p->mac[1],
 			 p->mac[2], p->mac[3], p->mac[4], p->mac[5]);
-		port_path(p, "mac", path, sizeof(path));
+		cfg_port_path(p, "mac", path, sizeof(path));
 		return cfg_refuse(err, path, text,
 				  "port %s in the same VLAN %u has this MAC address", other->name,
 				  p->vlan);
 	}
+	if (c->what == ONCE_OF_PORT) {
+		snprintf(text, sizeof(text), "%u", p->of_port);
+		cfg_port_path(p, "of-port", path, sizeof(path));
+		return cfg_refuse(err, path, text, "port %s has this number in OpenFlow",
+				  other->name);
+	}
 	inet_ntop(c->what == ONCE_IP4 ? AF_INET : AF_INET6, c->data, text, sizeof(text));
-	port_path(p, c->what == ONCE_IP4 ? "ipv4-address" : "ipv6-address", path, sizeof(path));
+	cfg_port_path(p, c->what == ONCE_IP4 ? "ipv4-address" : "ipv6-address", path, sizeof(path));
 	return cfg_refuse(err, path, text, "port %s in the same VLAN %u has this address",
 			  other->name, p->vlan);
 }
@@ -82,7 +79,7 @@ static int claim_add(struct claims *all, struct claim c, struct cfg_error *err)
 	size_t at;
 
 	c.hash = hash_add(0xcbf29ce484222325u ^ c.what, c.data, c.size);
-	if (c.what != ONCE_LINK)
+	if (c.what != ONCE_LINK && c.what != ONCE_OF_PORT)
 		c.hash = hash_add(c.hash, &c.port->vlan, sizeof(c.port->vlan));
 	at = c.hash & (all->n_slots - 1);
 	for (; all->slots[at].port != NULL; at = (at + 1) & (all->n_slots - 1)) {
@@ -107,6 +104,10 @@ static int port_claim(struct claims *all, const struct cfg_port *p, struct cfg_e
 		rc = claim_add(all,
 			       (struct claim){ p, p->link_arg, strlen(p->link_arg), 0, ONCE_LINK },
 			       err);
+	if (rc == 0 && p->of_port != 0)
+		rc = claim_add(
+			all, (struct claim){ p, &p->of_port, sizeof(p->of_port), 0, ONCE_OF_PORT },
+			err);
 	for (uint32_t i = 0; i < p->n_ip4 && rc == 0; i++)
 		rc = claim_add(all, (struct claim){ p, p->ip4[i], 4, 0, ONCE_IP4 }, err);
 	for (uint32_t i = 0; i < p->n_ip6 && rc == 0; i++)
@@ -119,7 +120,7 @@ static int claims_create(const struct cfg *c, struct claims *out)
 	size_t n = 1;
 
 	for (uint32_t i = 0; i < c->n_ports; i++)
-		n += 2u + c->ports[i].n_ip4 + c->ports[i].n_ip6;
+		n += 3u + c->ports[i].n_ip4 + c->ports[i].n_ip6;
 	for (out->n_slots = 16; out->n_slots < 2 * n; out->n_slots *= 2)
 		continue;
 	out->slots = calloc(out->n_slots, sizeof(*out->slots));
@@ -138,5 +139,7 @@ int cfg_check(const struct cfg *c, struct cfg_error *err)
 		rc = cfg_boot_check(c, err);
 	if (rc == 0)
 		rc = cfg_storage_check(c, err);
+	if (rc == 0)
+		rc = cfg_openflow_check(c, err);
 	return rc == 0 ? cfg_qos_check(c, err) : rc;
 }

@@ -62,6 +62,10 @@ uint32_t cfg_target_read(const struct lyd_node *own, const struct lyd_node *qos)
 // Storage with its lists, which are large enough; portals are sorted. NULL = nothing is set.
 void cfg_storage_read(const struct lyd_node *storage, struct cfg *c);
 void cfg_metrics_read(const struct lyd_node *metrics, struct cfg_metrics *m);
+// Addresses that only this host reaches.
+bool cfg_addr_is_loopback(const uint8_t addr[16]);
+// OpenFlow; NULL = nothing is set.
+void cfg_openflow_read(const struct lyd_node *openflow, struct cfg_openflow *o);
 // How a VM boots; NULL = it says nothing.
 void cfg_boot_read(const struct lyd_node *boot, struct cfg_vm *vm);
 // returns  0; -EINVAL with err filled: too many bytes of arguments
@@ -76,6 +80,9 @@ int cfg_qos_check(const struct cfg *c, struct cfg_error *err);
 
 // Is storage declared once, and is there some where a target needs it?
 int cfg_storage_check(const struct cfg *c, struct cfg_error *err);
+
+// Can OpenFlow be spoken as it is configured?
+int cfg_openflow_check(const struct cfg *c, struct cfg_error *err);
 
 // Can what is configured of booting work: addresses, pools, methods, monitors?
 int cfg_boot_check(const struct cfg *c, struct cfg_error *err);

@@ -28,6 +28,7 @@ static const struct field port_fields[] = {
 	F(cfg_port, trunk, "trunk"),
 	F(cfg_port, mtu, "mtu"),
 	F(cfg_port, queues, "queues"),
+	F(cfg_port, of_port, "of-port"),
 	F(cfg_port, mac_limit, "mac-limit"),
 	F(cfg_port, isolated, "isolated"),
 	F(cfg_port, mirror_destination, "mirror-destination"),
@@ -154,6 +155,23 @@ static const struct field storage_fields[] = {
 static const struct field metrics_fields[] = {
 	F(cfg_metrics, addr, "address"),
 	F(cfg_metrics, port, "port"),
+};
+
+static const struct field openflow_fields[] = {
+	F(cfg_openflow, datapath_id, "datapath-id"),
+	F(cfg_openflow, standalone, "fail-mode"),
+	F(cfg_openflow, flow_limit, "flow-limit"),
+	F(cfg_openflow, cache_entries, "cache-entries"),
+	F(cfg_openflow, allow_14, "version-1.4"),
+	F(cfg_openflow, packet_in_rate, "packet-in/rate"),
+	F(cfg_openflow, packet_in_burst, "packet-in/burst"),
+	F(cfg_openflow, n_controllers, "controller"),
+	F(cfg_openflow, controllers, "controller"),
+	F(cfg_openflow, n_listeners, "listener"),
+	F(cfg_openflow, listeners, "listener"),
+	F(cfg_openflow, tls.key, "tls/private-key"),
+	F(cfg_openflow, tls.certificate, "tls/certificate"),
+	F(cfg_openflow, tls.ca, "tls/ca-certificate"),
 };
 
 static const struct field service_fields[] = {
@@ -357,6 +375,26 @@ static void diff_metrics(struct list *l, const struct kind *k, const struct cfg_
 		detail_add(a, "", text);
 }
 
+// Who may program the switch from elsewhere, the plan says.
+static void diff_openflow(struct list *l, const struct kind *k, const struct cfg_openflow *from,
+			  const struct cfg_openflow *to)
+{
+	struct cfg_action *a;
+	char text[128];
+
+	if (memcmp(from, to, sizeof(*from)) == 0)
+		return;
+	a = add(l,
+		from->enabled == to->enabled ? CFG_SET_CHANGED
+		: to->enabled		     ? CFG_ADD
+					     : CFG_DEL,
+		k->object, "");
+	if (a->change == CFG_SET_CHANGED)
+		fields_name(k, from, to, a);
+	if (cfg_openflow_open(to, text, sizeof(text)))
+		detail_add(a, "", text);
+}
+
 static bool vlans_differ(const struct cfg_qos *x, const struct cfg_qos *y, uint8_t cls)
 {
 	for (uint32_t v = 0; v < CFG_VIDS; v++) {
@@ -429,6 +467,7 @@ int cfg_diff(const struct cfg *from, const struct cfg *to, struct cfg_action **o
 		KIND(CFG_OBJ_MANAGEMENT, cfg_management, management_fields);
 	static const struct kind services = KIND(CFG_OBJ_SERVICE, cfg_service, service_fields);
 	static const struct kind storages = KIND(CFG_OBJ_STORAGE, cfg_storage, storage_fields);
+	static const struct kind openflows = KIND(CFG_OBJ_OPENFLOW, cfg_openflow, openflow_fields);
 	static const struct kind metrics = KIND(CFG_OBJ_METRICS, cfg_metrics, metrics_fields);
 	static const struct kind providers = KIND(CFG_OBJ_PROVIDER, cfg_provider, provider_fields);
 	static const struct kind limits = KIND(CFG_OBJ_BOOT_LIMITS, cfg_boot_limits, limit_fields);
@@ -444,6 +483,7 @@ int cfg_diff(const struct cfg *from, const struct cfg *to, struct cfg_action **o
 	diff_qos(&l, &from->qos, &to->qos);
 	diff_storage(&l, &storages, from, to);
 	diff_metrics(&l, &metrics, &from->metrics, &to->metrics);
+	diff_openflow(&l, &openflows, &from->openflow, &to->openflow);
 	if (memcmp(&from->boot_limits, &to->boot_limits, sizeof(from->boot_limits)) != 0)
 		fields_name(&limits, &from->boot_limits, &to->boot_limits,
 			    add(&l, CFG_SET_CHANGED, CFG_OBJ_BOOT_LIMITS, ""));
@@ -466,10 +506,10 @@ int cfg_diff(const struct cfg *from, const struct cfg *to, struct cfg_action **o
 
 const char *cfg_action_text(const struct cfg_action *a, char *buf, size_t size)
 {
-	static const char *const objects[] = { "system",      "port",	      "vm",
-					       "storage",     "boot-service", "boot-file",
-					       "management",  "qos",	      "metrics",
-					       "boot-limits", "boot-provider" };
+	static const char *const objects[] = { "system",      "port",	       "vm",
+					       "storage",     "boot-service",  "boot-file",
+					       "management",  "qos",	       "metrics",
+					       "boot-limits", "boot-provider", "openflow" };
 	static const char *const changes[] = { "remove", "change", "add" };
 
 	snprintf(buf, size, "%s%s%s: %s%s%s", objects[a->object], a->name[0] ? " " : "", a->name,

@@ -1,4 +1,5 @@
 // Finding elements in the lists of a configuration that was read: they are sorted by their key.
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,4 +39,15 @@ const struct cfg_provider *cfg_provider_get(const struct cfg *c, const char *nam
 const struct cfg_service *cfg_service_get(const struct cfg *c, uint16_t vlan)
 {
 	return bsearch(&vlan, c->services, c->n_services, sizeof(*c->services), by_vlan);
+}
+
+void cfg_port_path(const struct cfg_port *p, const char *leaf, char *out, size_t size)
+{
+	if (p->vm[0] != '\0')
+		snprintf(out, size, "/weir-vm:vms/vm[name='%s']/nic[id='%u']/%s", p->vm, p->nic,
+			 leaf);
+	else
+		snprintf(out, size,
+			 "/ietf-interfaces:interfaces/interface[name='%s']/weir-interfaces:port/%s",
+			 p->name, leaf);
 }

@@ -69,7 +69,8 @@ static void trunk_read(const struct lyd_node *from, struct cfg_port *p)
 static void vlan_read(const struct lyd_node *from, struct cfg_port *p)
 {
 	static const char *const modes[] = { "access",	      "trunk",	      "native-untagged",
-					     "native-tagged", "dot1q-tunnel", "provider" };
+					     "native-tagged", "dot1q-tunnel", "provider",
+					     "transparent" };
 	const char *mode = cfg_value(from, "vlan-mode");
 
 	p->vlan_mode = p->type == CFG_PORT_UPLINK ? CFG_VLAN_NATIVE_UNTAGGED : CFG_VLAN_ACCESS;
@@ -77,7 +78,7 @@ static void vlan_read(const struct lyd_node *from, struct cfg_port *p)
 	if (mode == NULL && cfg_count(from, "trunk") > 0)
 		p->vlan_mode =
 			cfg_value(from, "vlan") != NULL ? CFG_VLAN_NATIVE_UNTAGGED : CFG_VLAN_TRUNK;
-	for (uint8_t i = 0; mode != NULL && i < 6; i++) {
+	for (uint8_t i = 0; mode != NULL && i < sizeof(modes) / sizeof(modes[0]); i++) {
 		if (strcmp(mode, modes[i]) == 0)
 			p->vlan_mode = i;
 	}
@@ -93,6 +94,7 @@ static void policy_read(const struct lyd_node *from, struct cfg_port *p)
 	const struct lyd_node *admit = cfg_child(from, "admit");
 
 	p->mtu = (uint16_t)cfg_number(from, "mtu", 1500);
+	p->of_port = cfg_number(from, "of-port", 0);
 	p->queues = (uint16_t)cfg_number(from, "queues", 1);
 	p->isolated = cfg_flag(from, "isolated", false);
 	p->trust_dscp = cfg_flag(from, "trust-dscp", false);
@@ -367,6 +369,7 @@ static int tree_read(struct cfg *c, const struct lyd_node *tree, struct cfg_erro
 	management_read(cfg_top(tree, "management"), &c->management);
 	cfg_storage_read(cfg_top(tree, "storage"), c);
 	cfg_metrics_read(cfg_child(cfg_top(tree, "management"), "metrics"), &c->metrics);
+	cfg_openflow_read(cfg_top(tree, "openflow"), &c->openflow);
 	if (cfg_boot_lists_read(tree, c, err) < 0)
 		return -EINVAL;
 	if (cfg_qos_read(s.qos, &c->qos, err) < 0 || interfaces_read(tree, c, err) < 0)
@@ -453,6 +456,7 @@ int cfg_empty(struct cfg **out)
 	management_read(NULL, &c->management);
 	cfg_storage_read(NULL, c);
 	cfg_boot_limits_read(NULL, &c->boot_limits);
+	cfg_openflow_read(NULL, &c->openflow);
 	(void)cfg_qos_read(NULL, &c->qos, NULL);
 	if (lists_alloc(c, NULL) < 0) {
 		cfg_free(c);

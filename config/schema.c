@@ -31,6 +31,7 @@ static const struct {
 	{ "weir-vm", NULL, NULL },
 	{ "weir-qos", NULL, NULL },
 	{ "weir-storage", NULL, NULL },
+	{ "weir-openflow", NULL, NULL },
 	{ "weir-system", NULL, NULL },
 	{ "weir-management", NULL, NULL },
 	{ "weir-operations", NULL, NULL },

@@ -94,15 +94,6 @@ void cfg_metrics_read(const struct lyd_node *metrics, struct cfg_metrics *m)
 	cfg_addr_parse(address == NULL ? "127.0.0.1" : address, m->addr);
 }
 
-// As a person writes it.
-static const char *addr_text(const uint8_t addr[16], char *buf, socklen_t size)
-{
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-	bool v4 = memcmp(addr, mapped, sizeof(mapped)) == 0;
-
-	return inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? addr + 12 : addr, buf, size);
-}
-
 // Keys differ that name the same: an IPv4 address, and that address IPv4-mapped.
 static int portals_check(const struct cfg *c, struct cfg_error *err)
 {
@@ -113,7 +104,7 @@ static int portals_check(const struct cfg *c, struct cfg_error *err)
 
 		if (memcmp(p, p - 1, PORTAL_KEY_BYTES) == 0)
 			return cfg_refuse(err, "/weir-qos:storage/portal",
-					  addr_text(p->addr, text, sizeof(text)),
+					  cfg_addr_text(p->addr, text, sizeof(text)),
 					  "%s port %u is declared twice: the IPv4 address and its "
 					  "IPv4-mapped form are the same portal",
 					  p->proto == 17 ? "UDP" : "TCP", p->port);
@@ -153,14 +144,11 @@ int cfg_storage_check(const struct cfg *c, struct cfg_error *err)
 
 bool cfg_metrics_open(const struct cfg_metrics *m, char *text, size_t size)
 {
-	static const uint8_t v4[13] = { [10] = 0xff, [11] = 0xff, [12] = 127 };
-	static const uint8_t v6[16] = { [15] = 1 };
 	char addr[INET6_ADDRSTRLEN];
 
-	if (!m->enabled || memcmp(m->addr, v4, sizeof(v4)) == 0 ||
-	    memcmp(m->addr, v6, sizeof(v6)) == 0)
+	if (!m->enabled || cfg_addr_is_loopback(m->addr))
 		return false;
 	snprintf(text, size, "warning: whoever reaches %s port %u may read all metrics",
-		 addr_text(m->addr, addr, sizeof(addr)), m->port);
+		 cfg_addr_text(m->addr, addr, sizeof(addr)), m->port);
 	return true;
 }

@@ -1,4 +1,5 @@
 // Reading libyang trees, and errors.
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -187,4 +188,20 @@ uint32_t cfg_count(const struct lyd_node *parent, const char *name)
 		count += n->schema != NULL && strcmp(n->schema->name, name) == 0;
 	}
 	return count;
+}
+
+const char *cfg_addr_text(const uint8_t addr[16], char *buf, size_t size)
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+	bool v4 = memcmp(addr, mapped, sizeof(mapped)) == 0;
+
+	return inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? addr + 12 : addr, buf, (socklen_t)size);
+}
+
+bool cfg_addr_is_loopback(const uint8_t addr[16])
+{
+	static const uint8_t v4[13] = { [10] = 0xff, [11] = 0xff, [12] = 127 };
+	static const uint8_t v6[16] = { [15] = 1 };
+
+	return memcmp(addr, v4, sizeof(v4)) == 0 || memcmp(addr, v6, sizeof(v6)) == 0;
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "control_priv.h"
+#include "of_numbers.h"
 #include "weir_log.h"
 
 static int refuse(struct cfg_error *err, int rc, const char *value, const char *reason)
@@ -125,6 +126,7 @@ struct change {
 	int n;
 	struct boot_table *table;
 	struct ctl_metrics_change *metrics;
+	struct ctl_of_change *of;
 	struct dp_prepared *prep;
 };
 
@@ -132,11 +134,13 @@ static void undo(struct ctl *c, struct change *ch)
 {
 	if (ch->prep != NULL)
 		dp_switch_abort(c->sw, ch->prep);
+	ctl_of_abort(c, ch->of);
 	ctl_metrics_abort(c, ch->metrics);
 	ctl_http_abort(c);
 	boot_table_free(ch->table);
 	ch->prep = NULL;
 	ch->metrics = NULL;
+	ch->of = NULL;
 	ch->table = NULL;
 }
 
@@ -160,6 +164,9 @@ static int prepare(struct ctl *c, struct change *ch, bool dry_run, struct cfg_er
 	if (rc == 0)
 		rc = dry_run ? ctl_metrics_rehearse(c, ch->next, err)
 			     : ctl_metrics_prepare(c, ch->next, &ch->metrics, err);
+	if (rc == 0)
+		rc = dry_run ? ctl_of_rehearse(c, ch->next, err)
+			     : ctl_of_prepare(c, ch->next, &ch->of, err);
 	if (rc == 0) {
 		rc = dry_run ? dp_switch_rehearse(c->sw, &plan, &werr)
 			     : dp_switch_prepare(c->sw, &plan, &ch->prep, &werr);
@@ -189,8 +196,24 @@ static void commit(struct ctl *c, struct change *ch, uint64_t stamp)
 	ctl_boot_set(c, ch->table);
 	ctl_http_commit(c);
 	ctl_metrics_commit(c, ch->metrics);
+	ctl_of_commit(c, ch->of);
 	for (int i = 0; i < ch->n; i++)
 		weir_log(WEIR_INFO, "%s", cfg_action_text(&ch->actions[i], line, sizeof(line)));
+}
+
+// Ports have their numbers in OpenFlow before configurations are compared: a change of one is a
+// change of that port. Those of a commit that fails later stay remembered.
+static int numbers_give(struct ctl *c, struct cfg *next, bool dry_run, struct cfg_error *err)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; !next->openflow.enabled && i < next->n_ports; i++)
+		next->ports[i].of_port = 0;
+	if (!next->openflow.enabled)
+		return 0;
+	if (c->of_numbers == NULL)
+		rc = ctl_of_numbers_open(c->persist, &c->of_numbers, err);
+	return rc == 0 ? ctl_of_numbers_give(c->of_numbers, next, dry_run, err) : rc;
 }
 
 static int apply(struct ctl *c, struct cfg *next, const struct how *how, struct cfg_error *err)
@@ -201,6 +224,9 @@ static int apply(struct ctl *c, struct cfg *next, const struct how *how, struct 
 	int rc = 0;
 
 	memset(err, 0, sizeof(*err));
+	rc = numbers_give(c, next, how->dry_run, err);
+	if (rc < 0)
+		return rc;
 	ch.n = cfg_diff(c->running, next, &ch.actions);
 	if (ch.n < 0)
 		return refuse(err, ch.n, "", "out of memory");

@@ -103,6 +103,8 @@ static void port(const struct ctl *c, struct cfg_json *j, const struct dp_port_i
 	cfg_json_open(j, "weir-interfaces:port-state", '{');
 	cfg_json_str(j, "detail", p->link.detail);
 	cfg_json_u32(j, "index", p->idx);
+	if (p->cfg.of_port != 0)
+		cfg_json_u32(j, "of-port", p->cfg.of_port);
 	cfg_json_u32(j, "worker", p->owner);
 	cfg_json_u32(j, "mac-addresses", p->n_macs);
 	if (ctl_has_vm(&p->cfg))
@@ -323,6 +325,8 @@ void ctl_show(struct ctl *c, const struct cfg_request *r, struct cfg_json *j)
 		ctl_show_storage(c, r->name, j);
 	else if (strcmp(r->part, "portals") == 0)
 		ctl_show_portals(c, j);
+	else if (strcmp(r->part, "openflow") == 0)
+		ctl_show_openflow(c, j);
 	else
 		show_system(c, j);
 }

@@ -110,7 +110,8 @@ void ctl_port_params(const struct cfg *cfg, const struct cfg_port *p, struct dp_
 	static const uint8_t roles[] = { DP_ROLE_GUEST, DP_ROLE_UPLINK, DP_ROLE_HOST };
 	static const uint8_t modes[] = { DP_VLAN_ACCESS,	  DP_VLAN_TRUNK,
 					 DP_VLAN_NATIVE_UNTAGGED, DP_VLAN_NATIVE_TAGGED,
-					 DP_VLAN_QINQ_CUSTOMER,	  DP_VLAN_QINQ_PROVIDER };
+					 DP_VLAN_QINQ_CUSTOMER,	  DP_VLAN_QINQ_PROVIDER,
+					 DP_VLAN_TRANSPARENT };
 	enum qos_class cls = QOS_CLASS_BULK;
 
 	memset(o, 0, sizeof(*o));
@@ -121,6 +122,7 @@ void ctl_port_params(const struct cfg *cfg, const struct cfg_port *p, struct dp_
 	qos_class_find(p->default_class, &cls);
 	o->default_class = (uint8_t)cls;
 	o->rate_bits_per_s = p->rate;
+	o->of_port = p->of_port;
 	o->mtu = p->mtu;
 	o->n_queues = p->queues;
 	o->role = roles[p->type];

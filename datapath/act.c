@@ -119,9 +119,32 @@ void dp_act_marks(const struct dp_view *out, const struct dp_qos_view *qos,
 {
 	const struct wanted wanted = wanted_by(&out->cfg, qos);
 
+	if (out->cfg.vlan_mode == DP_VLAN_TRANSPARENT) {
+		bool tagged = (meta->flags & DP_MF_TAGGED) != 0;
+
+		*marks = (struct dp_marks){ .tpid = tagged ? meta->p.tpid[0] : 0,
+					    .tci = tagged ? meta->p.tci[0] : 0,
+					    .dscp = DP_DSCP_KEEP };
+		return;
+	}
 	marks->tpid = tpid_of(meta, &wanted);
 	marks->tci = (uint16_t)tci_of(meta, &wanted);
 	marks->dscp = wanted.marks == NULL ? DP_DSCP_KEEP : wanted.marks[meta->cls].dscp;
+}
+
+// What the class says, in the tag that is there and in the IP header.
+static void mark_as_is(struct rte_mbuf *m, const struct wanted *wanted, uint32_t keep)
+{
+	struct dp_meta *meta = dp_meta(m);
+
+	if (meta->p.n_tags > 0 && (keep & DP_KEEP_PCP) == 0) {
+		uint8_t *p = rte_pktmbuf_mtod(m, uint8_t *);
+		uint32_t vid = dp_be16(p + 14) & 0xfff;
+
+		put16(p + 14, (tci_of(meta, wanted) & 0xf000) | vid);
+	}
+	if ((keep & DP_KEEP_DSCP) == 0)
+		mark_dscp(m, wanted);
 }
 
 static void mirror(struct dp_worker *w, const struct rte_mbuf *m, const struct dp_view *out)
@@ -149,6 +172,10 @@ void dp_output(struct dp_worker *w, struct rte_mbuf **pkts, uint32_t n, const st
 	const struct wanted wanted = wanted_by(&out->cfg, w->snap->qos);
 	uint32_t n_ok = 0;
 
+	if (out->cfg.vlan_mode == DP_VLAN_TRANSPARENT) {
+		dp_output_as_is(w, pkts, n, out, 0);
+		return;
+	}
 	for (uint32_t i = 0; i < n; i++) {
 		if (likely(retag(pkts[i], &wanted))) {
 			pkts[n_ok++] = pkts[i];
@@ -162,4 +189,18 @@ void dp_output(struct dp_worker *w, struct rte_mbuf **pkts, uint32_t n, const st
 	for (uint32_t i = 0; unlikely(out->mirror_idx != DP_PORT_NONE) && i < n_ok; i++)
 		mirror(w, pkts[i], out);
 	dp_schedule(w, pkts, n_ok, out);
+}
+
+void dp_output_as_is(struct dp_worker *w, struct rte_mbuf **pkts, uint32_t n,
+		     const struct dp_view *out, uint32_t keep)
+{
+	if (out->cfg.role == DP_ROLE_UPLINK && out->cfg.vlan_mode != DP_VLAN_TRANSPARENT) {
+		const struct wanted wanted = wanted_by(&out->cfg, w->snap->qos);
+
+		for (uint32_t i = 0; i < n; i++)
+			mark_as_is(pkts[i], &wanted, keep);
+	}
+	for (uint32_t i = 0; unlikely(out->mirror_idx != DP_PORT_NONE) && i < n; i++)
+		mirror(w, pkts[i], out);
+	dp_schedule(w, pkts, n, out);
 }

@@ -22,6 +22,21 @@ static void take_priority(const struct dp_port_params *cfg, struct dp_meta *meta
 		meta->flags |= DP_MF_YELLOW;
 }
 
+// Tags are OpenFlow's business here. What learning and NORMAL go by is the outer tag; one that
+// names no VLAN (0, 4095: IEEE 802.1Q table 9-2) counts as none.
+static void admit_transparent(const struct dp_port_params *cfg, struct dp_meta *meta)
+{
+	uint16_t vid = meta->p.n_tags == 0 ? 0 : meta->p.tci[0] & 0xfff;
+
+	meta->vid = cfg->vid != 0 ? cfg->vid : 1;
+	if (meta->p.n_tags == 0)
+		return;
+	take_priority(cfg, meta);
+	meta->flags |= DP_MF_TAGGED;
+	if (vid != 0 && vid != 0xfff)
+		meta->vid = vid;
+}
+
 // Which VLAN the frame belongs to. Sets meta->vid, pcp, DP_MF_TAGGED and, by a trusted drop
 // eligibility (DEI, IEEE 802.1Q 9.6), DP_MF_YELLOW; *strip_priority asks for the removal of a
 // priority tag (VID 0, IEEE 802.1Q 9.6), which is not a VLAN membership.
@@ -47,6 +62,10 @@ enum dp_drop dp_admit_vlan(const struct dp_port_params *cfg, struct dp_meta *met
 		if (meta->p.n_tags == 1 && (cfg->flags & DP_PF_TRUST_PCP) != 0)
 			take_priority(cfg, meta);
 		meta->vid = cfg->vid;
+		return DP_DROP_none;
+	}
+	if (cfg->vlan_mode == DP_VLAN_TRANSPARENT) {
+		admit_transparent(cfg, meta);
 		return DP_DROP_none;
 	}
 	if (meta->p.n_tags == 0)
@@ -108,6 +127,19 @@ static void strip_outer_tag(struct rte_mbuf *m, struct dp_meta *meta)
 	meta->p.n_tags--;
 	meta->p.tci[0] = meta->p.tci[1];
 	meta->p.tpid[0] = meta->p.tpid[1];
+}
+
+enum dp_drop dp_admit_again(const struct dp_port_params *cfg, struct rte_mbuf *m)
+{
+	struct dp_meta *meta = dp_meta(m);
+	enum dp_drop err;
+	bool strip;
+
+	meta->flags &= (uint8_t)~DP_MF_TAGGED;
+	err = dp_admit_vlan(cfg, meta, &strip);
+	if (err == DP_DROP_none && strip)
+		strip_outer_tag(m, meta);
+	return err;
 }
 
 // Plain unicast of a port's own VLAN, from whom it may come, to no port that a guard watches: most

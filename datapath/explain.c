@@ -1,9 +1,10 @@
 // explain: the walk of a described frame on the main thread, by the same functions that workers
 // call, without touching a counter, a bucket or a table.
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "switch_priv.h"
+#include "of_priv.h"
 
 const char *dp_stage_name(enum dp_stage s)
 {
@@ -60,16 +61,81 @@ static void flood_to(const struct dp_snapshot *s, const struct dp_view *in,
 		drop(v, none, DP_STAGE_forward);
 }
 
+// L2: where the table says, or everywhere.
+static int explain_l2(const struct dp_switch *sw, const struct dp_view *in, const uint8_t *frame,
+		      size_t size, const struct dp_meta *meta, struct dp_verdict *out)
+{
+	const struct dp_snapshot *s = dp_root(sw);
+	bool is_foreign = dp_is_foreign(s->services, &in->cfg, frame, size, meta);
+	const struct dp_fdb_entry *e =
+		(frame[0] & 1) != 0 ? NULL : dp_fdb_lookup(sw->fdb, dp_fdb_key(meta->vid, frame));
+	const struct dp_view *to = e == NULL ? NULL : s->views[DP_FDB_PORT(atomic_load(&e->where))];
+	enum dp_drop err;
+
+	if (to == NULL || !dp_port_carries(&to->cfg, meta->vid)) {
+		if (is_foreign)
+			return drop(out, DP_DROP_service_foreign, DP_STAGE_forward);
+		flood_to(s, in, meta, out);
+		return 0;
+	}
+	err = dp_may_forward(in, to);
+	if (err == DP_DROP_none && is_foreign &&
+	    (to->cfg.role == DP_ROLE_HOST || (meta->flags & DP_MF_LOOK) != 0))
+		err = DP_DROP_service_foreign;
+	if (err == DP_DROP_none && dp_is_rival(&to->cfg, meta))
+		err = DP_DROP_rival_dhcp;
+	if (err != DP_DROP_none)
+		return drop(out, err, DP_STAGE_forward);
+	if (size > dp_l2_size(meta) + to->cfg.mtu)
+		return drop(out, DP_DROP_mtu_exceeded, DP_STAGE_schedule);
+	out->kind = DP_VERDICT_UNICAST;
+	out->out[out->n_out++] = to->port->idx;
+	return 0;
+}
+
+void dp_explain_normal(const struct dp_switch *sw, const struct dp_view *in, struct rte_mbuf *m,
+		       bool edited, struct dp_verdict *v)
+{
+	struct dp_verdict *l2 = calloc(1, sizeof(*l2));
+
+	if (l2 == NULL || (edited && dp_admit_again(&in->cfg, m) != DP_DROP_none)) {
+		free(l2);
+		return;
+	}
+	explain_l2(sw, in, dp_data(m), rte_pktmbuf_data_len(m), dp_meta(m), l2);
+	for (uint32_t i = 0; i < l2->n_out && v->n_out < DP_MAX_PORTS; i++)
+		v->out[v->n_out++] = l2->out[i];
+	free(l2);
+}
+
+// What the tables say.
+static int explain_of(const struct dp_switch *sw, const struct dp_view *in, const uint8_t *frame,
+		      size_t size, const struct dp_meta *meta, struct dp_verdict *out)
+{
+	struct dp_of_explain x = { .verdict = out };
+	uint32_t config = dp_of_config_of(sw->of, dp_of_number(in));
+	int rc;
+
+	if (dp_is_foreign(dp_root(sw)->services, &in->cfg, frame, size, meta))
+		return drop(out, DP_DROP_service_foreign, DP_STAGE_forward);
+	if ((config & (DP_OFPPC_NO_RECV | DP_OFPPC_PORT_DOWN)) != 0)
+		return drop(out, DP_DROP_of_port, DP_STAGE_forward);
+	out->kind = DP_VERDICT_OPENFLOW;
+	rc = dp_of_explain_walk(sw->of, in, frame, size, &x);
+	if (rc == 0 && out->n_out == 0 && !out->to_controller)
+		return drop(out, out->drop != 0 ? out->drop : DP_DROP_of_no_action,
+			    DP_STAGE_forward);
+	return rc;
+}
+
 int dp_switch_explain(const struct dp_switch *sw, uint16_t in_port, const uint8_t *frame,
 		      size_t size, struct dp_verdict *out)
 {
 	const struct dp_snapshot *s = dp_root(sw);
-	const struct dp_view *in = in_port < DP_MAX_PORTS ? s->views[in_port] : NULL, *to;
+	const struct dp_view *in = in_port < DP_MAX_PORTS ? s->views[in_port] : NULL;
 	struct dp_meta meta = { .in_port = in_port };
-	const struct dp_fdb_entry *e;
 	enum dp_drop err;
 	enum qos_why why;
-	bool is_foreign;
 
 	memset(out, 0, sizeof(*out));
 	if (in == NULL)
@@ -94,26 +160,6 @@ int dp_switch_explain(const struct dp_switch *sw, uint16_t in_port, const uint8_
 		out->kind = DP_VERDICT_PUNT;
 		return 0;
 	}
-	is_foreign = dp_is_foreign(s->services, &in->cfg, frame, size, &meta);
-	e = (frame[0] & 1) != 0 ? NULL : dp_fdb_lookup(sw->fdb, dp_fdb_key(meta.vid, frame));
-	to = e == NULL ? NULL : s->views[DP_FDB_PORT(atomic_load(&e->where))];
-	if (to == NULL || !dp_port_carries(&to->cfg, meta.vid)) {
-		if (is_foreign)
-			return drop(out, DP_DROP_service_foreign, DP_STAGE_forward);
-		flood_to(s, in, &meta, out);
-		return 0;
-	}
-	err = dp_may_forward(in, to);
-	if (err == DP_DROP_none && is_foreign &&
-	    (to->cfg.role == DP_ROLE_HOST || (meta.flags & DP_MF_LOOK) != 0))
-		err = DP_DROP_service_foreign;
-	if (err == DP_DROP_none && dp_is_rival(&to->cfg, &meta))
-		err = DP_DROP_rival_dhcp;
-	if (err != DP_DROP_none)
-		return drop(out, err, DP_STAGE_forward);
-	if (size > dp_l2_size(&meta) + to->cfg.mtu)
-		return drop(out, DP_DROP_mtu_exceeded, DP_STAGE_schedule);
-	out->kind = DP_VERDICT_UNICAST;
-	out->out[out->n_out++] = to->port->idx;
-	return 0;
+	return s->of != NULL ? explain_of(sw, in, frame, size, &meta, out)
+			     : explain_l2(sw, in, frame, size, &meta, out);
 }

@@ -2,7 +2,7 @@
 // taken out first and mirrors fed.
 #include <string.h>
 
-#include "switch_priv.h"
+#include "of_priv.h"
 
 enum dp_drop dp_may_forward(const struct dp_view *in, const struct dp_view *out)
 {
@@ -18,7 +18,7 @@ enum dp_drop dp_may_forward(const struct dp_view *in, const struct dp_view *out)
 }
 
 // Deep copy: header edits of one receiver must not show at another.
-static struct rte_mbuf *copy_of(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf *m)
+struct rte_mbuf *dp_forward_copy(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf *m)
 {
 	struct rte_mbuf *c = rte_pktmbuf_copy(m, w->pool, 0, UINT32_MAX);
 	struct dp_port_pw *pw = dp_pw(w, v->port);
@@ -41,8 +41,8 @@ static void hand(struct dp_worker *w, const struct dp_view *in, const struct dp_
 }
 
 // The receiver alone refuses the frame, whose copy it would be.
-static void deny(struct dp_worker *w, const struct dp_view *in, const struct dp_view *out,
-		 const struct rte_mbuf *m, enum dp_drop reason)
+void dp_forward_deny(struct dp_worker *w, const struct dp_view *in, const struct dp_view *out,
+		     const struct rte_mbuf *m, enum dp_drop reason)
 {
 	dp_pw(w, in->port)->c[DP_PC_forwarded_pkts]++;
 	dp_pw(w, out->port)->c[DP_PC_handed_pkts]++;
@@ -66,12 +66,12 @@ static void flood(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf 
 		    !out->port->drv->is_up(out->port->link))
 			continue;
 		if (unlikely(dp_is_rival(&out->cfg, dp_meta(m)))) {
-			deny(w, v, out, m, DP_DROP_rival_dhcp);
+			dp_forward_deny(w, v, out, m, DP_DROP_rival_dhcp);
 			n_denied++;
 			continue;
 		}
 		if (last != NULL) {
-			struct rte_mbuf *c = copy_of(w, v, m);
+			struct rte_mbuf *c = dp_forward_copy(w, v, m);
 
 			if (c != NULL)
 				hand(w, v, last, &c, 1);
@@ -89,15 +89,14 @@ static void flood(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf 
 		dp_drop_in(w, m, DP_DROP_forward_no_port, DP_STAGE_forward);
 }
 
-static void mirror(struct dp_worker *w, const struct dp_view *in, uint16_t mirror_idx,
-		   struct rte_mbuf *m)
+static void mirror(struct dp_worker *w, const struct dp_view *in, struct rte_mbuf *m)
 {
-	const struct dp_view *out = w->snap->views[mirror_idx];
+	const struct dp_view *out = w->snap->views[in->mirror_idx];
 	struct rte_mbuf *c;
 
 	if (out == NULL || out->port == in->port)
 		return;
-	c = copy_of(w, in, m);
+	c = dp_forward_copy(w, in, m);
 	if (c == NULL)
 		return;
 	dp_pw(w, in->port)->c[DP_PC_forwarded_pkts]++;
@@ -114,8 +113,8 @@ static inline const struct dp_view *find(const struct dp_worker *w, uint64_t dst
 				   atomic_load_explicit(&e->where, memory_order_acquire))];
 }
 
-static bool is_foreign(const struct dp_worker *w, const struct dp_view *in,
-		       const struct rte_mbuf *m)
+bool dp_forward_is_foreign(const struct dp_worker *w, const struct dp_view *in,
+			   const struct rte_mbuf *m)
 {
 	return dp_is_foreign(w->snap->services, &in->cfg, dp_data(m), rte_pktmbuf_data_len(m),
 			     dp_meta_const(m));
@@ -130,31 +129,24 @@ static void hand_one(struct dp_worker *w, const struct dp_view *in, const struct
 	if (err != DP_DROP_none) {
 		dp_drop_in(w, m, err, DP_STAGE_forward);
 	} else if (dp_is_rival(&out->cfg, dp_meta(m))) {
-		deny(w, in, out, m, DP_DROP_rival_dhcp);
+		dp_forward_deny(w, in, out, m, DP_DROP_rival_dhcp);
 		rte_pktmbuf_free(m);
 	} else {
 		hand(w, in, out, &m, 1);
 	}
 }
 
-// A frame that goes nowhere, or not to one port, or of which forward wants to know more.
-static void special(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf *m)
+// A frame of which the table is not known to say where; look = it has not been asked.
+static void forward_one(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf *m, bool look)
 {
-	uint8_t flags = dp_meta(m)->flags;
 	bool unicast = (dp_data(m)[0] & 1) == 0;
 	const struct dp_view *out = NULL;
 
-	if ((flags & DP_MF_PUNT) != 0) {
-		bool goes_on = dp_punt_goes_on(&v->cfg, dp_data(m), dp_meta(m));
-
-		if (!dp_punt(w, v, m, goes_on) || !goes_on)
-			return;
-	}
-	if (is_foreign(w, v, m)) {
+	if (dp_forward_is_foreign(w, v, m)) {
 		dp_drop_in(w, m, DP_DROP_service_foreign, DP_STAGE_forward);
 		return;
 	}
-	if (unicast && (flags & (DP_MF_PUNT | DP_MF_LOOK)) != 0)
+	if (unicast && look)
 		out = find(w, dp_fdb_key(dp_meta(m)->vid, dp_data(m)));
 	if (out != NULL && dp_port_carries(&out->cfg, dp_meta(m)->vid))
 		hand_one(w, v, out, m);
@@ -163,6 +155,49 @@ static void special(struct dp_worker *w, const struct dp_view *v, struct rte_mbu
 		dp_drop_in(w, m, DP_DROP_storm_unknown, DP_STAGE_forward);
 	else
 		flood(w, v, m);
+}
+
+// The responder's frame. returns false when it ends here
+static bool punt(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf *m)
+{
+	bool goes_on = dp_punt_goes_on(&v->cfg, dp_data(m), dp_meta(m));
+
+	return dp_punt(w, v, m, goes_on) && goes_on;
+}
+
+// A frame that goes nowhere, or not to one port, or of which forward wants to know more.
+static void special(struct dp_worker *w, const struct dp_view *v, struct rte_mbuf *m)
+{
+	uint8_t flags = dp_meta(m)->flags;
+
+	if ((flags & DP_MF_PUNT) == 0 || punt(w, v, m))
+		forward_one(w, v, m, (flags & (DP_MF_PUNT | DP_MF_LOOK)) != 0);
+}
+
+void dp_forward_normal(struct dp_worker *w, const struct dp_view *in, struct rte_mbuf *m)
+{
+	forward_one(w, in, m, true);
+}
+
+bool dp_forward_own(struct dp_worker *w, struct dp_batch *b, struct dp_run *r)
+{
+	struct rte_mbuf **pkts = b->pkts + r->first;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < r->n; i++) {
+		if ((dp_meta(pkts[i])->flags & DP_MF_PUNT) != 0) {
+			if (!punt(w, b->v, pkts[i]))
+				continue;
+			dp_meta(pkts[i])->flags &= (uint8_t)~DP_MF_PUNT;
+		}
+		pkts[n++] = pkts[i];
+	}
+	r->n = (uint16_t)n;
+	if (n > 0 && dp_forward_is_foreign(w, b->v, pkts[0])) {
+		dp_drop_run(w, b, r, DP_DROP_service_foreign, DP_STAGE_forward);
+		return false;
+	}
+	return n > 0;
 }
 
 // Frames of one VLAN for one port, gathered until another's turn comes.
@@ -204,12 +239,8 @@ static void forward_other(struct dp_worker *w, struct dp_batch *b, const struct 
 	// another VLAN.
 	if (out != NULL && !dp_port_carries(&out->cfg, vid))
 		out = NULL;
-	for (uint32_t i = 0; i < r->n && (out == NULL || b->v->mirror_idx != DP_PORT_NONE); i++) {
-		if (b->v->mirror_idx != DP_PORT_NONE)
-			mirror(w, b->v, b->v->mirror_idx, pkts[i]);
-		if (out == NULL)
-			special(w, b->v, pkts[i]);
-	}
+	for (uint32_t i = 0; out == NULL && i < r->n; i++)
+		special(w, b->v, pkts[i]);
 	if (out == NULL)
 		return;
 	err = dp_may_forward(b->v, out);
@@ -219,7 +250,7 @@ static void forward_other(struct dp_worker *w, struct dp_batch *b, const struct 
 	}
 	// The kernel has the service addresses: what goes there is looked at, run by run.
 	if (out->cfg.role == DP_ROLE_HOST && w->snap->services != NULL) {
-		if (is_foreign(w, b->v, pkts[0]))
+		if (dp_forward_is_foreign(w, b->v, pkts[0]))
 			dp_drop_run(w, b, r, DP_DROP_service_foreign, DP_STAGE_forward);
 		else
 			hand(w, b->v, out, pkts, r->n);
@@ -230,13 +261,12 @@ static void forward_other(struct dp_worker *w, struct dp_batch *b, const struct 
 	gather(g, pkts, r->n);
 }
 
-void dp_forward_burst(struct dp_worker *w, struct dp_batch *b)
+void dp_forward_runs(struct dp_worker *w, struct dp_batch *b, const struct dp_run *runs, uint32_t n)
 {
 	struct gathered g = { .out = NULL, .n = 0 };
-	bool mirrored = b->v->mirror_idx != DP_PORT_NONE;
 
-	for (uint32_t i = 0; i < b->n_runs; i++) {
-		const struct dp_run *r = &b->runs[i];
+	for (uint32_t i = 0; i < n; i++) {
+		const struct dp_run *r = &runs[i];
 		struct rte_mbuf **pkts = b->pkts + r->first;
 		const struct dp_meta *meta = dp_meta(pkts[0]);
 		const struct dp_view *out = NULL;
@@ -244,11 +274,29 @@ void dp_forward_burst(struct dp_worker *w, struct dp_batch *b)
 		if ((meta->flags & (DP_MF_PUNT | DP_MF_LOOK)) == 0 &&
 		    (dp_data(pkts[0])[0] & 1) == 0)
 			out = find(w, r->dst);
-		if (out == NULL || out != g.out || meta->vid != g.vid || mirrored) {
+		if (out == NULL || out != g.out || meta->vid != g.vid) {
 			forward_other(w, b, r, out, &g);
 			continue;
 		}
 		gather(&g, pkts, r->n);
 	}
 	gathered_hand(w, b->v, &g);
+}
+
+static void mirror_burst(struct dp_worker *w, struct dp_batch *b)
+{
+	for (uint32_t i = 0; i < b->n_runs; i++) {
+		for (uint32_t k = 0; k < b->runs[i].n; k++)
+			mirror(w, b->v, b->pkts[b->runs[i].first + k]);
+	}
+}
+
+void dp_forward_burst(struct dp_worker *w, struct dp_batch *b)
+{
+	if (unlikely(b->v->mirror_idx != DP_PORT_NONE))
+		mirror_burst(w, b);
+	if (w->snap->of != NULL)
+		dp_of_forward_burst(w, b);
+	else
+		dp_forward_runs(w, b, b->runs, b->n_runs);
 }

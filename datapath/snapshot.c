@@ -5,6 +5,7 @@
 
 #include <rte_malloc.h>
 
+#include "dp_of.h"
 #include "switch_priv.h"
 
 struct vids {
@@ -15,6 +16,8 @@ struct vids {
 // Is the port in every VLAN? Then it stands in every flood list.
 static bool full_trunk(const struct dp_port_params *cfg)
 {
+	if (cfg->vlan_mode == DP_VLAN_TRANSPARENT)
+		return (cfg->flags & DP_PF_MIRROR_DST) == 0;
 	if (cfg->vlan_mode < DP_VLAN_TRUNK || cfg->vlan_mode == DP_VLAN_QINQ_CUSTOMER ||
 	    (cfg->flags & DP_PF_MIRROR_DST) != 0 || (cfg->trunk[0] | 1) != 0xff ||
 	    (cfg->trunk[DP_VIDS / 8 - 1] | 0x80) != 0xff)
@@ -139,6 +142,35 @@ static int rxq_lists(const struct dp_switch *sw, struct dp_snapshot *s)
 	return 0;
 }
 
+static bool has_of_number(const struct dp_view *v)
+{
+	return v != NULL && v->cfg.of_port != 0 && v->cfg.of_port < DP_OFPP_MAX;
+}
+
+// OpenFlow's numbers of ports. The first host port is LOCAL.
+static int of_numbers(struct dp_snapshot *s)
+{
+	s->of_local = DP_MAX_PORTS;
+	for (uint32_t i = 0; i < DP_MAX_PORTS; i++) {
+		if (has_of_number(s->views[i]))
+			s->n_of_idx = RTE_MAX(s->n_of_idx, s->views[i]->cfg.of_port + 1);
+	}
+	s->of_idx = rte_malloc("of_idx", sizeof(uint16_t) * (s->n_of_idx + 1), 64);
+	if (s->of_idx == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < s->n_of_idx; i++)
+		s->of_idx[i] = DP_MAX_PORTS;
+	for (uint32_t i = 0; i < DP_MAX_PORTS; i++) {
+		const struct dp_view *v = s->views[i];
+
+		if (v != NULL && v->cfg.role == DP_ROLE_HOST && s->of_local == DP_MAX_PORTS)
+			s->of_local = (uint16_t)i;
+		else if (has_of_number(v) && v->cfg.role != DP_ROLE_HOST)
+			s->of_idx[v->cfg.of_port] = (uint16_t)i;
+	}
+	return 0;
+}
+
 int dp_snapshot_build(struct dp_switch *sw, const struct dp_parts *parts, struct dp_snapshot **out)
 {
 	const struct dp_snapshot *old = dp_root(sw);
@@ -149,6 +181,7 @@ int dp_snapshot_build(struct dp_switch *sw, const struct dp_parts *parts, struct
 	if (s == NULL)
 		return -ENOMEM;
 	s->tap = old == NULL ? NULL : old->tap;
+	s->of = old == NULL ? NULL : old->of;
 	atomic_init(&s->portals, parts->portals);
 	s->qos = parts->qos;
 	s->services = parts->services;
@@ -156,7 +189,9 @@ int dp_snapshot_build(struct dp_switch *sw, const struct dp_parts *parts, struct
 	memcpy(s->vms, parts->vms, sizeof(s->vms));
 	for (uint32_t i = 0; i < DP_MAX_PORTS; i++)
 		s->n_ports += s->views[i] != NULL;
-	rc = flood_lists(s);
+	rc = of_numbers(s);
+	if (rc == 0)
+		rc = flood_lists(s);
 	if (rc == 0)
 		rc = rxq_lists(sw, s);
 	if (rc < 0) {
@@ -187,5 +222,6 @@ void dp_snapshot_free(struct dp_snapshot *s)
 	for (uint32_t i = 0; i < DP_MAX_WORKERS; i++)
 		rte_free(s->rxqs[i]);
 	rte_free(s->arena);
+	rte_free(s->of_idx);
 	rte_free(s);
 }

@@ -14,7 +14,7 @@
 #include <rte_malloc.h>
 
 #include "dp_storage.h"
-#include "switch_priv.h"
+#include "of_priv.h"
 #include "weir_log.h"
 #include "weir_rcu.h"
 
@@ -380,6 +380,8 @@ void dp_switch_housekeep(struct dp_switch *sw, uint64_t now_ns)
 	dp_fdb_age(sw->fdb, AGE_SLOTS, sw->ageing_s, (uint32_t)(now_ns / 1000000000u));
 	publish_macs(sw);
 	links_follow(sw);
+	if (sw->of != NULL)
+		dp_of_housekeep(sw->of, now_ns);
 	dp_reclaim(sw, false);
 }
 

@@ -164,7 +164,11 @@ struct dp_snapshot {
 	const struct dp_qos_view *qos;	    // never NULL
 	const struct dp_services *services; // NULL = there are none
 	struct dp_vm_view *vms[DP_MAX_VMS];
-	struct dp_tap *tap;			 // NULL = nobody looks
+	struct dp_tap *tap; // NULL = nobody looks
+	struct dp_of *of;   // OpenFlow tables; NULL = plain L2
+	uint16_t *of_idx;   // [n_of_idx]: of an OpenFlow port, or DP_MAX_PORTS = none
+	uint32_t n_of_idx;
+	uint16_t of_local;			 // host port, or DP_MAX_PORTS
 	struct dp_view *views[DP_MAX_PORTS + 1]; // the last one is nobody's (DP_FDB_NOWHERE): NULL
 	struct dp_flood flood[DP_VIDS];
 	uint16_t *arena; // port lists of flood[]
@@ -256,6 +260,7 @@ struct dp_switch {
 	_Atomic bool injects_wait; // boot: sets, worker: clears, and kicks
 	_Atomic uint8_t owner_of[DP_MAX_PORTS]; // main: w, boot: r, relaxed
 	struct dp_storage *storage;		// constant; its fields say who writes them
+	struct dp_of *of;			// main only: workers have it from the snapshot
 	// main only from here
 	struct dp_switch_params params;
 	struct rte_rcu_qsbr *rcu;
@@ -346,6 +351,8 @@ static inline bool dp_port_carries(const struct dp_port_params *cfg, uint16_t vi
 	case DP_VLAN_NATIVE_UNTAGGED:
 	case DP_VLAN_NATIVE_TAGGED:
 		return cfg->vid == vid || dp_vid_in(cfg->trunk, vid);
+	case DP_VLAN_TRANSPARENT:
+		return true;
 	default:
 		return dp_vid_in(cfg->trunk, vid);
 	}
@@ -373,9 +380,32 @@ bool dp_storage_known(const struct dp_worker *w, const struct dp_batch *b, struc
 		      enum qos_why *why);
 void dp_storage_burst(struct dp_worker *w, const struct dp_batch *b);
 void dp_forward_burst(struct dp_worker *w, struct dp_batch *b);
+// L2 forwarding alone: the tables' NORMAL. Consumes the frame, or those of the runs.
+void dp_forward_normal(struct dp_worker *w, const struct dp_view *in, struct rte_mbuf *m);
+void dp_forward_runs(struct dp_worker *w, struct dp_batch *b, const struct dp_run *runs,
+		     uint32_t n);
+// What of a run is not for the tables leaves it: the responder's, and what must not be forwarded.
+// returns false = all of it
+bool dp_forward_own(struct dp_worker *w, struct dp_batch *b, struct dp_run *r);
+// A further copy of a frame, counted. returns NULL when there is no buffer
+struct rte_mbuf *dp_forward_copy(struct dp_worker *w, const struct dp_view *in, struct rte_mbuf *m);
+// The receiver alone refuses the frame, whose copy it would be; only counted.
+void dp_forward_deny(struct dp_worker *w, const struct dp_view *in, const struct dp_view *out,
+		     const struct rte_mbuf *m, enum dp_drop reason);
+bool dp_forward_is_foreign(const struct dp_worker *w, const struct dp_view *in,
+			   const struct rte_mbuf *m);
+// Where L2 forwarding would send m that came in at in; added to what v says. edited: its tags were.
+void dp_explain_normal(const struct dp_switch *sw, const struct dp_view *in, struct rte_mbuf *m,
+		       bool edited, struct dp_verdict *v);
+// Which VLAN a frame belongs to, whose tags were edited since it came in at that port.
+enum dp_drop dp_admit_again(const struct dp_port_params *cfg, struct rte_mbuf *m);
 // Edit for the port and hand to its owner's scheduler. Consumes pkts[n], n <= DP_BURST; pkts is
 // scratch from then on.
 void dp_output(struct dp_worker *w, struct rte_mbuf **pkts, uint32_t n, const struct dp_view *out);
+// The same, tags as they are; but uplinks get the marks of its class, where they are not kept.
+enum { DP_KEEP_PCP = 1, DP_KEEP_DSCP = 2 };
+void dp_output_as_is(struct dp_worker *w, struct rte_mbuf **pkts, uint32_t n,
+		     const struct dp_view *out, uint32_t keep);
 void dp_schedule(struct dp_worker *w, struct rte_mbuf **pkts, uint32_t n,
 		 const struct dp_view *out);
 void dp_enqueue(struct dp_worker *w, struct dp_port *p, struct rte_mbuf **pkts, uint32_t n);

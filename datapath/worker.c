@@ -6,7 +6,7 @@
 #include <rte_cycles.h>
 #include <rte_pause.h>
 
-#include "switch_priv.h"
+#include "of_priv.h"
 #include "weir_rcu.h"
 
 enum {
@@ -354,7 +354,11 @@ uint32_t dp_worker_turn(struct dp_worker *w, uint64_t now_ns, uint32_t now_s)
 	n_other = take_injects(w);
 	if (w->sw->n_workers > 1)
 		n_other += take_handover(w, 0) + take_handover(w, 1);
+	if (w->snap->of != NULL)
+		n_other += dp_of_take_outs(w, w->snap->of);
 	n_rx = poll_queues(w);
+	if (w->snap->of != NULL && w->snap->of->pw[w->id]->punted)
+		dp_of_kick(w->snap->of, w->snap->of->pw[w->id]);
 	if (w->n_dirty > 0)
 		dp_tx_dirty(w, 0);
 	if (unlikely(w->n_told > 0))

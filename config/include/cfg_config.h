@@ -44,6 +44,7 @@ enum cfg_vlan_mode {
 	CFG_VLAN_NATIVE_TAGGED,
 	CFG_VLAN_TUNNEL,
 	CFG_VLAN_PROVIDER,
+	CFG_VLAN_TRANSPARENT,
 };
 // In the order of the YANG enumeration boot/method.
 enum cfg_boot_method {
@@ -107,6 +108,9 @@ struct cfg_port {
 	uint16_t vlan;	    // 0 = trunk without native VLAN
 	uint8_t trunk[512]; // bit per VLAN
 	uint16_t mtu, queues, mac_limit;
+	// Number in OpenFlow as configured; 0 = none. While OpenFlow is on, control writes one here
+	// before configurations are compared, and takes it away while it is off.
+	uint32_t of_port;
 	bool isolated, mirror_destination, trust_dscp, trust_pcp, admit, dhcp_guard, ra_guard;
 	bool has_policy; // one of its own, and no VM's
 	char mirror_to[CFG_PORT_NAME];
@@ -243,6 +247,42 @@ struct cfg_management {
 	uint32_t max_sessions, idle_timeout_s, hello_timeout_s; // of NETCONF; idle 0 = never
 };
 
+#define CFG_CONTROLLERS 8
+#define CFG_LISTENERS 4
+
+struct cfg_controller {
+	char name[32];
+	uint8_t addr[16]; // IPv4 as IPv4-mapped
+	uint16_t port;
+	uint16_t probe_s, max_backoff_s; // probe 0 = never
+	bool tls;
+};
+
+struct cfg_listener {
+	char name[32];
+	char path[108];	  // of a UNIX socket; empty = addr and port
+	uint8_t addr[16]; // IPv4 as IPv4-mapped
+	uint16_t port;
+	bool tls;
+};
+
+// Files in PEM; empty = none.
+struct cfg_tls {
+	char key[256], certificate[256], ca[256];
+};
+
+struct cfg_openflow {
+	bool enabled, standalone, allow_14;
+	uint64_t datapath_id; // 0 = not set
+	uint32_t flow_limit, cache_entries;
+	uint32_t packet_in_rate,
+		packet_in_burst; // per port, frames/s and frames; rate 0 = no limit
+	uint8_t n_controllers, n_listeners;
+	struct cfg_controller controllers[CFG_CONTROLLERS]; // by name
+	struct cfg_listener listeners[CFG_LISTENERS];	    // by name
+	struct cfg_tls tls;
+};
+
 // Lists are sorted by their key.
 struct cfg {
 	struct cfg_system system;
@@ -251,6 +291,7 @@ struct cfg {
 	struct cfg_metrics metrics;
 	struct cfg_qos qos;
 	struct cfg_boot_limits boot_limits;
+	struct cfg_openflow openflow;
 	struct cfg_port *ports; // ports[n_ports]: interfaces and network cards
 	struct cfg_vm *vms;
 	struct cfg_portal *portals;
@@ -282,12 +323,18 @@ const struct cfg_vm *cfg_vm_get(const struct cfg *c, const char *name);
 const struct cfg_file *cfg_file_get(const struct cfg *c, const char *name);
 const struct cfg_provider *cfg_provider_get(const struct cfg *c, const char *name);
 const struct cfg_service *cfg_service_get(const struct cfg *c, uint16_t vlan);
+// Data path of a leaf of a port, or of the card that it belongs to.
+void cfg_port_path(const struct cfg_port *p, const char *leaf, char *out, size_t size);
 // Name of a traffic class, 0..CFG_CLASSES - 1.
 const char *cfg_class_name(uint32_t cls);
 // Is it what a VM has that says nothing?
 bool cfg_policy_is_default(const struct cfg_policy *p);
 // Are metrics served on an address that others than this host may reach? If so, text warns of it.
 bool cfg_metrics_open(const struct cfg_metrics *m, char *text, size_t size);
+// May others than this host program the switch without showing a certificate? If so, text warns.
+bool cfg_openflow_open(const struct cfg_openflow *o, char *text, size_t size);
+// An address in its 128-bit form, as a person writes it. returns buf
+const char *cfg_addr_text(const uint8_t addr[16], char *buf, size_t size);
 // The same while it is being read, one by one.
 const struct cfg_port *cfg_port_find(const struct cfg *c, const char *name);
 const struct cfg_vm *cfg_vm_find(const struct cfg *c, const char *name);
@@ -306,6 +353,7 @@ enum cfg_object {
 	CFG_OBJ_METRICS,
 	CFG_OBJ_BOOT_LIMITS,
 	CFG_OBJ_PROVIDER,
+	CFG_OBJ_OPENFLOW,
 };
 enum cfg_change { CFG_DEL, CFG_SET_CHANGED, CFG_ADD };
 

@@ -157,14 +157,21 @@ struct dp_verdict {
 	uint8_t stage;	  // enum dp_stage in which a drop happened
 	uint8_t pcp;	  // that came in, where it counts
 	uint16_t vid;
-	uint16_t vm_idx; // of the sender, 0 = no VM
-	bool punted;	 // the responder gets it, too
+	uint16_t vm_idx;    // of the sender, 0 = no VM
+	bool punted;	    // the responder gets it, too
+	bool to_controller; // OpenFlow's gets it, too
 	uint16_t n_out;
 	uint16_t out[DP_MAX_PORTS];
 	struct dp_parse parse;
 };
 
-enum dp_verdict_kind { DP_VERDICT_DROP, DP_VERDICT_UNICAST, DP_VERDICT_FLOOD, DP_VERDICT_PUNT };
+enum dp_verdict_kind {
+	DP_VERDICT_DROP,
+	DP_VERDICT_UNICAST,
+	DP_VERDICT_FLOOD,
+	DP_VERDICT_PUNT,
+	DP_VERDICT_OPENFLOW, // the tables say: out, to_controller, or neither = a drop
+};
 
 enum dp_stage {
 	DP_STAGE_rx,

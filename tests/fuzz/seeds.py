@@ -343,3 +343,10 @@ for n, m in {"hello": of(0, b"\0\1\0\x08\0\0\0\x10"), "flow": of(14, flow_mod), 
 for t in range(14):
     put("openflow", "request-%d" % t, of(18, struct.pack(">HHI", t, 0, 0) + (b"\0" * 32 + match if t in (1, 2) else b"\0" * 8 if t in (4, 5, 6, 9, 10) else b"")))
     put("openflow", "reply-%d" % t, of(19, struct.pack(">HHI", t, 0, 0) + (fill(struct.pack(">H", 48 + len(flow_mod) - 40) + b"\0" * 46 + flow_mod[40:]) if t == 1 else b"\0" * 40)))
+lines = ["tcp,in_port=1,nw_src=10.0.0.0/8,tp_dst=80,actions=output:2", "table=3,cookie=5,dl_vlan=5,dl_vlan_pcp=3,actions=pop_vlan,NORMAL", "ipv6,ipv6_src=fe80::/10,actions=controller(max_len=9)",
+         "vlan_tci=0x1000/0x1000,actions=meter:1,mod_vlan_vid:7,write_actions(group:1,2),write_metadata:1/3,goto_table:2", "delete cookie=1/-1,out_port=2,icmp6,icmp_type=135,nd_target=::1",
+         "group add group_id=1,type=select,bucket=weight:2,actions=output:1,bucket=watch_port:2,actions=set_field:1.2.3.4->ip_src,2", "meter add meter=1,kbps,burst,bands=type=dscp_remark,rate=5,prec_level=1",
+         "in_port=1,packet=00112233445566778899aabb0800,actions=output:1"]
+for i, line in enumerate(lines):
+    put("of_text", "line%d" % i, b"\0" + line.encode())
+put("of_text", "hello", bytes.fromhex("0400001000000001000100080000001000"[:32]))

@@ -176,6 +176,7 @@ void mem_ports_make(const char *names, uint32_t n_workers, uint32_t guest_flags,
 
 		a.p = (struct dp_port_params){
 			.name = { names[i] },
+			.of_port = i + 1,
 			.driver = "t",
 			.args = { names[i] },
 			.mtu = 1500,

@@ -10,7 +10,7 @@ pg() { # ARG...: run it; exit code in STATUS, result in r.json, words in r.err
 	timeout 60 "$pktgen" --json "$LAB_T/r.json" "$@" >"$LAB_T/r.out" 2>"$LAB_T/r.err" || STATUS=$?
 }
 expect() { # STATUS [JQ-CONDITION]
-	[ "$STATUS" = "$1" ] || { echo "exit code $STATUS instead of $1:"; cat "$LAB_T/r.err" "$LAB_T/r.out"; exit 1; }
+	[ "$STATUS" = "$1" ] || { echo "exit code $STATUS instead of $1:"; cat "$LAB_T/r.err" "$LAB_T/r.out" "$LAB_T/r.json"; exit 1; }
 	[ $# -lt 2 ] || jq -e "$2" "$LAB_T/r.json" >/dev/null || { echo "not so: $2"; cat "$LAB_T/r.json"; exit 1; }
 }
 sound='.lost_pkts == 0 and .reordered_pkts == 0 and .duplicated_pkts == 0 and .corrupt_pkts == 0 and .rx_pkts > 10'

@@ -39,15 +39,18 @@ struct of_conn;
 
 enum of_fail_mode {
 	OF_FAIL_SECURE,	    // tables as they are, whoever is connected
-	OF_FAIL_STANDALONE, // plain L2 while no controller is there; the tables stay
+	OF_FAIL_STANDALONE, // plain L2 before a controller came and after it was lost; the tables
+			    // stay
 };
 
 struct of_agent_params {
 	struct dp_switch *sw;
 	struct dp_of *of;
 	uint64_t datapath_id;
-	uint32_t max_flows;
-	uint8_t fail_mode; // enum of_fail_mode
+	uint32_t max_flows, max_groups, max_meters; // of dp_of_params
+	uint8_t fail_mode;			    // enum of_fail_mode
+	uint32_t loss_s; // without a controller, after which standalone takes over; 0 = none is
+			 // configured, so nobody is missed
 	char manufacturer[64], hardware[64], software[64], serial[32], description[128];
 };
 
@@ -63,16 +66,22 @@ struct of_conn_info {
 	bool up;	       // hellos were exchanged
 	uint8_t version, role; // role: ofp_controller_role
 	uint64_t n_in, n_out, n_errors_sent, n_packet_ins, n_packet_ins_dropped;
-	uint32_t n_flow_mods_pending, n_bundles;
-	char last_error[96];
+	char last_error[96]; // that it was told, or why it ends
 };
 
 int of_agent_create(const struct of_agent_params *p, struct of_agent **out, struct weir_err *err);
+// Another identity, fail mode and so on; sw, of and max_flows are what they were.
+void of_agent_configure(struct of_agent *a, const struct of_agent_params *p);
 // Connections first.
 void of_agent_destroy(struct of_agent *a);
 // Packet-ins, timeouts, port changes, barriers that wait. returns when it wants to be called again
 // at the latest (ns of the same clock)
 uint64_t of_agent_tick(struct of_agent *a, uint64_t now_ns);
+
+// What becomes of frames now: the fail mode may have taken over.
+enum dp_of_mode of_agent_mode(const struct of_agent *a);
+// Does a barrier wait for workers? Then it is worth to call of_agent_tick() again soon.
+bool of_agent_is_waiting(const struct of_agent *a);
 
 // returns 0; -ENOSPC = OF_CONNS_MAX are open; -ENOMEM
 int of_conn_open(struct of_agent *a, const struct of_conn_params *p, uint64_t now_ns,
@@ -83,8 +92,15 @@ void of_conn_close(struct of_conn *c);
 int of_conn_input(struct of_conn *c, const uint8_t *bytes, size_t n, uint64_t now_ns);
 const uint8_t *of_conn_output(const struct of_conn *c, size_t *size);
 void of_conn_sent(struct of_conn *c, size_t size);
+// Has it more to say than is in its output? The next of_agent_tick() goes on.
+bool of_conn_is_busy(const struct of_conn *c);
+// Is it over? Nothing is taken any more; what is in its output may still be written.
+bool of_conn_over(const struct of_conn *c);
 // Would of_conn_input take something?
 bool of_conn_wants_input(const struct of_conn *c);
 void of_conn_info(const struct of_conn *c, struct of_conn_info *out);
+
+// The cookie of a rule, for `explain`.
+uint64_t of_agent_cookie(const struct dp_of_flow *f);
 
 #endif

@@ -38,17 +38,23 @@ struct dp_flow_rule {
 	// main: w, worker: r, release/acquire
 	_Atomic(const struct dp_flow_prog *) prog;
 	struct dp_flow_key key, mask; // key & ~mask = 0
-	// The table's own: chain and compact form.
-	_Atomic(struct dp_flow_rule *) next;
-	void *at;
-	uint64_t hash;
-	uint16_t words; // bit i: mask.w[i] is not 0
-	uint16_t reserved[3];
+	// main: the table's own.
+	struct dp_flow_rule *same; // next of its bucket in the index of matches
+	uint64_t hash;		   // there
+	uint32_t pos;		   // among all rules
+	uint16_t words;		   // bit i: mask.w[i] is not 0
+	uint16_t reserved;
+	// Where it stands: in what lookups use, and in what is being built to take its place.
+	struct dp_flow_place {
+		void *owner, *node;
+		uint64_t hash;
+	} place[2];
 };
 
 struct dp_flow_table_info {
 	uint32_t n_rules, n_tuples; // linked, of whatever version
-	uint32_t n_overflow;	    // rules in chains longer than a lookup should walk
+	uint32_t n_overflow;	    // rules that no tuple tells apart, in blocks
+	uint32_t n_blocks;	    // of up to 512 rules
 	uint32_t longest;	    // chain
 };
 
@@ -78,6 +84,18 @@ const struct dp_flow_rule *dp_flow_table_find(const struct dp_flow_table *t,
 // The same for n <= 32 keys, their memory accesses overlapped. out[i] may be NULL.
 void dp_flow_table_find_burst(const struct dp_flow_table *t, const struct dp_flow_key *const keys[],
 			      uint32_t n, uint64_t version, const struct dp_flow_rule *out[]);
+
+// What a lookup did.
+struct dp_flow_cost {
+	uint64_t n_probes;   // tuples and blocks
+	uint64_t n_blocks;   // blocks that have what all its rules have in common
+	uint64_t n_lines;    // cache lines of buckets and blocks
+	uint64_t n_compares; // rules
+};
+// The same as dp_flow_table_find(), and what it did is added to *cost: for benchmarks and tests.
+const struct dp_flow_rule *dp_flow_table_find_cost(const struct dp_flow_table *t,
+						   const struct dp_flow_key *key, uint64_t version,
+						   struct dp_flow_cost *cost);
 
 // All bits that a rule of the table looks at, now or in a version that was not given up: what two
 // keys differ in beyond these, no lookup tells apart. Only grows until no worker looks up the

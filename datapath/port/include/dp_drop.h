@@ -64,7 +64,15 @@
 		    "buffer that fits")                                                            \
 	X(driver_tx, "accepted by the driver but not sent, by the driver's own statistics")        \
 	X(mirror_only, "received on a mirror destination")                                         \
-	X(standby, "from a guest of which another host has the running copy")
+	X(standby, "from a guest of which another host has the running copy")                      \
+	X(of_miss, "OpenFlow: no rule of the table matches")                                       \
+	X(of_no_action, "OpenFlow: the rules that it met send it nowhere")                         \
+	X(of_port, "OpenFlow: its output is no port, or one that must not send or receive")        \
+	X(of_group, "OpenFlow: its group does not exist, or has no bucket that is alive")          \
+	X(of_meter, "OpenFlow: over the rate of a meter")                                          \
+	X(of_ttl, "OpenFlow: its TTL is at its end")                                               \
+	X(of_loop, "OpenFlow: too many outputs, or groups in groups")                              \
+	X(of_packet_in, "OpenFlow: for the controller, over the port's rate or what may wait")
 
 enum dp_drop {
 #define DP_DROP_ENUM(id, help) DP_DROP_##id,

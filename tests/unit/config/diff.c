@@ -54,6 +54,15 @@
 	"\"weir-vm:vms\":{\"vm\":[{\"name\":\"v\",\"nic\":[{\"id\":0,\"mac\":"                     \
 	"\"52:54:00:00:00:01\",%s}]}]}}"
 
+#define AT_OF "{\"weir-openflow:openflow\":{%s}}"
+#define AT_TLS "{\"weir-openflow:openflow\":{\"tls\":{%s}}}"
+#define OF_TLS "\"tls\":{\"private-key\":\"/k\",\"certificate\":\"/c\",\"ca-certificate\":\"/a\"}"
+#define AT_CONTROLLER                                                                              \
+	"{\"weir-openflow:openflow\":{" OF_TLS ",\"controller\":[{\"name\":\"c\",%s}]}}"
+#define AT_LISTENER "{\"weir-openflow:openflow\":{" OF_TLS ",\"listener\":[{\"name\":\"l\",%s}]}}"
+#define CONTROLLER "\"address\":\"10.0.0.1\""
+
+#define OF "/weir-openflow:openflow/"
 #define IF "/ietf-interfaces:interfaces/interface/weir-interfaces:port/"
 #define VM "/weir-vm:vms/vm/"
 #define STORAGE "/weir-qos:storage/"
@@ -265,6 +274,49 @@ static const struct row rows[] = {
 	  "vm v: change qos/storage-target" },
 	{ "/weir-qos:qos/template/storage-target", AT_TEMPLATE, "", ",\"storage-target\":2000",
 	  "vm v: change qos/storage-target" },
+	{ OF "enabled", AT_OF, "", "\"enabled\":true", "openflow: add" },
+	{ NULL, AT_OF, "\"enabled\":true", "", "openflow: remove" },
+	{ OF "datapath-id", AT_OF, "", "\"datapath-id\":\"00000000000000a1\"",
+	  "openflow: change datapath-id" },
+	{ OF "fail-mode", AT_OF, "", "\"fail-mode\":\"standalone\"", "openflow: change fail-mode" },
+	{ OF "flow-limit", AT_OF, "", "\"flow-limit\":7", "openflow: change flow-limit" },
+	{ OF "cache-entries", AT_OF, "", "\"cache-entries\":64", "openflow: change cache-entries" },
+	{ OF "version-1.4", AT_OF, "", "\"version-1.4\":true", "openflow: change version-1.4" },
+	{ OF "packet-in/rate", AT_OF, "", "\"packet-in\":{\"rate\":7}",
+	  "openflow: change packet-in/rate" },
+	{ OF "packet-in/burst", AT_OF, "", "\"packet-in\":{\"burst\":7}",
+	  "openflow: change packet-in/burst" },
+	{ OF "controller/name", AT_OF, "", "\"controller\":[{\"name\":\"a\",\"address\":\"::1\"}]",
+	  "openflow: change controller" },
+	{ OF "controller/address", AT_CONTROLLER, "\"address\":\"10.0.0.1\"",
+	  "\"address\":\"10.0.0.2\"", "openflow: change controller" },
+	{ OF "controller/port", AT_CONTROLLER, CONTROLLER, CONTROLLER ",\"port\":7",
+	  "openflow: change controller" },
+	{ OF "controller/protocol", AT_CONTROLLER, CONTROLLER, CONTROLLER ",\"protocol\":\"tls\"",
+	  "openflow: change controller" },
+	{ OF "controller/inactivity-probe", AT_CONTROLLER, CONTROLLER,
+	  CONTROLLER ",\"inactivity-probe\":7", "openflow: change controller" },
+	{ OF "controller/max-backoff", AT_CONTROLLER, CONTROLLER, CONTROLLER ",\"max-backoff\":7",
+	  "openflow: change controller" },
+	{ OF "listener/name", AT_OF, "\"listener\":[{\"name\":\"l\",\"unix\":\"/s\"}]",
+	  "\"listener\":[{\"name\":\"m\",\"unix\":\"/s\"}]", "openflow: change listener" },
+	{ OF "listener/unix", AT_LISTENER, "\"unix\":\"/s\"", "\"unix\":\"/t\"",
+	  "openflow: change listener" },
+	{ OF "listener/address", AT_LISTENER, "\"address\":\"10.0.0.1\"",
+	  "\"address\":\"10.0.0.2\"", "openflow: change listener" },
+	{ OF "listener/port", AT_LISTENER, "\"address\":\"10.0.0.1\"",
+	  "\"address\":\"10.0.0.1\",\"port\":7", "openflow: change listener" },
+	{ OF "listener/protocol", AT_LISTENER, "\"address\":\"10.0.0.1\"",
+	  "\"address\":\"10.0.0.1\",\"protocol\":\"tls\"", "openflow: change listener" },
+	{ NULL, AT_OF, "\"listener\":[{\"name\":\"l\",\"address\":\"::\"}]",
+	  "\"enabled\":true,\"listener\":[{\"name\":\"l\",\"address\":\"::\"}]",
+	  "openflow: add warning: whoever reaches :: port 6653 may program the switch" },
+	{ OF "tls/private-key", AT_TLS, "\"private-key\":\"/x\"", "\"private-key\":\"/y\"",
+	  "openflow: change tls/private-key" },
+	{ OF "tls/certificate", AT_TLS, "\"certificate\":\"/x\"", "\"certificate\":\"/y\"",
+	  "openflow: change tls/certificate" },
+	{ OF "tls/ca-certificate", AT_TLS, "\"ca-certificate\":\"/x\"", "\"ca-certificate\":\"/y\"",
+	  "openflow: change tls/ca-certificate" },
 	{ MANAGEMENT "metrics/port", AT_METRICS, "\"metrics\":{}", "\"metrics\":{\"port\":1}",
 	  "metrics: change port" },
 	{ NULL, AT_METRICS, "", "\"metrics\":{}", "metrics: add" },
@@ -334,6 +386,7 @@ static const struct row shared[] = {
 	{ "mtu", NULL, "", ",\"mtu\":9000", "mtu" },
 	{ "queues", NULL, "", ",\"queues\":2", "queues" },
 	{ "isolated", NULL, "", ",\"isolated\":true", "isolated" },
+	{ "of-port", NULL, "", ",\"of-port\":7", "of-port" },
 	{ "default-class", NULL, "", ",\"default-class\":\"scavenger\"", "default-class" },
 	{ "trust-dscp", NULL, "", ",\"trust-dscp\":true", "trust-dscp" },
 	{ "trust-pcp", NULL, "", ",\"trust-pcp\":true", "trust-pcp" },

@@ -1,0 +1,3 @@
+size = imix
+rate = 50kpps
+duration = 30s

@@ -1,0 +1,315 @@
+// The hop through OpenFlow tables: where frames go, what is counted, what ends where.
+#include "of_rig.h"
+
+static void a_rule_sends_and_counts(void **state)
+{
+	struct dp_of_flow *f;
+
+	(void)state;
+	of_make("abcd", 1, DP_VLAN_ACCESS);
+	of_any();
+	of_match(DP_FLOW_in_port, 1);
+	of_begin();
+	of_out(2);
+	f = of_add(0, 10);
+	dp_of_publish(of);
+	of_send(0, 100);
+	assert_int_equal(links[1]->taken, 100);
+	assert_int_equal(of_count(f).n_pkts, 100);
+	assert_int_equal(of_count(f).n_bytes, 100 * links[0]->size);
+	assert_true(of_count(f).used_ns <= now_ns && of_count(f).used_ns + 10 * MS > now_ns);
+	of_end();
+}
+
+static void what_no_rule_matches_is_dropped(void **state)
+{
+	struct dp_of_table_count c;
+
+	(void)state;
+	of_make("abcd", 1, DP_VLAN_ACCESS);
+	of_send(0, 50);
+	assert_int_equal(mem_dropped(0, DP_DROP_of_miss), 50);
+	dp_of_table_count(of, 0, &c);
+	assert_int_equal(c.n_lookups, 50);
+	assert_int_equal(c.n_matched, 0);
+	of_end();
+}
+
+static void a_rule_without_actions_drops(void **state)
+{
+	(void)state;
+	of_make("abcd", 1, DP_VLAN_ACCESS);
+	of_any();
+	of_begin();
+	of_add(0, 0);
+	dp_of_publish(of);
+	of_send(0, 50);
+	assert_int_equal(mem_dropped(0, DP_DROP_of_no_action), 50);
+	of_end();
+}
+
+// Guests are isolated: NORMAL sends to the uplink alone, an explicit output to a guest, too.
+static void normal_keeps_the_rules_of_ports(void **state)
+{
+	(void)state;
+	of_make("abcd", 1, DP_VLAN_ACCESS);
+	of_any();
+	of_begin();
+	of_out(DP_OFPP_NORMAL);
+	of_add(0, 0);
+	dp_of_publish(of);
+	of_send(0, 50);
+	assert_int_equal(links[1]->taken + links[2]->taken, 0);
+	assert_int_equal(links[3]->taken, 50);
+	of_end();
+}
+
+static void the_same_with(void (*make)(void), uint64_t n_b, uint64_t n_c, uint64_t n_d)
+{
+	of_make("abcd", 1, DP_VLAN_ACCESS);
+	of_any();
+	make();
+	of_add(0, 0);
+	dp_of_publish(of);
+	of_send(0, 40);
+	assert_int_equal(links[1]->taken, n_b);
+	assert_int_equal(links[2]->taken, n_c);
+	assert_int_equal(links[3]->taken, n_d);
+	of_end();
+}
+
+static void to_all(void)
+{
+	of_begin();
+	of_out(DP_OFPP_ALL);
+}
+
+static void to_all_as_a_set(void)
+{
+	of_begin();
+	of_out(DP_OFPP_FLOOD);
+	of_write();
+}
+
+static void to_two(void)
+{
+	of_begin();
+	of_out(2);
+	of_out(3);
+}
+
+static void to_one_and_normal(void)
+{
+	of_begin();
+	of_out(DP_OFPP_NORMAL);
+	of_out(2);
+}
+
+static void back(void)
+{
+	of_begin();
+	of_out(1); // not by its number
+	of_out(DP_OFPP_IN_PORT);
+}
+
+static void to_nobody(void)
+{
+	of_begin();
+	of_out(77);
+}
+
+static void frames_go_to_each_output(void **state)
+{
+	(void)state;
+	the_same_with(to_all, 40, 40, 40);
+	the_same_with(to_all_as_a_set, 40, 40, 40);
+	the_same_with(to_two, 40, 40, 0);
+	the_same_with(to_one_and_normal, 40, 0, 40);
+	the_same_with(to_nobody, 0, 0, 0);
+	the_same_with(back, 0, 0, 0);
+}
+
+static void tables_follow_each_other_with_metadata(void **state)
+{
+	struct dp_of_flow *first, *second;
+
+	(void)state;
+	of_make("abcd", 1, DP_VLAN_ACCESS);
+	of_any();
+	of_begin();
+	of_goto(5);
+	of_p.p.metadata = 0x1234;
+	of_p.p.metadata_mask = 0xffff;
+	first = of_add(0, 1);
+	of_any();
+	of_match(DP_FLOW_metadata, 0x1234);
+	of_begin();
+	of_out(3);
+	second = of_add(5, 1);
+	dp_of_publish(of);
+	for (uint32_t i = 1; i <= 3; i++) {
+		of_send(0, 10);
+		assert_int_equal(links[2]->taken, 10 * i);
+		assert_int_equal(of_count(first).n_pkts, 10 * i);
+		assert_int_equal(of_count(second).n_pkts, 10 * i);
+	}
+	assert_true(of->pw[0]->n_cache_found > 0);
+	of_end();
+}
+
+static void staged_changes_are_seen_together(void **state)
+{
+	struct dp_of_flow *a, *b;
+	uint64_t v;
+
+	(void)state;
+	of_make("abcd", 1, DP_VLAN_ACCESS);
+	of_any();
+	of_begin();
+	of_out(2);
+	a = of_add(0, 1);
+	of_send(0, 10);
+	assert_int_equal(links[1]->taken, 0); // staged only
+	v = dp_of_publish(of);
+	of_send(0, 10);
+	assert_int_equal(links[1]->taken, 10);
+	assert_true(dp_of_settled(of, v));
+	// What is given up never was.
+	of_begin();
+	of_out(3);
+	b = of_add(0, 2);
+	assert_int_equal(dp_of_flow_change(of, a, &of_p.p), 0);
+	assert_int_equal(dp_of_flow_change(of, a, &of_p.p), 0);
+	dp_of_flow_end(of, a);
+	of_send(0, 10);
+	dp_of_give_up(of);
+	of_send(0, 10);
+	assert_int_equal(links[1]->taken, 30);
+	// Change and end, each in its version.
+	assert_int_equal(dp_of_flow_change(of, a, &of_p.p), 0);
+	of_send(0, 10);
+	assert_int_equal(links[1]->taken, 40);
+	dp_of_publish(of);
+	of_send(0, 10);
+	assert_int_equal(links[2]->taken, 10);
+	assert_int_equal(of_count(a).n_pkts, 50);
+	dp_of_flow_end(of, a);
+	of_send(0, 10);
+	assert_int_equal(links[2]->taken, 20);
+	v = dp_of_publish(of);
+	of_send(0, 10);
+	assert_int_equal(mem_dropped(0, DP_DROP_of_miss), 10 + 10);
+	assert_true(dp_of_settled(of, v));
+	dp_of_flow_free(of, a);
+	(void)b;
+	of_end();
+}
+
+static void the_controller_hears(void **state)
+{
+	struct dp_of_packet_in in[64];
+	struct dp_of_punt_count c;
+	struct dp_of_flow *f;
+	uint32_t n;
+
+	(void)state;
+	of_make("abcd", 1, DP_VLAN_ACCESS);
+	of_any();
+	of_begin();
+	of_out(DP_OFPP_CONTROLLER);
+	f = of_add(0, 0);
+	dp_of_publish(of);
+	of_send(0, 40);
+	n = dp_of_packet_ins(of, in, 64);
+	assert_int_equal(n, 16); // the burst
+	assert_int_equal(in[0].reason, DP_OF_NO_MATCH);
+	assert_int_equal(in[0].in_port, 1);
+	assert_int_equal(in[0].size, links[0]->size);
+	assert_ptr_equal(in[0].flow, f);
+	for (uint32_t i = 0; i < n; i++)
+		dp_of_packet_in_free(&in[i]);
+	dp_of_punt_count(of, &c);
+	assert_int_equal(c.n_sent, 16);
+	assert_int_equal(c.n_over_rate, 24);
+	assert_int_equal(mem_dropped(0, DP_DROP_of_packet_in), 24);
+	assert_int_equal(mem_counter(0, DP_PC_consumed_pkts), 16);
+	of_end();
+}
+
+static void the_controller_sends(void **state)
+{
+	uint8_t frame[MEM_HEAD];
+	uint64_t v;
+
+	(void)state;
+	of_make("abcd", 1, DP_VLAN_ACCESS);
+	mem_head_fill(links[0], frame, 7);
+	of_begin();
+	of_out(2);
+	assert_int_equal(dp_of_packet_out(of, DP_OFPP_CONTROLLER, of_p.p.ops, of_p.p.n_apply, frame,
+					  sizeof(frame)),
+			 0);
+	v = dp_of_publish(of);
+	assert_false(dp_of_settled(of, v)); // it waits yet
+	of_send(0, 0);
+	assert_true(dp_of_settled(of, v));
+	assert_int_equal(links[1]->taken, 1);
+	assert_memory_equal(links[1]->kept[0], frame, sizeof(frame));
+	// By the tables, as if it came in at a.
+	of_any();
+	of_match(DP_FLOW_in_port, 1);
+	of_begin();
+	of_out(3);
+	of_add(0, 1);
+	dp_of_publish(of);
+	of_begin();
+	of_out(DP_OFPP_TABLE);
+	for (uint32_t i = 0; i < 40; i++)
+		assert_int_equal(
+			dp_of_packet_out(of, 1, of_p.p.ops, of_p.p.n_apply, frame, sizeof(frame)),
+			0);
+	of_send(0, 0);
+	assert_int_equal(links[2]->taken, 40);
+	assert_int_equal(dp_of_packet_out(of, 1, of_p.p.ops, 8, frame, 9), -EINVAL);
+	assert_int_equal(dp_of_packet_out(of, 1, of_p.p.ops, 8, frame, DP_FRAME_MAX + 1),
+			 -EMSGSIZE);
+	of_end();
+}
+
+static void ports_may_be_closed(void **state)
+{
+	(void)state;
+	of_make("abcd", 1, DP_VLAN_ACCESS);
+	of_any();
+	to_all();
+	of_add(0, 0);
+	dp_of_publish(of);
+	assert_int_equal(dp_of_port_config(of, 2, DP_OFPPC_NO_FWD), 0);
+	of_send(0, 10);
+	assert_int_equal(links[1]->taken, 0);
+	assert_int_equal(links[2]->taken, 10);
+	assert_int_equal(dp_of_port_config(of, 1, DP_OFPPC_NO_RECV), 0);
+	of_send(0, 10);
+	assert_int_equal(mem_dropped(0, DP_DROP_of_port), 10);
+	assert_int_equal(dp_of_port_config(of, 0, 0), -EINVAL);
+	assert_int_equal(dp_of_port_config(of, 1, 1 << 1), -EINVAL);
+	of_end();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_rule_sends_and_counts),
+		cmocka_unit_test(what_no_rule_matches_is_dropped),
+		cmocka_unit_test(a_rule_without_actions_drops),
+		cmocka_unit_test(normal_keeps_the_rules_of_ports),
+		cmocka_unit_test(frames_go_to_each_output),
+		cmocka_unit_test(tables_follow_each_other_with_metadata),
+		cmocka_unit_test(staged_changes_are_seen_together),
+		cmocka_unit_test(the_controller_hears),
+		cmocka_unit_test(the_controller_sends),
+		cmocka_unit_test(ports_may_be_closed),
+	};
+
+	return mem_start() ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
+}
