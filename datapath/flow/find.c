@@ -5,11 +5,18 @@
 enum { BURST = 32 };
 
 // What lookups cost, for the benchmark: cost is NULL, and no code, elsewhere.
-#define COUNT(what)                                                                                \
+#define COUNT(l, what)                                                                             \
 	do {                                                                                       \
-		if (cost != NULL)                                                                  \
-			cost->what++;                                                              \
+		if ((l)->cost != NULL)                                                             \
+			(l)->cost->what++;                                                         \
 	} while (0)
+
+// What is looked for.
+struct lookup {
+	const struct dp_flow_key *key;
+	uint64_t version;
+	struct dp_flow_cost *cost;
+};
 
 static inline bool is_seen(const struct dp_flow_rule *r, uint64_t version)
 {
@@ -39,15 +46,15 @@ static inline bool node_matches(const struct ft_tuple *t, const struct ft_node *
 }
 
 // The best of a chain, if it is better than `best`.
-static inline const struct dp_flow_rule *
-chain_find(const struct ft_tuple *t, const struct ft_node *n, const struct dp_flow_key *k,
-	   uint64_t version, const struct dp_flow_rule *best, struct dp_flow_cost *cost)
+static inline const struct dp_flow_rule *chain_find(const struct ft_tuple *t,
+						    const struct ft_node *n, const struct lookup *l,
+						    const struct dp_flow_rule *best)
 {
 	for (; n != NULL; n = atomic_load_explicit(&n->next, memory_order_acquire)) {
 		if (!is_better(best, n->priority))
 			return best;
-		COUNT(n_compares);
-		if (node_matches(t, n, k) && is_seen(n->rule, version))
+		COUNT(l, n_compares);
+		if (node_matches(t, n, l->key) && is_seen(n->rule, l->version))
 			return n->rule;
 	}
 	return best;
@@ -66,18 +73,18 @@ static inline uint32_t bucket_slots(const struct ft_bucket *b, uint64_t hash)
 	return found;
 }
 
-static inline const struct dp_flow_rule *
-bucket_find(const struct ft_tuple *t, const struct ft_bucket *b, const struct dp_flow_key *k,
-	    uint64_t hash, uint64_t version, const struct dp_flow_rule *best,
-	    struct dp_flow_cost *cost)
+static inline const struct dp_flow_rule *bucket_find(const struct ft_tuple *t,
+						     const struct ft_bucket *b, uint64_t hash,
+						     const struct lookup *l,
+						     const struct dp_flow_rule *best)
 {
 	for (; b != NULL; b = atomic_load_explicit(&b->more, memory_order_acquire)) {
-		COUNT(n_lines);
+		COUNT(l, n_lines);
 		for (uint32_t found = bucket_slots(b, hash); found != 0; found &= found - 1) {
 			uint64_t slot = atomic_load_explicit(&b->slot[__builtin_ctz(found)],
 							     memory_order_acquire);
 
-			best = chain_find(t, ft_slot_node(slot), k, version, best, cost);
+			best = chain_find(t, ft_slot_node(slot), l, best);
 		}
 	}
 	return best;
@@ -116,22 +123,25 @@ static inline pair_t pair_load(const _Atomic uint64_t *p)
 
 // Which rules of a block match, 64 or n_pairs * 128 of them: n_pairs is a constant where this is
 // called. returns false when none does
-static inline bool block_match_1(const struct ft_block *b, const struct dp_flow_key *k,
-				 uint64_t match[8], struct dp_flow_cost *cost)
+static inline bool block_match_1(const struct ft_block *b, const struct lookup *l,
+				 uint64_t match[8])
 {
+	const struct dp_flow_key *k = l->key;
+
 	match[0] = atomic_load_explicit(&b->used[0], memory_order_acquire);
 	for (uint32_t q = 0; q < b->n_quads && match[0] != 0; q++) {
 		uint32_t v = k->w[b->quads[q] / 16] >> b->quads[q] % 16 * 4 & 15;
 
 		match[0] &= atomic_load_explicit(&b->bits[q * 16 + v], memory_order_relaxed);
-		COUNT(n_lines);
+		COUNT(l, n_lines);
 	}
 	return match[0] != 0;
 }
 
-static inline bool block_match(const struct ft_block *b, const struct dp_flow_key *k,
-			       uint32_t n_pairs, uint64_t match[8], struct dp_flow_cost *cost)
+static inline bool block_match(const struct ft_block *b, const struct lookup *l, uint32_t n_pairs,
+			       uint64_t match[8])
 {
+	const struct dp_flow_key *k = l->key;
 	pair_t m[4], any;
 
 	for (uint32_t i = 0; i < n_pairs; i++)
@@ -143,7 +153,7 @@ static inline bool block_match(const struct ft_block *b, const struct dp_flow_ke
 
 		for (uint32_t i = 0; i < n_pairs; i++)
 			m[i] &= pair_load(line + 2 * i);
-		COUNT(n_lines);
+		COUNT(l, n_lines);
 		// To ask is as much as a line.
 		if (q % 4 != 3)
 			continue;
@@ -169,28 +179,27 @@ static inline bool rule_matches(const struct dp_flow_rule *r, const struct dp_fl
 	return differ == 0;
 }
 
-static const struct dp_flow_rule *block_find(const struct ft_block *b, const struct dp_flow_key *k,
-					     uint64_t version, const struct dp_flow_rule *best,
-					     struct dp_flow_cost *cost)
+static const struct dp_flow_rule *block_find(const struct ft_block *b, const struct lookup *l,
+					     const struct dp_flow_rule *best)
 {
 	uint64_t match[8];
 	bool any;
 
-	if (!block_may(b, k))
+	if (!block_may(b, l->key))
 		return best;
-	COUNT(n_blocks);
+	COUNT(l, n_blocks);
 	switch (b->n_words) {
 	case 1:
-		any = block_match_1(b, k, match, cost);
+		any = block_match_1(b, l, match);
 		break;
 	case 2:
-		any = block_match(b, k, 1, match, cost);
+		any = block_match(b, l, 1, match);
 		break;
 	case 4:
-		any = block_match(b, k, 2, match, cost);
+		any = block_match(b, l, 2, match);
 		break;
 	default:
-		any = block_match(b, k, 4, match, cost);
+		any = block_match(b, l, 4, match);
 		break;
 	}
 	for (uint32_t w = 0; any && w < b->n_words; w++) {
@@ -202,19 +211,17 @@ static const struct dp_flow_rule *block_find(const struct ft_block *b, const str
 				&b->rules[w * 64 + (uint32_t)__builtin_ctzll(m)],
 				memory_order_acquire);
 
-			COUNT(n_compares);
+			COUNT(l, n_compares);
 			// The bits may be those of two rules, one after the other in its place.
-			if (is_better(best, r->priority) && rule_matches(r, k) &&
-			    is_seen(r, version))
+			if (is_better(best, r->priority) && rule_matches(r, l->key) &&
+			    is_seen(r, l->version))
 				best = r;
 		}
 	}
 	return best;
 }
 
-static inline const struct dp_flow_rule *find(const struct dp_flow_table *t,
-					      const struct dp_flow_key *key, uint64_t version,
-					      struct dp_flow_cost *cost)
+static inline const struct dp_flow_rule *find(const struct dp_flow_table *t, const struct lookup *l)
 {
 	const struct ft_view *v = atomic_load_explicit(&t->view, memory_order_acquire);
 	const struct dp_flow_rule *best = NULL;
@@ -224,15 +231,14 @@ static inline const struct dp_flow_rule *find(const struct dp_flow_table *t,
 		const struct ft_array *a;
 		uint64_t hash;
 
-		COUNT(n_probes);
+		COUNT(l, n_probes);
 		if (tuple == NULL) {
-			best = block_find(v->at[i].block, key, version, best, cost);
+			best = block_find(v->at[i].block, l, best);
 			continue;
 		}
 		a = atomic_load_explicit(&tuple->array, memory_order_acquire);
-		hash = ft_hash(tuple, key);
-		best = bucket_find(tuple, &a->buckets[hash & a->last], key, hash, version, best,
-				   cost);
+		hash = ft_hash(tuple, l->key);
+		best = bucket_find(tuple, &a->buckets[hash & a->last], hash, l, best);
 	}
 	return best;
 }
@@ -240,14 +246,18 @@ static inline const struct dp_flow_rule *find(const struct dp_flow_table *t,
 const struct dp_flow_rule *dp_flow_table_find(const struct dp_flow_table *t,
 					      const struct dp_flow_key *key, uint64_t version)
 {
-	return find(t, key, version, NULL);
+	const struct lookup l = { key, version, NULL };
+
+	return find(t, &l);
 }
 
 const struct dp_flow_rule *dp_flow_table_find_cost(const struct dp_flow_table *t,
 						   const struct dp_flow_key *key, uint64_t version,
 						   struct dp_flow_cost *cost)
 {
-	return find(t, key, version, cost);
+	const struct lookup l = { key, version, cost };
+
+	return find(t, &l);
 }
 
 // The keys that a tuple may still say something better about.
@@ -296,8 +306,8 @@ static void tuple_find_burst(const struct ft_tuple *t, struct probes *p,
 
 		if (node[i] != NULL ||
 		    atomic_load_explicit(&p->bucket[i]->more, memory_order_relaxed) != NULL)
-			out[k] = bucket_find(t, p->bucket[i], keys[k], p->hash[i], version, out[k],
-					     NULL);
+			out[k] = bucket_find(t, p->bucket[i], p->hash[i],
+					     &(struct lookup){ keys[k], version, NULL }, out[k]);
 	}
 }
 
@@ -322,7 +332,8 @@ void dp_flow_table_find_burst(const struct dp_flow_table *t, const struct dp_flo
 			continue;
 		}
 		for (uint32_t i = 0; i < p.n; i++)
-			out[p.key[i]] = block_find(v->at[e].block, keys[p.key[i]], version,
-						   out[p.key[i]], NULL);
+			out[p.key[i]] = block_find(
+				v->at[e].block, &(struct lookup){ keys[p.key[i]], version, NULL },
+				out[p.key[i]]);
 	}
 }

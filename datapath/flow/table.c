@@ -201,12 +201,11 @@ void dp_flow_table_remove(struct dp_flow_table *t, struct dp_flow_rule *r)
 	step(t);
 }
 
-void dp_flow_table_mask(const struct dp_flow_table *t, struct dp_flow_key *out)
+void dp_flow_table_mask(struct dp_flow_table *t, struct dp_flow_key *out)
 {
 	if (t->mask_is_wide)
-		ft_index_union(t, out);
-	else
-		*out = t->mask;
+		ft_index_union(t);
+	*out = t->mask;
 }
 
 void dp_flow_table_info(const struct dp_flow_table *t, struct dp_flow_table_info *out)
