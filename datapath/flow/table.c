@@ -181,6 +181,7 @@ int dp_flow_table_insert(struct dp_flow_table *t, struct dp_flow_rule *r)
 	}
 	if (err != 0) {
 		ft_index_remove(t, r);
+		s->has_empty = true; // a tuple may have been made for it
 		return err;
 	}
 	step(t);
