@@ -27,6 +27,7 @@
 
 struct dp_switch;
 struct dp_of;
+struct dp_flow_rule;
 struct dp_of_flow; // a rule in force, or staged
 struct rte_mbuf;
 
@@ -91,6 +92,8 @@ struct dp_of_flow *dp_of_flow_exact(struct dp_of *of, uint8_t table, const struc
 				    const struct dp_flow_key *mask, uint16_t priority);
 void dp_of_flow_set_user(struct dp_of_flow *f, void *user); // the agent's record of it
 void *dp_of_flow_user(const struct dp_of_flow *f);
+// Its match, priority and newest program, to be shown. Valid as long as f.
+const struct dp_flow_rule *dp_of_flow_rule(const struct dp_of_flow *f);
 
 struct dp_of_count {
 	uint64_t n_pkts, n_bytes;
