@@ -27,6 +27,8 @@ for n, f in frames.items():
     for pol in (b"\0\x07", b"\x02\x2f"):
         put("frame", "%s-%s" % (n, pol.hex()), pol + bytes(f))
     put("offload", n, b"\x05\xb4\x08" + bytes(f))
+    # Labels, tags, TTLs, and a field of each kind.
+    put("of_edit", n, b"\x60\x01\x05" + b"".join(bytes([k, i, 0x88, 0x47]) + bytes(range(12)) for i, k in enumerate((3, 5, 6, 10, 13))) + bytes(f))
 put("offload", "big4", b"\x05\xb4\xff" + bytes(Ether() / IP() / TCP() / (b"x" * 9000)))
 put("offload", "big6", b"\x05\xb4\x04" + bytes(Ether() / IPv6() / TCP(options=[("Timestamp", (1, 2))]) / (b"x" * 9000)))
 
