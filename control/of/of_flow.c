@@ -476,3 +476,10 @@ int of_flow_mod(struct of_agent *a, const struct of13_flow_mod *m, struct of_wir
 	}
 	return run(a, &x, deletes);
 }
+
+uint64_t of_agent_cookie(const struct dp_of_flow *f)
+{
+	const struct of_flow *r = dp_of_flow_user(f);
+
+	return r == NULL ? 0 : r->cookie;
+}

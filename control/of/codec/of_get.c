@@ -46,10 +46,12 @@ enum oxm_in { IN_MATCH, IN_ACTION };
 
 static bool value_fits(const uint8_t *value, size_t size, uint8_t bits)
 {
-	unsigned spare = (unsigned)size * 8 - bits; // always less than 16
+	unsigned spare = (unsigned)size * 8 - bits;
 
-	return (spare < 8 || value[0] == 0) &&
-	       !(value[spare / 8] & (uint8_t) ~(0xff >> spare % 8));
+	for (; spare >= 8; spare -= 8)
+		if (*value++)
+			return false;
+	return !(value[0] & (uint8_t) ~(0xff >> spare));
 }
 
 static bool mask_covers(const struct of13_oxm *m)
