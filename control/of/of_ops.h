@@ -74,7 +74,7 @@ typedef bool of_refer_fn(void *arg, bool is_port, uint32_t number);
 bool of_actions_refer(struct of_list actions, of_refer_fn *fn, void *arg);
 bool of_instructions_refer(struct of_list instructions, of_refer_fn *fn, void *arg);
 
-// --- of_journal.c (struct of_journal: of_priv.h)
+// --- of_journal.c (struct of_journal: agent_priv.h)
 enum of_change_kind { OF_CHANGE_FLOW, OF_CHANGE_GROUP };
 struct of_change {
 	enum of_change_kind kind;

@@ -33,9 +33,13 @@ void pg_template_init(struct pg_template *t, const struct pg_template_params *p)
 	t->src_ip = 10u << 24 | (p->src_port + 1) << 8 | 1;
 	t->dst_ip = 10u << 24 | (p->dst_port + 1) << 8 | 1;
 	t->sum = 0x4500 + 0x4000 + (64u << 8 | ip[9]);
-	pg_put16(l4 + (p->from_target ? 0 : 2), (uint16_t)(p->iscsi	     ? PG_ISCSI_PORT
-							   : p->service != 0 ? p->service
-									     : PG_FLOOD_PORT));
+	t->service = (uint16_t)(p->iscsi	  ? PG_ISCSI_PORT
+				: p->service != 0 ? p->service
+						  : PG_FLOOD_PORT);
+	t->spread_src = p->iscsi ? 0 : (uint8_t)p->spread_src;
+	t->spread_dport = p->iscsi ? 0 : (uint8_t)p->spread_dport;
+	t->spread_sport = p->iscsi ? 0 : (uint8_t)p->spread_sport;
+	pg_put16(l4 + (p->from_target ? 0 : 2), t->service);
 	if (p->tcp) {
 		l4[12] = 5 << 4;
 		l4[13] = 0x10; // ACK

@@ -28,6 +28,9 @@ struct pg_template {
 	bool tcp, csum; // csum: the TCP checksum is the pseudo header's, for the back-end to finish
 	uint32_t src_ip, dst_ip; // of flow 0, host order
 	uint32_t sum;		 // of the IPv4 header without length and addresses
+	uint16_t service;	 // destination port of flow 0, host order
+	uint8_t spread_src, spread_dport,
+		spread_sport; // bits; all 0 = flows differ in the usual way
 };
 
 struct pg_stamp {
@@ -67,6 +70,22 @@ static inline uint16_t pg_pseudo_sum(uint32_t src, uint32_t dst, uint32_t tcp_by
 	return (uint16_t)((sum & 0xffff) + (sum >> 16));
 }
 
+// A flow's bit of a field of BITS bits: flow i turns bit i from the top, and those below it as
+// noise says, so that a lookup by prefixes looks at i + 1 bits.
+//
+// returns the field; *flow goes on to the next field
+static inline uint32_t pg_spread(uint32_t value, uint32_t bits, uint32_t spread, uint32_t *flow,
+				 uint32_t noise)
+{
+	uint32_t i;
+
+	if (spread == 0)
+		return value;
+	i = bits - 1 - *flow % spread;
+	*flow /= spread;
+	return value ^ (1u << i) ^ (noise & ((1u << i) - 1));
+}
+
 // Write the first line of a frame.
 //
 // out      64 bytes
@@ -76,9 +95,18 @@ static inline void pg_frame_write(const struct pg_template *t, uint8_t *out, uin
 				  uint32_t mac, uint32_t size)
 {
 	uint32_t src = t->src_ip + (flow >> 14), dst = t->dst_ip + (flow >> 14);
-	uint32_t sum = t->sum + (size - t->l3) + (src >> 16) + (src & 0xffff) + (dst >> 16) +
-		       (dst & 0xffff);
+	uint32_t sport = PG_FIRST_SRC_PORT + (flow & 0x3fff), dport = t->service, sum;
 	uint8_t *ip = out + t->l3, *l4 = out + t->l4;
+
+	if ((t->spread_src | t->spread_dport | t->spread_sport) != 0) {
+		uint32_t left = flow, noise = flow * 0x9e3779b1u >> 3;
+
+		dst = t->dst_ip;
+		src = pg_spread(t->src_ip, 32, t->spread_src, &left, noise);
+		dport = pg_spread(dport, 16, t->spread_dport, &left, noise >> 5);
+		sport = pg_spread(PG_FIRST_SRC_PORT, 16, t->spread_sport, &left, noise >> 9);
+	}
+	sum = t->sum + (size - t->l3) + (src >> 16) + (src & 0xffff) + (dst >> 16) + (dst & 0xffff);
 
 	memcpy(out, t->line, PG_LINE);
 	sum = (sum & 0xffff) + (sum >> 16);
@@ -90,7 +118,9 @@ static inline void pg_frame_write(const struct pg_template *t, uint8_t *out, uin
 	pg_put16(ip + 10, (uint16_t)~sum);
 	pg_put32(ip + 12, src);
 	pg_put32(ip + 16, dst);
-	pg_put16(out + t->port, (uint16_t)(PG_FIRST_SRC_PORT + (flow & 0x3fff)));
+	pg_put16(out + t->port, (uint16_t)sport);
+	if (t->spread_dport != 0)
+		pg_put16(l4 + 2, (uint16_t)dport);
 	if (!t->tcp)
 		pg_put16(l4 + 4, (uint16_t)(size - t->l4));
 	else if (t->csum)
@@ -139,6 +169,7 @@ struct pg_template_params {
 	bool tcp, csum;
 	bool iscsi, from_target; // TCP port 3260 at the target
 	uint32_t service;	 // destination port of all else; 0 = discard
+	uint32_t spread_src, spread_dport, spread_sport; // see pg_spread; not for iSCSI
 };
 
 void pg_template_init(struct pg_template *t, const struct pg_template_params *p);

@@ -79,6 +79,37 @@ static void each_frame_is_right_by_the_book(void **state)
 	}
 }
 
+static void spread_flows_leave_the_first_one_at_each_bit(void **state)
+{
+	static uint8_t seen[32][16][16];
+	uint32_t n = 0;
+
+	(void)state;
+	for (uint32_t flow = 0; flow < 3 * 32 * 16 * 16; flow++) {
+		const struct pg_template_params p = { .dst_port = 1,
+						      .service = 40000,
+						      .spread_src = 32,
+						      .spread_dport = 16,
+						      .spread_sport = 16 };
+		uint8_t line[PG_LINE] __attribute__((aligned(64))), *place;
+		uint32_t src, dport, sport;
+		struct pg_template t;
+
+		pg_template_init(&t, &p);
+		pg_frame_write(&t, line, flow, 0, 64);
+		assert_int_equal(sum16(line + 14, 20, 0), 0xffff);
+		src = (be16(line + 26) << 16 | be16(line + 28)) ^ 0x0a000101;
+		sport = be16(line + 34) ^ 49152;
+		dport = be16(line + 36) ^ 40000;
+		assert_true(src != 0 && sport != 0 && dport != 0);
+		place = &seen[__builtin_clz(src)][__builtin_clz(dport) - 16]
+			     [__builtin_clz(sport) - 16];
+		n += *place == 0;
+		*place = 1;
+	}
+	assert_int_equal(n, 32 * 16 * 16); // each prefix of each field, with each of the others
+}
+
 static void a_stamp_is_read_back_from_every_kind_of_frame(void **state)
 {
 	(void)state;
@@ -148,6 +179,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_frame_is_right_by_the_book),
+		cmocka_unit_test(spread_flows_leave_the_first_one_at_each_bit),
 		cmocka_unit_test(a_stamp_is_read_back_from_every_kind_of_frame),
 		cmocka_unit_test(what_is_not_ours_has_no_stamp),
 		cmocka_unit_test(a_check_tells_other_stamps),

@@ -21,6 +21,8 @@ class Load:
     reads: dict = field(default_factory=dict)  # port -> "off" or a rate like "100kpps": guests that do not read as they should
     uplink: bool = False   # the last port is the other end of the uplink
     policy: Policy = None  # what the switch is told about traffic
+    rules: list = field(default_factory=list)  # flow tables in ovs-ofctl's syntax; ports are 1, 2, ... there
+    warm_up_least: float = 0.0  # seconds that something takes to build up
     warm_up: float = 5.0
     seconds: float = 10.0
 

@@ -106,9 +106,9 @@ class Results:
         for b in BARS:
             if (b.workload, b.cell) not in {(c.workload, c.name) for c in self.cells}:
                 continue
-            mine, other = (b.workload, b.cell, "weir"), (b.workload, b.cell, b.other)
+            mine, other = (b.workload, b.cell, "weir"), (b.workload, b.cell_of_other or b.cell, b.other)
             text = "%s: %s of Weir %s %.2f x %s" % (b.cell, "throughput" if b.measure == "pps" else "busy cycles per packet",
-                                                   ">=" if b.measure == "pps" else "<=", b.limit, b.other)
+                                                   ">=" if b.measure == "pps" else "<=", b.limit, "'%s'" % b.cell_of_other if b.cell_of_other else b.other)
             out.append(self._judge(b, mine, other) + "  " + text)
         return out
 

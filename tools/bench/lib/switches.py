@@ -30,6 +30,20 @@ class Switch:
         """After the guests negotiated: bind the threads."""
         self.data_tid = host.settle(self.process)
 
+    def ruled(self):
+        """The flow tables, if the load has some, once ports are there."""
+        if not self.load.rules:
+            return
+        path, at = self.dir + "/rules", self.openflow()
+        with open(path, "w") as f:
+            f.write("\n".join(self.load.rules) + "\n")
+        self.run(["ovs-ofctl", "-O", "OpenFlow13", "del-flows", at], timeout=120)
+        self.run(["ovs-ofctl", "-O", "OpenFlow13", "add-flows", at, path], timeout=300)
+
+    def openflow(self):
+        """Where ovs-ofctl reaches it."""
+        raise NotPossible("%s: it has no flow tables" % self.name)
+
     def counters(self):
         """{"cycles", "pkts"} so far, and "share" parts if the switch counts idle cycles itself ("idle")."""
         raise NotImplementedError
@@ -80,7 +94,12 @@ class Weir(Switch):
             system["max-sleep"] = 0  # the others poll always, and latencies are compared
             ports[-1] = {"name": "uplink0", "type": "weir-interfaces:uplink", "weir-interfaces:port": {
                 "device": "net_vhost0,iface=%s,client=1" % sockets[-1], "mtu": self.mtu, "vlan": 1}}
+        if self.load.rules:
+            out["weir-openflow:openflow"] = {"enabled": True, "flow-limit": 1 << 18, "cache-entries": 1 << 20, "listener": [{"name": "bench", "unix": self.dir + "/of.sock"}]}
         return self.told(out, ports) if self.load.policy else out
+
+    def openflow(self):
+        return "unix:%s/of.sock" % self.dir
 
     def told(self, out, ports):
         """The policy in Weir's words."""
@@ -151,7 +170,7 @@ class Ovs(Switch):
         add = ["add-br", "br", "--", "set", "bridge", "br", "datapath_type=netdev", "other_config:mac-table-size=%d" % MAC_TABLE,
                "other_config:mac-aging-time=3600"]
         ports = [["--", "add-port", "br", "g%d" % i, "--", "set", "interface", "g%d" % i, "type=dpdkvhostuserclient",
-                  "options:vhost-server-path=" + s, "mtu_request=%d" % self.mtu] for i, s in enumerate(sockets)]
+                  "options:vhost-server-path=" + s, "mtu_request=%d" % self.mtu, "ofport_request=%d" % (i + 1)] for i, s in enumerate(sockets)]
         self.vsctl(*add, *[word for p in ports[:-1] for word in p])
         # The generator begins when it has its last port: everything is told before, and with it.
         self.vsctl(*ports[-1][1:], *(self.told(self.load.policy, len(sockets)) if self.load.policy else []))
@@ -176,6 +195,9 @@ class Ovs(Switch):
         for f in flows:
             self.run(["ovs-ofctl", "--names", "add-flow", "unix:%s/br.mgmt" % self.dir, f], env=self.env)
         return cmd
+
+    def openflow(self):
+        return "unix:%s/br.mgmt" % self.dir
 
     def pmd(self):
         text = self.appctl("dpif-netdev/pmd-stats-show")

@@ -39,6 +39,7 @@ def trial(host, switch_name, variant, load, generator_name):
         switch.start(sockets)
         gen.attach()
         switch.attached()
+        switch.ruled()
         gen.verify()
         marks = []
 
@@ -126,7 +127,7 @@ class Runner:
                     self._one(c, s, variants[c.name, s], t)
 
     def _load(self, cell, switch):
-        load = replace(cell.load, seconds=self.args.seconds, warm_up=self.args.warm_up)
+        load = replace(cell.load, seconds=self.args.seconds, warm_up=max(self.args.warm_up, cell.load.warm_up_least))
         if cell.part_of:
             load = scaled(load, self.scales[cell.workload, cell.part_of[0], switch] * cell.part_of[1])
         return load, cell.generator or self.args.generator

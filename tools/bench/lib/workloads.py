@@ -1,6 +1,7 @@
-"""Workloads by name: lists of cells. Add `openflow`, `boot` here."""
+"""Workloads by name: lists of cells. Add `boot` here."""
 from dataclasses import dataclass, field
 
+import openflow as of
 from generators import Load
 from policy import GBIT, IO_BYTES, MBIT, STORAGE_TCP_PORT, Policy
 
@@ -39,6 +40,7 @@ class Bar:
     measure: str  # "pps" (at least) or "cycles" (at most)
     other: str
     limit: float
+    cell_of_other: str = ""  # unless it is the same
 
 
 def l2():
@@ -194,9 +196,17 @@ def qosloop():
             slow_cell("E7 one stopped, one at 10 %", {6: "off", 7: "5kpps"}, baseline="E7 all read", measures=e7)]
 
 
-WORKLOADS = {f.__name__: f for f in (l2, ports, neighbours, agree, qos, qoscost, qosloop)}
+def openflow():
+    """Flow tables: how the cost of a frame grows with flows, masks and rules."""
+    return of.cells(Cell)
+
+
+WORKLOADS = {f.__name__: f for f in (l2, ports, neighbours, agree, qos, qoscost, qosloop, openflow)}
 LONG = {"qos": qos_long}
-PEERS = {"qos": ["weir", "ovs", "kernel", "rte_sched"], "qoscost": ["weir"], "qosloop": ["weir"]}  # of others: weir, ovs, io
+PEERS = {"qos": ["weir", "ovs", "kernel", "rte_sched"], "qoscost": ["weir"], "qosloop": ["weir"], "openflow": ["weir", "ovs"]}  # of others: weir, ovs, io
 AGREE_WITHIN = 0.03
 BARS = [Bar("l2", "64 B, 1k MACs", "pps", "ovs", 1.3), Bar("l2", "64 B, 10k MACs", "pps", "ovs", 1.3),
+        Bar("openflow", "10k flows", "pps", "ovs", 1.5), Bar("openflow", "64 masks of traffic", "pps", "ovs", 4), Bar("openflow", "516 masks of traffic", "pps", "ovs", 20),
+        Bar("openflow", "1M flows", "cycles", "weir", 1.67, "1 flow"),
+        Bar("openflow", "victim, neighbour spreads over 8195 masks at 1 kpps", "pps", "weir", 0.8, "victim, neighbour of one flow at 1 kpps"),
         Bar("l2", "64 B, 1 MAC", "cycles", "io", 1.35), Bar("l2", "64 B, 10k MACs", "cycles", "io", 1.6)]

@@ -1,0 +1,167 @@
+#!/usr/bin/python3
+"""The switch tester of Debian's python3-os-ken against Weir, or against Open vSwitch to try the lab itself.
+
+    osken.py [--target weir|ovs] [--quick] [--dir DIR] [--only WORD]... [--settle SECONDS] [--no-again] [--keep DIR]
+
+Cases are our own (cases.py), or the JSON files below --dir, such as the public ones for OpenFlow 1.3. Failures are tried once more, alone:
+the tester loses a packet-in now and then. Each that stays is printed with what the tester says of it, and a known cause if there is one.
+Exit code: 0 = all pass but those with a known cause that is not the switch's."""
+import argparse, json, os, re, sys, time
+
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+sys.dont_write_bytecode = True
+import cases  # noqa: E402
+import lab  # noqa: E402
+
+PORT = 6653
+KNOWN = [  # in the description of a public case, and in what the tester says -> why
+    (r"pbb|itag|i_sid|isid|PUSH_PBB|POP_PBB", r"", "PBB: Weir has none"),
+    (r"exthdr|ext_hdr", r"", "IPv6 extension header pseudo-field: Weir has none"),
+    (r"copy_ttl|COPY_TTL", r"", "copy-TTL: Weir has none"),
+    (r"sctp.*set_field|set_field.*sctp|SET_FIELD.*sctp", r"sctp\(csum|sctp\(", "the tester's CRC32c of SCTP is wrong"),
+    (r"mpls.*icmp|icmp.*mpls", r"internal error|malformed", "the tester cannot decode ICMP behind MPLS"),
+    (r"meter|METER|kbps|pktps", r"unexpected throughput", "the tester cannot send at this rate; see the figure"),
+]
+
+
+def arguments():
+    p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    p.add_argument("--target", choices=lab.TARGETS, default="weir")
+    p.add_argument("--dir", help="JSON files of the tester, instead of our own")
+    p.add_argument("--quick", action="store_true", help="of our own, what fits in a CI run")
+    p.add_argument("--only", action="append", default=[], help="only cases whose file or description contains this")
+    p.add_argument("--settle", type=float, default=0, help="wait so long before each frame: tells late from wrong")
+    p.add_argument("--no-again", action="store_true", help="do not try failures once more")
+    p.add_argument("--keep", help="copy logs there")
+    p.add_argument("--verbose", action="store_true")
+    return p.parse_args()
+
+
+def load(top, only):
+    """returns {file: [description of the file, case, ...]}"""
+    out = {}
+    for where, _, names in os.walk(top):
+        for name in sorted(names):
+            if name.endswith(".json"):
+                path = os.path.relpath(os.path.join(where, name), top)
+                with open(os.path.join(where, name)) as f:
+                    body = json.load(f)
+                label = path
+                keep = [c for c in body if isinstance(c, dict) and (not only or any(w in label or w in c["description"] for w in only))]
+                if keep:
+                    out[path] = keep
+    return out
+
+
+def lay_down(files, top):
+    """Numbered, so that the tester's output can be told apart: descriptions of the public files repeat."""
+    index, n = {}, 0
+    for path in sorted(files):
+        full = os.path.join(top, path)
+        os.makedirs(os.path.dirname(full), exist_ok=True)
+        body = [path]
+        for c in files[path]:
+            n += 1
+            index[n] = (path, c)
+            body.append(dict(c, description="#%05d#" % n))
+        with open(full, "w") as f:
+            json.dump(body, f)
+    return index
+
+
+def run_tester(the_lab, top, index, settle, verbose, run):
+    """returns {number: what the tester said; None = OK}"""
+    name = "tester%d" % run
+    app = "os_ken.tests.switch.tester" if not settle else os.path.join(os.path.dirname(os.path.realpath(__file__)), "settled_tester.py")
+    p = the_lab.start(name, ["osken-manager", "--ofp-listen-host", "127.0.0.1", "--ofp-tcp-listen-port", str(PORT), "--test-switch-target", "%016x" % 1,
+                             "--test-switch-tester", "%016x" % 2, "--test-switch-target-version", "openflow13", "--test-switch-tester-version", "openflow13",
+                             "--test-switch-dir", top, app], {"WEIR_OFLAB_SETTLE": str(settle), "PYTHONUNBUFFERED": "1"})
+    seen, told, quiet_since = 0, {}, time.monotonic()
+    while p.poll() is None:
+        time.sleep(0.1)
+        log = the_lab.log_of(name)
+        if len(log) != seen:
+            seen, quiet_since = len(log), time.monotonic()
+        elif time.monotonic() - quiet_since > 90:  # a rate takes 30 s
+            the_lab.end(p)
+            print("the tester says nothing for 90 s: its last words are\n" + "\n".join(log.splitlines()[-5:]))
+    lines = the_lab.log_of(name).splitlines()
+    for i, line in enumerate(lines):
+        m = re.match(r"\s+#(\d+)#\s+(OK|ERROR)\s*$", line)
+        if m:
+            told[int(m.group(1))] = None if m.group(2) == "OK" else lines[i + 1].strip() if i + 1 < len(lines) else "?"
+    for n in index:
+        told.setdefault(n, "the tester did not come to it")
+    if not any("Test start" in x for x in lines):
+        raise lab.LabError("the tester did not start: " + "\n".join(lines[-5:]))
+    return told
+
+
+def cause(path, description, said):
+    for where, what, why in KNOWN:
+        if re.search(where, path + " " + description) and re.search(what, said):
+            return why
+    return None
+
+
+def main():
+    args = arguments()
+    lab.own_namespace()
+    if args.keep:
+        os.environ["WEIR_OFLAB_KEEP"] = args.keep
+    started = time.monotonic()
+    with lab.Lab() as the_lab:
+        source = args.dir
+        if not source:
+            source = the_lab.dir + "/own"
+            cases.write_all(source, args.quick)
+        files = load(source, args.only)
+        if not files:
+            raise lab.LabError("no cases in %s" % source)
+        controller = "tcp:127.0.0.1:%d" % PORT
+        far = the_lab.target(args.target, 3, controller)
+        the_lab.ovs_bridge("tester", 2, far, controller)
+        index = lay_down(files, the_lab.dir + "/run1")
+        told = run_tester(the_lab, the_lab.dir + "/run1", index, args.settle, args.verbose, 1)
+        again = {}
+        bad = [n for n, said in told.items() if said]
+        if bad and not args.no_again:
+            for n in bad:
+                again.setdefault(index[n][0], []).append(index[n][1])
+            second = lay_down(again, the_lab.dir + "/run2")
+            later = run_tester(the_lab, the_lab.dir + "/run2", second, args.settle, args.verbose, 2)
+            by_case = {(path, id(c)): later[n] for n, (path, c) in second.items()}
+            told.update({n: by_case[index[n][0], id(index[n][1])] for n in bad})
+        code = report(index, told, len(bad), args)
+        if args.target == "weir":
+            the_lab.weir_conserved()
+    print("%.0f s" % (time.monotonic() - started))
+    return code
+
+
+def report(index, told, n_bad_first, args):
+    by_dir, unknown = {}, 0
+    for n, said in sorted(told.items()):
+        path, c = index[n]
+        d = by_dir.setdefault(os.path.dirname(path) or ".", [0, 0])
+        d[1 if said else 0] += 1
+        if said:
+            why = cause(path, c["description"], said)
+            unknown += not why
+            print("ERROR  %s: %s\n       %s%s" % (path, c["description"], said[:300], "\n       known: " + why if why else ""))
+        elif args.verbose:
+            print("OK     %s: %s" % (path, c["description"]))
+    for d, (good, bad) in sorted(by_dir.items()):
+        print("%-24s OK(%d) / ERROR(%d)" % (d, good, bad))
+    good = sum(g for g, _ in by_dir.values())
+    bad = sum(b for _, b in by_dir.values())
+    print("OK(%d) / ERROR(%d), %d of these with a known cause; %d needed a second try" % (good, bad, bad - unknown, n_bad_first - bad))
+    return 1 if unknown else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except lab.LabError as e:
+        print("osken: %s" % e, file=sys.stderr)
+        sys.exit(1)
