@@ -229,6 +229,9 @@ void dp_of_retire(struct dp_of *of, struct dp_of_dead *d, void (*fn)(struct dp_o
 		  void *obj);
 
 // of_flow.c; main
+
+// Is it a list of operations, each of its whole size? Workers do not look again.
+bool dp_of_ops_fit(const uint8_t *ops, size_t size);
 int dp_of_flows_create(struct dp_of *of);
 void dp_of_flows_destroy(struct dp_of *of);
 void dp_of_flows_publish(struct dp_of *of, uint64_t version);

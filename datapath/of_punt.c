@@ -284,7 +284,7 @@ int dp_of_packet_out(struct dp_of *of, uint32_t in_port, const uint8_t *ops, siz
 	struct dp_of_out *o;
 	uint32_t out;
 
-	if (size < FRAME_MIN || ops_size > DP_FLOW_PROG_MAX)
+	if (size < FRAME_MIN || ops_size > DP_FLOW_PROG_MAX || !dp_of_ops_fit(ops, ops_size))
 		return -EINVAL;
 	if (size > DP_FRAME_MAX)
 		return -EMSGSIZE;
