@@ -126,6 +126,7 @@ struct change {
 	int n;
 	struct boot_table *table;
 	struct ctl_metrics_change *metrics;
+	struct ctl_of_change *of;
 	struct dp_prepared *prep;
 };
 
@@ -133,11 +134,13 @@ static void undo(struct ctl *c, struct change *ch)
 {
 	if (ch->prep != NULL)
 		dp_switch_abort(c->sw, ch->prep);
+	ctl_of_abort(c, ch->of);
 	ctl_metrics_abort(c, ch->metrics);
 	ctl_http_abort(c);
 	boot_table_free(ch->table);
 	ch->prep = NULL;
 	ch->metrics = NULL;
+	ch->of = NULL;
 	ch->table = NULL;
 }
 
@@ -161,6 +164,9 @@ static int prepare(struct ctl *c, struct change *ch, bool dry_run, struct cfg_er
 	if (rc == 0)
 		rc = dry_run ? ctl_metrics_rehearse(c, ch->next, err)
 			     : ctl_metrics_prepare(c, ch->next, &ch->metrics, err);
+	if (rc == 0)
+		rc = dry_run ? ctl_of_rehearse(c, ch->next, err)
+			     : ctl_of_prepare(c, ch->next, &ch->of, err);
 	if (rc == 0) {
 		rc = dry_run ? dp_switch_rehearse(c->sw, &plan, &werr)
 			     : dp_switch_prepare(c->sw, &plan, &ch->prep, &werr);
@@ -190,6 +196,7 @@ static void commit(struct ctl *c, struct change *ch, uint64_t stamp)
 	ctl_boot_set(c, ch->table);
 	ctl_http_commit(c);
 	ctl_metrics_commit(c, ch->metrics);
+	ctl_of_commit(c, ch->of);
 	for (int i = 0; i < ch->n; i++)
 		weir_log(WEIR_INFO, "%s", cfg_action_text(&ch->actions[i], line, sizeof(line)));
 }

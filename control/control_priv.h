@@ -28,6 +28,12 @@ struct ctl_provide;  // provider.c
 struct ctl_http;     // boot_listen.c
 struct ctl_http_change;
 struct ctl_of_numbers; // of_numbers.c
+struct ctl_of;	       // of_service.c
+struct dp_of;
+struct of_agent;
+struct ctl_of; // of_service.c
+struct dp_of;
+struct of_agent;
 
 #define CTL_VM_EVENTS 48
 #define CTL_VM_CHAINS 1024 // a power of two
@@ -114,6 +120,10 @@ struct ctl {
 	struct ctl_http_change *http_change; // of a commit under way
 	const char *loaders_dir;	     // NULL = that of Debian's package ipxe
 	struct ctl_of_numbers *of_numbers;   // NULL: OpenFlow was never on
+	struct ctl_of *of;		     // NULL: OpenFlow is off
+	struct dp_of *of_going;		     // was switched off: until no worker sees it
+	uint64_t of_gone_at;		     // the version with which it is settled
+	bool of_stays;			     // it is still in force, for want of memory
 	struct ctl_registry *registry;
 	struct ctl_qmp *qmp;
 	struct ctl_provide *provide;
@@ -383,6 +393,29 @@ int ctl_metrics_prepare(struct ctl *c, const struct cfg *next, struct ctl_metric
 void ctl_metrics_commit(struct ctl *c, struct ctl_metrics_change *ch);
 void ctl_metrics_abort(struct ctl *c, struct ctl_metrics_change *ch);
 void ctl_metrics_stop(struct ctl *c);
+
+// --- of_service.c: OpenFlow
+
+struct ctl_of_change;
+// As ctl_metrics_rehearse() and its sisters.
+int ctl_of_rehearse(const struct ctl *c, const struct cfg *next, struct cfg_error *err);
+int ctl_of_prepare(struct ctl *c, const struct cfg *next, struct ctl_of_change **out,
+		   struct cfg_error *err);
+void ctl_of_commit(struct ctl *c, struct ctl_of_change *ch);
+void ctl_of_abort(struct ctl *c, struct ctl_of_change *ch);
+// What was switched off goes when it can; without a loop (tests), the agent's time too. Call every
+// few ms.
+void ctl_of_poll(struct ctl *c, uint64_t now_ns);
+// Connections and agent, while workers may run; then the tables and numbers, when none does.
+void ctl_of_stop(struct ctl *c);
+void ctl_of_free(struct ctl *c);
+// NULL = it is off.
+struct of_agent *ctl_of_agent(const struct ctl *c);
+struct dp_of *ctl_of_tables(const struct ctl *c);
+// The walk of a frame through the tables, as member "openflow"; nothing when OpenFlow is off.
+void ctl_explain_of(struct ctl *c, uint32_t of_port, const uint8_t *frame, size_t size,
+		    struct cfg_json *j);
+void ctl_show_openflow(struct ctl *c, struct cfg_json *j);
 
 // --- server.c: the UNIX socket of local tools
 

@@ -14,7 +14,6 @@
 #include <systemd/sd-daemon.h>
 
 #include "control_priv.h"
-#include "of_numbers.h"
 #include "weir_log.h"
 
 #define RUN_DIR "/run/weir"
@@ -93,6 +92,7 @@ static void on_watch(struct ev_loop *loop, struct ev_timer *t, int revents)
 	ctl_registry_poll(t->data, dp_switch_now_ns());
 	ctl_event_ports(t->data);
 	ctl_qmp_watch(t->data, dp_switch_now_ns());
+	ctl_of_poll(t->data, dp_switch_now_ns());
 }
 
 static int rollback_read(const char *text, struct ctl *c)
@@ -344,10 +344,11 @@ int main(int argc, char **argv)
 	ctl_providers_stop(&c);
 	ctl_storage_stop(&c);
 	ctl_boot_stop(&c); // its leases lie beside the commits
-	ctl_of_numbers_close(c.of_numbers);
+	ctl_of_stop(&c);
 	ctl_commit_close(&c);
 	if (c.sw != NULL)
 		dp_switch_stop(c.sw);
+	ctl_of_free(&c);
 	dp_switch_destroy(c.sw);
 	ctl_vms_free(&c);
 	ctl_clear_free(&c);

@@ -36,7 +36,7 @@ static void frame_facts(struct cfg_json *j, const struct dp_parse *p)
 
 static void explain(struct ctl *c, const struct cfg_request *r, struct cfg_json *j)
 {
-	static const char *const kinds[] = { "drop", "unicast", "flood", "responder" };
+	static const char *const kinds[] = { "drop", "unicast", "flood", "responder", "openflow" };
 	static struct dp_verdict v; // 2 KiB; main thread only
 	struct dp_port_info info;
 	int idx = dp_switch_port_find(c->sw, r->name);
@@ -55,6 +55,13 @@ static void explain(struct ctl *c, const struct cfg_request *r, struct cfg_json 
 	cfg_json_close(j, '}');
 	if (v.vid != 0)
 		cfg_json_u32(j, "vlan", v.vid);
+	if (v.kind == DP_VERDICT_OPENFLOW) {
+		cfg_json_bool(j, "to-controller", v.to_controller);
+		if (v.n_out == 0 && !v.to_controller)
+			cfg_json_str(j, "reason", dp_drop_name(v.drop));
+		if (dp_switch_port_info(c->sw, (uint16_t)idx, &info) == 0)
+			ctl_explain_of(c, info.cfg.of_port, r->bytes, r->size, j);
+	}
 	if (v.kind == DP_VERDICT_DROP) {
 		cfg_json_str(j, "stage", dp_stage_name(v.stage));
 		cfg_json_str(j, "reason", dp_drop_name(v.drop));

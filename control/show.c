@@ -325,6 +325,8 @@ void ctl_show(struct ctl *c, const struct cfg_request *r, struct cfg_json *j)
 		ctl_show_storage(c, r->name, j);
 	else if (strcmp(r->part, "portals") == 0)
 		ctl_show_portals(c, j);
+	else if (strcmp(r->part, "openflow") == 0)
+		ctl_show_openflow(c, j);
 	else
 		show_system(c, j);
 }

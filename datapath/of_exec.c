@@ -247,6 +247,9 @@ static void edit(struct dp_of_ctx *c, const struct dp_flow_op *op)
 	case DP_OF_EDIT_NO_ROOM:
 		end_with(c, DP_DROP_no_mbuf);
 		return;
+	case DP_OF_EDIT_OFFLOAD:
+		end_with(c, DP_DROP_offload_invalid);
+		return;
 	default: // what it does not have cannot be set
 		return;
 	}
@@ -263,7 +266,7 @@ static void bucket(struct dp_of_ctx *c, const struct dp_of_group_view *g, uint32
 	if (!may_go_on(c))
 		return;
 	if (c->explain == NULL)
-		dp_of_group_meet(c->w, g, at, rte_pktmbuf_pkt_len(c->m));
+		dp_groups_meet(c->w, g, at, rte_pktmbuf_pkt_len(c->m));
 	refused(c, DP_DROP_of_group);
 	c->depth++;
 	if (is_end) {
@@ -286,6 +289,7 @@ static void bucket(struct dp_of_ctx *c, const struct dp_of_group_view *g, uint32
 static void group(struct dp_of_ctx *c, uint32_t number, bool is_end)
 {
 	const struct dp_of_group_view *g = dp_of_group_find(c->of, number, c->version);
+	struct dp_flow_key key;
 	uint32_t at, n = 0;
 
 	if (g == NULL || c->depth == DP_OF_GROUP_DEPTH) {
@@ -293,15 +297,18 @@ static void group(struct dp_of_ctx *c, uint32_t number, bool is_end)
 		return;
 	}
 	if (c->explain == NULL)
-		dp_of_group_meet(c->w, g, UINT32_MAX, rte_pktmbuf_pkt_len(c->m));
+		dp_groups_meet(c->w, g, DP_OF_NO_BUCKET, rte_pktmbuf_pkt_len(c->m));
 	refused(c, DP_DROP_of_group);
 	if (g->type == DP_OF_ALL) {
 		for (; n < g->n_buckets; n++)
 			bucket(c, g, n, is_end && n + 1 == g->n_buckets);
 		return;
 	}
-	at = dp_of_group_pick(c->w, g, dp_flow_hash(dp_data(c->m), &dp_meta(c->m)->p));
-	if (at != UINT32_MAX)
+	if (g->type == DP_OF_SELECT)
+		dp_of_key_make(c, &key);
+	at = dp_groups_pick(c->of->groups, c->w, g, c->version,
+			    g->type == DP_OF_SELECT ? dp_of_hash(&key) : 0);
+	if (at != DP_OF_NO_BUCKET)
 		bucket(c, g, at, is_end);
 }
 
@@ -413,7 +420,7 @@ static bool instructions(struct dp_of_ctx *c, const struct dp_of_prog *prog)
 
 	if ((p->flags & DP_PROG_METER) != 0 && c->explain == NULL) {
 		pending_flush(c);
-		if (!dp_of_meter_pass(c->w, c->of, p->meter, c->m)) {
+		if (!dp_meters_pass(c->of->meters, c->w, p->meter, c->m)) {
 			end_with(c, DP_DROP_of_meter);
 			return false;
 		}

@@ -344,6 +344,11 @@ void *dp_of_flow_user(const struct dp_of_flow *f)
 	return f->user;
 }
 
+const struct dp_flow_rule *dp_of_flow_rule(const struct dp_of_flow *f)
+{
+	return &f->rule;
+}
+
 void dp_of_flow_count(const struct dp_of *of, const struct dp_of_flow *f, struct dp_of_count *out)
 {
 	*out = (struct dp_of_count){ .n_pkts = 0 };

@@ -264,8 +264,8 @@ void dp_of_destroy(struct dp_of *of)
 	dp_of_punts_destroy(of);
 	dp_of_give_up(of);
 	dp_of_flows_settle(of, UINT64_MAX);
-	dp_of_groups_destroy(of);
-	dp_of_meters_destroy(of);
+	dp_groups_destroy(of->groups);
+	dp_meters_destroy(of->meters);
 	for (uint32_t t = 0; t < DP_FLOW_TABLES; t++) {
 		if (of->tables[t] != NULL)
 			dp_flow_table_destroy(of->tables[t]);
@@ -346,7 +346,6 @@ uint64_t dp_of_publish(struct dp_of *of)
 	// Before the version: who sees it sees the shape that it needs.
 	(void)shape_follow(of);
 	dp_of_flows_publish(of, version);
-	dp_of_groups_publish(of, version);
 	atomic_store_explicit(&of->version, version, memory_order_release);
 	settling_push(of, version);
 	return version;
@@ -369,7 +368,7 @@ void dp_of_housekeep(struct dp_of *of, uint64_t now_ns)
 	(void)now_ns;
 	settled_follow(of);
 	dp_of_flows_settle(of, of->settled);
-	dp_of_groups_settle(of, of->settled);
+	dp_groups_settle(of->groups, of->settled);
 	reclaim(of);
 }
 

@@ -12,6 +12,8 @@
 #include "dp_flow_table.h"
 #include "dp_of.h"
 #include "of_edit_priv.h"
+#include "of_group_priv.h"
+#include "of_meter_priv.h"
 #include "qos_bucket.h"
 #include "switch_priv.h"
 
@@ -233,43 +235,18 @@ void dp_of_flows_publish(struct dp_of *of, uint64_t version);
 void dp_of_flows_give_up(struct dp_of *of);
 void dp_of_flows_settle(struct dp_of *of, uint64_t settled);
 
-// --- of_group.c
-
-struct dp_of_bucket_view {
-	const uint8_t *ops;
-	uint16_t n_ops; // bytes
-	uint16_t weight;
-	uint32_t watch_port, watch_group;
-};
-
-struct dp_of_group_view {
-	uint32_t group;
-	uint8_t type; // enum dp_of_group_type
-	uint32_t n_buckets;
-	const struct dp_of_bucket_view *buckets;
-};
+// --- Groups and meters (of_store.c); what they are: of_group_priv.h, of_meter_priv.h
 
 // returns NULL when there is no such group in that version. worker or main
-const struct dp_of_group_view *dp_of_group_find(const struct dp_of *of, uint32_t group,
-						uint64_t version);
-// The bucket of a SELECT, FAILOVER or INDIRECT group; UINT32_MAX = none is alive.
-uint32_t dp_of_group_pick(struct dp_worker *w, const struct dp_of_group_view *g, uint32_t hash);
-// A frame of that size met the group and, unless it is UINT32_MAX, the bucket. worker
-void dp_of_group_meet(struct dp_worker *w, const struct dp_of_group_view *g, uint32_t bucket,
-		      uint32_t size);
+static inline const struct dp_of_group_view *dp_of_group_find(const struct dp_of *of,
+							      uint32_t group, uint64_t version)
+{
+	return dp_groups_find(of->groups, group, version);
+}
 // main. Versions as for flows: see dp_of_flows_*.
 int dp_of_groups_create(struct dp_of *of);
-void dp_of_groups_destroy(struct dp_of *of);
-void dp_of_groups_publish(struct dp_of *of, uint64_t version);
 void dp_of_groups_give_up(struct dp_of *of);
-void dp_of_groups_settle(struct dp_of *of, uint64_t settled);
-
-// --- of_meter.c
-
-// returns false = the frame is over the rate and ends. May change its DSCP. worker
-bool dp_of_meter_pass(struct dp_worker *w, struct dp_of *of, uint32_t meter, struct rte_mbuf *m);
 int dp_of_meters_create(struct dp_of *of);
-void dp_of_meters_destroy(struct dp_of *of);
 
 // --- The walk (of_walk.c, of_exec.c, of_set.c, of_cache.c)
 

@@ -149,7 +149,8 @@ bool dp_of_tell(struct dp_of_ctx *c, enum dp_of_reason reason, uint16_t max_len)
 	if (reason == DP_OF_NO_MATCH &&
 	    (dp_of_config_of(c->of, c->in_port) & DP_OFPPC_NO_PACKET_IN) != 0)
 		return false;
-	if (!rate_takes(c, pw)) {
+	if (!rate_takes(c, pw) || !dp_meters_pass(c->of->meters, c->w, DP_OFPM_SLOWPATH, c->m) ||
+	    !dp_meters_pass(c->of->meters, c->w, DP_OFPM_CONTROLLER, c->m)) {
 		count(&pw->n_over_rate);
 		return false;
 	}

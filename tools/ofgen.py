@@ -110,7 +110,9 @@ class Description:
     def read_oxm(self):
         self.t.take("{")
         while not self.t.may("}"):
-            self.oxms.append((self.t.name(), self.t.number(), self.t.number(), self.t.may("mask")))
+            name, number, bits = self.t.name(), self.t.number(), self.t.number()
+            size = self.t.number() if self.t.may("in") else (bits + 7) // 8
+            self.oxms.append((name, number, bits, size, self.t.may("mask")))
             self.t.take(";")
 
     def error(self):
@@ -410,7 +412,7 @@ class Writer:
             self.names("names_code_" + name.lower(), members)
         self.errors()
         self.c.append("const struct of_oxm_info of13_oxm_infos[OF_OXM_N] = {")
-        self.c += ['\t[%d] = { "%s", %d, %s },' % (o[1], o[0].lower(), o[2], "true" if o[3] else "false") for o in self.d.oxms]
+        self.c += ['\t[%d] = { "%s", %d, %d, %s },' % (o[1], o[0].lower(), o[2], o[3], "true" if o[4] else "false") for o in self.d.oxms]
         self.c.append("};")
         for s in self.d.structs.values():
             self.desc(s, "")

@@ -10,12 +10,34 @@ struct of_tables; // of_flow.c: flows as the agent knows them
 struct of_groups; // of_group.c, also meters
 struct of_ports;  // of_port.c
 
+struct of_bundles; // of_bundle.c
+struct of_stats;   // of_stats.c: answers of several parts
+
+// Records by number, in order of their numbers (of_map.c).
+struct of_map {
+	void **at; // each begins with its uint32_t number
+	uint32_t n, cap;
+};
+
+// What is done or undone together (of_journal.c).
+struct of_journal {
+	struct of_change *at;
+	uint32_t n, cap;
+	uint32_t depth; // of transactions that are open
+};
+
 struct of_agent {
 	struct of_agent_params p;
 	struct of_conn *conns[OF_CONNS_MAX];
 	struct of_tables *tables;
 	struct of_groups *groups;
 	struct of_ports *ports;
+	struct of_bundles *bundles;
+	struct of_stats *stats;
+	struct of_map meters;
+	struct of_journal journal;
+	uint16_t miss_send_len;
+	uint64_t n_outs_dropped; // packet-outs that found no room
 	uint64_t now_ns;
 	uint64_t published; // version that the last publish made
 	bool staged;	    // changes wait for a publish
@@ -34,7 +56,8 @@ void of_conn_send(struct of_conn *c, const struct of_buf *b);
 size_t of_conn_waiting(const struct of_conn *c);
 // Version of the connection's messages: 4 or 5.
 uint8_t of_conn_version(const struct of_conn *c);
-// An error with at least 64 bytes of the message that it is about.
+// An error with at least 64 bytes of the message that it is about. Under 1.3 BUNDLE_FAILED is ONF's
+// experimenter's: type 0xffff, code + 2300.
 void of_conn_error(struct of_conn *c, const uint8_t *msg, size_t size, struct of_wire_error e);
 
 // Who gets an asynchronous message: the masks of set-async and the role decide.
@@ -61,7 +84,14 @@ void of_msg_destroy(struct of_agent *a);
 void of_msg_handle(struct of_agent *a, struct of_conn *c, const uint8_t *msg, size_t size);
 // What is staged is in force.
 void of_publish(struct of_agent *a);
-// The connection ends: its bundles are given up.
+// Does an answer of several parts still go out? Then what comes next on the connection waits: its
+// answers are in order, and a barrier's comes last.
+bool of_msg_busy(const struct of_agent *a, const struct of_conn *c);
+// Of a connection, for of_conn_info.
+uint32_t of_bundle_count(const struct of_agent *a, const struct of_conn *c);
+// What a controller is told of a flow that a packet-in names; UINT64_MAX = none.
+uint64_t of_flow_cookie(const struct dp_of_flow *f);
+// The connection ends: its bundles and what is left of its answers are given up.
 void of_msg_forget(struct of_agent *a, struct of_conn *c);
 // Timeouts, flow-removed, counters of ended flows, port-status.
 uint64_t of_msg_tick(struct of_agent *a, uint64_t now_ns);

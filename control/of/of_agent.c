@@ -133,6 +133,16 @@ int of_agent_create(const struct of_agent_params *p, struct of_agent **out, stru
 	return 0;
 }
 
+void of_agent_configure(struct of_agent *a, const struct of_agent_params *p)
+{
+	const struct of_agent_params was = a->p;
+
+	a->p = *p;
+	a->p.max_flows = was.max_flows;
+	a->p.max_groups = was.max_groups;
+	a->p.max_meters = was.max_meters;
+}
+
 void of_agent_destroy(struct of_agent *a)
 {
 	if (a == NULL)

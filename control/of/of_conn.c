@@ -59,15 +59,24 @@ uint8_t of_conn_version(const struct of_conn *c)
 
 void of_conn_error(struct of_conn *c, const uint8_t *msg, size_t size, struct of_wire_error e)
 {
-	const struct of13_error m = {
+	bool onf = c->info.version < 5 && e.type == OF13_ERROR_BUNDLE_FAILED;
+	struct of13_error m = {
 		.version = c->info.version,
 		.xid = size >= OF_HEADER ? of_be32(msg + 4) : 0,
 		.type = e.type,
 		.code = e.code,
-		.data = { msg, size < ERROR_BYTES ? size : ERROR_BYTES },
 	};
+	const struct of_list data = { msg, size < ERROR_BYTES ? size : ERROR_BYTES };
 	struct of_buf b = { 0 };
 
+	if (onf) {
+		m.type = OF13_ERROR_EXPERIMENTER;
+		m.code = (uint16_t)(e.code + OF_ONF_BUNDLE_ERRORS);
+		m.experimenter.experimenter = OF_ONF;
+		m.experimenter.data = data;
+	} else {
+		m.data = data;
+	}
 	(void)of13_error_put(&b, &m);
 	of_conn_send(c, &b);
 	of_buf_fini(&b);
@@ -386,6 +395,11 @@ static size_t bytes_take(struct of_conn *c, const uint8_t *bytes, size_t n)
 	return size;
 }
 
+bool of_conn_is_busy(const struct of_conn *c)
+{
+	return !c->over && of_msg_busy(c->agent, c);
+}
+
 bool of_conn_over(const struct of_conn *c)
 {
 	return c->over;
@@ -393,7 +407,8 @@ bool of_conn_over(const struct of_conn *c)
 
 bool of_conn_wants_input(const struct of_conn *c)
 {
-	return !c->over && !c->barrier && of_conn_waiting(c) <= OF_OUTPUT_MAX;
+	return !c->over && !c->barrier && of_conn_waiting(c) <= OF_OUTPUT_MAX &&
+	       !of_msg_busy(c->agent, c);
 }
 
 int of_conn_input(struct of_conn *c, const uint8_t *bytes, size_t n, uint64_t now_ns)

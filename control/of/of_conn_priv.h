@@ -12,6 +12,9 @@ enum {
 	OF_PIN_BYTES_MAX = 1 << 20,
 };
 
+#define OF_ONF 0x4f4e4600u	   // the ONF as an experimenter
+#define OF_ONF_BUNDLE_ERRORS 2300u // where its errors of bundles begin (extension 230)
+
 // A packet-in that waits.
 struct of_pin {
 	struct of_pin *next;

@@ -5,7 +5,6 @@
 
 #include "of_conn_priv.h"
 
-#define ONF 0x4f4e4600u
 #define ALL_REASONS 0xffffffffu
 #define DEFAULT_PACKET_INS                                                                         \
 	(1u << OF13_PACKET_IN_REASON_NO_MATCH | 1u << OF13_PACKET_IN_REASON_ACTION |               \
@@ -46,7 +45,7 @@ bool of_message_writes(const uint8_t *msg, size_t size)
 	case OF13_TYPE_BUNDLE_ADD:
 		return true;
 	case OF13_TYPE_EXPERIMENTER: // bundles of 1.3
-		return size >= 16 && of_be32(msg + 8) == ONF;
+		return size >= 16 && of_be32(msg + 8) == OF_ONF;
 	case OF13_TYPE_MULTIPART_REQUEST:
 		return size > 16 && of_be16(msg + 8) == OF13_MULTIPART_TABLE_FEATURES;
 	default:

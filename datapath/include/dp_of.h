@@ -27,6 +27,7 @@
 
 struct dp_switch;
 struct dp_of;
+struct dp_flow_rule;
 struct dp_of_flow; // a rule in force, or staged
 struct rte_mbuf;
 
@@ -91,6 +92,8 @@ struct dp_of_flow *dp_of_flow_exact(struct dp_of *of, uint8_t table, const struc
 				    const struct dp_flow_key *mask, uint16_t priority);
 void dp_of_flow_set_user(struct dp_of_flow *f, void *user); // the agent's record of it
 void *dp_of_flow_user(const struct dp_of_flow *f);
+// Its match, priority and newest program, to be shown. Valid as long as f.
+const struct dp_flow_rule *dp_of_flow_rule(const struct dp_of_flow *f);
 
 struct dp_of_count {
 	uint64_t n_pkts, n_bytes;
@@ -114,7 +117,7 @@ struct dp_of_bucket {
 	uint32_t watch_port, watch_group; // DP_OFPP_ANY = none
 	const uint8_t *ops;		  // apply list of actions
 };
-// Make or replace. returns 0; -ENOMEM; -ENOSPC
+// Make or replace. returns 0; -ENOMEM; -ENOSPC; -ELOOP = it would lead to itself
 int dp_of_group_set(struct dp_of *of, uint32_t group, enum dp_of_group_type type,
 		    const struct dp_of_bucket *buckets, uint32_t n_buckets);
 void dp_of_group_end(struct dp_of *of, uint32_t group);
@@ -122,7 +125,8 @@ void dp_of_group_end(struct dp_of *of, uint32_t group);
 int dp_of_group_count(const struct dp_of *of, uint32_t group, uint32_t bucket,
 		      struct dp_of_count *out);
 
-// --- Meters. At once; state is kept over a change of bands.
+// --- Meters. At once; state is kept over a change of bands. Bytes are of the frame without FCS.
+// 0xfffffffd and 0xfffffffe meter packet-ins (OFPM_SLOWPATH, OFPM_CONTROLLER).
 
 enum dp_of_meter_flag { DP_OF_KBPS = 1, DP_OF_PKTPS = 2, DP_OF_BURST = 4, DP_OF_STATS = 8 };
 #define DP_OF_BANDS 16
@@ -133,12 +137,14 @@ struct dp_of_band {
 	uint8_t prec_level;   // by how many drop precedences
 	uint16_t reserved;
 };
+// returns 0; -EINVAL = too many bands, or not one unit; -ENOSPC; -ENOMEM
 int dp_of_meter_set(struct dp_of *of, uint32_t meter, uint32_t flags,
 		    const struct dp_of_band *bands, uint32_t n_bands);
 void dp_of_meter_del(struct dp_of *of, uint32_t meter);
 struct dp_of_meter_count {
 	struct dp_of_count in, bands[DP_OF_BANDS];
 };
+// returns 0 or -ENOENT
 int dp_of_meter_count(const struct dp_of *of, uint32_t meter, struct dp_of_meter_count *out);
 
 // --- Versions

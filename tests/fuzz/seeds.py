@@ -319,3 +319,34 @@ put("qmp", "events", b"".join(event(n) for n in ("POWERDOWN", "STOP", "RESUME", 
 put("qmp", "filter", event("NIC_RX_FILTER_CHANGED", '"name": "nic0", "path": "/machine/peripheral/nic0/virtio-backend"')
     + b'{"return": [{"promiscuous": false, "name": "nic0", "main-mac": "52:54:00:AB:cd:0F", "unicast-table": []}], "id": "filter"}\r\n')
 put("qmp", "refused", b'{"error": {"class": "CommandNotFound", "desc": "no \\u001b such"}, "id": "events"}\r\n{"return": 7}\n[[[[[[\n\n{"event": "ST\xffOP"}\n{"a":')
+
+# OpenFlow: messages as controllers write them. Flow-mod with a match, apply-actions of each kind and goto; group, meter, table features, bundles.
+of = lambda t, body, version=4: struct.pack(">BBHI", version, t, 8 + len(body), 7) + body
+act = lambda t, body=b"\0" * 4: struct.pack(">HH", t, 4 + len(body)) + body
+ins = lambda t, body: struct.pack(">HH", t, 4 + len(body)) + body
+oxm = lambda f, v, m=b"": struct.pack(">HBB", 0x8000, f << 1 | bool(m), len(v + m)) + v + m
+fill = lambda b: b + b"\0" * (-len(b) % 8)
+of_match = lambda *o: fill(struct.pack(">HH", 1, 4 + len(b"".join(o))) + b"".join(o))
+all_acts = b"".join(act(t) for t in (11, 12, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 26, 27)) + act(0, b"\0\0\0\1\xff\xff" + b"\0" * 6) + fill(b"\0\x19\0\x10" + oxm(6, b"\x10\x05"))
+flow = b"\0" * 16 + b"\0\0\0\0\0\0\0\1" + b"\xff" * 12 + b"\0" * 4
+match = of_match(oxm(5, b"\x08\0"), oxm(11, b"\x0a\0\0\0", b"\xff\0\0\0"), oxm(10, b"\6"), oxm(6, b"\x10\0", b"\x10\0"))
+flow_mod = flow + match + ins(6, b"\0\0\0\1") + ins(4, b"\0" * 4 + all_acts) + ins(2, b"\0" * 20) + ins(5, b"\0" * 4) + ins(1, b"\1\0\0\0")
+bucket = lambda: struct.pack(">HHIII", 16 + len(all_acts), 1, 0xffffffff, 0xffffffff, 0) + all_acts
+features = struct.pack(">HB5x32sQQII", 0x40 + 0x20, 0, b"t", 0, 0, 0, 1) + fill(b"\0\0\0\x08\0\1\0\4") + fill(b"\0\2\0\5\1") + fill(b"\0\4\0\x08\0\0\0\4") + fill(b"\0\x08\0\x08" + b"\x80\0\0\4")
+for n, m in {"hello": of(0, b"\0\1\0\x08\0\0\0\x10"), "flow": of(14, flow_mod), "group": of(15, b"\0\0\1\0\0\0\0\1" + bucket() * 2), "packet-out":
+             of(13, b"\xff" * 8 + struct.pack(">H6x", len(all_acts)) + all_acts + b"x" * 20), "packet-in": of(10, b"\xff" * 4 + b"\0" * 12 + match + b"\0\0" + b"x" * 20),
+             "meter": of(29, b"\0\0\0\1\0\0\0\1\0\1\0\x10" + b"\0" * 12 + b"\0\2\0\x10" + b"\0" * 12), "features": of(18, b"\0\x0c" + b"\0" * 6 + features),
+             "bundle": of(4, b"ONF\0\0\0\x08\xfd\0\0\0\1\0\0\0\3" + of(14, flow_mod)), "bundle14": of(34, b"\0\0\0\1\0\0\0\3" + fill(of(14, flow_mod)) + b"\xff\xff\0\x08xxxx", 5),
+             "queues": of(23, b"\0" * 8 + b"\0" * 8 + b"\0\x20" + b"\0" * 6 + b"\0\1\0\x10" + b"\0" * 12), "async14": of(28, b"\0\0\0\x08\0\0\0\1", 5),
+             "port14": of(12, b"\0" * 8 + b"\0\0\0\1\0\x48\0\0" + b"\0" * 32 + b"\0\0\0\x20" + b"\0" * 28, 5)}.items():
+    put("openflow", n, m)
+for t in range(14):
+    put("openflow", "request-%d" % t, of(18, struct.pack(">HHI", t, 0, 0) + (b"\0" * 32 + match if t in (1, 2) else b"\0" * 8 if t in (4, 5, 6, 9, 10) else b"")))
+    put("openflow", "reply-%d" % t, of(19, struct.pack(">HHI", t, 0, 0) + (fill(struct.pack(">H", 48 + len(flow_mod) - 40) + b"\0" * 46 + flow_mod[40:]) if t == 1 else b"\0" * 40)))
+lines = ["tcp,in_port=1,nw_src=10.0.0.0/8,tp_dst=80,actions=output:2", "table=3,cookie=5,dl_vlan=5,dl_vlan_pcp=3,actions=pop_vlan,NORMAL", "ipv6,ipv6_src=fe80::/10,actions=controller(max_len=9)",
+         "vlan_tci=0x1000/0x1000,actions=meter:1,mod_vlan_vid:7,write_actions(group:1,2),write_metadata:1/3,goto_table:2", "delete cookie=1/-1,out_port=2,icmp6,icmp_type=135,nd_target=::1",
+         "group add group_id=1,type=select,bucket=weight:2,actions=output:1,bucket=watch_port:2,actions=set_field:1.2.3.4->ip_src,2", "meter add meter=1,kbps,burst,bands=type=dscp_remark,rate=5,prec_level=1",
+         "in_port=1,packet=00112233445566778899aabb0800,actions=output:1"]
+for i, line in enumerate(lines):
+    put("of_text", "line%d" % i, b"\0" + line.encode())
+put("of_text", "hello", bytes.fromhex("0400001000000001000100080000001000"[:32]))

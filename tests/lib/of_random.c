@@ -51,12 +51,41 @@ static void set_number(void *at, size_t size, uint64_t v)
 		*(uint64_t *)at = v;
 }
 
+// Names of fields that are bits or reasons: decoders take those of 1.3 only.
+static bool is_small(const struct of_field *f)
+{
+	static const char *const small[] = { "flags",
+					     "capabilities",
+					     "config",
+					     "state",
+					     "curr",
+					     "types",
+					     "band_types",
+					     "supported",
+					     "advertised",
+					     "peer",
+					     "mask",
+					     "code",
+					     "packet_in_mask",
+					     "port_status_mask",
+					     "flow_removed_mask",
+					     "reason",
+					     "advertise" };
+
+	for (size_t i = 0; i < sizeof(small) / sizeof(small[0]); i++)
+		if (!strcmp(f->name, small[i]))
+			return true;
+	return false;
+}
+
 static void fill_numbers(struct of_random *r, const struct of_field *f, uint8_t *at)
 {
 	for (unsigned i = 0; i < f->n; i++, at += f->size) {
 		uint64_t v = of_random_next(r) << 16 ^ of_random_next(r);
 		if (f->names && (r->known || below(r, 4)))
 			v = f->names->list[below(r, f->names->n)].value;
+		if (r->known && is_small(f))
+			v = below(r, 2);
 		set_number(at, f->size, v);
 	}
 }
@@ -88,7 +117,8 @@ static void put_oxm(struct of_random *r, struct of_buf *b, uint8_t field, bool m
 
 	m.has_mask = may_mask && info->maskable && below(r, 2);
 	for (uint8_t i = 0; i < size; i++) {
-		uint8_t fits = i ? 0xff : (uint8_t)(0xff >> (size * 8 - info->bits));
+		int above = (size - i) * 8 - info->bits; // bits of this byte that the field lacks
+		uint8_t fits = above >= 8 ? 0 : (uint8_t)(0xff >> (above > 0 ? above : 0));
 		mask[i] = (uint8_t)of_random_next(r) & fits;
 		value[i] = (uint8_t)of_random_next(r) & fits & (m.has_mask ? mask[i] : 0xff);
 	}
@@ -148,7 +178,8 @@ static void fill_switch(struct of_random *r, const struct of_field *f, uint8_t *
 
 	do
 		v = &f->variants[below(r, f->n_variants)];
-	while (v->refused || !of_applies(v->since, v->before, r->version));
+	while (v->refused || (r->known && v->other && f->variants[0].value != 0xffff) ||
+	       (r->known && v->value == 0xffff) || !of_applies(v->since, v->before, r->version));
 	if (v->other) {
 		uint64_t value = of_number(out + f->offset, f->size);
 		while (of_variant_of(f, (uint32_t)value, r->version) != v)
@@ -244,8 +275,9 @@ static bool same_field(const struct of_field *f, const uint8_t *a, const uint8_t
 {
 	switch (f->kind) {
 	case OF_NUMBER:
-	case OF_BYTES:
 	case OF_TEXT:
+		return !strncmp((const char *)a + f->offset, (const char *)b + f->offset, f->size);
+	case OF_BYTES:
 		return !memcmp(a + f->offset, b + f->offset, (size_t)f->size * f->n);
 	case OF_STRUCT:
 		return of_same(f->desc, a + f->offset, b + f->offset, version);

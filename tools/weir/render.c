@@ -287,6 +287,41 @@ bool show_is_empty(const json_t *data)
 					       "vm")) == 0;
 }
 
+static void explain_list(FILE *f, const char *what, const json_t *list)
+{
+	const json_t *e;
+	size_t i;
+
+	json_array_foreach(list, i, e)
+		fprintf(f, "         %s %s\n", what, said_value(json_string_value(e)).text);
+}
+
+// Table by table: the rule, what of the frame made it match, and what was done.
+static void explain_tables(FILE *f, const json_t *of)
+{
+	const json_t *t;
+	size_t i;
+
+	json_array_foreach(json_object_get(of, "tables"), i, t)
+	{
+		fprintf(f, "table    %llu: ", answer_number(t, "table"));
+		if (json_is_true(json_object_get(t, "miss"))) {
+			fprintf(f, "no rule matches\n");
+			continue;
+		}
+		fprintf(f, "priority=%llu", answer_number(t, "priority"));
+		if (strcmp(text(t, "cookie"), "0x0") != 0)
+			fprintf(f, ",cookie=%s", text(t, "cookie"));
+		fprintf(f, "%s%s actions=%s\n", text(t, "match")[0] == '\0' ? "" : ",",
+			said(t, "match").text, said(t, "actions").text);
+		if (text(t, "frame-has")[0] != '\0')
+			fprintf(f, "         because the frame has %s\n",
+				said(t, "frame-has").text);
+		explain_list(f, "does", json_object_get(t, "applied"));
+	}
+	explain_list(f, "action set:", json_object_get(of, "action-set"));
+}
+
 void show_explain(FILE *f, const json_t *data)
 {
 	const char *verdict = text(data, "verdict");
@@ -313,12 +348,17 @@ void show_explain(FILE *f, const json_t *data)
 	if (portal != NULL)
 		fprintf(f, "portal   %s the portal, %s, known by: %s\n", text(portal, "way"),
 			text(portal, "service"), text(portal, "how"));
+	explain_tables(f, json_object_get(data, "openflow"));
 	fprintf(f, "verdict  %s",
 		strcmp(verdict, "responder") == 0 ? "answered by the boot responder" : verdict);
 	json_array_foreach(json_object_get(data, "out"), i, out)
 	{
 		fprintf(f, "%s%s", i == 0 ? " to " : ", ", json_string_value(out));
 	}
+	if (json_is_true(json_object_get(data, "to-controller")))
+		fprintf(f, "%scontroller", i == 0 ? " to " : ", ");
+	if (strcmp(verdict, "openflow") == 0 && text(data, "reason")[0] != '\0')
+		fprintf(f, ": dropped, %s", text(data, "reason"));
 	fprintf(f, "\n");
 	show_explain_qos(f, data);
 }

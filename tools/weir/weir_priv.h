@@ -307,6 +307,7 @@ int run_vm_release(struct cli *c, const struct command *cmd);
 int run_vm_event(struct cli *c, const struct command *cmd);
 int run_forget(struct cli *c, const struct command *cmd);
 int run_ping(struct cli *c, const struct command *cmd);
+int run_of(struct cli *c, const struct command *cmd);
 int run_vm_list(struct cli *c, const struct command *cmd);
 int run_vm_start(struct cli *c, const struct command *cmd);
 int run_vm_stop(struct cli *c, const struct command *cmd);

@@ -79,8 +79,8 @@ struct of_desc {
 };
 
 struct of_oxm_info {
-	const char *name; // NULL = not known
-	uint8_t bits;
+	const char *name;   // NULL = not known
+	uint8_t bits, size; // size: bytes of a value
 	bool maskable;
 };
 
@@ -108,7 +108,13 @@ bool of_next(struct of_list *l, const struct of_desc *d, void *out);
 int of_put(struct of_buf *b, const struct of_desc *d, const void *m);
 // What kind of message it is, as a table: NULL and *e = none that is known.
 const struct of_desc *of_identify(const uint8_t *msg, size_t size, struct of_wire_error *e);
-// As JSON. returns its length, which may be more than cap; text is always terminated (cap > 0)
-size_t of_print_message(const uint8_t *msg, size_t size, char *text, size_t cap);
+
+struct of_text {
+	char *at;
+	size_t cap;
+	bool names; // of numbers that have one
+};
+// of13_print().
+size_t of_print_message(const uint8_t *msg, size_t size, struct of_text text);
 
 #endif

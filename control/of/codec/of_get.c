@@ -46,8 +46,11 @@ enum oxm_in { IN_MATCH, IN_ACTION };
 
 static bool value_fits(const uint8_t *value, size_t size, uint8_t bits)
 {
-	unsigned spare = (unsigned)size * 8 - bits; // always less than 8
+	unsigned spare = (unsigned)size * 8 - bits;
 
+	for (; spare >= 8; spare -= 8)
+		if (*value++)
+			return false;
 	return !(value[0] & (uint8_t) ~(0xff >> spare));
 }
 

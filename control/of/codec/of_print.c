@@ -9,6 +9,7 @@
 struct text {
 	char *at;
 	size_t size, cap;
+	bool names; // of numbers
 };
 
 static void print_fields(struct text *t, const struct of_desc *d, const uint8_t *m,
@@ -80,7 +81,8 @@ static void print_list(struct text *t, const struct of_desc *d, struct of_list l
 
 static void print_numbers(struct text *t, const struct of_field *f, const uint8_t *at)
 {
-	const char *name = f->names ? of_name_of(f->names, of_number(at, f->size)) : NULL;
+	const char *name =
+		f->names && t->names ? of_name_of(f->names, of_number(at, f->size)) : NULL;
 
 	if (name) {
 		add_text(t, name);
@@ -165,15 +167,15 @@ static void print_fields(struct text *t, const struct of_desc *d, const uint8_t 
 	}
 }
 
-size_t of_print_message(const uint8_t *msg, size_t size, char *text, size_t cap)
+size_t of_print_message(const uint8_t *msg, size_t size, struct of_text text)
 {
 	_Alignas(8) uint8_t scratch[OF_SCRATCH];
-	struct text t = { text, 0, cap };
+	struct text t = { text.at, 0, text.cap, text.names };
 	struct of_wire_error e = { 0 };
 	const struct of_desc *d = of_identify(msg, size, &e);
 
-	if (cap)
-		text[0] = 0;
+	if (text.cap)
+		text.at[0] = 0;
 	if (!d || of_get_message(d, msg, size, scratch, &e)) {
 		const char *type = of13_error_type_name(e.type);
 		const char *code = of13_error_code_name(e.type, e.code);
@@ -181,11 +183,16 @@ size_t of_print_message(const uint8_t *msg, size_t size, char *text, size_t cap)
 		    code ? code : "?");
 		return t.size;
 	}
-	add(&t, "{\"message\": \"%s\", \"version\": %u, \"xid\": %lu", d->name, scratch[0],
+	add(&t, "{\"openflow\": \"%s\", \"version\": %u, \"xid\": %lu", d->name, scratch[0],
 	    (unsigned long)of_number(scratch + 4, 4));
 	if (d->n_fields)
 		add(&t, ", ");
 	print_fields(&t, d, scratch, scratch[0]);
 	add(&t, "}");
 	return t.size;
+}
+
+size_t of13_print(const uint8_t *msg, size_t size, char *text, size_t cap)
+{
+	return of_print_message(msg, size, (struct of_text){ text, cap, true });
 }

@@ -84,7 +84,7 @@ uint64_t of13_oxm_number(const uint8_t *value, uint8_t size)
 
 uint8_t of13_oxm_size(uint8_t field)
 {
-	return field < OF_OXM_N ? (of13_oxm_infos[field].bits + 7) / 8 : 0;
+	return field < OF_OXM_N ? of13_oxm_infos[field].size : 0;
 }
 
 int of13_oxm_put(struct of_buf *b, const struct of13_oxm *m)
@@ -145,9 +145,4 @@ bool of13_oxm_next(struct of_list *l, struct of13_oxm *out)
 	l->at += 4 + body;
 	l->size -= 4 + body;
 	return true;
-}
-
-size_t of13_print(const uint8_t *msg, size_t size, char *text, size_t cap)
-{
-	return of_print_message(msg, size, text, cap);
 }

@@ -47,10 +47,10 @@ struct of_agent_params {
 	struct dp_switch *sw;
 	struct dp_of *of;
 	uint64_t datapath_id;
-	uint32_t max_flows;
-	uint8_t fail_mode; // enum of_fail_mode
-	uint32_t loss_s;   // without a controller, after which standalone takes over; 0 = none is
-			   // configured, so nobody is missed
+	uint32_t max_flows, max_groups, max_meters; // of dp_of_params
+	uint8_t fail_mode;			    // enum of_fail_mode
+	uint32_t loss_s; // without a controller, after which standalone takes over; 0 = none is
+			 // configured, so nobody is missed
 	char manufacturer[64], hardware[64], software[64], serial[32], description[128];
 };
 
@@ -70,6 +70,8 @@ struct of_conn_info {
 };
 
 int of_agent_create(const struct of_agent_params *p, struct of_agent **out, struct weir_err *err);
+// Another identity, fail mode and so on; sw, of and max_flows are what they were.
+void of_agent_configure(struct of_agent *a, const struct of_agent_params *p);
 // Connections first.
 void of_agent_destroy(struct of_agent *a);
 // Packet-ins, timeouts, port changes, barriers that wait. returns when it wants to be called again
@@ -90,10 +92,15 @@ void of_conn_close(struct of_conn *c);
 int of_conn_input(struct of_conn *c, const uint8_t *bytes, size_t n, uint64_t now_ns);
 const uint8_t *of_conn_output(const struct of_conn *c, size_t *size);
 void of_conn_sent(struct of_conn *c, size_t size);
+// Has it more to say than is in its output? The next of_agent_tick() goes on.
+bool of_conn_is_busy(const struct of_conn *c);
 // Is it over? Nothing is taken any more; what is in its output may still be written.
 bool of_conn_over(const struct of_conn *c);
 // Would of_conn_input take something?
 bool of_conn_wants_input(const struct of_conn *c);
 void of_conn_info(const struct of_conn *c, struct of_conn_info *out);
+
+// The cookie of a rule, for `explain`.
+uint64_t of_agent_cookie(const struct dp_of_flow *f);
 
 #endif

@@ -210,6 +210,9 @@ static const struct {
 	{ "a value outside its mask", FLOW "0001 000c 80000d04 1005 0fff 00000000", E(BAD_MATCH, BAD_WILDCARDS) },
 	{ "a VLAN of 14 bits", FLOW "0001 000a 80000c02 2001 000000000000", E(BAD_MATCH, BAD_VALUE) },
 	{ "a DSCP of 64", FLOW "0001 0009 80001001 40 00000000000000", E(BAD_MATCH, BAD_VALUE) },
+	{ "an MPLS label of 20 bits in 4 bytes", FLOW "0001 000c 80004404 000fffff 00000000", OK },
+	{ "an MPLS label of 21 bits", FLOW "0001 000c 80004404 00100000 00000000", E(BAD_MATCH, BAD_VALUE) },
+	{ "a flow label in 3 bytes", FLOW "0001 000b 80003803 0fffff 0000000000", E(BAD_MATCH, BAD_LEN) },
 	{ "a PCP of 8", FLOW "0001 0009 80000e01 08 00000000000000", E(BAD_MATCH, BAD_VALUE) },
 	{ "a field twice", FLOW "0001 0010 80000a02 0800 80000a02 0800", E(BAD_MATCH, DUP_FIELD) },
 	{ "an instruction that nobody knows", FLOW EMPTY "0063 0008 00000000", E(BAD_INSTRUCTION, UNKNOWN_INST) },
@@ -381,7 +384,7 @@ static void text_is_cut_and_terminated(void **state)
 	size_t n = of13_print(barrier, sizeof(barrier), text, sizeof(text));
 
 	(void)state;
-	assert_string_equal(text, "{\"message\": \"barrier_request\", \"version\": 4, \"xid\": 9}");
+	assert_string_equal(text, "{\"openflow\": \"barrier_request\", \"version\": 4, \"xid\": 9}");
 	assert_int_equal(n, strlen(text));
 	assert_int_equal(of13_print(barrier, sizeof(barrier), little, sizeof(little)), n);
 	assert_int_equal(strlen(little), 9);

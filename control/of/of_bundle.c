@@ -1,0 +1,259 @@
+// Bundles: OpenFlow 1.4.1 section 6.8, and the same as ONF's extension of 1.3.
+//
+// Messages are checked as far as the codec goes when they are added, and kept as bytes. A commit
+// does them all in one journal and one version, in their order, whatever the flags say: that is
+// ordered and atomic. The first one that fails undoes the whole, and is told with its own bytes.
+#include "of_ops.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	BUNDLES_MAX = 16,	      // of one connection
+	BYTES_MAX = 64 * 1024 * 1024, // of all messages that wait
+	FLAGS = OF13_BUNDLE_FLAG_ATOMIC | OF13_BUNDLE_FLAG_ORDERED,
+};
+
+struct of_bundle {
+	struct of_bundle *next;
+	const struct of_conn *c;
+	uint32_t id;
+	uint16_t flags;
+	bool closed;
+	uint8_t *bytes; // messages, one behind the other
+	size_t size, cap;
+};
+
+struct of_bundles {
+	struct of_bundle *first;
+	size_t n_bytes; // in all
+};
+
+static int bad(struct of_wire_error *e, uint16_t code)
+{
+	return of_refuse(e, OF13_ERROR_BUNDLE_FAILED, code);
+}
+
+static struct of_bundle *find(struct of_agent *a, const struct of_conn *c, uint32_t id)
+{
+	struct of_bundle *b = a->bundles->first;
+
+	while (b != NULL && (b->c != c || b->id != id))
+		b = b->next;
+	return b;
+}
+
+static void drop(struct of_agent *a, struct of_bundle *b)
+{
+	struct of_bundle **at = &a->bundles->first;
+
+	while (*at != b)
+		at = &(*at)->next;
+	*at = b->next;
+	a->bundles->n_bytes -= b->cap;
+	free(b->bytes);
+	free(b);
+}
+
+uint32_t of_bundle_count(const struct of_agent *a, const struct of_conn *c)
+{
+	uint32_t n = 0;
+
+	for (const struct of_bundle *b = a->bundles->first; b != NULL; b = b->next)
+		n += b->c == c;
+	return n;
+}
+
+static int open_bundle(struct of_agent *a, const struct of_conn *c, uint32_t id, uint16_t flags,
+		       struct of_wire_error *e)
+{
+	struct of_bundle *b;
+
+	if (find(a, c, id) != NULL)
+		return bad(e, OF13_BUNDLE_FAILED_BUNDLE_EXIST);
+	if ((flags & ~FLAGS) != 0)
+		return bad(e, OF13_BUNDLE_FAILED_BAD_FLAGS);
+	b = of_bundle_count(a, c) < BUNDLES_MAX ? calloc(1, sizeof(*b)) : NULL;
+	if (b == NULL)
+		return bad(e, OF13_BUNDLE_FAILED_OUT_OF_BUNDLES);
+	b->c = c;
+	b->id = id;
+	b->flags = flags;
+	b->next = a->bundles->first;
+	a->bundles->first = b;
+	return 0;
+}
+
+// --- Commit
+
+static size_t message_size(const uint8_t *msg)
+{
+	return (size_t)(msg[2] << 8 | msg[3]);
+}
+
+// Port-mods are in force at once and cannot be undone: they come when all else has succeeded, and
+// were checked with it.
+static void set_ports(struct of_agent *a, const struct of_bundle *b)
+{
+	struct of_wire_error e;
+
+	for (size_t at = 0; at < b->size; at += message_size(b->bytes + at))
+		(void)!of_msg_change(a, b->bytes + at, message_size(b->bytes + at), OF_CHANGE_PORTS,
+				     &e);
+}
+
+static int commit(struct of_agent *a, struct of_conn *c, struct of_bundle *b,
+		  struct of_wire_error *e)
+{
+	of_journal_begin(a, true);
+	for (size_t at = 0; at < b->size; at += message_size(b->bytes + at)) {
+		const uint8_t *msg = b->bytes + at;
+
+		if (of_msg_change(a, msg, message_size(msg), OF_CHANGE_STAGED, e) == 0)
+			continue;
+		of_journal_undo(a);
+		of_conn_error(c, msg, message_size(msg), *e);
+		drop(a, b);
+		return bad(e, OF13_BUNDLE_FAILED_MSG_FAILED);
+	}
+	of_journal_commit(a);
+	of_publish(a);
+	set_ports(a, b);
+	drop(a, b);
+	return 0;
+}
+
+// --- Messages
+
+static int control(struct of_agent *a, struct of_conn *c, const struct of13_bundle_control *m,
+		   struct of_wire_error *e)
+{
+	struct of_bundle *b = find(a, c, m->bundle_id);
+
+	if (m->type == OF13_BUNDLE_CONTROL_OPEN_REQUEST)
+		return open_bundle(a, c, m->bundle_id, m->flags, e);
+	if (m->type != OF13_BUNDLE_CONTROL_CLOSE_REQUEST &&
+	    m->type != OF13_BUNDLE_CONTROL_COMMIT_REQUEST &&
+	    m->type != OF13_BUNDLE_CONTROL_DISCARD_REQUEST)
+		return bad(e, OF13_BUNDLE_FAILED_BAD_TYPE);
+	if (b == NULL)
+		return bad(e, OF13_BUNDLE_FAILED_BAD_ID);
+	if (m->type == OF13_BUNDLE_CONTROL_DISCARD_REQUEST) {
+		drop(a, b);
+		return 0;
+	}
+	if (m->flags != b->flags)
+		return bad(e, OF13_BUNDLE_FAILED_BAD_FLAGS);
+	if (m->type == OF13_BUNDLE_CONTROL_COMMIT_REQUEST)
+		return commit(a, c, b, e);
+	if (b->closed)
+		return bad(e, OF13_BUNDLE_FAILED_BUNDLE_CLOSED);
+	b->closed = true;
+	return 0;
+}
+
+int of_bundle_control(struct of_agent *a, struct of_conn *c, const struct of13_bundle_control *m,
+		      struct of_wire_error *e)
+{
+	struct of13_bundle_control reply = *m;
+	struct of_buf b = { 0 };
+
+	if (control(a, c, m, e) != 0)
+		return -EINVAL;
+	reply.type = m->type + 1;
+	reply.properties = (struct of_list){ 0 };
+	of13_bundle_control_put(&b, &reply);
+	of_conn_send(c, &b);
+	of_buf_fini(&b);
+	return 0;
+}
+
+static int keep(struct of_agent *a, struct of_bundle *b, struct of_list msg,
+		struct of_wire_error *e)
+{
+	size_t cap = b->cap == 0 ? 4096 : b->cap * 2;
+	uint8_t *bytes;
+
+	while (cap < b->size + msg.size)
+		cap *= 2;
+	if (b->size + msg.size > b->cap) {
+		if (a->bundles->n_bytes - b->cap + cap > BYTES_MAX)
+			return bad(e, OF13_BUNDLE_FAILED_MSG_TOO_MANY);
+		bytes = realloc(b->bytes, cap);
+		if (bytes == NULL)
+			return bad(e, OF13_BUNDLE_FAILED_MSG_TOO_MANY);
+		a->bundles->n_bytes += cap - b->cap;
+		b->bytes = bytes;
+		b->cap = cap;
+	}
+	memcpy(b->bytes + b->size, msg.at, msg.size);
+	b->size += msg.size;
+	return 0;
+}
+
+static uint32_t xid_of(const uint8_t *msg)
+{
+	return (uint32_t)msg[4] << 24 | (uint32_t)msg[5] << 16 | (uint32_t)msg[6] << 8 | msg[7];
+}
+
+static int check_message(struct of_agent *a, const struct of13_bundle_add *m,
+			 struct of_wire_error *e)
+{
+	const struct of_list *in = &m->message;
+
+	if (in->size < 8 || message_size(in->at) != in->size)
+		return bad(e, OF13_BUNDLE_FAILED_MSG_BAD_LEN);
+	if (in->at[0] != (m->version == 0 ? OF13_VERSION : m->version))
+		return of_refuse(e, OF13_ERROR_BAD_REQUEST, OF13_BAD_REQUEST_BAD_VERSION);
+	if (xid_of(in->at) != m->xid)
+		return bad(e, OF13_BUNDLE_FAILED_MSG_BAD_XID);
+	return of_msg_change(a, in->at, in->size, OF_CHANGE_CHECK, e);
+}
+
+int of_bundle_add(struct of_agent *a, struct of_conn *c, const struct of13_bundle_add *m,
+		  struct of_wire_error *e)
+{
+	struct of_bundle *b = find(a, c, m->bundle_id);
+
+	if (b != NULL && b->closed)
+		return bad(e, OF13_BUNDLE_FAILED_BUNDLE_CLOSED);
+	if (b != NULL && b->flags != m->flags)
+		return bad(e, OF13_BUNDLE_FAILED_BAD_FLAGS);
+	if (check_message(a, m, e) != 0)
+		return -EINVAL;
+	if (b == NULL) { // section 6.8.3: the first message opens it
+		if (open_bundle(a, c, m->bundle_id, m->flags, e) != 0)
+			return -EINVAL;
+		b = find(a, c, m->bundle_id);
+	}
+	return keep(a, b, m->message, e);
+}
+
+void of_bundle_forget(struct of_agent *a, struct of_conn *c)
+{
+	struct of_bundle *b = a->bundles->first;
+
+	while (b != NULL) {
+		struct of_bundle *next = b->next;
+
+		if (b->c == c)
+			drop(a, b);
+		b = next;
+	}
+}
+
+int of_bundles_create(struct of_agent *a)
+{
+	a->bundles = calloc(1, sizeof(*a->bundles));
+	return a->bundles != NULL ? 0 : -ENOMEM;
+}
+
+void of_bundles_destroy(struct of_agent *a)
+{
+	if (a->bundles == NULL)
+		return;
+	while (a->bundles->first != NULL)
+		drop(a, a->bundles->first);
+	free(a->bundles);
+	a->bundles = NULL;
+}
