@@ -221,7 +221,7 @@ int ft_blocks_build(struct dp_flow_table *ft, uint32_t set)
 {
 	struct ft_set *s = &ft->sets[set];
 
-	if (s->n_waiting <= SORTED)
+	if (s->n_waiting > 0 && s->n_waiting <= SORTED)
 		qsort(s->waiting, s->n_waiting, sizeof(s->waiting[0]), by_match);
 	for (uint32_t at = 0, n; at < s->n_waiting; at += n) {
 		n = cut(s->waiting + at, s->n_waiting - at);

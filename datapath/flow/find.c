@@ -96,15 +96,17 @@ static inline bool block_may(const struct ft_block *b, const struct dp_flow_key 
 // need not see or compares again; each half is read whole. The thread sanitizer cannot know that.
 typedef uint64_t pair_t __attribute__((vector_size(16), may_alias));
 
-#ifdef __has_feature
-#if __has_feature(thread_sanitizer)
-#define __SANITIZE_THREAD__ 1
-#endif
+#if defined(__SANITIZE_THREAD__)
+#define HAS_TSAN 1
+#elif defined(__has_feature)
+#define HAS_TSAN __has_feature(thread_sanitizer)
+#else
+#define HAS_TSAN 0
 #endif
 
 static inline pair_t pair_load(const _Atomic uint64_t *p)
 {
-#ifdef __SANITIZE_THREAD__
+#if HAS_TSAN
 	return (pair_t){ atomic_load_explicit(p, memory_order_relaxed),
 			 atomic_load_explicit(p + 1, memory_order_relaxed) };
 #else
@@ -283,7 +285,7 @@ static void tuple_find_burst(const struct ft_tuple *t, struct probes *p,
 	for (uint32_t i = 0; i < p->n; i++) {
 		node[i] = first_node(p->bucket[i], p->hash[i]);
 		__builtin_prefetch(node[i]);
-		__builtin_prefetch((const char *)node[i] + 64);
+		__builtin_prefetch((const void *)((uintptr_t)node[i] + 64));
 	}
 	for (uint32_t i = 0; i < p->n; i++) {
 		if (node[i] != NULL)

@@ -124,7 +124,8 @@ static void sample(struct merge *x, const struct dp_flow_table *ft)
 
 struct counted {
 	uint64_t hash[SLOTS];
-	uint32_t n[SLOTS];
+	uint32_t n[SLOTS]; // by hash, the first n_slots, a power of two
+	uint32_t n_slots;
 	uint32_t n_pairs; // that fell together
 };
 
@@ -138,9 +139,9 @@ static void count(struct counted *c, const struct group *g, const struct dp_flow
 			if (mask->w[w] != 0)
 				h += ft_mix((g->sample[i]->key.w[w] & mask->w[w]) + w) * FT_ODD(w);
 		}
-		at = (uint32_t)(h >> 40) % SLOTS;
+		at = (uint32_t)(h >> 40) & (c->n_slots - 1);
 		while (c->n[at] != 0 && c->hash[at] != h)
-			at = (at + 1) % SLOTS;
+			at = (at + 1) & (c->n_slots - 1);
 		c->hash[at] = h;
 		c->n_pairs += c->n[at]++;
 	}
@@ -154,7 +155,10 @@ static double together(const struct group *a, const struct group *b, uint32_t *n
 	uint64_t n_rules = a->n_rules + (b == NULL ? 0 : b->n_rules);
 	double n = a->n_sample + (b == NULL ? 0 : b->n_sample);
 
-	memset(&c, 0, sizeof(c));
+	for (c.n_slots = 4; c.n_slots < 2 * n; c.n_slots *= 2)
+		;
+	memset(c.n, 0, c.n_slots * sizeof(c.n[0]));
+	c.n_pairs = 0;
 	*n_bits = 0;
 	for (uint32_t i = 0; i < DP_FLOW_WORDS; i++) {
 		mask.w[i] &= b == NULL ? mask.w[i] : b->mask.w[i];

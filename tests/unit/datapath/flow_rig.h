@@ -8,7 +8,7 @@
 
 #include "dp_flow_table.h"
 
-#define RIG_RULES 2048
+#define RIG_RULES 16384
 
 struct rig {
 	struct dp_flow_table *table;
@@ -116,12 +116,17 @@ static inline int64_t rig_find(const struct rig *g, const struct dp_flow_key *k,
 	return best;
 }
 
-// Does the table say what the list says?
+// Does the table say what the list says, for one key and in a burst?
 static inline bool rig_agrees(const struct rig *g, const struct dp_flow_key *k, uint64_t version)
 {
 	const struct dp_flow_rule *r = dp_flow_table_find(g->table, k, version);
+	const struct dp_flow_key *const keys[] = { k, k };
+	const struct dp_flow_rule *out[2];
 	int64_t want = rig_find(g, k, version);
 
+	dp_flow_table_find_burst(g->table, keys, 2, version, out);
+	if (out[0] != r || out[1] != r)
+		return false;
 	if (r == NULL || want < 0)
 		return r == NULL && want < 0;
 	return r->priority == want && rig_matches(r, k) && rig_sees(r, version);

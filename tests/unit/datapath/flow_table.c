@@ -145,6 +145,149 @@ static void exact_finds_each_rule_and_no_other(void **state)
 	rig_fini(&g);
 }
 
+// Rules by the thousand, so that tuples are merged and blocks filled while more come and go.
+static void churn(enum style style, uint32_t n, uint32_t n_lookups, uint64_t seed)
+{
+	struct dp_flow_table_info info;
+	struct dp_flow_key key, mask;
+	struct rig g;
+
+	rig_init(&g, seed);
+	for (uint32_t i = 0; i < n; i++) {
+		make_key(&g, &key);
+		make_mask(&g, style, &mask);
+		if (style == GRID || style == EXACT)
+			key.w[3] = rig_random(&g);
+		rig_add(&g, &key, &mask, rig_below(&g, 100));
+		if (rig_below(&g, 4) == 0)
+			rig_unlink(&g, rig_below(&g, g.n_rules));
+		if (i % (n / n_lookups) == 0) {
+			make_key(&g, &key);
+			assert_true(rig_agrees(&g, &key, g.version + 1));
+		}
+	}
+	dp_flow_table_info(g.table, &info);
+	assert_int_equal(info.n_rules, g.n_rules);
+	assert_true(info.n_tuples <= DP_FLOW_TUPLES);
+	while (g.n_rules > 0) {
+		rig_unlink(&g, rig_below(&g, g.n_rules));
+		if (g.n_rules % (n / n_lookups) == 0) {
+			make_key(&g, &key);
+			assert_true(rig_agrees(&g, &key, g.version + 1));
+		}
+	}
+	dp_flow_table_info(g.table, &info);
+	assert_int_equal(info.n_rules + info.n_overflow, 0);
+	rig_fini(&g);
+}
+
+static void many_rules_of_any_masks_are_found_while_they_are_arranged_anew(void **state)
+{
+	(void)state;
+	churn(GRID, 8000, 200, 7);
+	churn(EXACT, 8000, 200, 8);
+	churn(RANDOM, 6000, 200, 9);
+	churn(NESTED, 3000, 200, 10);
+}
+
+// The i-th mask and rule that an attacker makes of an ACL on a source and a port.
+static void attack(uint32_t i, struct dp_flow_key *key, struct dp_flow_key *mask)
+{
+	uint32_t src = i % 32 + 1, port = i / 32 % 16 + 1;
+
+	memset(key, 0, sizeof(*key));
+	memset(mask, 0, sizeof(*mask));
+	mask->w[3] = prefix(src, 32) << 32;
+	mask->w[4] = prefix(port, 16) << 48;
+	key->w[3] = (UINT64_C(0x0a000001) ^ UINT64_C(1) << (32 - src)) << 32;
+	key->w[4] = (UINT64_C(80) ^ UINT64_C(1) << (16 - port)) << 48;
+}
+
+static struct dp_flow_cost cost_of_rules(struct rig *g)
+{
+	struct dp_flow_cost c = { 0 };
+
+	for (uint32_t i = 0; i < g->n_rules; i++) {
+		const struct dp_flow_rule *r = g->rules[i];
+
+		assert_ptr_equal(dp_flow_table_find_cost(g->table, &r->key, g->version + 1, &c), r);
+	}
+	return c;
+}
+
+static void masks_of_an_attack_cost_few_probes_and_compares(void **state)
+{
+	struct dp_flow_key key, mask;
+	struct dp_flow_table_info info;
+	struct dp_flow_cost c;
+	struct rig g;
+
+	(void)state;
+	rig_init(&g, 11);
+	for (uint32_t i = 0; i < 512; i++) {
+		attack(i, &key, &mask);
+		rig_add(&g, &key, &mask, 1);
+	}
+	c = cost_of_rules(&g);
+	dp_flow_table_info(g.table, &info);
+	assert_int_equal(info.n_overflow, 512);
+	assert_true(c.n_probes <= 3 * g.n_rules);
+	assert_true(c.n_lines <= 40 * g.n_rules);
+	assert_true(c.n_compares <= 2 * g.n_rules);
+	rig_fini(&g);
+}
+
+static void a_grid_of_prefixes_is_one_tuple(void **state)
+{
+	struct dp_flow_table_info info;
+	struct dp_flow_key key, mask;
+	struct dp_flow_cost c = { 0 };
+	struct rig g;
+
+	(void)state;
+	rig_init(&g, 12);
+	for (uint32_t i = 0; i < 2000; i++) {
+		make_mask(&g, GRID, &mask);
+		make_key(&g, &key);
+		key.w[3] = rig_random(&g);
+		rig_add(&g, &key, &mask, 1);
+	}
+	for (uint32_t i = 0; i < g.n_rules; i++)
+		assert_non_null(dp_flow_table_find_cost(g.table, &g.rules[i]->key, 2, &c));
+	dp_flow_table_info(g.table, &info);
+	assert_true(info.n_tuples <= 2);
+	assert_true(c.n_probes <= 2 * g.n_rules && c.n_compares <= 3 * g.n_rules);
+	rig_fini(&g);
+}
+
+// Soundness of wildcards: what no rule looks at changes nothing.
+static void bits_outside_the_mask_change_no_result(void **state)
+{
+	struct dp_flow_key key, mask;
+	struct rig g;
+
+	(void)state;
+	rig_init(&g, 13);
+	for (uint32_t i = 0; i < 20000; i++) {
+		const struct dp_flow_rule *r;
+
+		change(&g, (enum style)(i / 5000), 60);
+		make_key(&g, &key);
+		r = dp_flow_table_find(g.table, &key, g.version);
+		dp_flow_table_mask(g.table, &mask);
+		for (uint32_t w = 0; w < DP_FLOW_WORDS; w++)
+			key.w[w] ^= rig_random(&g) & ~mask.w[w];
+		assert_ptr_equal(dp_flow_table_find(g.table, &key, g.version), r);
+	}
+	// And it has no bit that no rule has any more.
+	while (g.n_rules > 0)
+		rig_unlink(&g, 0);
+	dp_flow_table_mask(g.table, &mask);
+	for (uint32_t w = 0; w < DP_FLOW_WORDS; w++)
+		assert_int_equal(mask.w[w], 0);
+	rig_fini(&g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -154,6 +297,10 @@ int main(void)
 		cmocka_unit_test(nested_prefixes_are_looked_up_as_in_a_list),
 		cmocka_unit_test(all_kinds_of_masks_are_looked_up_as_in_a_list),
 		cmocka_unit_test(exact_finds_each_rule_and_no_other),
+		cmocka_unit_test(many_rules_of_any_masks_are_found_while_they_are_arranged_anew),
+		cmocka_unit_test(masks_of_an_attack_cost_few_probes_and_compares),
+		cmocka_unit_test(a_grid_of_prefixes_is_one_tuple),
+		cmocka_unit_test(bits_outside_the_mask_change_no_result),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
