@@ -136,8 +136,11 @@ class Lab:
 
     def weir(self, devices, controller=None, listen=None, dpid=1, fail_mode="secure", more=None, name="weir", guests=None, version14=False, kind="tap"):
         """devices: taps that the switch makes, or kind="af-packet", which are ports 1, 2, ... in this order. controller: tcp:ADDRESS:PORT; listen: the same or unix:PATH"""
-        interfaces = [{"name": d, "type": "weir-interfaces:uplink",
-                       "weir-interfaces:port": {kind: d, "vlan-mode": "transparent"}} for d in devices]
+        # One uplink, the others guests that nothing is held against: NORMAL does not forward between uplinks.
+        interfaces = [{"name": d, "type": "weir-interfaces:guest", "weir-interfaces:port": {
+            "device": ("net_tap%d,iface=%s" if kind == "tap" else "net_af_packet%d,iface=%s") % (i, d), "vlan-mode": "transparent",
+            "admit": {"enabled": False}}} for i, d in enumerate(devices)]
+        interfaces[0].update({"type": "weir-interfaces:uplink", "weir-interfaces:port": {kind: devices[0], "vlan-mode": "transparent"}})
         interfaces += guests or []
         config = {"ietf-interfaces:interfaces": {"interface": interfaces}}
         config.update(openflow_config(dpid, fail_mode, controller, listen))
