@@ -8,11 +8,17 @@
 #include "weir_log.h"
 
 enum {
-	PACKET_INS = 32,     // of one go
-	TICK_ROUNDS = 32,    // goes of one tick
-	BARRIER_NS = 200000, // until a barrier that waits is looked at again
+	PACKET_INS = 32,	   // of one go
+	TICK_ROUNDS = 32,	   // goes of one tick
+	BARRIER_SOON_NS = 2000000, // a barrier that waits is looked at in each turn of the loop,
+	BARRIER_NS = 1000000,	   // and after that time only so often: a worker is stuck
 	SECOND_NS = 1000000000,
 };
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
 
 static void mode_set(struct of_agent *a, bool tables_on, const char *why)
 {
@@ -79,6 +85,24 @@ static bool packet_ins_take(struct of_agent *a)
 	return true;
 }
 
+// When a barrier is to be looked at again. Workers answer within a nap of theirs, and a timer of
+// the loop is coarser than that.
+static uint64_t barriers_look(const struct of_agent *a)
+{
+	uint64_t next = UINT64_MAX;
+
+	for (uint32_t i = 0; i < OF_CONNS_MAX; i++) {
+		const struct of_conn *c = a->conns[i];
+
+		if (c == NULL || !c->barrier)
+			continue;
+		if (a->now_ns - c->barrier_ns < BARRIER_SOON_NS)
+			return a->now_ns;
+		next = a->now_ns + BARRIER_NS;
+	}
+	return next;
+}
+
 bool of_agent_is_waiting(const struct of_agent *a)
 {
 	for (uint32_t i = 0; i < OF_CONNS_MAX; i++) {
@@ -86,11 +110,6 @@ bool of_agent_is_waiting(const struct of_agent *a)
 			return true;
 	}
 	return false;
-}
-
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
 }
 
 uint64_t of_agent_tick(struct of_agent *a, uint64_t now_ns)
@@ -107,7 +126,7 @@ uint64_t of_agent_tick(struct of_agent *a, uint64_t now_ns)
 			next = earlier(next, of_conn_tick(a->conns[i]));
 	}
 	next = earlier(next, loss_look(a));
-	return of_agent_is_waiting(a) ? earlier(next, now_ns + BARRIER_NS) : next;
+	return earlier(next, barriers_look(a));
 }
 
 enum dp_of_mode of_agent_mode(const struct of_agent *a)

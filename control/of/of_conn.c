@@ -279,6 +279,7 @@ static void barrier_request(struct of_conn *c, const uint8_t *msg, size_t size)
 	c->barrier = true;
 	c->barrier_xid = m.xid;
 	c->barrier_version = a->published;
+	c->barrier_ns = a->now_ns;
 	barrier_look(c);
 }
 

@@ -51,7 +51,7 @@ struct of_conn {
 	uint32_t masks[OF_ASYNC_KINDS][2]; // [0] as master or equal, [1] as slave
 	bool barrier;			   // waits for this version
 	uint32_t barrier_xid;
-	uint64_t barrier_version;
+	uint64_t barrier_version, barrier_ns;	// ns: when it came
 	uint64_t heard_ns, opened_ns, asked_ns; // asked: an echo request is unanswered; 0 = none
 	struct of_out out;
 };
