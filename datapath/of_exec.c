@@ -390,7 +390,7 @@ static void miss(struct dp_of_ctx *c)
 	if (c->explain != NULL)
 		dp_of_explain_miss(c);
 	else
-		c->of->pw[c->w->id]->tables[c->table].n_lookups++;
+		dp_of_add(&c->of->pw[c->w->id]->tables[c->table].n_lookups, 1);
 }
 
 // The next rule: as it is known, or by a look. returns NULL = none

@@ -15,10 +15,10 @@ enum {
 struct of_groups {
 	struct of_map map;
 	uint32_t mark;
-	struct of_compile compile;
 	struct dp_of_bucket buckets[OF_BUCKETS_MAX];
 	uint8_t *ops; // of the group at hand
 	size_t n_ops, cap_ops;
+	struct of_compile compile; // of the bucket at hand
 };
 
 static int bad(struct of_wire_error *e, uint16_t code)
@@ -199,7 +199,8 @@ static int take_buckets(struct of_agent *a, const struct of13_group_mod *m, uint
 	ops = gs->ops;
 	for (uint32_t i = 0; i < *n; i++) { // only now does the memory stay where it is
 		gs->buckets[i].ops = ops;
-		ops += gs->buckets[i].n_ops;
+		if (gs->buckets[i].n_ops > 0)
+			ops += gs->buckets[i].n_ops;
 	}
 	return m->type == OF13_GROUP_TYPE_INDIRECT && *n != 1
 		       ? bad(e, OF13_GROUP_MOD_FAILED_INVALID_GROUP)

@@ -55,7 +55,8 @@ static void send_part(struct of_job *j, size_t size, bool more)
 
 	m.flow.flows = (struct of_list){ j->body.data, size };
 	send_reply(j, &m);
-	memmove(j->body.data, j->body.data + size, j->body.size - size);
+	if (size > 0)
+		memmove(j->body.data, j->body.data + size, j->body.size - size);
 	j->body.size -= size;
 }
 
