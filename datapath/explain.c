@@ -61,10 +61,21 @@ static void flood_to(const struct dp_snapshot *s, const struct dp_view *in,
 		drop(v, none, DP_STAGE_forward);
 }
 
+// A described frame that was admitted.
+struct described {
+	const struct dp_view *in;
+	const uint8_t *frame;
+	size_t size;
+	const struct dp_meta *meta;
+};
+
 // L2: where the table says, or everywhere.
-static int explain_l2(const struct dp_switch *sw, const struct dp_view *in, const uint8_t *frame,
-		      size_t size, const struct dp_meta *meta, struct dp_verdict *out)
+static int explain_l2(const struct dp_switch *sw, const struct described *d, struct dp_verdict *out)
 {
+	const struct dp_view *in = d->in;
+	const struct dp_meta *meta = d->meta;
+	const uint8_t *frame = d->frame;
+	size_t size = d->size;
 	const struct dp_snapshot *s = dp_root(sw);
 	bool is_foreign = dp_is_foreign(s->services, &in->cfg, frame, size, meta);
 	const struct dp_fdb_entry *e =
@@ -96,32 +107,34 @@ static int explain_l2(const struct dp_switch *sw, const struct dp_view *in, cons
 void dp_explain_normal(const struct dp_switch *sw, const struct dp_view *in, struct rte_mbuf *m,
 		       bool edited, struct dp_verdict *v)
 {
+	struct described d = { .in = in, .meta = dp_meta(m) };
 	struct dp_verdict *l2 = calloc(1, sizeof(*l2));
 
 	if (l2 == NULL || (edited && dp_admit_again(&in->cfg, m) != DP_DROP_none)) {
 		free(l2);
 		return;
 	}
-	explain_l2(sw, in, dp_data(m), rte_pktmbuf_data_len(m), dp_meta(m), l2);
+	d.frame = dp_data(m);
+	d.size = rte_pktmbuf_data_len(m);
+	explain_l2(sw, &d, l2);
 	for (uint32_t i = 0; i < l2->n_out && v->n_out < DP_MAX_PORTS; i++)
 		v->out[v->n_out++] = l2->out[i];
 	free(l2);
 }
 
 // What the tables say.
-static int explain_of(const struct dp_switch *sw, const struct dp_view *in, const uint8_t *frame,
-		      size_t size, const struct dp_meta *meta, struct dp_verdict *out)
+static int explain_of(const struct dp_switch *sw, const struct described *d, struct dp_verdict *out)
 {
 	struct dp_of_explain x = { .verdict = out };
-	uint32_t config = dp_of_config_of(sw->of, dp_of_number(in));
+	uint32_t config = dp_of_config_of(sw->of, dp_of_number(d->in));
 	int rc;
 
-	if (dp_is_foreign(dp_root(sw)->services, &in->cfg, frame, size, meta))
+	if (dp_is_foreign(dp_root(sw)->services, &d->in->cfg, d->frame, d->size, d->meta))
 		return drop(out, DP_DROP_service_foreign, DP_STAGE_forward);
 	if ((config & (DP_OFPPC_NO_RECV | DP_OFPPC_PORT_DOWN)) != 0)
 		return drop(out, DP_DROP_of_port, DP_STAGE_forward);
 	out->kind = DP_VERDICT_OPENFLOW;
-	rc = dp_of_explain_walk(sw->of, in, frame, size, &x);
+	rc = dp_of_explain_walk(sw->of, d->in, d->frame, d->size, &x);
 	if (rc == 0 && out->n_out == 0 && !out->to_controller)
 		return drop(out, out->drop != 0 ? out->drop : DP_DROP_of_no_action,
 			    DP_STAGE_forward);
@@ -134,6 +147,7 @@ int dp_switch_explain(const struct dp_switch *sw, uint16_t in_port, const uint8_
 	const struct dp_snapshot *s = dp_root(sw);
 	const struct dp_view *in = in_port < DP_MAX_PORTS ? s->views[in_port] : NULL;
 	struct dp_meta meta = { .in_port = in_port };
+	const struct described d = { in, frame, size, &meta };
 	enum dp_drop err;
 	enum qos_why why;
 
@@ -160,6 +174,5 @@ int dp_switch_explain(const struct dp_switch *sw, uint16_t in_port, const uint8_
 		out->kind = DP_VERDICT_PUNT;
 		return 0;
 	}
-	return s->of != NULL ? explain_of(sw, in, frame, size, &meta, out)
-			     : explain_l2(sw, in, frame, size, &meta, out);
+	return s->of != NULL ? explain_of(sw, &d, out) : explain_l2(sw, &d, out);
 }

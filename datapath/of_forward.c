@@ -191,6 +191,10 @@ static void count_all(struct dp_worker *w, const struct look *l, const struct dp
 static uint8_t verdict_of(const struct look *l, const struct dp_of_met *met,
 			  const struct dp_of_prog **last)
 {
+	if (likely(met->n == 1 && !met->is_missed && !met->is_partial)) {
+		*last = dp_of_prog_at(&l->of->flows[met->rules[0]], l->version);
+		return (*last)->kind == DP_OF_PROG_GOTO ? DP_OF_PROG_ANY : (*last)->kind;
+	}
 	for (uint32_t i = 0; i < met->n; i++) {
 		*last = dp_of_prog_at(&l->of->flows[met->rules[i]], l->version);
 		if (i + 1 < met->n && (*last)->kind != DP_OF_PROG_GOTO)
@@ -258,6 +262,10 @@ static void take_out(struct dp_worker *w, struct dp_batch *b, uint32_t in_port)
 	bool closed = (dp_of_config_of(of, in_port) & (DP_OFPPC_NO_RECV | DP_OFPPC_PORT_DOWN)) != 0;
 	uint32_t n_ok = 0;
 
+	// Most ports have no boot service near, and nothing to be looked at.
+	if (likely(!closed && w->snap->services == NULL &&
+		   (b->v->cfg.flags & DP_PF_RESPONDER) == 0))
+		return;
 	for (uint32_t i = 0; i < b->n_runs; i++) {
 		if (closed)
 			dp_drop_run(w, b, &b->runs[i], DP_DROP_of_port, DP_STAGE_forward);

@@ -196,7 +196,7 @@ void mem_ports_make(const char *names, uint32_t n_workers, uint32_t guest_flags,
 	dp_plan_fini(&plan);
 	now_ns = dp_switch_now_ns(); // not before the ports were made: schedulers go by it
 	memset(vm_views, 0, sizeof(vm_views));
-	for (uint32_t i = 0; links[i] != NULL && i < MEM_PORTS; i++)
+	for (uint32_t i = 0; i < MEM_PORTS && links[i] != NULL; i++)
 		links[i]->size = 1514;
 }
 

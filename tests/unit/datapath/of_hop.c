@@ -297,6 +297,82 @@ static void ports_may_be_closed(void **state)
 	of_end();
 }
 
+// Any tag comes in at a transparent port; L2 goes by the outer one, and it is sent as it came.
+static void transparent_ports_take_any_tag(void **state)
+{
+	const uint16_t tci[] = { 20, 21, 0xe000 | 77, 0 };
+
+	(void)state;
+	for (uint32_t i = 0; i < RTE_DIM(tci); i++) {
+		const struct dp_view *in;
+
+		of_make("abcd", 1, DP_VLAN_TRANSPARENT);
+		links[0]->n_tags = i == 0 ? 0 : 1 + i % 2;
+		links[0]->tci = tci[i];
+		of_any();
+		of_begin();
+		of_out(2);
+		of_out(DP_OFPP_NORMAL);
+		of_add(0, 0);
+		dp_of_publish(of);
+		of_send(0, 10);
+		in = dp_root(sw)->views[0];
+		assert_int_equal(links[1]->taken, 10);
+		// The uplink is a trunk of 20, the native VLAN here, and 21.
+		assert_int_equal(links[3]->taken, i == 2 ? 0 : 10);
+		if (i == 1)
+			assert_int_equal(dp_be16(links[1]->kept[0] + 14), 21);
+		assert_int_equal(in->cfg.vid, 20);
+		of_end();
+	}
+}
+
+struct steps {
+	uint32_t n[4];
+};
+
+static void step_count(void *arg, const struct dp_of_step *s)
+{
+	((struct steps *)arg)->n[s->kind]++;
+}
+
+static void explain_says_what_happens(void **state)
+{
+	struct dp_verdict *v = calloc(1, sizeof(*v));
+	uint8_t frame[MEM_HEAD];
+	struct steps steps = { { 0 } };
+
+	(void)state;
+	of_make("abcd", 1, DP_VLAN_ACCESS);
+	mem_head_fill(links[0], frame, 1);
+	of_any();
+	of_begin();
+	of_set(DP_FLOW_eth_dst, 0x020000000077);
+	of_out(2);
+	of_goto(3);
+	of_add(0, 1);
+	of_any();
+	of_match(DP_FLOW_eth_dst, 0x020000000077);
+	of_begin();
+	of_out(3);
+	of_write();
+	of_add(3, 1);
+	dp_of_publish(of);
+	assert_int_equal(dp_switch_explain(sw, 0, frame, sizeof(frame), v), 0);
+	assert_int_equal(v->kind, DP_VERDICT_OPENFLOW);
+	assert_int_equal(v->n_out, 2);
+	assert_int_equal(dp_of_explain(of, 1, frame, sizeof(frame), step_count, &steps), 0);
+	assert_int_equal(steps.n[DP_OF_STEP_TABLE], 2);
+	assert_int_equal(steps.n[DP_OF_STEP_OP], 2);
+	assert_int_equal(steps.n[DP_OF_STEP_SET], 1);
+	assert_int_equal(dp_of_explain(of, 9, frame, sizeof(frame), step_count, &steps), -EINVAL);
+	of_send(0, 3);
+	assert_int_equal(links[1]->taken, 3);
+	assert_int_equal(links[2]->taken, 3);
+	free(v);
+	of_end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -310,6 +386,8 @@ int main(void)
 		cmocka_unit_test(the_controller_hears),
 		cmocka_unit_test(the_controller_sends),
 		cmocka_unit_test(ports_may_be_closed),
+		cmocka_unit_test(transparent_ports_take_any_tag),
+		cmocka_unit_test(explain_says_what_happens),
 	};
 
 	return mem_start() ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
