@@ -34,6 +34,20 @@ static void frame_facts(struct cfg_json *j, const struct dp_parse *p)
 	}
 }
 
+// The tables decided, or a drop is theirs.
+static void explain_tables(struct ctl *c, const struct cfg_request *r, const struct dp_verdict *v,
+			   uint16_t idx, struct cfg_json *j)
+{
+	bool drops = v->kind == DP_VERDICT_DROP && strncmp(dp_drop_name(v->drop), "of_", 3) == 0;
+	static struct dp_port_info info; // main thread only
+
+	if (v->kind == DP_VERDICT_OPENFLOW)
+		cfg_json_bool(j, "to-controller", v->to_controller);
+	if ((v->kind == DP_VERDICT_OPENFLOW || drops) &&
+	    dp_switch_port_info(c->sw, idx, &info) == 0)
+		ctl_explain_of(c, info.cfg.of_port, r->bytes, r->size, j);
+}
+
 static void explain(struct ctl *c, const struct cfg_request *r, struct cfg_json *j)
 {
 	static const char *const kinds[] = { "drop", "unicast", "flood", "responder", "openflow" };
@@ -55,13 +69,7 @@ static void explain(struct ctl *c, const struct cfg_request *r, struct cfg_json 
 	cfg_json_close(j, '}');
 	if (v.vid != 0)
 		cfg_json_u32(j, "vlan", v.vid);
-	if (v.kind == DP_VERDICT_OPENFLOW) {
-		cfg_json_bool(j, "to-controller", v.to_controller);
-		if (v.n_out == 0 && !v.to_controller)
-			cfg_json_str(j, "reason", dp_drop_name(v.drop));
-		if (dp_switch_port_info(c->sw, (uint16_t)idx, &info) == 0)
-			ctl_explain_of(c, info.cfg.of_port, r->bytes, r->size, j);
-	}
+	explain_tables(c, r, &v, (uint16_t)idx, j);
 	if (v.kind == DP_VERDICT_DROP) {
 		cfg_json_str(j, "stage", dp_stage_name(v.stage));
 		cfg_json_str(j, "reason", dp_drop_name(v.drop));

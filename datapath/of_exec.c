@@ -158,7 +158,9 @@ static void output_normal(struct dp_of_ctx *c)
 	c->pending_normal = true;
 }
 
-static void output_controller(struct dp_of_ctx *c, uint16_t max_len)
+// The whole frame, whatever max_len: nothing is buffered, so nobody could ask for the rest
+// (OpenFlow 1.3.5 section 7.4.1).
+static void output_controller(struct dp_of_ctx *c)
 {
 	enum dp_of_reason reason = c->is_miss ? DP_OF_NO_MATCH : DP_OF_ACTION;
 
@@ -167,7 +169,7 @@ static void output_controller(struct dp_of_ctx *c, uint16_t max_len)
 		return;
 	}
 	given(c);
-	if (dp_of_tell(c, reason, max_len))
+	if (dp_of_tell(c, reason, UINT16_MAX))
 		dp_pw(c->w, c->in->port)->c[DP_PC_consumed_pkts]++;
 	else
 		dp_pw(c->w, c->in->port)->drop_in[DP_DROP_of_packet_in]++;
@@ -189,7 +191,7 @@ static void output(struct dp_of_ctx *c, const struct dp_flow_op *op)
 		output_normal(c);
 		return;
 	case DP_OFPP_CONTROLLER:
-		output_controller(c, ((const struct dp_flow_output *)(const void *)op)->max_len);
+		output_controller(c);
 		return;
 	case DP_OFPP_TABLE:
 		again(c);
@@ -388,7 +390,7 @@ static void miss(struct dp_of_ctx *c)
 	if (c->explain != NULL)
 		dp_of_explain_miss(c);
 	else
-		c->of->pw[c->w->id]->tables[c->table].n_lookups++;
+		dp_of_add(&c->of->pw[c->w->id]->tables[c->table].n_lookups, 1);
 }
 
 // The next rule: as it is known, or by a look. returns NULL = none

@@ -72,6 +72,33 @@ static void prog_free(struct dp_of *of, void *obj)
 
 // --- What a program comes to
 
+bool dp_of_ops_fit(const uint8_t *ops, size_t size)
+{
+	for (size_t at = 0; at < size; at += dp_flow_op_at(ops, at)->size) {
+		const struct dp_flow_op *op = dp_flow_op_at(ops, at);
+		size_t least = sizeof(*op);
+
+		if (size - at < least)
+			return false;
+		if (op->kind == DP_OP_SET_FIELD)
+			least = sizeof(struct dp_flow_set);
+		if (op->kind == DP_OP_OUTPUT)
+			least = sizeof(struct dp_flow_output);
+		if (op->size < least || op->size % 8 != 0 || op->size > size - at ||
+		    op->kind >= DP_N_OPS ||
+		    (op->kind == DP_OP_SET_FIELD && op->field >= DP_FLOW_N_FIELDS))
+			return false;
+	}
+	return true;
+}
+
+static bool prog_fits(const struct dp_flow_prog *p)
+{
+	return p->size >= sizeof(*p) && p->size <= sizeof(*p) + DP_FLOW_PROG_MAX &&
+	       (size_t)p->n_apply + p->n_write == p->size - sizeof(*p) &&
+	       dp_of_ops_fit(p->ops, p->n_apply) && dp_of_ops_fit(p->ops + p->n_apply, p->n_write);
+}
+
 static bool is_plain_port(uint32_t port)
 {
 	return (port > 0 && port < DP_OFPP_MAX) || port == DP_OFPP_LOCAL;
@@ -265,6 +292,8 @@ int dp_of_flow_add(struct dp_of *of, uint8_t table, const struct dp_flow_key *ke
 	struct dp_of_flow *f;
 	struct dp_of_prog *p;
 
+	if (table >= DP_FLOW_TABLES || !prog_fits(prog))
+		return -EINVAL;
 	if (of->n_flows >= of->params.max_flows)
 		return -ENOSPC;
 	p = prog_make(of, prog);
@@ -296,10 +325,10 @@ int dp_of_flow_add(struct dp_of *of, uint8_t table, const struct dp_flow_key *ke
 
 int dp_of_flow_change(struct dp_of *of, struct dp_of_flow *f, const struct dp_flow_prog *prog)
 {
-	struct dp_of_prog *p = prog_make(of, prog);
+	struct dp_of_prog *p = prog_fits(prog) ? prog_make(of, prog) : NULL;
 
 	if (p == NULL)
-		return -ENOMEM;
+		return prog_fits(prog) ? -ENOMEM : -EINVAL;
 	atomic_init(&p->prev, dp_of_prog_of(atomic_load(&f->rule.prog)));
 	stage(of, &p->change, f, CHANGED);
 	atomic_store_explicit(&f->rule.prog, &p->p, memory_order_release);

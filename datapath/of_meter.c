@@ -319,7 +319,7 @@ static const struct band *charge(struct meter_pw *pw, const struct dp_of_meter_v
 	const struct band *over = NULL;
 	uint32_t n = 0;
 
-	while (n < v->n_bands && pw->credit[v->bands[n].at] > 0)
+	while (n < v->n_bands && pw->credit[v->bands[n].at] >= RTE_MIN(cost, v->bands[n].cap))
 		n++;
 	if (n < v->n_bands)
 		over = &v->bands[n];

@@ -1,9 +1,10 @@
 // OpenFlow's meters: bands of rates, each with what becomes of what is over it.
 //
-// A band is a bucket. A frame that finds credit in it keeps to the band's rate and is paid for,
-// even when it costs more than is there: so a super-frame passes any burst, and the rate is kept in
-// the long run. Bands are asked from the highest rate down; the first one without credit applies,
-// and those below are not asked. What is dropped pays nothing.
+// A band is a bucket. A frame that finds its price in it keeps to the band's rate and pays. One
+// that is longer than the burst, as a super-frame may be, needs a full bucket and owes the rest: it
+// passes any burst, and the rate is kept in the long run. Bands are asked from the highest rate
+// down; the first one without credit applies, and those below are not asked. What is dropped pays
+// nothing.
 //
 // Lengths are bytes of the Ethernet frame without FCS, preamble and gap, as ports count them; a
 // super-frame is as long as it is. A kilobit is 1,000 bits. Without OFPMF_BURST a band's burst is

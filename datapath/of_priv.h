@@ -107,8 +107,9 @@ struct dp_of_flow_pw {
 	_Atomic uint64_t n_pkts, n_bytes, used_ns, reserved;
 };
 
+// worker: w, main: r, relaxed
 struct dp_of_table_pw {
-	uint64_t n_lookups, n_matched;
+	_Atomic uint64_t n_lookups, n_matched;
 };
 
 // An entry of the cache: the words of a key that tables look at, and what the frame met.
@@ -229,6 +230,9 @@ void dp_of_retire(struct dp_of *of, struct dp_of_dead *d, void (*fn)(struct dp_o
 		  void *obj);
 
 // of_flow.c; main
+
+// Is it a list of operations, each of its whole size? Workers do not look again.
+bool dp_of_ops_fit(const uint8_t *ops, size_t size);
 int dp_of_flows_create(struct dp_of *of);
 void dp_of_flows_destroy(struct dp_of *of);
 void dp_of_flows_publish(struct dp_of *of, uint64_t version);
@@ -329,22 +333,24 @@ static inline void dp_of_cache_prefetch(const struct dp_of_pw *pw, const struct 
 	__builtin_prefetch(e + 64);
 }
 
-// n frames of size bytes met the rule.
+static inline void dp_of_add(_Atomic uint64_t *c, uint64_t n)
+{
+	atomic_store_explicit(c, atomic_load_explicit(c, memory_order_relaxed) + n,
+			      memory_order_relaxed);
+}
+
+// n frames of n_bytes in all met the rule.
 static inline void dp_of_met_count(struct dp_of_pw *pw, const struct dp_of_flow *f, uint32_t n,
 				   uint64_t n_bytes, uint64_t at_ns)
 {
 	struct dp_of_flow_pw *c = &pw->flows[f->rule.idx];
 	struct dp_of_table_pw *t = &pw->tables[f->table];
 
-	atomic_store_explicit(&c->n_pkts,
-			      atomic_load_explicit(&c->n_pkts, memory_order_relaxed) + n,
-			      memory_order_relaxed);
-	atomic_store_explicit(&c->n_bytes,
-			      atomic_load_explicit(&c->n_bytes, memory_order_relaxed) + n_bytes,
-			      memory_order_relaxed);
+	dp_of_add(&c->n_pkts, n);
+	dp_of_add(&c->n_bytes, n_bytes);
 	atomic_store_explicit(&c->used_ns, at_ns, memory_order_relaxed);
-	t->n_lookups += n;
-	t->n_matched += n;
+	dp_of_add(&t->n_lookups, n);
+	dp_of_add(&t->n_matched, n);
 }
 
 // --- explain (of_explain.c): what the walk calls then

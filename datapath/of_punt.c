@@ -87,12 +87,6 @@ void dp_of_punts_destroy(struct dp_of *of)
 
 // --- Packet-ins: the worker's side
 
-static void count(_Atomic uint64_t *c)
-{
-	atomic_store_explicit(c, atomic_load_explicit(c, memory_order_relaxed) + 1,
-			      memory_order_relaxed);
-}
-
 static bool rate_takes(struct dp_of_ctx *c, struct dp_of_pw *pw)
 {
 	const struct dp_of_params *params = &c->of->params;
@@ -126,18 +120,18 @@ static bool punt(struct dp_of_ctx *c, struct dp_of_pw *pw, enum dp_of_reason rea
 	};
 
 	if (rte_ring_full(pw->punts)) {
-		count(&pw->n_full);
+		dp_of_add(&pw->n_full, 1);
 		return false;
 	}
 	// An empty mbuf is none to rte_pktmbuf_copy.
 	p.m = rte_pktmbuf_copy(c->m, c->of->punt_pool, 0, RTE_MAX(n, 1u));
 	if (p.m == NULL) {
-		count(&pw->n_no_mbuf);
+		dp_of_add(&pw->n_no_mbuf, 1);
 		return false;
 	}
 	(void)rte_ring_sp_enqueue_elem(pw->punts, &p, sizeof(p));
 	pw->punted = true;
-	count(&pw->n_sent);
+	dp_of_add(&pw->n_sent, 1);
 	return true;
 }
 
@@ -151,7 +145,7 @@ bool dp_of_tell(struct dp_of_ctx *c, enum dp_of_reason reason, uint16_t max_len)
 		return false;
 	if (!rate_takes(c, pw) || !dp_meters_pass(c->of->meters, c->w, DP_OFPM_SLOWPATH, c->m) ||
 	    !dp_meters_pass(c->of->meters, c->w, DP_OFPM_CONTROLLER, c->m)) {
-		count(&pw->n_over_rate);
+		dp_of_add(&pw->n_over_rate, 1);
 		return false;
 	}
 	return punt(c, pw, reason, max_len);
@@ -284,7 +278,7 @@ int dp_of_packet_out(struct dp_of *of, uint32_t in_port, const uint8_t *ops, siz
 	struct dp_of_out *o;
 	uint32_t out;
 
-	if (size < FRAME_MIN || ops_size > DP_FLOW_PROG_MAX)
+	if (size < FRAME_MIN || ops_size > DP_FLOW_PROG_MAX || !dp_of_ops_fit(ops, ops_size))
 		return -EINVAL;
 	if (size > DP_FRAME_MAX)
 		return -EMSGSIZE;

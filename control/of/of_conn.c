@@ -20,6 +20,7 @@ enum {
 	OUTPUT_HARD = 64 << 20,
 	ERROR_BYTES = 128, // of the message that an error is about; at least 64
 	HELLO_S = 10,
+	HELLO_MAX = 1024, // bytes of one
 	SECOND_NS = 1000000000,
 };
 
@@ -349,11 +350,20 @@ static size_t message_size(const uint8_t *bytes, size_t n)
 	return n < OF_HEADER ? OF_HEADER : of_be16(bytes + 2);
 }
 
-static void length_refuse(struct of_conn *c, const uint8_t *msg)
+// A header that cannot be, or cannot be the first one: what follows it is not waited for. returns
+// false = the connection is over
+static bool header_take(struct of_conn *c, const uint8_t *msg)
 {
+	uint16_t size = of_be16(msg + 2);
+
+	if (!c->info.up && msg[1] != OF13_TYPE_HELLO)
+		hello_take(c, msg, OF_HEADER); // says so
+	else if (size >= OF_HEADER && (c->info.up || size <= HELLO_MAX))
+		return true;
 	if (c->info.up)
 		refuse(c, msg, OF_HEADER, OF13_BAD_REQUEST_BAD_LEN);
-	of_conn_fail(c, "a message says that it has %u bytes", of_be16(msg + 2));
+	of_conn_fail(c, "a message says that it has %u bytes", size);
+	return false;
 }
 
 // Bytes for the message that is not whole yet. returns how many were taken
@@ -371,9 +381,9 @@ static size_t piece_take(struct of_conn *c, const uint8_t *bytes, size_t n)
 	if (c->in_size < OF_HEADER)
 		return took;
 	want = message_size(c->in, c->in_size);
-	if (want < OF_HEADER) {
-		length_refuse(c, c->in);
-	} else if (c->in_size == want) {
+	if (c->in_size == OF_HEADER && !header_take(c, c->in))
+		return took;
+	if (c->in_size == want) {
 		c->in_size = 0; // what is in it stays until the next piece
 		message_take(c, c->in, want);
 	}
@@ -385,12 +395,10 @@ static size_t bytes_take(struct of_conn *c, const uint8_t *bytes, size_t n)
 {
 	size_t size = message_size(bytes, n);
 
+	if (c->in_size == 0 && n >= OF_HEADER && !header_take(c, bytes))
+		return n;
 	if (c->in_size > 0 || n < size)
 		return piece_take(c, bytes, n);
-	if (size < OF_HEADER) {
-		length_refuse(c, bytes);
-		return n;
-	}
 	message_take(c, bytes, size);
 	return size;
 }

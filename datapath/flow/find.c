@@ -5,11 +5,26 @@
 enum { BURST = 32 };
 
 // What lookups cost, for the benchmark: cost is NULL, and no code, elsewhere.
-#define COUNT(what)                                                                                \
+#define COUNT(l, what)                                                                             \
 	do {                                                                                       \
-		if (cost != NULL)                                                                  \
-			cost->what++;                                                              \
+		if ((l)->cost != NULL)                                                             \
+			(l)->cost->what++;                                                         \
 	} while (0)
+
+// What is looked for.
+struct lookup {
+	const struct dp_flow_key *key, *const *keys; // of a burst, the one at work and all
+	uint64_t version;
+	struct dp_flow_cost *cost;
+};
+
+// Where a tuple may have it.
+struct probe {
+	const struct ft_bucket *bucket;
+	uint64_t hash;
+	uint32_t found; // slots
+	uint32_t key;	// of the burst
+};
 
 static inline bool is_seen(const struct dp_flow_rule *r, uint64_t version)
 {
@@ -39,15 +54,15 @@ static inline bool node_matches(const struct ft_tuple *t, const struct ft_node *
 }
 
 // The best of a chain, if it is better than `best`.
-static inline const struct dp_flow_rule *
-chain_find(const struct ft_tuple *t, const struct ft_node *n, const struct dp_flow_key *k,
-	   uint64_t version, const struct dp_flow_rule *best, struct dp_flow_cost *cost)
+static inline const struct dp_flow_rule *chain_find(const struct ft_tuple *t,
+						    const struct ft_node *n, const struct lookup *l,
+						    const struct dp_flow_rule *best)
 {
 	for (; n != NULL; n = atomic_load_explicit(&n->next, memory_order_acquire)) {
 		if (!is_better(best, n->priority))
 			return best;
-		COUNT(n_compares);
-		if (node_matches(t, n, k) && is_seen(n->rule, version))
+		COUNT(l, n_compares);
+		if (node_matches(t, n, l->key) && is_seen(n->rule, l->version))
 			return n->rule;
 	}
 	return best;
@@ -66,21 +81,28 @@ static inline uint32_t bucket_slots(const struct ft_bucket *b, uint64_t hash)
 	return found;
 }
 
-static inline const struct dp_flow_rule *
-bucket_find(const struct ft_tuple *t, const struct ft_bucket *b, const struct dp_flow_key *k,
-	    uint64_t hash, uint64_t version, const struct dp_flow_rule *best,
-	    struct dp_flow_cost *cost)
+// found: the slots of the first bucket, as they were when it was first looked at; a node is
+// compared anyway.
+static inline const struct dp_flow_rule *bucket_find(const struct ft_tuple *t,
+						     const struct probe *p, const struct lookup *l,
+						     const struct dp_flow_rule *best)
 {
-	for (; b != NULL; b = atomic_load_explicit(&b->more, memory_order_acquire)) {
-		COUNT(n_lines);
-		for (uint32_t found = bucket_slots(b, hash); found != 0; found &= found - 1) {
+	const struct ft_bucket *b = p->bucket;
+	uint32_t found = p->found;
+
+	for (;;) {
+		COUNT(l, n_lines);
+		for (; found != 0; found &= found - 1) {
 			uint64_t slot = atomic_load_explicit(&b->slot[__builtin_ctz(found)],
 							     memory_order_acquire);
 
-			best = chain_find(t, ft_slot_node(slot), k, version, best, cost);
+			best = chain_find(t, ft_slot_node(slot), l, best);
 		}
+		b = atomic_load_explicit(&b->more, memory_order_acquire);
+		if (b == NULL)
+			return best;
+		found = bucket_slots(b, p->hash);
 	}
-	return best;
 }
 
 static inline bool block_may(const struct ft_block *b, const struct dp_flow_key *k)
@@ -116,24 +138,28 @@ static inline pair_t pair_load(const _Atomic uint64_t *p)
 
 // Which rules of a block match, 64 or n_pairs * 128 of them: n_pairs is a constant where this is
 // called. returns false when none does
-static inline bool block_match_1(const struct ft_block *b, const struct dp_flow_key *k,
-				 uint64_t match[8], struct dp_flow_cost *cost)
+static inline bool block_match_1(const struct ft_block *b, const struct lookup *l,
+				 uint64_t match[8])
 {
+	const struct dp_flow_key *k = l->key;
+
 	match[0] = atomic_load_explicit(&b->used[0], memory_order_acquire);
 	for (uint32_t q = 0; q < b->n_quads && match[0] != 0; q++) {
 		uint32_t v = k->w[b->quads[q] / 16] >> b->quads[q] % 16 * 4 & 15;
 
 		match[0] &= atomic_load_explicit(&b->bits[q * 16 + v], memory_order_relaxed);
-		COUNT(n_lines);
+		COUNT(l, n_lines);
 	}
 	return match[0] != 0;
 }
 
-static inline bool block_match(const struct ft_block *b, const struct dp_flow_key *k,
-			       uint32_t n_pairs, uint64_t match[8], struct dp_flow_cost *cost)
+static inline __attribute__((always_inline)) bool
+block_match(const struct ft_block *b, const struct lookup *l, uint32_t n_pairs, uint64_t match[8])
 {
+	const struct dp_flow_key *k = l->key;
 	pair_t m[4], any;
 
+#pragma GCC unroll 4
 	for (uint32_t i = 0; i < n_pairs; i++)
 		m[i] = (pair_t){ atomic_load_explicit(&b->used[2 * i], memory_order_acquire),
 				 atomic_load_explicit(&b->used[2 * i + 1], memory_order_acquire) };
@@ -141,13 +167,15 @@ static inline bool block_match(const struct ft_block *b, const struct dp_flow_ke
 		uint32_t v = k->w[b->quads[q] / 16] >> b->quads[q] % 16 * 4 & 15;
 		const _Atomic uint64_t *line = &b->bits[(q * 16 + v) * 2 * n_pairs];
 
+#pragma GCC unroll 4
 		for (uint32_t i = 0; i < n_pairs; i++)
 			m[i] &= pair_load(line + 2 * i);
-		COUNT(n_lines);
+		COUNT(l, n_lines);
 		// To ask is as much as a line.
 		if (q % 4 != 3)
 			continue;
 		any = m[0];
+#pragma GCC unroll 4
 		for (uint32_t i = 1; i < n_pairs; i++)
 			any |= m[i];
 		if ((any[0] | any[1]) == 0)
@@ -169,28 +197,27 @@ static inline bool rule_matches(const struct dp_flow_rule *r, const struct dp_fl
 	return differ == 0;
 }
 
-static const struct dp_flow_rule *block_find(const struct ft_block *b, const struct dp_flow_key *k,
-					     uint64_t version, const struct dp_flow_rule *best,
-					     struct dp_flow_cost *cost)
+static const struct dp_flow_rule *block_find(const struct ft_block *b, const struct lookup *l,
+					     const struct dp_flow_rule *best)
 {
 	uint64_t match[8];
 	bool any;
 
-	if (!block_may(b, k))
+	if (!block_may(b, l->key))
 		return best;
-	COUNT(n_blocks);
+	COUNT(l, n_blocks);
 	switch (b->n_words) {
 	case 1:
-		any = block_match_1(b, k, match, cost);
+		any = block_match_1(b, l, match);
 		break;
 	case 2:
-		any = block_match(b, k, 1, match, cost);
+		any = block_match(b, l, 1, match);
 		break;
 	case 4:
-		any = block_match(b, k, 2, match, cost);
+		any = block_match(b, l, 2, match);
 		break;
 	default:
-		any = block_match(b, k, 4, match, cost);
+		any = block_match(b, l, 4, match);
 		break;
 	}
 	for (uint32_t w = 0; any && w < b->n_words; w++) {
@@ -202,19 +229,17 @@ static const struct dp_flow_rule *block_find(const struct ft_block *b, const str
 				&b->rules[w * 64 + (uint32_t)__builtin_ctzll(m)],
 				memory_order_acquire);
 
-			COUNT(n_compares);
+			COUNT(l, n_compares);
 			// The bits may be those of two rules, one after the other in its place.
-			if (is_better(best, r->priority) && rule_matches(r, k) &&
-			    is_seen(r, version))
+			if (is_better(best, r->priority) && rule_matches(r, l->key) &&
+			    is_seen(r, l->version))
 				best = r;
 		}
 	}
 	return best;
 }
 
-static inline const struct dp_flow_rule *find(const struct dp_flow_table *t,
-					      const struct dp_flow_key *key, uint64_t version,
-					      struct dp_flow_cost *cost)
+static inline const struct dp_flow_rule *find(const struct dp_flow_table *t, const struct lookup *l)
 {
 	const struct ft_view *v = atomic_load_explicit(&t->view, memory_order_acquire);
 	const struct dp_flow_rule *best = NULL;
@@ -222,17 +247,18 @@ static inline const struct dp_flow_rule *find(const struct dp_flow_table *t,
 	for (uint32_t i = 0; i < v->n && is_better(best, v->at[i].max_priority); i++) {
 		const struct ft_tuple *tuple = v->at[i].tuple;
 		const struct ft_array *a;
-		uint64_t hash;
+		struct probe p;
 
-		COUNT(n_probes);
+		COUNT(l, n_probes);
 		if (tuple == NULL) {
-			best = block_find(v->at[i].block, key, version, best, cost);
+			best = block_find(v->at[i].block, l, best);
 			continue;
 		}
 		a = atomic_load_explicit(&tuple->array, memory_order_acquire);
-		hash = ft_hash(tuple, key);
-		best = bucket_find(tuple, &a->buckets[hash & a->last], key, hash, version, best,
-				   cost);
+		p.hash = ft_hash(tuple, l->key);
+		p.bucket = &a->buckets[p.hash & a->last];
+		p.found = bucket_slots(p.bucket, p.hash);
+		best = bucket_find(tuple, &p, l, best);
 	}
 	return best;
 }
@@ -240,64 +266,52 @@ static inline const struct dp_flow_rule *find(const struct dp_flow_table *t,
 const struct dp_flow_rule *dp_flow_table_find(const struct dp_flow_table *t,
 					      const struct dp_flow_key *key, uint64_t version)
 {
-	return find(t, key, version, NULL);
+	const struct lookup l = { .key = key, .version = version };
+
+	return find(t, &l);
 }
 
 const struct dp_flow_rule *dp_flow_table_find_cost(const struct dp_flow_table *t,
 						   const struct dp_flow_key *key, uint64_t version,
 						   struct dp_flow_cost *cost)
 {
-	return find(t, key, version, cost);
-}
+	const struct lookup l = { .key = key, .version = version, .cost = cost };
 
-// The keys that a tuple may still say something better about.
-struct probes {
-	const struct ft_bucket *bucket[BURST];
-	uint64_t hash[BURST];
-	uint8_t key[BURST];
-	uint32_t n;
-};
-
-// The first node that the bucket leads to: it is needed soon.
-static inline const struct ft_node *first_node(const struct ft_bucket *b, uint64_t hash)
-{
-	uint32_t found = bucket_slots(b, hash);
-
-	if (found == 0)
-		return NULL;
-	return ft_slot_node(
-		atomic_load_explicit(&b->slot[__builtin_ctz(found)], memory_order_acquire));
+	return find(t, &l);
 }
 
 // In stages, so that the cache misses of all keys overlap: buckets, nodes, rules, answers.
-static void tuple_find_burst(const struct ft_tuple *t, struct probes *p,
-			     const struct dp_flow_key *const keys[], uint64_t version,
-			     const struct dp_flow_rule *out[])
+static void tuple_find_burst(const struct ft_tuple *t, struct probe *p, uint32_t n,
+			     struct lookup *l, const struct dp_flow_rule *out[])
 {
 	const struct ft_array *a = atomic_load_explicit(&t->array, memory_order_acquire);
 	const struct ft_node *node[BURST];
 
-	for (uint32_t i = 0; i < p->n; i++) {
-		p->hash[i] = ft_hash(t, keys[p->key[i]]);
-		p->bucket[i] = &a->buckets[p->hash[i] & a->last];
-		__builtin_prefetch(p->bucket[i]);
+	for (uint32_t i = 0; i < n; i++) {
+		p[i].hash = ft_hash(t, l->keys[p[i].key]);
+		p[i].bucket = &a->buckets[p[i].hash & a->last];
+		__builtin_prefetch(p[i].bucket);
 	}
-	for (uint32_t i = 0; i < p->n; i++) {
-		node[i] = first_node(p->bucket[i], p->hash[i]);
+	for (uint32_t i = 0; i < n; i++) {
+		const struct ft_bucket *b = p[i].bucket;
+
+		p[i].found = bucket_slots(b, p[i].hash);
+		node[i] = p[i].found == 0 ? NULL
+					  : ft_slot_node(atomic_load_explicit(
+						    &b->slot[__builtin_ctz(p[i].found)],
+						    memory_order_acquire));
 		__builtin_prefetch(node[i]);
 		__builtin_prefetch((const void *)((uintptr_t)node[i] + 64));
 	}
-	for (uint32_t i = 0; i < p->n; i++) {
+	for (uint32_t i = 0; i < n; i++) {
 		if (node[i] != NULL)
 			__builtin_prefetch(node[i]->rule);
 	}
-	for (uint32_t i = 0; i < p->n; i++) {
-		uint32_t k = p->key[i];
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t k = p[i].key;
 
-		if (node[i] != NULL ||
-		    atomic_load_explicit(&p->bucket[i]->more, memory_order_relaxed) != NULL)
-			out[k] = bucket_find(t, p->bucket[i], keys[k], p->hash[i], version, out[k],
-					     NULL);
+		l->key = l->keys[k];
+		out[k] = bucket_find(t, &p[i], l, out[k]);
 	}
 }
 
@@ -305,24 +319,27 @@ void dp_flow_table_find_burst(const struct dp_flow_table *t, const struct dp_flo
 			      uint32_t n, uint64_t version, const struct dp_flow_rule *out[])
 {
 	const struct ft_view *v = atomic_load_explicit(&t->view, memory_order_acquire);
-	struct probes p;
+	struct lookup l = { .keys = keys, .version = version };
+	struct probe p[BURST];
 
 	for (uint32_t i = 0; i < n; i++)
 		out[i] = NULL;
 	for (uint32_t e = 0; e < v->n; e++) {
-		p.n = 0;
+		uint32_t n_left = 0;
+
 		for (uint32_t i = 0; i < n; i++) {
-			p.key[p.n] = (uint8_t)i;
-			p.n += is_better(out[i], v->at[e].max_priority);
+			p[n_left].key = i;
+			n_left += is_better(out[i], v->at[e].max_priority);
 		}
-		if (p.n == 0)
+		if (n_left == 0)
 			break;
 		if (v->at[e].tuple != NULL) {
-			tuple_find_burst(v->at[e].tuple, &p, keys, version, out);
+			tuple_find_burst(v->at[e].tuple, p, n_left, &l, out);
 			continue;
 		}
-		for (uint32_t i = 0; i < p.n; i++)
-			out[p.key[i]] = block_find(v->at[e].block, keys[p.key[i]], version,
-						   out[p.key[i]], NULL);
+		for (uint32_t i = 0; i < n_left; i++) {
+			l.key = keys[p[i].key];
+			out[p[i].key] = block_find(v->at[e].block, &l, out[p[i].key]);
+		}
 	}
 }

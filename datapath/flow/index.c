@@ -221,15 +221,16 @@ void ft_index_remove(struct dp_flow_table *t, struct dp_flow_rule *r)
 	mask_drop(t, &r->mask);
 }
 
-void ft_index_union(const struct dp_flow_table *t, struct dp_flow_key *out)
+void ft_index_union(struct dp_flow_table *t)
 {
-	memset(out, 0, sizeof(*out));
+	memset(&t->mask, 0, sizeof(t->mask));
 	for (uint32_t b = 0; b < t->n_mask_buckets; b++) {
 		for (const struct ft_mask *m = t->masks[b]; m != NULL; m = m->next) {
 			for (uint32_t i = 0; i < DP_FLOW_WORDS; i++)
-				out->w[i] |= m->mask.w[i];
+				t->mask.w[i] |= m->mask.w[i];
 		}
 	}
+	t->mask_is_wide = false;
 }
 
 struct dp_flow_rule *dp_flow_table_exact(const struct dp_flow_table *t,

@@ -221,7 +221,8 @@ static void make_ip6(const uint8_t *data, size_t size, const struct dp_parse *p,
 	k->w[10] = be64(ip + 32);
 	k->w[11] |= (uint64_t)(dp_be32(ip) & 0xfffff) << 44;
 	if (p->ip_proto == P_ICMP6 && (p->flags & (DP_PF_L4 | DP_PF_FRAG)) == DP_PF_L4 &&
-	    (p->sport == ND_SOLICIT || p->sport == ND_ADVERT) && p->dport == 0)
+	    (p->sport == ND_SOLICIT || p->sport == ND_ADVERT) && p->dport == 0 &&
+	    p->l4_off < size && p->l4_off < end)
 		make_nd(data + p->l4_off, (end < size ? end : size) - p->l4_off, end <= size, k);
 }
 

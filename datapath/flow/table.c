@@ -181,6 +181,7 @@ int dp_flow_table_insert(struct dp_flow_table *t, struct dp_flow_rule *r)
 	}
 	if (err != 0) {
 		ft_index_remove(t, r);
+		s->has_empty = true; // a tuple may have been made for it
 		return err;
 	}
 	step(t);
@@ -201,12 +202,11 @@ void dp_flow_table_remove(struct dp_flow_table *t, struct dp_flow_rule *r)
 	step(t);
 }
 
-void dp_flow_table_mask(const struct dp_flow_table *t, struct dp_flow_key *out)
+void dp_flow_table_mask(struct dp_flow_table *t, struct dp_flow_key *out)
 {
 	if (t->mask_is_wide)
-		ft_index_union(t, out);
-	else
-		*out = t->mask;
+		ft_index_union(t);
+	*out = t->mask;
 }
 
 void dp_flow_table_info(const struct dp_flow_table *t, struct dp_flow_table_info *out)

@@ -171,7 +171,8 @@ void ft_index_fini(struct dp_flow_table *t);
 int ft_index_insert(struct dp_flow_table *t, struct dp_flow_rule *r, struct ft_mask **mask);
 void ft_index_remove(struct dp_flow_table *t, struct dp_flow_rule *r);
 struct ft_mask *ft_index_mask(const struct dp_flow_table *t, const struct dp_flow_rule *r);
-void ft_index_union(const struct dp_flow_table *t, struct dp_flow_key *out);
+// The union of all masks, anew.
+void ft_index_union(struct dp_flow_table *t);
 
 // A tuple (tuple.c): chains of at most `longest` rules.
 struct ft_tuple *ft_tuple_create(const struct dp_flow_key *mask, uint64_t n_rules);

@@ -18,6 +18,7 @@
 #include <valgrind/callgrind.h>
 
 #include "control_priv.h"
+#include "dp_of.h"
 #include "switch_priv.h"
 #include "weir_rcu.h"
 
@@ -43,7 +44,11 @@ struct workload {
 	bool flood;	 // the first port sends to all, the others send nothing
 	uint16_t tag[2]; // VLAN tag that the frames of a and b carry
 	uint8_t n_flows; // connections with a storage portal, one after the other; 0 = none
+	uint8_t tables;	 // enum tables
 };
+
+// What OpenFlow tables say, when they are on: from a to b and back.
+enum tables { NO_TABLES, BY_PORT, BY_ADDRESS, BY_NORMAL };
 
 #define GUEST(name, more)                                                                          \
 	"{\"name\":\"" name "\",\"type\":\"weir-interfaces:guest\",\"weir-interfaces:port\":{"     \
@@ -68,17 +73,22 @@ struct workload {
 	"\"port\":3260}]}"
 
 static const struct workload workloads[] = {
-	{ "guest-1", TWO_GUESTS, 1, 60, PROTO_UDP, false, { 0, 0 }, 0 },
-	{ "guest-1k", TWO_GUESTS, 1000, 60, PROTO_UDP, false, { 0, 0 }, 0 },
-	{ "guest-10k", TWO_GUESTS, 10000, 60, PROTO_UDP, false, { 0, 0 }, 0 },
-	{ "guest-1-tcp", TWO_GUESTS, 1, 60, PROTO_TCP, false, { 0, 0 }, 0 },
-	{ "guest-1-1518", TWO_GUESTS, 1, 1514, PROTO_UDP, false, { 0, 0 }, 0 },
-	{ "vm-1", TWO_VMS, 1, 60, PROTO_UDP, false, { 0, 0 }, 0 },
-	{ "vm-1-storage", TWO_VMS STORAGE, 1, 60, PROTO_TCP, false, { 0, 0 }, 1 },
-	{ "vm-1-storage8", TWO_VMS STORAGE, 1, 60, PROTO_TCP, false, { 0, 0 }, 8 },
-	{ "uplink-1k", TWO_PORTS, 1000, 60, PROTO_UDP, false, { 0, 0 }, 0 },
-	{ "trunk-1k", GUEST_AND_TRUNK, 1000, 60, PROTO_UDP, false, { 0, 20 }, 0 },
-	{ "flood-3", FOUR_GUESTS, 1, 60, PROTO_UDP, true, { 0, 0 }, 0 },
+	{ "guest-1", TWO_GUESTS, 1, 60, PROTO_UDP, false, { 0, 0 }, 0, NO_TABLES },
+	{ "guest-1k", TWO_GUESTS, 1000, 60, PROTO_UDP, false, { 0, 0 }, 0, NO_TABLES },
+	{ "guest-10k", TWO_GUESTS, 10000, 60, PROTO_UDP, false, { 0, 0 }, 0, NO_TABLES },
+	{ "guest-1-tcp", TWO_GUESTS, 1, 60, PROTO_TCP, false, { 0, 0 }, 0, NO_TABLES },
+	{ "guest-1-1518", TWO_GUESTS, 1, 1514, PROTO_UDP, false, { 0, 0 }, 0, NO_TABLES },
+	{ "vm-1", TWO_VMS, 1, 60, PROTO_UDP, false, { 0, 0 }, 0, NO_TABLES },
+	{ "vm-1-storage", TWO_VMS STORAGE, 1, 60, PROTO_TCP, false, { 0, 0 }, 1, NO_TABLES },
+	{ "vm-1-storage8", TWO_VMS STORAGE, 1, 60, PROTO_TCP, false, { 0, 0 }, 8, NO_TABLES },
+	{ "uplink-1k", TWO_PORTS, 1000, 60, PROTO_UDP, false, { 0, 0 }, 0, NO_TABLES },
+	{ "trunk-1k", GUEST_AND_TRUNK, 1000, 60, PROTO_UDP, false, { 0, 20 }, 0, NO_TABLES },
+	{ "of-1", TWO_GUESTS, 1, 60, PROTO_UDP, false, { 0, 0 }, 0, BY_PORT },
+	{ "of-1k", TWO_GUESTS, 1000, 60, PROTO_UDP, false, { 0, 0 }, 0, BY_PORT },
+	{ "of-10k", TWO_GUESTS, 10000, 60, PROTO_UDP, false, { 0, 0 }, 0, BY_PORT },
+	{ "of-addresses-1k", TWO_GUESTS, 1000, 60, PROTO_UDP, false, { 0, 0 }, 0, BY_ADDRESS },
+	{ "of-normal-1k", TWO_GUESTS, 1000, 60, PROTO_UDP, false, { 0, 0 }, 0, BY_NORMAL },
+	{ "flood-3", FOUR_GUESTS, 1, 60, PROTO_UDP, true, { 0, 0 }, 0, NO_TABLES },
 };
 
 struct link {
@@ -331,6 +341,71 @@ static int learn(struct ctl *c, const struct workload *wl)
 	return -EIO;
 }
 
+static int rule_add(struct dp_of *of, const struct dp_flow_key *key, const struct dp_flow_key *mask,
+		    uint32_t port)
+{
+	union {
+		struct dp_flow_prog p;
+		uint8_t mem[sizeof(struct dp_flow_prog) + sizeof(struct dp_flow_output)];
+	} u = { .p = { .size = sizeof(u), .table = DP_FLOW_NO_TABLE } };
+	const struct dp_flow_output o = { .op = { DP_OP_OUTPUT, 0, sizeof(o), port } };
+	struct dp_of_flow *f;
+
+	u.p.n_apply = sizeof(o);
+	memcpy(u.p.ops, &o, sizeof(o));
+	return dp_of_flow_add(of, 0, key, mask, 1, &u.p, &f);
+}
+
+// The rules of one direction: from port number in.
+static int way_add(struct dp_of *of, const struct workload *wl, uint32_t in)
+{
+	struct dp_flow_key key = { { 0 } }, mask = { { 0 } };
+	uint32_t out = wl->tables == BY_NORMAL ? DP_OFPP_NORMAL : 3 - in;
+	uint32_t n = wl->tables == BY_ADDRESS ? wl->n_macs : 1;
+	int rc = 0;
+
+	dp_flow_put(&key, DP_FLOW_in_port, (struct dp_flow_value){ 0, in });
+	dp_flow_put(&mask, DP_FLOW_in_port, dp_flow_ones(DP_FLOW_in_port));
+	for (uint32_t i = 0; rc == 0 && i < n; i++) {
+		if (wl->tables == BY_ADDRESS) {
+			uint64_t mac = UINT64_C(0x020000000000) | (uint64_t)i << 16 | (3 - in);
+
+			dp_flow_put(&key, DP_FLOW_eth_dst, (struct dp_flow_value){ 0, mac });
+			dp_flow_put(&mask, DP_FLOW_eth_dst, dp_flow_ones(DP_FLOW_eth_dst));
+		}
+		rc = rule_add(of, &key, &mask, out);
+	}
+	return rc;
+}
+
+static int tables_make(struct dp_switch *sw, const struct workload *wl)
+{
+	static const struct dp_of_params p = { .max_flows = 20000,
+					       .max_groups = 1,
+					       .max_meters = 1,
+					       .cache_entries = 65536,
+					       .n_packet_ins = 64 };
+	struct dp_snapshot *s = (struct dp_snapshot *)(uintptr_t)dp_root(sw);
+	struct weir_err err;
+	struct dp_of *of;
+	int rc;
+
+	if (wl->tables == NO_TABLES)
+		return 0;
+	// Numbers: a is 1, b is 2.
+	for (uint32_t i = 0; i < 2; i++)
+		s->views[i]->cfg.of_port = (uint32_t)(s->views[i]->cfg.args[0] - 'a' + 1);
+	rc = dp_of_create(sw, &p, &of, &err);
+	if (rc == 0)
+		rc = way_add(of, wl, 1);
+	if (rc == 0)
+		rc = way_add(of, wl, 2);
+	if (rc < 0)
+		return rc;
+	dp_of_publish(of);
+	return dp_of_set_mode(of, DP_OF_TABLES, &err);
+}
+
 static int count(struct ctl *c, const struct workload *wl)
 {
 	uint64_t before = sum_sent();
@@ -391,9 +466,13 @@ static int switch_run(struct cfg_schema *schema, const struct ctl_eal *eal,
 	weir_rcu_join(c.sw->rcu, 0);
 	rc = learn(&c, wl);
 	if (rc == 0)
+		rc = tables_make(c.sw, wl);
+	turns(&c, wl->tables == NO_TABLES ? 0 : 1000); // the cache knows what comes
+	if (rc == 0)
 		rc = measure(&c, wl);
 	weir_rcu_leave(c.sw->rcu, 0);
 	ctl_boot_stop(&c);
+	dp_of_destroy(c.sw->of);
 	dp_switch_destroy(c.sw);
 	ctl_vms_free(&c);
 	cfg_free(c.running);

@@ -119,7 +119,7 @@ def main():
         at = time.monotonic()
         with lab.Lab() as the_lab:
             try:
-                far = the_lab.target(args.target, N, "tcp:127.0.0.1:%d" % PORT)
+                far = the_lab.target(args.target, N, "tcp:127.0.0.1:%d" % PORT, veth=True)
                 scene(the_lab, Hosts(the_lab, far, static=name == "policy"))
                 if args.target == "weir":
                     the_lab.weir_conserved()

@@ -15,6 +15,7 @@ N_PORTS, N_TABLES = 4, 4
 AVOIDED = """\
 push_vlan on a tagged frame     OVS starts the new tag at 0, the specification copies the one that is there (5.12.1)
 push_mpls on IPv6               OVS's label is 2, the specification has no such rule: 0
+push_mpls on a tagged frame     OVS pushes it behind the tag, the specification before it (5.12)
 a miss behind write-actions     OVS runs the action set after a miss in a later table, the specification drops (5.4): each table has an all-wildcard rule
 more than two tags              OVS keeps two; the generator makes no more
 SELECT groups                   either may choose any bucket

@@ -134,10 +134,13 @@ class Lab:
 
     # --- Weir
 
-    def weir(self, devices, controller=None, listen=None, dpid=1, fail_mode="secure", more=None, name="weir", guests=None, version14=False):
-        """devices: taps that the switch makes, which are ports 1, 2, ... in this order. controller: tcp:ADDRESS:PORT; listen: the same or unix:PATH"""
-        interfaces = [{"name": d, "type": "weir-interfaces:uplink",
-                       "weir-interfaces:port": {"tap": d, "vlan-mode": "transparent"}} for d in devices]
+    def weir(self, devices, controller=None, listen=None, dpid=1, fail_mode="secure", more=None, name="weir", guests=None, version14=False, kind="tap"):
+        """devices: taps that the switch makes, or kind="af-packet", which are ports 1, 2, ... in this order. controller: tcp:ADDRESS:PORT; listen: the same or unix:PATH"""
+        # One uplink, the others guests that nothing is held against: NORMAL does not forward between uplinks.
+        interfaces = [{"name": d, "type": "weir-interfaces:guest", "weir-interfaces:port": {
+            "device": ("net_tap%d,iface=%s" if kind == "tap" else "net_af_packet%d,iface=%s") % (i, d), "vlan-mode": "transparent",
+            "admit": {"enabled": False}}} for i, d in enumerate(devices)]
+        interfaces[0].update({"type": "weir-interfaces:uplink", "weir-interfaces:port": {kind: devices[0], "vlan-mode": "transparent"}})
         interfaces += guests or []
         config = {"ietf-interfaces:interfaces": {"interface": interfaces}}
         config.update(openflow_config(dpid, fail_mode, controller, listen))
@@ -154,7 +157,7 @@ class Lab:
         if p.poll() is not None or self.weir_says("ping") is None:
             raise LabError("weir-switchd did not start: " + "\n".join(self.log_of(name).splitlines()[-5:]))
         self.weir_process = p
-        for d in devices:
+        for d in devices if kind == "tap" else ():
             quiet(d)
         return p
 
@@ -172,16 +175,19 @@ class Lab:
 
     # --- The switch under test, whichever it is
 
-    def target(self, which, n_ports=3, controller=None, listen=None, dpid=1, prefix="te"):
-        """Ports 1..n; their far ends are the devices PREFIX1, PREFIX2, ... returns these"""
+    def target(self, which, n_ports=3, controller=None, listen=None, dpid=1, prefix="te", veth=False):
+        """Ports 1..n; their far ends are the devices PREFIX1, PREFIX2, ... returns these. veth: also of Weir, since a tap cannot move to another namespace"""
         far = ["%s%d" % (prefix, i) for i in range(1, n_ports + 1)]
-        if which == "weir":
+        if which == "weir" and not veth:
             self.weir(far, controller, listen, dpid)
             return far
         near = ["n" + d for d in far]
         for a, b in zip(near, far):
             sh("ip", "link", "add", a, "type", "veth", "peer", "name", b)
             quiet(a), quiet(b)
+        if which == "weir":
+            self.weir(near, controller, listen, dpid, kind="af-packet")
+            return far
         self.ovs_bridge("target", dpid, near, controller or (passive(listen) if listen else None))
         return far
 

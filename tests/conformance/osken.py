@@ -131,6 +131,8 @@ def main():
             second = lay_down(again, the_lab.dir + "/run2")
             later = run_tester(the_lab, the_lab.dir + "/run2", second, args.settle, args.verbose, 2)
             by_case = {(path, id(c)): later[n] for n, (path, c) in second.items()}
+            for n in bad:
+                print("again: %s: %s\n       %s" % (index[n][0], index[n][1]["description"], told[n][:200]))
             told.update({n: by_case[index[n][0], id(index[n][1])] for n in bad})
         code = report(index, told, len(bad), args)
         if args.target == "weir":

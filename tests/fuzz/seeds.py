@@ -27,6 +27,8 @@ for n, f in frames.items():
     for pol in (b"\0\x07", b"\x02\x2f"):
         put("frame", "%s-%s" % (n, pol.hex()), pol + bytes(f))
     put("offload", n, b"\x05\xb4\x08" + bytes(f))
+    # Labels, tags, TTLs, and a field of each kind.
+    put("of_edit", n, b"\x60\x01\x05" + b"".join(bytes([k, i, 0x88, 0x47]) + bytes(range(12)) for i, k in enumerate((3, 5, 6, 10, 13))) + bytes(f))
 put("offload", "big4", b"\x05\xb4\xff" + bytes(Ether() / IP() / TCP() / (b"x" * 9000)))
 put("offload", "big6", b"\x05\xb4\x04" + bytes(Ether() / IPv6() / TCP(options=[("Timestamp", (1, 2))]) / (b"x" * 9000)))
 
@@ -319,6 +321,10 @@ put("qmp", "events", b"".join(event(n) for n in ("POWERDOWN", "STOP", "RESUME", 
 put("qmp", "filter", event("NIC_RX_FILTER_CHANGED", '"name": "nic0", "path": "/machine/peripheral/nic0/virtio-backend"')
     + b'{"return": [{"promiscuous": false, "name": "nic0", "main-mac": "52:54:00:AB:cd:0F", "unicast-table": []}], "id": "filter"}\r\n')
 put("qmp", "refused", b'{"error": {"class": "CommandNotFound", "desc": "no \\u001b such"}, "id": "events"}\r\n{"return": 7}\n[[[[[[\n\n{"event": "ST\xffOP"}\n{"a":')
+# Tables of OpenFlow: changes and lookups, tests/fuzz/flow_table.c. 4: many rules of many masks; 3: publish; 6: look up.
+for how in (0x03, 0x13, 0x23, 0x33, 0x43, 0x63):
+    put("flow_table", "many%02x" % how, (bytes([0xfc, how]) + b"\x03" + b"".join(bytes([6, i, 1, 3, i, 255]) for i in range(9)) + b"\xf5\xfd") * 4)
+put("flow_table", "few", b"".join(bytes([p, 2, 3, 0x60, 4, 0x20, 0, 1, 3, i, 0x11, 3, 6, i, 0]) for i, p in enumerate((0, 8, 16, 1, 9, 250))) + b"\2\3\6\0\0\x0a\3\6\1\0\3\6\2\1\3\xff\xff")
 
 # OpenFlow: messages as controllers write them. Flow-mod with a match, apply-actions of each kind and goto; group, meter, table features, bundles.
 of = lambda t, body, version=4: struct.pack(">BBHI", version, t, 8 + len(body), 7) + body
@@ -350,3 +356,8 @@ lines = ["tcp,in_port=1,nw_src=10.0.0.0/8,tp_dst=80,actions=output:2", "table=3,
 for i, line in enumerate(lines):
     put("of_text", "line%d" % i, b"\0" + line.encode())
 put("of_text", "hello", bytes.fromhex("0400001000000001000100080000001000"[:32]))
+
+# Flow-mods in small: kind, command and table, priority and cookies, match, outputs; ff begins a bundle.
+mods = b"".join(bytes([1, c | 16 * (i % 2), i * 37 % 256, i * 53 % 256, i]) for i, c in enumerate((0, 0, 0, 0, 1, 2, 3, 0, 4, 0, 0, 1)))
+put("of_flow_mods", "mods", mods)
+put("of_flow_mods", "bundles", mods + b"\xff\x06" + mods[:30] + b"\x08\x00" + mods + b"\xff\x03\x08\x00\x08\x00\x08\x02" + mods)

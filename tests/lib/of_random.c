@@ -86,6 +86,11 @@ static void fill_numbers(struct of_random *r, const struct of_field *f, uint8_t 
 			v = f->names->list[below(r, f->names->n)].value;
 		if (r->known && is_small(f))
 			v = below(r, 2);
+		if (r->known && !strcmp(f->name, "header")) {
+			uint32_t field = below(r, 40);
+			v = (uint64_t)OF_OXM_BASIC << 16 | field << 9 |
+			    of13_oxm_size((uint8_t)field);
+		}
 		set_number(at, f->size, v);
 	}
 }
@@ -220,7 +225,9 @@ static void fill_field(struct of_random *r, const struct of_field *f, uint8_t *o
 		*list = some_oxms(r, f->kind == OF_OXM);
 		break;
 	case OF_DATA:
-		*list = some_bytes(r, below(r, 40));
+		// Of an action that is listed by its number: only experimenters append.
+		*list = some_bytes(r,
+				   r->known && !strcmp(f->name, "experimenter") ? 0 : below(r, 40));
 		break;
 	case OF_MESSAGE:
 		*list = some_message(r);

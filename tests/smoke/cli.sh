@@ -280,7 +280,7 @@ def serve():
         c.close()
 threading.Thread(target=serve, daemon=True).start()
 commands = ["show ports", "show port x", "show macs", "show vms", "show classes", "show drops", "show qos", "show qos vm x", "show workers", "show responder", "show history 1", "show sessions", "show status", "show configuration vm x", "explain x type=arp",
-    "show storage", "show storage vm x", "show portals", "show boots", "show boot", "show boot x", "show vm x", "vm x boot begin", "vm list", "vm stop x", "vm start x", "vm x qemu-args", "vm libvirt-xml x", "vm log x", "vm console x", "vm reset x", "forget portal all", "forget portal 10.0.0.1 tcp 1",
+    "show storage", "show storage vm x", "show portals", "show openflow", "show boots", "show boot", "show boot x", "show vm x", "vm x boot begin", "vm list", "vm stop x", "vm start x", "vm x qemu-args", "vm libvirt-xml x", "vm log x", "vm console x", "vm reset x", "forget portal all", "forget portal 10.0.0.1 tcp 1",
     "reload", "ping", "configure; set a b", "configure; edit c; up; compare a; plan; commit", "configure; confirm", "configure; cancel", "configure; rollback 1; load set /dev/null; save -; history; status; lock"]
 for answer in answers:
     for c in commands:

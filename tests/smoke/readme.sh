@@ -5,7 +5,7 @@ set -eu
 lab_begin
 sed -n '/^```json/,/^```/p' "$lab_top/README.md" | sed '/^```/d' >"$LAB_T/weir.json"
 "$lab_build/control/weir-switchd" --check -c "$LAB_T/weir.json" -y "$lab_top/config/yang" | grep -q 'is valid'
-for c in "show ports" "show macs" "show vms" "show classes" "show qos" "show drops" "show storage" "show portals" "show boot" "show workers" "vm prepare" "vm release" "vm event" "vm list" "vm start" "vm stop" "vm reset" "vm console" "vm log" "vm qemu-args" "vm libvirt-xml" explain trace capture reload; do
+for c in "show ports" "show macs" "show vms" "show classes" "show qos" "show drops" "show storage" "show portals" "show openflow" "show boot" "show workers" "vm prepare" "vm release" "vm event" "vm list" "vm start" "vm stop" "vm reset" "vm console" "vm log" "vm qemu-args" "vm libvirt-xml" explain trace capture reload; do
 	"$weir" --help | grep -q "${c##* }" || { echo "README names 'weir $c', --help does not"; exit 1; }
 done
 # Each promise names a test that is there.

@@ -1,6 +1,6 @@
 // What a lookup in an OpenFlow table costs, by rules and by masks; what its rules take in memory,
-// and how many changes there are in a second. Usage: weir-bench-flowtable [WORD], for the lines
-// whose name has that word.
+// and how many changes there are in a second. Usage: weir-bench-flowtable [TEXT], for the lines
+// that begin with it: "grid 10000 64".
 //
 // cycles      of the time-stamp counter, per lookup, in bursts of 32 keys that rules match
 // probes ...  per lookup: dp_flow_table.h, struct dp_flow_cost; without and with a match
@@ -315,7 +315,11 @@ int main(int argc, char **argv)
 	       "lines", "cmps", "miss", "prob", "lines", "cmps", "bytes", "insert/s", "mods/s",
 	       "max ms");
 	for (uint32_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
-		if (argc < 2 || strstr(lines[i].name, argv[1]) != NULL)
+		char name[64];
+
+		snprintf(name, sizeof(name), "%s %u %u ", lines[i].name, lines[i].n_rules,
+			 lines[i].n_masks);
+		if (argc < 2 || strncmp(name, argv[1], strlen(argv[1])) == 0)
 			run(&lines[i]);
 	}
 	return 0;

@@ -18,6 +18,7 @@ static const struct {
 	{ "qos", "qos", show_qos },
 	{ "storage", "storage", show_storage },
 	{ "portals", "portals", show_portals },
+	{ "openflow", "openflow", show_openflow },
 	{ "boot", "vms", show_boot },
 	{ "system", "system", show_system },
 	{ "responder", "system", show_responder },

@@ -340,6 +340,7 @@ void show_explain(FILE *f, const json_t *data)
 	if (json_object_get(data, "vlan") != NULL)
 		fprintf(f, "vlan     %llu\n", answer_number(data, "vlan"));
 	if (strcmp(verdict, "drop") == 0) {
+		explain_tables(f, json_object_get(data, "openflow"));
 		fprintf(f, "verdict  dropped at %s: %s\n         %s\n", text(data, "stage"),
 			text(data, "reason"), text(data, "help"));
 		return;
@@ -357,8 +358,6 @@ void show_explain(FILE *f, const json_t *data)
 	}
 	if (json_is_true(json_object_get(data, "to-controller")))
 		fprintf(f, "%scontroller", i == 0 ? " to " : ", ");
-	if (strcmp(verdict, "openflow") == 0 && text(data, "reason")[0] != '\0')
-		fprintf(f, ": dropped, %s", text(data, "reason"));
 	fprintf(f, "\n");
 	show_explain_qos(f, data);
 }

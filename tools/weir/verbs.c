@@ -25,6 +25,8 @@ const struct verb verbs[] = {
 	  run_show, "storage", O, V_TABLE },
 	{ "show portals", "Storage portals: declared, of listed servers, learnt", run_show,
 	  "portals", O, V_TABLE },
+	{ "show openflow", "Controllers and clients of OpenFlow, and what becomes of frames",
+	  run_show, "openflow", O, V_TABLE },
 	{ "show boot [VM]",
 	  "How machines booted; or of one: what happened, what it waits for, at what to look",
 	  run_show, "boot", O, V_TABLE },

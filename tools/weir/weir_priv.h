@@ -370,6 +370,7 @@ void show_sessions(FILE *f, const json_t *data);
 void show_history(FILE *f, const json_t *data);
 void show_qos(FILE *f, const json_t *data);
 void show_portals(FILE *f, const json_t *data);
+void show_openflow(FILE *f, const json_t *data);
 void show_storage(FILE *f, const json_t *data);
 void show_storage_vm(FILE *f, const json_t *data);
 // Boots: of vms-state and storage-state; of the one VM in them.

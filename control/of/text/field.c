@@ -242,14 +242,18 @@ static int read_value(const struct scan *s, enum dp_flow_field f, struct span te
 		      : 0;
 }
 
+static bool is_address(enum dp_flow_field f)
+{
+	return oft_field_texts[f].kind == IP4 || oft_field_texts[f].kind == IP6;
+}
+
 // "/24" of an address.
 static bool read_prefix(enum dp_flow_field f, struct span text, struct dp_flow_value *out)
 {
 	unsigned bits = layout[f].bits;
 	uint64_t n;
 
-	if ((oft_field_texts[f].kind != IP4 && oft_field_texts[f].kind != IP6) ||
-	    oft_span_number(text, bits, &n) != 0 || text.at[0] == '-')
+	if (!is_address(f) || oft_span_number(text, bits, &n) != 0 || text.at[0] == '-')
 		return false;
 	if (bits == 32) {
 		out->hi = 0;
@@ -354,21 +358,19 @@ static void write_value(struct of_text *t, enum dp_flow_field f, struct dp_flow_
 	}
 }
 
-// returns the prefix that the mask is, or -1
+// returns the prefix that the mask of an address is, or -1
 static int prefix_of(enum dp_flow_field f, struct dp_flow_value mask)
 {
-	unsigned bits = layout[f].bits;
+	uint64_t top = layout[f].bits == 32 ? mask.lo << 32 : mask.hi;
+	uint64_t low = layout[f].bits == 32 ? 0 : mask.lo;
+	// Ones at the top are zeros there when they are turned over.
+	int n = ~top == 0 ? 64 : __builtin_clzll(~top);
+	int m = ~low == 0 ? 64 : __builtin_clzll(~low);
+	bool whole_top = n == 64 || top << n == 0, whole_low = m == 64 || low << m == 0;
 
-	for (unsigned n = 0; n <= bits; n++) {
-		struct dp_flow_value m;
-		char digits[8];
-		int size = snprintf(digits, sizeof(digits), "%u", n);
-
-		if (read_prefix(f, (struct span){ digits, (size_t)size }, &m) &&
-		    oft_value_equal(m, mask))
-			return (int)n;
-	}
-	return -1;
+	if (!is_address(f) || !whole_top || !whole_low || (n < 64 && m > 0))
+		return -1;
+	return n + m;
 }
 
 void oft_field_write(struct of_text *t, enum dp_flow_field f, const struct field_value *v,

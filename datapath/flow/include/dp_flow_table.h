@@ -4,8 +4,16 @@
 // Model: tuple merge. Rules whose masks are alike stand in one hash table under the mask that they
 // have in common; a rule's own mask is compared there. So the probes of a lookup are bounded by the
 // rule set, and never by the traffic: DP_FLOW_TUPLES per table, the one with the highest priority
-// first, and none whose priorities are all lower than what was found. What does not merge stands in
-// chains; `dp_flow_table_info` counts it.
+// first, and none whose priorities are all lower than what was found. A chain has at most six
+// rules.
+//
+// What no common mask tells apart, as an attacker's masks or random ones, stands in blocks of up to
+// 512: per four bits of the key and value of them one bit per rule, so that a lookup is a
+// conjunction of one cache line per four bits, whatever the rules are; and only in blocks whose
+// rules have nothing in common that the key has not. `dp_flow_table_info` counts them.
+//
+// Of rules of one priority that match, it is not said which one is found; the same one each time
+// while the table is as it was.
 //
 // Versions: a rule is seen by lookups of versions since..until-1. A change adds and ends rules in a
 // version that nobody looks up yet, and is visible as a whole when workers are told the next
@@ -100,7 +108,7 @@ const struct dp_flow_rule *dp_flow_table_find_cost(const struct dp_flow_table *t
 // All bits that a rule of the table looks at, now or in a version that was not given up: what two
 // keys differ in beyond these, no lookup tells apart. Only grows until no worker looks up the
 // versions before; valid for versions that were published after the rules went in.
-void dp_flow_table_mask(const struct dp_flow_table *t, struct dp_flow_key *out);
+void dp_flow_table_mask(struct dp_flow_table *t, struct dp_flow_key *out);
 
 void dp_flow_table_info(const struct dp_flow_table *t, struct dp_flow_table_info *out);
 

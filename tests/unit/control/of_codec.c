@@ -384,7 +384,8 @@ static void text_is_cut_and_terminated(void **state)
 	size_t n = of13_print(barrier, sizeof(barrier), text, sizeof(text));
 
 	(void)state;
-	assert_string_equal(text, "{\"openflow\": \"barrier_request\", \"version\": 4, \"xid\": 9}");
+	assert_string_equal(text,
+			    "{\"openflow\": \"barrier_request\", \"version\": 4, \"xid\": 9}");
 	assert_int_equal(n, strlen(text));
 	assert_int_equal(of13_print(barrier, sizeof(barrier), little, sizeof(little)), n);
 	assert_int_equal(strlen(little), 9);

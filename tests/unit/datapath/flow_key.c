@@ -11,7 +11,7 @@ struct frame {
 static void put(struct frame *f, uint64_t v, uint32_t n_bytes)
 {
 	while (n_bytes-- > 0)
-		f->data[f->size++] = (uint8_t)(v >> 8 * n_bytes);
+		f->data[f->size++] = n_bytes < 8 ? (uint8_t)(v >> 8 * n_bytes) : 0;
 }
 
 static void put_addresses(struct frame *f)

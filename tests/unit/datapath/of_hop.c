@@ -270,9 +270,10 @@ static void the_controller_sends(void **state)
 			0);
 	of_send(0, 0);
 	assert_int_equal(links[2]->taken, 40);
-	assert_int_equal(dp_of_packet_out(of, 1, of_p.p.ops, 8, frame, 9), -EINVAL);
-	assert_int_equal(dp_of_packet_out(of, 1, of_p.p.ops, 8, frame, DP_FRAME_MAX + 1),
-			 -EMSGSIZE);
+	assert_int_equal(dp_of_packet_out(of, 1, of_p.p.ops, of_p.p.n_apply, frame, 9), -EINVAL);
+	assert_int_equal(
+		dp_of_packet_out(of, 1, of_p.p.ops, of_p.p.n_apply, frame, DP_FRAME_MAX + 1),
+		-EMSGSIZE);
 	of_end();
 }
 

@@ -1,0 +1,105 @@
+#!/bin/bash
+# OpenFlow's connections: ovs-ofctl and a client of its own on listeners by TCP and UNIX socket; controllers by TCP and TLS that are lost and come
+# back; certificates that are refused; a change of the configuration that leaves other connections alone; numbers of ports over a restart.
+. "$(dirname "$0")/../../tools/lib/lab.sh"
+set -eu
+command -v ovs-ofctl >/dev/null || { echo "ovs-ofctl is not installed (openvswitch-common)"; exit 77; }
+lab_begin
+peer=$lab_top/tests/lib/of_peer.py
+p=$((21000 + $$ % 9000)) tcp=$((p + 10000)) tls=$((p + 20000))
+of() { timeout 10 ovs-ofctl -O OpenFlow13 "$@"; }
+state() { "$weir" show openflow --json; }
+field() { state | /usr/bin/python3 -c 'import json, sys
+s = json.load(sys.stdin)["weir-openflow:openflow-state"]
+print(next(([str(c.get(k, "")) for k in sys.argv[2:]] for c in s.get("connection", []) if c["name"].startswith(sys.argv[1])), ["none"]))' "$@"; }
+wait_for() { # TEXT COMMAND...: its output has TEXT, within 10 s
+	local text=$1
+	shift
+	for _ in $(seq 100); do "$@" 2>/dev/null | grep -q -- "$text" && return 0; sleep 0.1; done
+	echo "no '$text' from: $*"
+	"$@"
+	state
+	return 1
+}
+
+# Two authorities: ours, and one that nobody believes.
+for ca in good bad; do
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj "/CN=$ca" -keyout "$LAB_T/$ca-ca.key" -out "$LAB_T/$ca-ca.pem" 2>/dev/null
+	for who in switch controller; do
+		openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$who" -keyout "$LAB_T/$ca-$who.key" -out "$LAB_T/$who.csr" 2>/dev/null
+		openssl x509 -req -in "$LAB_T/$who.csr" -CA "$LAB_T/$ca-ca.pem" -CAkey "$LAB_T/$ca-ca.key" -CAcreateserial -days 2 -out "$LAB_T/$ca-$who.pem" 2>/dev/null
+	done
+done
+
+cat >"$LAB_T/weir.json" <<END
+{ "ietf-interfaces:interfaces": { "interface": [
+    { "name": "a", "type": "weir-interfaces:uplink", "weir-interfaces:port": { "device": "net_null0", "of-port": 7 } },
+    { "name": "b", "type": "weir-interfaces:uplink", "weir-interfaces:port": { "device": "net_null1" } } ] },
+  "weir-openflow:openflow": { "enabled": true, "datapath-id": "00000000000000A1",
+    "controller": [ { "name": "c1", "address": "127.0.0.1", "port": $tcp, "inactivity-probe": 1, "max-backoff": 1 },
+      { "name": "c2", "address": "127.0.0.1", "port": $tls, "protocol": "tls", "max-backoff": 1 } ],
+    "listener": [ { "name": "l", "address": "127.0.0.1", "port": $p }, { "name": "u", "unix": "$LAB_T/u.sock" } ],
+    "tls": { "private-key": "$LAB_T/good-switch.key", "certificate": "$LAB_T/good-switch.pem", "ca-certificate": "$LAB_T/good-ca.pem" } } }
+END
+lab_switch "$LAB_T/weir.json"
+
+# Clients of listeners, and of the socket beside the daemon's own, which is root's.
+for at in "tcp:127.0.0.1:$p" "unix:$LAB_T/u.sock" "unix:$LAB_T/openflow.sock"; do
+	of show "$at" >"$LAB_T/show"
+	grep -q 'dpid:00000000000000a1' "$LAB_T/show"
+	grep -q '7(a)' "$LAB_T/show"
+	grep -q '1(b)' "$LAB_T/show"
+	of probe "$at"
+	of ping "$at" 64 >"$LAB_T/ping"
+	grep -q '64 bytes from' "$LAB_T/ping"
+done
+refute timeout 10 ovs-ofctl -O OpenFlow10 show "tcp:127.0.0.1:$p" 2>/dev/null
+[ "$(stat -c %a "$LAB_T/u.sock" "$LAB_T/openflow.sock" | sort -u)" = 600 ]
+[ "$(timeout 20 "$peer" ask "$p")" = right ]
+[ "$(timeout 20 "$peer" ask "$LAB_T/u.sock")" = right ]
+
+# A controller that is not there, comes, goes and comes again.
+wait_for "waiting.*refused" field c1 state last-error
+for _ in 1 2; do
+	"$peer" listen "$tcp" 60 >"$LAB_T/c1" &
+	c1=$!
+	wait_for "active.*1.3.*equal" field c1 state version role
+	wait_for "up 00000000000000a1 tcp" cat "$LAB_T/c1"
+	kill "$c1" && wait "$c1" 2>/dev/null || :
+	wait_for "waiting\|connecting" field c1 state
+done
+# One that closes at once is asked again after a second or so, and not all the time.
+[ "$(timeout 10 "$peer" reset "$tcp" 2)" -le 5 ]
+
+# TLS: both sides show certificates; the wrong one is refused with its reason.
+"$peer" listen "$tls" 60 "$LAB_T/bad-controller.key" "$LAB_T/bad-controller.pem" "$LAB_T/good-ca.pem" >"$LAB_T/c2" &
+bad=$!
+wait_for "certificate" field c2 last-error
+kill "$bad" && wait "$bad" 2>/dev/null || :
+"$peer" listen "$tls" 60 "$LAB_T/good-controller.key" "$LAB_T/good-controller.pem" "$LAB_T/good-ca.pem" >"$LAB_T/c2" &
+good=$!
+LAB_PIDS+=("$good")
+wait_for "up 00000000000000a1 TLSv1.[23]" cat "$LAB_T/c2"
+
+# Of a change, what it does not name does not notice; and a listener in TLS refuses who has no certificate.
+"$weir" -c "configure; set openflow listener t address 127.0.0.1 port $((tls + 1)) protocol tls; delete openflow controller c1; commit" >/dev/null
+refute of show "ssl:127.0.0.1:$((tls + 1))" -p "$LAB_T/bad-switch.key" -c "$LAB_T/bad-switch.pem" -C "$LAB_T/good-ca.pem" 2>/dev/null
+of show "ssl:127.0.0.1:$((tls + 1))" -p "$LAB_T/good-controller.key" -c "$LAB_T/good-controller.pem" -C "$LAB_T/good-ca.pem" | grep -q 00000000000000a1
+refute grep -q lost "$LAB_T/c2"
+wait_for "none" field c1 state
+# What cannot be is refused, and nothing changed.
+refute "$weir" -c "configure; set openflow tls certificate /nowhere; commit" >"$LAB_T/said" 2>&1
+grep -q '/weir-openflow:openflow/tls/certificate /nowhere: No such file' "$LAB_T/said"
+refute "$weir" -c "configure; discard; set openflow listener x address 127.0.0.1 port $tls; commit" >"$LAB_T/said" 2>&1
+grep -q "listener\[name='x'\]/port 127.0.0.1 port $tls: cannot listen: Address already in use" "$LAB_T/said"
+refute grep -q lost "$LAB_T/c2"
+
+# Off and on again; the file has the numbers of ports.
+"$weir" -c "configure; discard; set openflow enabled false; commit" >/dev/null
+[ ! -e "$LAB_T/openflow.sock" ]
+[ "$(state)" = '{"weir-openflow:openflow-state":{"mode":"off"}}' ] || state | grep -q '"off"'
+sleep 0.1
+"$weir" -c "configure; set openflow enabled true; set port z type uplink device net_null2; delete port a; commit" >/dev/null
+of show "unix:$LAB_T/openflow.sock" | grep -q '2(z)'
+grep -q '^port 7 a$' "$LAB_T"/weir.json.d/of-ports
+echo "openflow connections: right"
