@@ -80,14 +80,17 @@ static int set(struct of_agent *a, const struct of13_meter_mod *m, struct of_met
 	       struct of_wire_error *e)
 {
 	struct dp_of_band bands[DP_OF_BANDS];
+	uint32_t flags = m->flags;
 	struct of_meter *x;
 	uint32_t n;
 
+	if ((flags & OF13_METER_FLAG_PKTPS) == 0) // what rates are in when nothing is said
+		flags |= OF13_METER_FLAG_KBPS;
 	if (check_flags(m->flags, e) != 0 || take_bands(m, bands, &n, e) != 0)
 		return -EINVAL;
 	x = calloc(1, sizeof(*x) + m->bands.size);
 	if (x == NULL || of_map_reserve(&a->meters) != 0 ||
-	    dp_of_meter_set(a->p.of, m->meter_id, m->flags, bands, n) != 0) {
+	    dp_of_meter_set(a->p.of, m->meter_id, flags, bands, n) != 0) {
 		free(x);
 		return bad(e, OF13_METER_MOD_FAILED_OUT_OF_METERS);
 	}

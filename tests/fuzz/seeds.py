@@ -367,3 +367,8 @@ streams = {"hellos": piece(12, hello) + piece(13, hello1), "roles": piece(4, hel
 for i, (n, s) in enumerate(streams.items()):
     put("of_stream", n, bytes([i * 32 & 32]) + s)
 put("of_stream", "14", b"\x18" + piece(4, both + of(24, struct.pack(">I4xQ", 2, 1), 5) + of(26, b"", 5) + of(28, b"\0\0\0\x08\0\0\0\1", 5)) + piece(13, both + of(24, struct.pack(">I4xQ", 2, 2), 5)))
+
+# Flow-mods in small: kind, command and table, priority and cookies, match, outputs; ff begins a bundle.
+mods = b"".join(bytes([1, c | 16 * (i % 2), i * 37 % 256, i * 53 % 256, i]) for i, c in enumerate((0, 0, 0, 0, 1, 2, 3, 0, 4, 0, 0, 1)))
+put("of_flow_mods", "mods", mods)
+put("of_flow_mods", "bundles", mods + b"\xff\x06" + mods[:30] + b"\x08\x00" + mods + b"\xff\x03\x08\x00\x08\x00\x08\x02" + mods)

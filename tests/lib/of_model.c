@@ -191,9 +191,10 @@ int dp_of_meter_set(struct dp_of *of, uint32_t meter, uint32_t flags,
 		    const struct dp_of_band *bands, uint32_t n_bands)
 {
 	(void)of;
-	(void)flags;
 	(void)bands;
 	(void)n_bands;
+	if ((flags & (DP_OF_KBPS | DP_OF_PKTPS)) == 0)
+		return -EINVAL;
 	return meter == 99 ? -ENOSPC : 0;
 }
 
