@@ -29,6 +29,7 @@ struct ctl_http;     // boot_listen.c
 struct ctl_http_change;
 struct ctl_of_numbers; // of_numbers.c
 struct ctl_of;	       // of_service.c
+struct ctl_of_channel; // of_channel.c
 struct dp_of;
 struct of_agent;
 struct ctl_of; // of_service.c
@@ -415,6 +416,8 @@ struct dp_of *ctl_of_tables(const struct ctl *c);
 // The walk of a frame through the tables, as member "openflow"; nothing when OpenFlow is off.
 void ctl_explain_of(struct ctl *c, uint32_t of_port, const uint8_t *frame, size_t size,
 		    struct cfg_json *j);
+// NULL = it is off, or there is no loop.
+const struct ctl_of_channel *ctl_of_channel_now(const struct ctl *c);
 void ctl_show_openflow(struct ctl *c, struct cfg_json *j);
 
 // --- server.c: the UNIX socket of local tools

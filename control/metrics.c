@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "of_channel.h"
 #include "storage.h"
 
 #ifndef WEIR_VERSION
@@ -681,6 +682,32 @@ static void storage(FILE *f, const struct ctl_storage *s)
 	telemetry(f, s);
 }
 
+// While it is on. Service connections come and go and have no series.
+static void openflow(FILE *f, const struct ctl *c)
+{
+	const struct ctl_of_channel *ch = ctl_of_channel_now(c);
+	struct ctl_of_link_info l;
+	struct dp_of_punt_count n;
+
+	if (ctl_of_tables(c) == NULL)
+		return;
+	one(f, "weir_openflow_standalone", GAUGE,
+	    "Whether frames are forwarded by MAC addresses, for want of a controller.",
+	    of_agent_mode(ctl_of_agent(c)) == DP_OF_OFF);
+	dp_of_punt_count(ctl_of_tables(c), &n);
+	family(f, "weir_openflow_packet_ins", COUNTER, NULL, "Frames for controllers.");
+	sample(f, "weir_openflow_packet_ins_total", LABELS("result", "sent"), n.n_sent);
+	sample(f, "weir_openflow_packet_ins_total", LABELS("result", "over-rate"), n.n_over_rate);
+	sample(f, "weir_openflow_packet_ins_total", LABELS("result", "queue-full"), n.n_full);
+	sample(f, "weir_openflow_packet_ins_total", LABELS("result", "no-buffer"), n.n_no_mbuf);
+	family(f, "weir_openflow_connected", GAUGE, NULL, "Controllers that may program it.");
+	for (uint32_t i = 0; ch != NULL && ctl_of_channel_nth(ch, i, &l); i++) {
+		if (!l.service)
+			sample(f, "weir_openflow_connected", LABELS("controller", l.name),
+			       l.state == CTL_OF_ACTIVE);
+	}
+}
+
 int ctl_metrics_text(struct ctl *c, char **text, size_t *size)
 {
 	struct ports p;
@@ -708,6 +735,7 @@ int ctl_metrics_text(struct ctl *c, char **text, size_t *size)
 	vm_boots(f, c);
 	if (c->storage != NULL)
 		storage(f, c->storage);
+	openflow(f, c);
 	fputs("# EOF\n", f);
 	free(p.v);
 	failed = ferror(f) != 0;

@@ -1,6 +1,6 @@
 // See of_channel.h. One link is one socket with its agent's connection; one turn of the agent
 // (time, packet-ins, barriers) is followed by a look at every link.
-#include "of_channel.h"
+#include "of_channel_priv.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -14,12 +14,9 @@
 #include <unistd.h>
 
 #include "dp_switch.h"
-#include "of_sockets.h"
-#include "of_tls.h"
 #include "weir_log.h"
 
 enum {
-	BYTES = 16384,
 	SERVICES_MAX = OF_CONNS_MAX - CFG_CONTROLLERS, // so that controllers find a place
 	ACCEPTS = 8,
 	RECORDS = 16, // of TLS, of one turn of a link
@@ -31,64 +28,6 @@ enum {
 #define RETRY_S 10.0   // of a listener, where nobody could ask again
 #define TURN_S 0.1     // at the latest
 #define ACCEPT_AGAIN_S 1.0
-
-struct remote;
-
-struct link {
-	struct ctl_of_channel *ch;
-	struct link *next;
-	struct remote *remote; // NULL = it came to a listener
-	struct of_conn *conn;  // NULL = being connected
-	struct ctl_tls *tls;
-	struct ev_io io;
-	char name[64], peer[128];
-	ev_tstamp since;      // its state changed
-	ev_tstamp over_since; // 0 = is not over
-	bool was_up;
-	bool more;	 // TLS may have more than was read
-	size_t at, size; // of in: what the agent did not take yet
-	size_t out_at, out_size;
-	uint8_t in[BYTES], out[BYTES]; // out: of TLS
-};
-
-// A controller.
-struct remote {
-	struct ctl_of_channel *ch;
-	struct cfg_controller conf;
-	struct link *link; // NULL = waiting
-	struct ev_timer again;
-	double backoff_s; // the next wait
-	ev_tstamp since;
-	uint32_t attempts;
-	char last_error[128];
-};
-
-struct listener {
-	struct ctl_of_channel *ch;
-	struct cfg_listener conf;
-	struct ev_io io; // fd -1: its place was taken
-	struct ev_timer again;
-};
-
-struct ctl_of_channel {
-	struct ctl_of_channel_params p;
-	struct ctl_tls_files *tls;
-	bool allow_14;
-	struct remote *remotes[CFG_CONTROLLERS];
-	struct listener *listeners[CFG_LISTENERS + 1]; // the last one is that of local tools
-	struct link *links;
-	uint32_t n_services, n_accepted;
-	struct ev_timer tick;
-	struct ev_io punts;
-	uint32_t seed;
-};
-
-struct ctl_of_channel_change {
-	struct cfg_openflow next;
-	struct ctl_tls_files *tls;
-	int fds[CFG_LISTENERS]; // new ones; -1 = is there already, or could not be bound
-	bool kept[CFG_LISTENERS];
-};
 
 static void turn(struct ctl_of_channel *ch);
 static void attempt(struct remote *r);
@@ -172,7 +111,8 @@ static const uint8_t *ready(struct link *l, size_t *size)
 		l->out_size = ctl_tls_output(l->tls, l->out, sizeof(l->out));
 	}
 	if (l->out_at == l->out_size && *size > 0) {
-		of_conn_sent(l->conn, ctl_tls_write(l->tls, plain, *size < BYTES ? *size : BYTES));
+		of_conn_sent(l->conn, ctl_tls_write(l->tls, plain,
+						    *size < CTL_OF_BYTES ? *size : CTL_OF_BYTES));
 		l->out_size = ctl_tls_output(l->tls, l->out, sizeof(l->out));
 	}
 	*size = l->out_size - l->out_at;
@@ -450,7 +390,7 @@ static void attempt(struct remote *r)
 	watch(l, EV_WRITE);
 }
 
-static struct remote *remote_make(struct ctl_of_channel *ch, const struct cfg_controller *conf)
+struct remote *ctl_of_remote_make(struct ctl_of_channel *ch, const struct cfg_controller *conf)
 {
 	struct remote *r = calloc(1, sizeof(*r));
 
@@ -466,7 +406,7 @@ static struct remote *remote_make(struct ctl_of_channel *ch, const struct cfg_co
 	return r;
 }
 
-static void remote_free(struct remote *r)
+void ctl_of_remote_free(struct remote *r)
 {
 	if (r == NULL)
 		return;
@@ -557,8 +497,7 @@ static void on_listener_again(struct ev_loop *loop, struct ev_timer *t, int reve
 	ev_timer_start(loop, t);
 }
 
-// fd -1: tried again later.
-static struct listener *listener_make(struct ctl_of_channel *ch, const struct cfg_listener *conf,
+struct listener *ctl_of_listener_make(struct ctl_of_channel *ch, const struct cfg_listener *conf,
 				      int fd)
 {
 	struct listener *ls = calloc(1, sizeof(*ls));
@@ -580,7 +519,7 @@ static struct listener *listener_make(struct ctl_of_channel *ch, const struct cf
 	return ls;
 }
 
-static void listener_free(struct listener *ls)
+void ctl_of_listener_free(struct listener *ls)
 {
 	if (ls == NULL)
 		return;
@@ -658,7 +597,7 @@ int ctl_of_channel_create(const struct ctl_of_channel_params *p, struct ctl_of_c
 		fd = ctl_of_listen(&tools, &err);
 		if (fd < 0)
 			weir_log(WEIR_ERROR, "openflow: %s: %s", tools.path, err.reason);
-		ch->listeners[CFG_LISTENERS] = listener_make(ch, &tools, fd < 0 ? -1 : fd);
+		ch->listeners[CFG_LISTENERS] = ctl_of_listener_make(ch, &tools, fd < 0 ? -1 : fd);
 	}
 	*out = ch;
 	return 0;
@@ -669,9 +608,9 @@ void ctl_of_channel_destroy(struct ctl_of_channel *ch)
 	if (ch == NULL)
 		return;
 	for (uint32_t i = 0; i < CFG_CONTROLLERS; i++)
-		remote_free(ch->remotes[i]);
+		ctl_of_remote_free(ch->remotes[i]);
 	for (uint32_t i = 0; i <= CFG_LISTENERS; i++)
-		listener_free(ch->listeners[i]);
+		ctl_of_listener_free(ch->listeners[i]);
 	while (ch->links != NULL)
 		link_free(ch->links);
 	ev_timer_stop(ch->p.loop, &ch->tick);
@@ -686,205 +625,4 @@ void ctl_of_channel_reconnect(struct ctl_of_channel *ch, const char *why)
 		if (ch->remotes[i] != NULL && ch->remotes[i]->link != NULL)
 			link_end(ch->remotes[i]->link, why);
 	}
-}
-
-// --- Changes
-
-static bool same_place(const struct cfg_listener *a, const struct cfg_listener *b)
-{
-	return strcmp(a->path, b->path) == 0 && a->port == b->port &&
-	       memcmp(a->addr, b->addr, sizeof(a->addr)) == 0;
-}
-
-// The listener that holds this place already. returns its index, or CFG_LISTENERS
-static uint32_t holder(const struct ctl_of_channel *ch, const struct cfg_listener *conf)
-{
-	for (uint32_t i = 0; ch != NULL && i < CFG_LISTENERS; i++) {
-		if (ch->listeners[i] != NULL && same_place(&ch->listeners[i]->conf, conf))
-			return i;
-	}
-	return CFG_LISTENERS;
-}
-
-static int tls_prepare(struct ctl_of_channel_change *c, struct cfg_error *err)
-{
-	const struct cfg_openflow *o = &c->next;
-	bool wanted = false;
-
-	for (uint32_t i = 0; i < o->n_controllers; i++)
-		wanted |= o->controllers[i].tls;
-	for (uint32_t i = 0; i < o->n_listeners; i++)
-		wanted |= o->listeners[i].tls;
-	return wanted ? ctl_tls_files_read(&o->tls, &c->tls, err) : 0;
-}
-
-static int listeners_prepare(struct ctl_of_channel *ch, struct ctl_of_channel_change *c,
-			     bool lenient, struct cfg_error *err)
-{
-	for (uint32_t i = 0; i < c->next.n_listeners; i++) {
-		const struct cfg_listener *conf = &c->next.listeners[i];
-		int fd;
-
-		c->kept[i] = holder(ch, conf) < CFG_LISTENERS;
-		if (c->kept[i])
-			continue;
-		fd = ctl_of_listen(conf, err);
-		if (fd < 0 && !lenient)
-			return fd;
-		if (fd < 0)
-			weir_log(WEIR_ERROR, "%s %s: %s; tried again", err->path, err->value,
-				 err->reason);
-		c->fds[i] = fd < 0 ? -1 : fd;
-	}
-	return 0;
-}
-
-int ctl_of_channel_prepare(struct ctl_of_channel *ch, const struct cfg_openflow *next, bool lenient,
-			   struct ctl_of_channel_change **out, struct cfg_error *err)
-{
-	struct ctl_of_channel_change *c = calloc(1, sizeof(*c));
-	int rc;
-
-	*out = NULL;
-	if (c == NULL) {
-		memset(err, 0, sizeof(*err));
-		snprintf(err->reason, sizeof(err->reason), "out of memory");
-		return -ENOMEM;
-	}
-	c->next = *next;
-	memset(c->fds, 0xff, sizeof(c->fds)); // -1
-	rc = tls_prepare(c, err);
-	if (rc < 0 && lenient) {
-		weir_log(WEIR_ERROR, "%s %s: %s: there is no TLS", err->path, err->value,
-			 err->reason);
-		rc = 0;
-	}
-	if (rc == 0)
-		rc = listeners_prepare(ch, c, lenient, err);
-	if (rc < 0) {
-		ctl_of_channel_abort(c);
-		return rc;
-	}
-	*out = c;
-	return 0;
-}
-
-void ctl_of_channel_abort(struct ctl_of_channel_change *c)
-{
-	if (c == NULL)
-		return;
-	for (uint32_t i = 0; i < c->next.n_listeners; i++) {
-		if (c->fds[i] < 0)
-			continue;
-		close(c->fds[i]);
-		if (c->next.listeners[i].path[0] != '\0')
-			unlink(c->next.listeners[i].path);
-	}
-	ctl_tls_files_free(c->tls);
-	free(c);
-}
-
-static void listeners_commit(struct ctl_of_channel *ch, struct ctl_of_channel_change *c)
-{
-	struct listener *now[CFG_LISTENERS] = { NULL };
-
-	for (uint32_t i = 0; i < c->next.n_listeners; i++) {
-		const struct cfg_listener *conf = &c->next.listeners[i];
-		uint32_t at = holder(ch, conf);
-
-		if (at < CFG_LISTENERS) {
-			now[i] = ch->listeners[at];
-			now[i]->conf = *conf;
-			ch->listeners[at] = NULL;
-		} else {
-			now[i] = listener_make(ch, conf, c->fds[i]);
-		}
-		c->fds[i] = -1;
-	}
-	for (uint32_t i = 0; i < CFG_LISTENERS; i++)
-		listener_free(ch->listeners[i]);
-	memcpy(ch->listeners, now, sizeof(now));
-}
-
-static void remotes_commit(struct ctl_of_channel *ch, const struct cfg_openflow *next)
-{
-	struct remote *now[CFG_CONTROLLERS] = { NULL };
-
-	for (uint32_t i = 0; i < next->n_controllers; i++) {
-		for (uint32_t k = 0; k < CFG_CONTROLLERS && now[i] == NULL; k++) {
-			if (ch->remotes[k] == NULL ||
-			    memcmp(&ch->remotes[k]->conf, &next->controllers[i],
-				   sizeof(next->controllers[i])) != 0)
-				continue;
-			now[i] = ch->remotes[k];
-			ch->remotes[k] = NULL;
-		}
-		if (now[i] == NULL)
-			now[i] = remote_make(ch, &next->controllers[i]);
-	}
-	for (uint32_t i = 0; i < CFG_CONTROLLERS; i++)
-		remote_free(ch->remotes[i]);
-	memcpy(ch->remotes, now, sizeof(now));
-}
-
-void ctl_of_channel_commit(struct ctl_of_channel *ch, struct ctl_of_channel_change *c)
-{
-	if (c == NULL)
-		return;
-	ctl_tls_files_free(ch->tls);
-	ch->tls = c->tls;
-	c->tls = NULL;
-	ch->allow_14 = c->next.allow_14;
-	listeners_commit(ch, c);
-	remotes_commit(ch, &c->next);
-	ctl_of_channel_abort(c);
-}
-
-// --- What is shown
-
-static void link_show(const struct link *l, struct ctl_of_link_info *out)
-{
-	snprintf(out->name, sizeof(out->name), "%s", l->name);
-	snprintf(out->peer, sizeof(out->peer), "%s", l->peer);
-	out->service = l->remote == NULL;
-	out->since_s = (uint32_t)(ev_now(l->ch->p.loop) - l->since);
-	out->state = CTL_OF_CONNECTING;
-	if (l->conn == NULL)
-		return;
-	of_conn_info(l->conn, &out->conn);
-	out->state = out->conn.up ? CTL_OF_ACTIVE : CTL_OF_GREETING;
-}
-
-static void remote_show(const struct remote *r, struct ctl_of_link_info *out)
-{
-	if (r->link != NULL) {
-		link_show(r->link, out);
-	} else {
-		snprintf(out->name, sizeof(out->name), "%s", r->conf.name);
-		ctl_of_place(r->conf.addr, r->conf.port, out->peer, sizeof(out->peer));
-		out->since_s = (uint32_t)(ev_now(r->ch->p.loop) - r->since);
-		out->state = CTL_OF_WAITING;
-	}
-	out->attempts = r->attempts;
-	snprintf(out->last_error, sizeof(out->last_error), "%s",
-		 r->last_error[0] != '\0' ? r->last_error : out->conn.last_error);
-}
-
-bool ctl_of_channel_nth(const struct ctl_of_channel *ch, uint32_t i, struct ctl_of_link_info *out)
-{
-	memset(out, 0, sizeof(*out));
-	for (uint32_t k = 0; k < CFG_CONTROLLERS && ch->remotes[k] != NULL; k++) {
-		if (i-- == 0) {
-			remote_show(ch->remotes[k], out);
-			return true;
-		}
-	}
-	for (const struct link *l = ch->links; l != NULL; l = l->next) {
-		if (l->remote != NULL || i-- != 0)
-			continue;
-		link_show(l, out);
-		snprintf(out->last_error, sizeof(out->last_error), "%s", out->conn.last_error);
-		return true;
-	}
-	return false;
 }

@@ -158,9 +158,8 @@ static void off(struct ctl *c)
 	c->of_going = c->of->of;
 	destroy(c->of);
 	c->of = NULL;
-	while (dp_of_set_mode(c->of_going, DP_OF_OFF, &err) < 0) {
-		// Out of memory for one snapshot: the tables stay in force, which is no harm to
-		// anybody but must not be silent.
+	// Out of memory for one snapshot: ports are served by the tables until there is some.
+	if (dp_of_set_mode(c->of_going, DP_OF_OFF, &err) < 0) {
 		weir_log(WEIR_ERROR, "openflow: %s; tried again", err.text);
 		c->of_stays = true;
 		return;
@@ -333,6 +332,11 @@ struct of_agent *ctl_of_agent(const struct ctl *c)
 struct dp_of *ctl_of_tables(const struct ctl *c)
 {
 	return c->of == NULL ? NULL : c->of->of;
+}
+
+const struct ctl_of_channel *ctl_of_channel_now(const struct ctl *c)
+{
+	return c->of == NULL ? NULL : c->of->channel;
 }
 
 // --- What is shown

@@ -141,7 +141,7 @@ static int keep_ops(struct of_groups *gs, const struct of_compile *c)
 
 	while (cap < gs->n_ops + c->size)
 		cap *= 2;
-	if (gs->n_ops + c->size > gs->cap_ops) {
+	if (gs->ops == NULL || gs->n_ops + c->size > gs->cap_ops) {
 		ops = realloc(gs->ops, cap);
 		if (ops == NULL)
 			return -ENOMEM;

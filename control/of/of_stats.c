@@ -13,7 +13,7 @@ enum {
 	PART_MAX = OF_MSG_MAX - 16, // body of one message
 	PART_FULL = 60000,
 	OUTPUT_ENOUGH = 256 * 1024,
-	LOOK_AT_ONCE = 20000,
+	LOOK_AT_ONCE = 5000,
 	JOBS_MAX = 4, // of one connection
 };
 

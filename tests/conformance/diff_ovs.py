@@ -248,8 +248,7 @@ class Side:
         if which == "ovs":
             far, near = ["o%d%d" % (n, i) for i in range(1, N_PORTS + 1)], ["p%d%d" % (n, i) for i in range(1, N_PORTS + 1)]
             for a, b in zip(near, far):
-                lab.sh("ip", "link", "add", a, "type", "veth", "peer", "name", b)
-                lab.quiet(a), lab.quiet(b)
+                the_lab.veth(a, b)
             the_lab.ovs_bridge("oracle%d" % n, 10 + n, near, lab.passive(where))
         else:
             far = ["w%d%d" % (n, i) for i in range(1, N_PORTS + 1)]

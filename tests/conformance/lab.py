@@ -173,6 +173,11 @@ class Lab:
             return said and json.loads(said)["weir-system:system-state"]["conserved"]
         until("frames are accounted for", 5, now)
 
+    def veth(self, a, b):
+        sh("ip", "link", "add", a, "type", "veth", "peer", "name", b)
+        self.at_end.append(lambda: subprocess.run(["ip", "link", "del", a], stderr=subprocess.DEVNULL))  # it may have gone with a namespace
+        quiet(a), quiet(b)
+
     # --- The switch under test, whichever it is
 
     def target(self, which, n_ports=3, controller=None, listen=None, dpid=1, prefix="te", veth=False):
@@ -183,8 +188,7 @@ class Lab:
             return far
         near = ["n" + d for d in far]
         for a, b in zip(near, far):
-            sh("ip", "link", "add", a, "type", "veth", "peer", "name", b)
-            quiet(a), quiet(b)
+            self.veth(a, b)
         if which == "weir":
             self.weir(near, controller, listen, dpid, kind="af-packet")
             return far

@@ -356,3 +356,14 @@ lines = ["tcp,in_port=1,nw_src=10.0.0.0/8,tp_dst=80,actions=output:2", "table=3,
 for i, line in enumerate(lines):
     put("of_text", "line%d" % i, b"\0" + line.encode())
 put("of_text", "hello", bytes.fromhex("0400001000000001000100080000001000"[:32]))
+# A stream of two connections: who they are, then pieces (what happens beside it, length, bytes), among them hellos that agree and do not.
+piece = lambda what, b: bytes([what, len(b)]) + b
+hello, hello1, both = of(0, b"\0\1\0\x08\0\0\0\x10"), of(0, b"", 1), of(0, b"\0\1\0\x08\0\0\0\x30", 5)
+role = lambda r, g: of(24, struct.pack(">I4xQ", r, g))
+streams = {"hellos": piece(12, hello) + piece(13, hello1), "roles": piece(4, hello) + piece(5, hello) + piece(4, role(2, 5)) + piece(5, role(2, 6)) + piece(12, role(0, 0) + of(14, b"\0" * 48)),
+           "barrier": piece(4, hello + of(14, b"\0" * 48) + of(20, b"")) + piece(4, of(2, b"x") + of(20, b"")) + piece(14, of(3, b"")),
+           "async": piece(4, hello + of(26, b"") + of(28, b"\0" * 24)) + piece(12, of(9, b"\0\0\0\x80")), "probe": piece(0xf4, hello) + piece(0xf4, b"") + piece(0xf4, b"") + piece(0xfc, of(3, b"")),
+           "pieces": piece(0, hello[:3]) + piece(0, hello[3:9]) + piece(0, hello[9:] + b"\4") + piece(12, of(2, b"12345")[1:]), "stats": piece(4, hello + of(18, b"\0" * 8) * 8) * 2}
+for i, (n, s) in enumerate(streams.items()):
+    put("of_stream", n, bytes([i * 32 & 32]) + s)
+put("of_stream", "14", b"\x18" + piece(4, both + of(24, struct.pack(">I4xQ", 2, 1), 5) + of(26, b"", 5) + of(28, b"\0\0\0\x08\0\0\0\1", 5)) + piece(13, both + of(24, struct.pack(">I4xQ", 2, 2), 5)))

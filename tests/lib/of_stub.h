@@ -18,7 +18,7 @@ struct of_stub {
 	uint32_t n_msgs; // that came to of_msg_handle()
 	uint8_t last_type;
 	uint32_t n_forgets;
-	uint32_t sum; // of their bytes
+	uint32_t sum;	   // of their bytes
 	bool busy;	   // an answer of several parts still goes out
 	size_t reply_size; // bytes that each multipart request is answered with; 0 = none
 };

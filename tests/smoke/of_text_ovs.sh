@@ -25,6 +25,8 @@ compare() {
 	cat >some.txt <<-F
 		table=1,priority=7,tcp,nw_src=10.0.0.0/8,cookie=0x9,idle_timeout=300,send_flow_rem,actions=output:1,set_queue:2,output:2
 		priority=3,dl_vlan=5,actions=mod_vlan_vid:6,NORMAL
+		priority=4,ipv6,ipv6_label=0x12345,actions=output:1
+		priority=5,mpls,mpls_label=77,actions=set_field:99->mpls_label,output:1
 		priority=0,actions=write_actions(output:2),goto_table:1
 	F
 	"$weir" of add-flows --target "$s" some.txt
@@ -35,7 +37,7 @@ compare() {
 		ofctl $c "$s" >theirs
 		same theirs ours || { echo "$c differs at $s"; return 1; }
 	done
-	[ "$("$weir" of dump-flows --target "$s" --json | jq '.flows | length')" = 3 ]
+	[ "$("$weir" of dump-flows --target "$s" --json | jq '.flows | length')" = 5 ]
 	# What one dumps, the other loads: the tables are as before.
 	"$weir" of dump-flows --target "$s" --no-stats | sort >before
 	"$weir" of del-flows --target "$s"

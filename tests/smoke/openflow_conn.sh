@@ -39,7 +39,8 @@ cat >"$LAB_T/weir.json" <<END
     "controller": [ { "name": "c1", "address": "127.0.0.1", "port": $tcp, "inactivity-probe": 1, "max-backoff": 1 },
       { "name": "c2", "address": "127.0.0.1", "port": $tls, "protocol": "tls", "max-backoff": 1 } ],
     "listener": [ { "name": "l", "address": "127.0.0.1", "port": $p }, { "name": "u", "unix": "$LAB_T/u.sock" } ],
-    "tls": { "private-key": "$LAB_T/good-switch.key", "certificate": "$LAB_T/good-switch.pem", "ca-certificate": "$LAB_T/good-ca.pem" } } }
+    "tls": { "private-key": "$LAB_T/good-switch.key", "certificate": "$LAB_T/good-switch.pem", "ca-certificate": "$LAB_T/good-ca.pem" } },
+  "weir-management:management": { "metrics": { "port": $((p + 1)) } } }
 END
 lab_switch "$LAB_T/weir.json"
 
@@ -80,6 +81,11 @@ kill "$bad" && wait "$bad" 2>/dev/null || :
 good=$!
 LAB_PIDS+=("$good")
 wait_for "up 00000000000000a1 TLSv1.[23]" cat "$LAB_T/c2"
+
+"$weir" show openflow | grep -Eq '^c2 +controller +127.0.0.1 port [0-9]+ +active'
+curl -sSf "http://127.0.0.1:$((p + 1))/metrics" >"$LAB_T/metrics"
+grep -qx 'weir_openflow_connected{controller="c2"} 1' "$LAB_T/metrics"
+grep -qx 'weir_openflow_connected{controller="c1"} 0' "$LAB_T/metrics"
 
 # Of a change, what it does not name does not notice; and a listener in TLS refuses who has no certificate.
 "$weir" -c "configure; set openflow listener t address 127.0.0.1 port $((tls + 1)) protocol tls; delete openflow controller c1; commit" >/dev/null

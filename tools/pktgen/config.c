@@ -423,6 +423,8 @@ static const struct key {
 	  "N: flows differ from the first address in one of its N upper bits, and below it; 0 = as "
 	  "usual [0]",
 	  NULL, NUMBER, STREAM(spread_src), 0, 32 },
+	{ "spread-dst", "N: the same of the second address [0]", NULL, NUMBER, STREAM(spread_dst),
+	  0, 32 },
 	{ "spread-dport", "N: the same of the destination port [0]", NULL, NUMBER,
 	  STREAM(spread_dport), 0, 16 },
 	{ "spread-sport", "N: the same of the source port [0]", NULL, NUMBER, STREAM(spread_sport),

@@ -378,6 +378,7 @@ static void lane_templates(const struct pg_engine *e, struct pg_lane *l)
 				.from_target = l->is_target,
 				.service = l->cfg->dport,
 				.spread_src = l->cfg->spread_src,
+				.spread_dst = l->cfg->spread_dst,
 				.spread_dport = l->cfg->spread_dport,
 				.spread_sport = l->cfg->spread_sport,
 			});

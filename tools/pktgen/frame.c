@@ -37,6 +37,7 @@ void pg_template_init(struct pg_template *t, const struct pg_template_params *p)
 				: p->service != 0 ? p->service
 						  : PG_FLOOD_PORT);
 	t->spread_src = p->iscsi ? 0 : (uint8_t)p->spread_src;
+	t->spread_dst = p->iscsi ? 0 : (uint8_t)p->spread_dst;
 	t->spread_dport = p->iscsi ? 0 : (uint8_t)p->spread_dport;
 	t->spread_sport = p->iscsi ? 0 : (uint8_t)p->spread_sport;
 	pg_put16(l4 + (p->from_target ? 0 : 2), t->service);

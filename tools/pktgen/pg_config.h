@@ -60,9 +60,10 @@ struct pg_stream_cfg {
 	int to;
 	struct pg_size sizes[PG_SIZES_MAX]; // n_sizes == 0: uniform between size_min and size_max
 	uint32_t n_sizes, size_min, size_max;
-	uint32_t tso_segment_bytes;			 // 0 = no super-frames
-	uint32_t flows, macs, vlan, dport;		 // dport 0: discard
-	uint32_t spread_src, spread_dport, spread_sport; // bits in which flows differ from flow 0's
+	uint32_t tso_segment_bytes;	   // 0 = no super-frames
+	uint32_t flows, macs, vlan, dport; // dport 0: discard
+	// Bits in which flows differ from flow 0's.
+	uint32_t spread_src, spread_dst, spread_dport, spread_sport;
 	enum pg_l4 l4;
 	uint64_t rate_pps, rate_bits_per_s; // at most one is not 0; both 0 = as fast as it goes
 	bool random, verify;

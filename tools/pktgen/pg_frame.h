@@ -29,8 +29,8 @@ struct pg_template {
 	uint32_t src_ip, dst_ip; // of flow 0, host order
 	uint32_t sum;		 // of the IPv4 header without length and addresses
 	uint16_t service;	 // destination port of flow 0, host order
-	uint8_t spread_src, spread_dport,
-		spread_sport; // bits; all 0 = flows differ in the usual way
+	// Bits; all 0 = flows differ in the usual way.
+	uint8_t spread_src, spread_dst, spread_dport, spread_sport;
 };
 
 struct pg_stamp {
@@ -98,11 +98,11 @@ static inline void pg_frame_write(const struct pg_template *t, uint8_t *out, uin
 	uint32_t sport = PG_FIRST_SRC_PORT + (flow & 0x3fff), dport = t->service, sum;
 	uint8_t *ip = out + t->l3, *l4 = out + t->l4;
 
-	if ((t->spread_src | t->spread_dport | t->spread_sport) != 0) {
+	if ((t->spread_src | t->spread_dst | t->spread_dport | t->spread_sport) != 0) {
 		uint32_t left = flow, noise = flow * 0x9e3779b1u >> 3;
 
-		dst = t->dst_ip;
 		src = pg_spread(t->src_ip, 32, t->spread_src, &left, noise);
+		dst = pg_spread(t->dst_ip, 32, t->spread_dst, &left, noise >> 3);
 		dport = pg_spread(dport, 16, t->spread_dport, &left, noise >> 5);
 		sport = pg_spread(PG_FIRST_SRC_PORT, 16, t->spread_sport, &left, noise >> 9);
 	}
@@ -169,7 +169,7 @@ struct pg_template_params {
 	bool tcp, csum;
 	bool iscsi, from_target; // TCP port 3260 at the target
 	uint32_t service;	 // destination port of all else; 0 = discard
-	uint32_t spread_src, spread_dport, spread_sport; // see pg_spread; not for iSCSI
+	uint32_t spread_src, spread_dst, spread_dport, spread_sport; // see pg_spread; not for iSCSI
 };
 
 void pg_template_init(struct pg_template *t, const struct pg_template_params *p);

@@ -134,7 +134,7 @@ int of_run_all(struct of_run *r)
 		return rc;
 	r->barrier_xid = r->link.xid;
 	of_run_number(r, at, 0);
-	rc = of_link_pump(r->c, &r->link, of_buf_list(&r->out), OF_SILENCE_MS, take, r);
+	rc = of_link_pump(r->c, &r->link, of_buf_list(&r->out), take, r);
 	r->out.size = 0;
 	return rc != 0 ? rc : r->n_errors > 0 ? EXIT_REFUSED : 0;
 }
@@ -411,7 +411,8 @@ static int run_monitor(struct of_run *r)
 		return rc;
 	of_run_number(r, at, 0);
 	rc = of_run_all(r);
-	return rc != 0 ? rc : of_link_pump(r->c, &r->link, (struct of_list){ 0 }, 0, take_any, r);
+	r->link.silence_ms = 0;
+	return rc != 0 ? rc : of_link_pump(r->c, &r->link, (struct of_list){ 0 }, take_any, r);
 }
 
 static int take_echo(void *arg, const uint8_t *msg, size_t size)
@@ -448,8 +449,7 @@ static int run_echo(struct of_run *r)
 			break;
 		r->barrier_xid = r->link.xid;
 		of_run_number(r, 0, 0);
-		rc = of_link_pump(r->c, &r->link, of_buf_list(&r->out), OF_SILENCE_MS, take_echo,
-				  r);
+		rc = of_link_pump(r->c, &r->link, of_buf_list(&r->out), take_echo, r);
 		if (rc == 0 && !probe)
 			fprintf(r->c->out, "64 bytes from %s: xid=%08x time=%.1f ms\n",
 				r->link.target, r->barrier_xid, now_ms() - begin);

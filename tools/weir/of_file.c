@@ -134,9 +134,7 @@ int of_run_bundle(struct of_run *r, const char *path, enum of_text_command comma
 	// Everything in one go: what fails is told by line, and then the commit fails.
 	rc = rc != 0 ? rc : read_file(r, path, command, add_to_bundle);
 	rc = rc != 0 ? rc : control(r, OF13_BUNDLE_CONTROL_COMMIT_REQUEST);
-	rc = rc != 0 ? rc
-		     : of_link_pump(r->c, &r->link, of_buf_list(&r->out), OF_SILENCE_MS,
-				    take_control, r);
+	rc = rc != 0 ? rc : of_link_pump(r->c, &r->link, of_buf_list(&r->out), take_control, r);
 	r->out.size = 0;
 	if (rc == EXIT_REFUSED || (rc == 0 && r->n_errors > 0))
 		return cli_problem(r->c, EXIT_REFUSED, "%s: nothing has changed", path);

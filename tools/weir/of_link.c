@@ -163,8 +163,7 @@ static int receive(struct cli *c, struct of_link *l)
 			    n == 0 ? "the switch closed the connection" : strerror(errno));
 }
 
-int of_link_pump(struct cli *c, struct of_link *l, struct of_list out, int silence_ms,
-		 of_link_take take, void *arg)
+int of_link_pump(struct cli *c, struct of_link *l, struct of_list out, of_link_take take, void *arg)
 {
 	size_t sent = 0;
 	int rc = deliver(c, l, take, arg, true);
@@ -174,12 +173,12 @@ int of_link_pump(struct cli *c, struct of_link *l, struct of_list out, int silen
 		int n;
 
 		p.events |= sent < out.size ? POLLOUT : 0;
-		n = cli_interrupted ? -1 : poll(&p, 1, silence_ms == 0 ? -1 : silence_ms);
+		n = cli_interrupted ? -1 : poll(&p, 1, l->silence_ms == 0 ? -1 : l->silence_ms);
 		if (n < 0 && (cli_interrupted || errno == EINTR))
-			return silence_ms == 0 ? 0 : cli_problem(c, EXIT_FAILED, "interrupted");
+			return l->silence_ms == 0 ? 0 : cli_problem(c, EXIT_FAILED, "interrupted");
 		if (n <= 0)
 			return cli_problem(c, EXIT_UNREACHABLE, "%s: no answer within %d s",
-					   l->target, silence_ms / 1000);
+					   l->target, l->silence_ms / 1000);
 		if ((p.revents & POLLOUT) != 0) {
 			ssize_t k = send(l->fd, out.at + sent, out.size - sent, MSG_NOSIGNAL);
 
@@ -234,7 +233,7 @@ static int hello(struct cli *c, struct of_link *l)
 	m.elements = of_buf_list(&elem);
 	rc = rc < 0 ? rc : of13_hello_put(&out, &m);
 	rc = rc < 0 ? cli_problem(c, EXIT_FAILED, "%s", strerror(-rc))
-		    : of_link_pump(c, l, of_buf_list(&out), OF_SILENCE_MS, take_hello, c);
+		    : of_link_pump(c, l, of_buf_list(&out), take_hello, c);
 	of_buf_fini(&bits);
 	of_buf_fini(&elem);
 	of_buf_fini(&out);
@@ -246,7 +245,7 @@ int of_link_open(struct cli *c, const char *target, struct of_link *l)
 	const char *slash = strrchr(c->socket_path, '/');
 	int error, rc;
 
-	*l = (struct of_link){ .fd = -1, .xid = 2 };
+	*l = (struct of_link){ .fd = -1, .xid = 2, .silence_ms = OF_SILENCE_MS };
 	if (target == NULL)
 		snprintf(l->target, sizeof(l->target), "unix:%.*sopenflow.sock",
 			 slash == NULL ? 0 : (int)(slash + 1 - c->socket_path), c->socket_path);

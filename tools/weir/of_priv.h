@@ -19,7 +19,8 @@ struct of_link {
 	char target[256];
 	uint8_t *in;
 	size_t in_size, in_used, in_cap;
-	uint32_t xid; // the next one
+	uint32_t xid;	// the next one
+	int silence_ms; // that ends it; 0 = it may be silent for ever
 };
 
 // What comes in, whole messages. returns 0 to go on, 1 = done, or an exit code below 0
@@ -28,10 +29,10 @@ typedef int (*of_link_take)(void *arg, const uint8_t *msg, size_t size);
 // Connect and exchange hellos. returns 0, or an exit code with the reason printed
 int of_link_open(struct cli *c, const char *target, struct of_link *l);
 void of_link_close(struct of_link *l);
-// Send all bytes, and take what comes until take() has what it wants. silence_ms: 0 = for ever
+// Send all bytes, and take what comes until take() has what it wants.
 // returns 0, or an exit code with the reason printed
-int of_link_pump(struct cli *c, struct of_link *l, struct of_list out, int silence_ms,
-		 of_link_take take, void *arg);
+int of_link_pump(struct cli *c, struct of_link *l, struct of_list out, of_link_take take,
+		 void *arg);
 
 static inline uint32_t of_xid(const uint8_t *msg)
 {

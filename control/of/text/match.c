@@ -37,10 +37,9 @@ static int put(const struct scan *s, struct span where, struct match *m, enum dp
 	return 1;
 }
 
-static int put_number(const struct scan *s, struct span where, struct match *m,
-		      enum dp_flow_field f, uint64_t value, uint64_t mask)
+static struct field_value number(uint64_t value, uint64_t mask)
 {
-	return put(s, where, m, f, (struct field_value){ { 0, value & mask }, { 0, mask } });
+	return (struct field_value){ { 0, value & mask }, { 0, mask } };
 }
 
 bool oft_match_is(const struct match *m, enum dp_flow_field f, uint64_t value)
@@ -58,10 +57,10 @@ static int shorthand(const struct scan *s, const struct word *w, struct match *m
 	for (uint32_t i = 0; i < SHORTHANDS; i++) {
 		if (!oft_span_is(w->key, shorthands[i].name))
 			continue;
-		rc = put_number(s, w->whole, m, DP_FLOW_eth_type, shorthands[i].eth_type, 0xffff);
+		rc = put(s, w->whole, m, DP_FLOW_eth_type, number(shorthands[i].eth_type, 0xffff));
 		if (rc > 0 && shorthands[i].ip_proto >= 0)
-			rc = put_number(s, w->whole, m, DP_FLOW_ip_proto,
-					(uint64_t)shorthands[i].ip_proto, 0xff);
+			rc = put(s, w->whole, m, DP_FLOW_ip_proto,
+				 number((uint64_t)shorthands[i].ip_proto, 0xff));
 		return rc;
 	}
 	return 0;
@@ -73,7 +72,7 @@ static int put_present(const struct scan *s, struct span where, struct match *m)
 {
 	if (match_has(m, DP_FLOW_vlan_vid))
 		return 1;
-	return put_number(s, where, m, DP_FLOW_vlan_vid, DP_FLOW_VID_PRESENT, DP_FLOW_VID_PRESENT);
+	return put(s, where, m, DP_FLOW_vlan_vid, number(DP_FLOW_VID_PRESENT, DP_FLOW_VID_PRESENT));
 }
 
 // A number of `dl_vlan` takes the place of "some tag", which a PCP before it has put there.
@@ -85,7 +84,7 @@ static int put_vid(const struct scan *s, const struct word *w, struct match *m, 
 	if (match_has(m, DP_FLOW_vlan_vid) && old->mask.lo == DP_FLOW_VID_PRESENT &&
 	    old->value.lo == DP_FLOW_VID_PRESENT && (value & DP_FLOW_VID_PRESENT) != 0)
 		m->present &= ~(UINT64_C(1) << DP_FLOW_vlan_vid);
-	return put_number(s, w->whole, m, DP_FLOW_vlan_vid, value, mask);
+	return put(s, w->whole, m, DP_FLOW_vlan_vid, number(value, mask));
 }
 
 static int read_tci(const struct scan *s, const struct word *w, struct match *m)
@@ -107,7 +106,7 @@ static int read_tci(const struct scan *s, const struct word *w, struct match *m)
 		return oft_scan_error(s, w->whole, "a PCP wants the bit 0x1000: a tag is there");
 	rc = (mask & 0x1fff) == 0 ? 1 : put_vid(s, w, m, tci & 0x1fff, mask & 0x1fff);
 	if (rc > 0 && pcp != 0)
-		rc = put_number(s, w->whole, m, DP_FLOW_vlan_pcp, tci >> 13, 7);
+		rc = put(s, w->whole, m, DP_FLOW_vlan_pcp, number(tci >> 13, 7));
 	return rc;
 }
 
@@ -134,7 +133,7 @@ static int vlan_word(const struct scan *s, const struct word *w, struct match *m
 	if (!oft_span_is(w->key, "dl_vlan_pcp") && !oft_span_is(w->key, "vlan_pcp"))
 		return 0;
 	rc = oft_word_number(s, w, 7, &n);
-	rc = rc < 0 ? rc : put_number(s, w->whole, m, DP_FLOW_vlan_pcp, n, 7);
+	rc = rc < 0 ? rc : put(s, w->whole, m, DP_FLOW_vlan_pcp, number(n, 7));
 	return rc < 0 ? rc : put_present(s, w->whole, m);
 }
 
@@ -201,7 +200,7 @@ int oft_match_word(const struct scan *s, const struct word *w, struct match *m)
 		if (rc == 0 && (n & 3) != 0)
 			return oft_scan_error(s, w->whole,
 					      "a multiple of 4: DSCP shifted by two bits");
-		return rc < 0 ? rc : put_number(s, w->whole, m, DP_FLOW_ip_dscp, n >> 2, 0x3f);
+		return rc < 0 ? rc : put(s, w->whole, m, DP_FLOW_ip_dscp, number(n >> 2, 0x3f));
 	}
 	f = field_of(w, m);
 	if (f == DP_FLOW_N_FIELDS && strncmp(w->key.at, "tp_", 3) == 0 && w->key.size == 6)

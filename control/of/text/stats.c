@@ -508,6 +508,38 @@ static void port_descs_write(struct of_text *t, struct of_list l, const struct o
 	}
 }
 
+// Of groups and meters.
+static void group_body_write(struct of_text *t, const struct of13_multipart_reply *m,
+			     const struct of_text_options *o, const char *line)
+{
+	switch (m->type) {
+	case OF13_MULTIPART_GROUP:
+		of_text_put(t, line);
+		groups_write(t, m->group.groups);
+		break;
+	case OF13_MULTIPART_GROUP_DESC:
+		of_text_put(t, line);
+		group_descs_write(t, m->group_desc.groups, o);
+		break;
+	case OF13_MULTIPART_GROUP_FEATURES:
+		group_features_write(t, m);
+		break;
+	case OF13_MULTIPART_METER:
+		of_text_put(t, "\n");
+		meters_write(t, m->meter.meters);
+		break;
+	case OF13_MULTIPART_METER_CONFIG:
+		of_text_put(t, "\n");
+		meter_configs_write(t, m->meter_config.meters);
+		break;
+	case OF13_MULTIPART_METER_FEATURES:
+		meter_features_write(t, m);
+		break;
+	default:
+		break;
+	}
+}
+
 static void body_write(struct of_text *t, const struct of13_multipart_reply *m,
 		       const struct of_text_options *o)
 {
@@ -540,35 +572,16 @@ static void body_write(struct of_text *t, const struct of13_multipart_reply *m,
 			of_text_printf(t, " %u queues\n", count_queues(m->queue.queues));
 		queues_write(t, m->queue.queues, o);
 		break;
-	case OF13_MULTIPART_GROUP:
-		of_text_put(t, line);
-		groups_write(t, m->group.groups);
-		break;
-	case OF13_MULTIPART_GROUP_DESC:
-		of_text_put(t, line);
-		group_descs_write(t, m->group_desc.groups, o);
-		break;
-	case OF13_MULTIPART_GROUP_FEATURES:
-		group_features_write(t, m);
-		break;
-	case OF13_MULTIPART_METER:
-		of_text_put(t, "\n");
-		meters_write(t, m->meter.meters);
-		break;
-	case OF13_MULTIPART_METER_CONFIG:
-		of_text_put(t, "\n");
-		meter_configs_write(t, m->meter_config.meters);
-		break;
-	case OF13_MULTIPART_METER_FEATURES:
-		meter_features_write(t, m);
-		break;
 	case OF13_MULTIPART_TABLE_FEATURES:
 		of_text_put(t, line);
 		table_features_write(t, m->table_features.tables);
 		break;
-	default:
+	case OF13_MULTIPART_PORT_DESC:
 		of_text_put(t, line);
 		port_descs_write(t, m->port_desc.ports, o);
+		break;
+	default:
+		group_body_write(t, m, o, line);
 		break;
 	}
 }

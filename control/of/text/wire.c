@@ -6,10 +6,8 @@
 #include "of13.h"
 #include "text_priv.h"
 
-static const struct {
-	uint8_t oxm, bits;
-} oxms[DP_FLOW_N_FIELDS] = {
-#define FIELD_OXM(id, oxm, bits, word, shift, maskable, name) [DP_FLOW_##id] = { oxm, bits },
+static const uint8_t oxms[DP_FLOW_N_FIELDS] = {
+#define FIELD_OXM(id, oxm, bits, word, shift, maskable, name) [DP_FLOW_##id] = oxm,
 	DP_FLOW_FIELDS(FIELD_OXM)
 #undef FIELD_OXM
 };
@@ -18,7 +16,7 @@ static uint32_t field_of_oxm(uint8_t oxm)
 {
 	uint32_t f = 0;
 
-	while (f < DP_FLOW_N_FIELDS && oxms[f].oxm != oxm)
+	while (f < DP_FLOW_N_FIELDS && oxms[f] != oxm)
 		f++;
 	return f;
 }
@@ -47,11 +45,11 @@ static struct dp_flow_value value_of(const uint8_t *p, size_t size)
 static int oxm_put(struct of_buf *b, enum dp_flow_field f, const struct field_value *v)
 {
 	uint8_t value[16], mask[16];
-	size_t size = (oxms[f].bits + 7u) / 8;
+	size_t size = of13_oxm_size(oxms[f]);
 	bool has_mask = !oft_value_equal(v->mask, oft_field_ones(f));
 	struct of13_oxm o = {
 		.class = OF_OXM_BASIC,
-		.field = oxms[f].oxm,
+		.field = oxms[f],
 		.has_mask = has_mask,
 		.size = (uint8_t)size,
 		.value = value,

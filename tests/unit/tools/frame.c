@@ -101,6 +101,7 @@ static void spread_flows_leave_the_first_one_at_each_bit(void **state)
 		src = (be16(line + 26) << 16 | be16(line + 28)) ^ 0x0a000101;
 		sport = be16(line + 34) ^ 49152;
 		dport = be16(line + 36) ^ 40000;
+		assert_int_equal(be16(line + 30) << 16 | be16(line + 32), 0x0a000201);
 		assert_true(src != 0 && sport != 0 && dport != 0);
 		place = &seen[__builtin_clz(src)][__builtin_clz(dport) - 16]
 			     [__builtin_clz(sport) - 16];

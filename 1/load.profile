@@ -1,3 +1,0 @@
-size = imix
-rate = 50kpps
-duration = 30s

@@ -1,4 +1,0 @@
-# two ports
-port = copy:a
-port = copy:b   # joined
-warm-up = 50ms

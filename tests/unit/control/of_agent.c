@@ -1,0 +1,211 @@
+// The whole agent on the datapath itself: bytes of a controller in, frames out, counters and
+// flow-removed back. With a number of flows as argument it measures instead: flow-mods per second
+// from bytes to published, a dump, a deletion, and memory.
+#include "of_rig.h"
+
+#include <stdio.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "agent_priv.h"
+#include "of_build.h"
+
+static struct of_agent *agent;
+static struct of_conn *conn;
+
+static void agent_open(uint32_t max_flows)
+{
+	struct of_agent_params p = { .sw = sw, .of = of, .max_flows = max_flows };
+	struct of_conn_params cp = { .name = "test" };
+	const struct of13_hello hello = { .xid = 1 };
+	struct of_buf b = { 0 };
+	struct weir_err err;
+
+	assert_int_equal(of_agent_create(&p, &agent, &err), 0);
+	assert_int_equal(of_conn_open(agent, &cp, now_ns, &conn), 0);
+	of13_hello_put(&b, &hello);
+	assert_int_equal(of_conn_input(conn, b.data, b.size, now_ns), b.size);
+	of_buf_fini(&b);
+}
+
+static void agent_close(void)
+{
+	of_conn_close(conn);
+	of_agent_destroy(agent);
+}
+
+static void put_flow(struct of_buf *b, uint8_t command, uint32_t n, uint32_t in_port,
+		     uint32_t out_port)
+{
+	struct of13_action a = { .type = OF13_ACTION_OUTPUT };
+	struct of13_instruction i = { .type = OF13_INSTRUCTION_APPLY_ACTIONS };
+	struct of13_flow_mod m = { FLOW_MOD, .xid = n, .command = command, .priority = 100,
+				   .flags = OF13_FLOW_MOD_FLAG_SEND_FLOW_REM };
+	struct of_buf actions = { 0 }, instructions = { 0 }, match = { 0 };
+
+	a.output.port = out_port;
+	a.output.max_len = 0xffff;
+	of13_action_put(&actions, &a);
+	i.apply_actions.actions = of_buf_list(&actions);
+	of13_instruction_put(&instructions, &i);
+	m.instructions = of_buf_list(&instructions);
+	if (in_port != 0)
+		of13_oxm_put_number(&match, OF13_OXM_IN_PORT, in_port, UINT64_MAX);
+	if (n != 0) {
+		of13_oxm_put_number(&match, OF13_OXM_ETH_TYPE, 0x0800, UINT64_MAX);
+		of13_oxm_put_number(&match, OF13_OXM_IPV4_DST, n, UINT64_MAX);
+	}
+	m.match = of_buf_list(&match);
+	of13_flow_mod_put(b, &m);
+	of_buf_fini(&actions);
+	of_buf_fini(&instructions);
+	of_buf_fini(&match);
+}
+
+// All of it, as a socket would, with ticks between.
+static void feed(const struct of_buf *b)
+{
+	size_t at = 0, size;
+
+	while (at < b->size) {
+		size_t n = b->size - at < 65536 ? b->size - at : 65536;
+		int rc = of_conn_input(conn, b->data + at, n, now_ns);
+
+		assert_true(rc >= 0);
+		at += (size_t)rc;
+		of_agent_tick(agent, now_ns);
+		(void)of_conn_output(conn, &size);
+	}
+}
+
+// Drops what it said; returns how many messages of that type it was.
+static uint32_t heard(uint8_t type)
+{
+	uint32_t n = 0;
+	size_t size;
+	const uint8_t *p = of_conn_output(conn, &size);
+	size_t at = 0;
+
+	while (at + 8 <= size) {
+		n += p[at + 1] == type;
+		at += (size_t)(p[at + 2] << 8 | p[at + 3]);
+	}
+	of_conn_sent(conn, size);
+	return n;
+}
+
+static void controllers_make_frames_go_and_stop(void **state)
+{
+	struct of_buf b = { 0 };
+	const struct of13_barrier_request barrier = { .xid = 9 };
+
+	(void)state;
+	of_make("abc", 1, DP_VLAN_ACCESS);
+	agent_open(1000);
+	heard(0);
+	put_flow(&b, 0, 0, 1, 2);
+	of13_barrier_request_put(&b, &barrier);
+	feed(&b);
+	mem_turns(10000, 1000);
+	dp_switch_housekeep(sw, now_ns);
+	of_agent_tick(agent, now_ns);
+	assert_int_equal(heard(OF13_TYPE_BARRIER_REPLY), 1);
+	of_send(0, 100);
+	assert_int_equal(links[1]->taken, 100);
+	b.size = 0;
+	put_flow(&b, OF13_FLOW_MOD_COMMAND_DELETE, 0, 0, 1);
+	feed(&b);
+	for (uint32_t i = 0; i < 4; i++) {
+		mem_turns(10000, 1000);
+		dp_switch_housekeep(sw, now_ns);
+		of_agent_tick(agent, now_ns);
+	}
+	assert_int_equal(heard(OF13_TYPE_FLOW_REMOVED), 1);
+	of_send(0, 100);
+	assert_int_equal(links[1]->taken, 100);
+	of_buf_fini(&b);
+	agent_close();
+	of_end();
+}
+
+static double seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static long resident_kib(void)
+{
+	struct rusage u;
+
+	getrusage(RUSAGE_SELF, &u);
+	return u.ru_maxrss;
+}
+
+static int measure(uint32_t n_flows)
+{
+	struct of13_multipart_request q = {
+		.type = OF13_MULTIPART_FLOW,
+		.flow = { OF13_TABLE_ALL, OF13_PORT_ANY, OF13_GROUP_ANY, 0, 0, { 0 } }
+	};
+	struct dp_of_params p = *of_params();
+	struct of_buf b = { .max = UINT32_MAX };
+	struct weir_err err;
+	double t, slowest = 0;
+	uint32_t parts = 0;
+	long before;
+
+	mem_ports_make("abc", 1, 0, DP_VLAN_ACCESS);
+	p.max_flows = n_flows;
+	assert_int_equal(dp_of_create(sw, &p, &of, &err), 0);
+	agent_open(n_flows);
+	for (uint32_t i = 1; i <= n_flows; i++)
+		put_flow(&b, 0, i, 1, 2);
+	before = resident_kib();
+	t = seconds();
+	feed(&b);
+	t = seconds() - t;
+	printf("%u flow-mods: %.0f/s, %ld bytes each\n", n_flows, n_flows / t,
+	       (resident_kib() - before) * 1024 / n_flows);
+	b.size = 0;
+	of13_multipart_request_put(&b, &q);
+	t = seconds();
+	feed(&b);
+	for (;;) {
+		double slice = seconds();
+
+		parts += heard(OF13_TYPE_MULTIPART_REPLY);
+		if (!of_msg_busy(agent, conn))
+			break;
+		of_agent_tick(agent, now_ns);
+		slice = seconds() - slice;
+		slowest = slice > slowest ? slice : slowest;
+	}
+	printf("dump: %.3f s, %u messages, longest slice %.1f ms\n", seconds() - t, parts,
+	       slowest * 1e3);
+	b.size = 0;
+	put_flow(&b, OF13_FLOW_MOD_COMMAND_DELETE, 0, 0, 2);
+	t = seconds();
+	feed(&b);
+	printf("delete all: %.3f s\n", seconds() - t);
+	of_buf_fini(&b);
+	agent_close();
+	dp_of_destroy(of);
+	mem_ports_end();
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(controllers_make_frames_go_and_stop),
+	};
+
+	if (!mem_start())
+		return 1;
+	if (argc > 1)
+		return measure((uint32_t)strtoul(argv[1], NULL, 10));
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
