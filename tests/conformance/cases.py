@@ -362,7 +362,7 @@ def to_port(n):
 def group_cases(seconds):
     ALL, SELECT, INDIRECT = 0, 1, 2
     yield "all", [case("all: " + n, b, leaves(frame("ipv4/tcp"), out)) for n, b, out in deliver_group(ALL, 0)] + [
-        stream(seconds, 500, [to_port(2), to_port(3)], [{"pktps": 500}, {"pktps": 500}],
+        stream(seconds, 300, [to_port(2), to_port(3)], [{"pktps": 300}, {"pktps": 300}],
                [group(1, ALL, [bucket([output(2)]), bucket([output(3)])]), flow([], [apply({"OFPActionGroup": {"group_id": 1}})])], "all: a copy to each bucket"),
         case("all: buckets do not see each other's changes", [group(1, ALL, [bucket([op("SetNwTtl", nw_ttl=9), output(3)]), bucket([output(2)])]),
                                                               flow([], [apply({"OFPActionGroup": {"group_id": 1}})])], leaves(frame("ipv4/tcp")))]
@@ -371,7 +371,7 @@ def group_cases(seconds):
              leaves(frame("ipv4/tcp"), frame("ipv4/tcp", ttl=63)))]
     weighed = []
     for a, b in ((1, 1), (1, 2), (1, 3), (4, 1)):
-        weighed.append(stream(seconds, 1000, [to_port(2), to_port(3)], [{"pktps": 1000 * a // (a + b)}, {"pktps": 1000 * b // (a + b)}],
+        weighed.append(stream(seconds, 400, [to_port(2), to_port(3)], [{"pktps": 400 * a // (a + b)}, {"pktps": 400 * b // (a + b)}],
                               [group(5, SELECT, [bucket([output(2)], a), bucket([output(3)], b)]), flow([], [apply({"OFPActionGroup": {"group_id": 5}})])], "select: weights %d:%d" % (a, b)))
     yield "select", [case("select: " + n, b, leaves(frame("ipv4/tcp"), out)) for n, b, out in deliver_group(SELECT, 1)] + weighed
 
@@ -389,16 +389,16 @@ def meter_cases(seconds):
     plain = ["ethernet(dst='22:22:22:22:22:22', src='12:11:11:11:11:11', ethertype=2048)", "ipv4(tos=0x28, proto=17)", "udp()", "bytes(958)"]  # 1,000 bytes, AF11
     rules = [flow([("eth_type", 0x0800)], [meter(1), apply(output(2))])]
     yield "drop", [
-        stream(seconds, 1000, [to_port(2)], [{"pktps": 100}], [meter_mod(1, PKTPS, [band("Drop", 100)])] + rules, "drop above 100 packets/s", plain),
-        stream(seconds, 1000, [to_port(2)], [{"pktps": 800}], [meter_mod(1, PKTPS, [band("Drop", 800)])] + rules, "drop above 800 packets/s", plain),
+        stream(seconds, 400, [to_port(2)], [{"pktps": 100}], [meter_mod(1, PKTPS, [band("Drop", 100)])] + rules, "drop above 100 packets/s", plain),
+        stream(seconds, 400, [to_port(2)], [{"pktps": 300}], [meter_mod(1, PKTPS, [band("Drop", 300)])] + rules, "drop above 300 packets/s", plain),
         stream(seconds, 400, [to_port(2)], [{"kbps": 800 * 1000 / 1024}], [meter_mod(1, KBPS, [band("Drop", 800)])] + rules, "drop above 800 kbit/s", plain),
         stream(seconds, 100, [to_port(2)], [{"pktps": 100}], [meter_mod(1, PKTPS, [band("Drop", 1000)])] + rules, "below the rate nothing is dropped", plain)]
     af = lambda dscp: [("in_port", 2), ("eth_type", 0x0800), ("ip_dscp", dscp)]  # noqa: E731
     yield "remark", [
-        stream(seconds, 1000, [af(10), af(12)], [{"pktps": 200}, {"pktps": 800}], [meter_mod(1, PKTPS, [band("DscpRemark", 200, prec_level=1)])] + rules, "AF11 becomes AF12 above 200 packets/s", plain),
-        stream(seconds, 1000, [af(10), af(14)], [{"pktps": 500}, {"pktps": 500}], [meter_mod(1, PKTPS, [band("DscpRemark", 500, prec_level=2)])] + rules, "AF11 becomes AF13 above 500 packets/s", plain),
-        stream(seconds, 1000, [af(10), af(12)], [{"pktps": 200}, {"pktps": 300}],
-               [meter_mod(1, PKTPS, [band("DscpRemark", 200, prec_level=1), band("Drop", 500)])] + rules, "two bands: remark, then drop", plain)]
+        stream(seconds, 400, [af(10), af(12)], [{"pktps": 100}, {"pktps": 300}], [meter_mod(1, PKTPS, [band("DscpRemark", 100, prec_level=1)])] + rules, "AF11 becomes AF12 above 100 packets/s", plain),
+        stream(seconds, 400, [af(10), af(14)], [{"pktps": 200}, {"pktps": 200}], [meter_mod(1, PKTPS, [band("DscpRemark", 200, prec_level=2)])] + rules, "AF11 becomes AF13 above 200 packets/s", plain),
+        stream(seconds, 400, [af(10), af(12)], [{"pktps": 100}, {"pktps": 150}],
+               [meter_mod(1, PKTPS, [band("DscpRemark", 100, prec_level=1), band("Drop", 250)])] + rules, "two bands: remark, then drop", plain)]
 
 
 # --- All of them
