@@ -62,9 +62,10 @@ void of_conn_error(struct of_conn *c, const uint8_t *msg, size_t size, struct of
 
 // Who gets an asynchronous message: the masks of set-async and the role decide.
 enum of_async { OF_ASYNC_PACKET_IN, OF_ASYNC_PORT_STATUS, OF_ASYNC_FLOW_REMOVED };
-// build() is called per receiver, which may speak another version. reason: of the message.
-void of_async_send(struct of_agent *a, enum of_async kind, uint8_t reason,
-		   void (*build)(struct of_buf *b, uint8_t version, uint32_t xid, void *arg),
+// Writes the message for one receiver, which may speak another version than the next.
+typedef void of_async_build(struct of_buf *b, uint8_t version, uint32_t xid, void *arg);
+// reason: of the message. arg: build()'s.
+void of_async_send(struct of_agent *a, enum of_async kind, uint8_t reason, of_async_build *build,
 		   void *arg);
 // A packet-in, which may be dropped where it does not fit; fair between ports it came from.
 void of_async_packet_in(struct of_agent *a, const struct dp_of_packet_in *p);
@@ -87,10 +88,8 @@ void of_publish(struct of_agent *a);
 // Does an answer of several parts still go out? Then what comes next on the connection waits: its
 // answers are in order, and a barrier's comes last.
 bool of_msg_busy(const struct of_agent *a, const struct of_conn *c);
-// Of a connection, for of_conn_info.
+// How many bundles a connection has open.
 uint32_t of_bundle_count(const struct of_agent *a, const struct of_conn *c);
-// What a controller is told of a flow that a packet-in names; UINT64_MAX = none.
-uint64_t of_flow_cookie(const struct dp_of_flow *f);
 // The connection ends: its bundles and what is left of its answers are given up.
 void of_msg_forget(struct of_agent *a, struct of_conn *c);
 // Timeouts, flow-removed, counters of ended flows, port-status.

@@ -57,7 +57,8 @@ int of_packet_out(struct of_agent *a, const struct of13_packet_out *m, struct of
 	return rc == 0 || rc == -EAGAIN ? 0 : bad(e, OF13_BAD_REQUEST_BAD_PACKET);
 }
 
-uint64_t of_flow_cookie(const struct dp_of_flow *f)
+// What a controller is told of the flow that a packet-in names; UINT64_MAX = none.
+static uint64_t cookie_of(const struct dp_of_flow *f)
 {
 	const struct of_flow *r = f == NULL ? NULL : dp_of_flow_user(f);
 
@@ -84,7 +85,7 @@ void of_packet_in_build(struct of_buf *b, const struct dp_of_packet_in *p, uint8
 				    .total_len = p->size,
 				    .reason = p->reason,
 				    .table_id = p->table,
-				    .cookie = of_flow_cookie(p->flow) };
+				    .cookie = cookie_of(p->flow) };
 	uint32_t n = rte_pktmbuf_pkt_len(p->m);
 	uint32_t room = OF_MSG_MAX - 128;
 

@@ -255,8 +255,7 @@ static bool wants(const struct of_conn *c, enum of_async kind, uint8_t reason)
 	       (c->masks[kind][c->info.role == OF13_ROLE_SLAVE] & 1u << reason) != 0;
 }
 
-void of_async_send(struct of_agent *a, enum of_async kind, uint8_t reason,
-		   void (*build)(struct of_buf *b, uint8_t version, uint32_t xid, void *arg),
+void of_async_send(struct of_agent *a, enum of_async kind, uint8_t reason, of_async_build *build,
 		   void *arg)
 {
 	for (uint32_t i = 0; i < OF_CONNS_MAX; i++) {

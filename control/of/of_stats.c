@@ -370,6 +370,16 @@ static void remove_at(struct of_stats *s, struct of_job **at)
 	drop(j);
 }
 
+// The connection's job that runs; NULL = none.
+static struct of_job *first_of(const struct of_agent *a, const struct of_conn *c)
+{
+	struct of_job *j = a->stats->first;
+
+	while (j != NULL && j->c != c)
+		j = j->next;
+	return j;
+}
+
 bool of_stats_tick(struct of_agent *a)
 {
 	struct of_job **at = &a->stats->first;
@@ -378,7 +388,7 @@ bool of_stats_tick(struct of_agent *a)
 	while (*at != NULL) {
 		struct of_job *j = *at;
 
-		if (of_stats_first(a, j->c) != j) {
+		if (first_of(a, j->c) != j) {
 			at = &j->next; // another of this connection is before it
 			continue;
 		}
@@ -393,18 +403,9 @@ bool of_stats_tick(struct of_agent *a)
 	return can && a->stats->first != NULL;
 }
 
-struct of_job *of_stats_first(const struct of_agent *a, const struct of_conn *c)
-{
-	struct of_job *j = a->stats->first;
-
-	while (j != NULL && j->c != c)
-		j = j->next;
-	return j;
-}
-
 bool of_msg_busy(const struct of_agent *a, const struct of_conn *c)
 {
-	return of_stats_first(a, c) != NULL;
+	return first_of(a, c) != NULL;
 }
 
 void of_stats_forget(struct of_agent *a, struct of_conn *c)

@@ -19,9 +19,6 @@ struct of_job {
 	bool answered; // by a message that is no list
 };
 
-// The connection's job that runs; NULL = none.
-struct of_job *of_stats_first(const struct of_agent *a, const struct of_conn *c);
-
 // --- of_features.c
 // desc, group-features, meter-features
 void of_stats_describe(const struct of_agent *a, uint16_t type, struct of13_multipart_reply *out);

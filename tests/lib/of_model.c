@@ -345,8 +345,7 @@ size_t of_conn_waiting(const struct of_conn *c)
 	return c->n_waiting;
 }
 
-void of_async_send(struct of_agent *a, enum of_async kind, uint8_t reason,
-		   void (*build)(struct of_buf *b, uint8_t version, uint32_t xid, void *arg),
+void of_async_send(struct of_agent *a, enum of_async kind, uint8_t reason, of_async_build *build,
 		   void *arg)
 {
 	struct of_buf b = { 0 };
@@ -393,6 +392,20 @@ void rig_close(void)
 	of_msg_destroy(&rig.a);
 	of_buf_fini(&rig.async.out);
 	assert(flows == NULL);
+}
+
+int rig_begin(void **state)
+{
+	(void)state;
+	rig_open();
+	return 0;
+}
+
+int rig_end(void **state)
+{
+	(void)state;
+	rig_close();
+	return 0;
 }
 
 bool rig_say(uint32_t conn, struct of_buf *b)

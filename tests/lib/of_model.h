@@ -29,6 +29,9 @@ extern struct rig rig;
 
 void rig_open(void);
 void rig_close(void);
+// The same, around a test.
+int rig_begin(void **state);
+int rig_end(void **state);
 
 // A message to the agent, and of_publish() behind it. returns whether no error came back
 bool rig_say(uint32_t conn, struct of_buf *b);

@@ -95,16 +95,6 @@ static const struct {
 #undef MEANS
 };
 
-const char *of_text_error_type(uint16_t type)
-{
-	return of13_error_type_name(type);
-}
-
-const char *of_text_error_code(uint16_t type, uint16_t code)
-{
-	return of13_error_code_name(type, code);
-}
-
 // ONF's bundles for 1.3 have their errors as an experimenter's, from 2300 on.
 static void unify(uint16_t *type, uint16_t *code)
 {

@@ -390,12 +390,3 @@ void oft_field_write(struct of_text *t, enum dp_flow_field f, const struct field
 	else
 		write_value(t, f, v->mask, ports);
 }
-
-void of_text_field(struct of_text *t, enum dp_flow_field f, const struct dp_flow_key *key,
-		   const struct dp_flow_key *mask, const struct of_text_ports *ports)
-{
-	struct field_value v = { oft_field_get(key, f), oft_field_get(mask, f) };
-
-	of_text_printf(t, "%s=", oft_field_texts[f].match);
-	oft_field_write(t, f, &v, ports);
-}

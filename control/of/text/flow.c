@@ -213,8 +213,7 @@ int of_text_flow_mod(const char *text, enum of_text_command command,
 	struct scan s;
 	int rc;
 
-	oft_scan_init(&s, text, ports, e);
-	rc = oft_scan_check(&s);
+	rc = oft_scan_init(&s, text, ports, e);
 	rc = rc < 0 ? rc : flow_read(&s, &f);
 	rc = rc < 0 ? rc : flow_check(&s, command, &f);
 	rc = rc < 0 ? rc : flow_put(out, command, &f);
@@ -233,8 +232,7 @@ int of_text_flow_request(const char *text, bool aggregate, const struct of_text_
 	struct scan s;
 	int rc;
 
-	oft_scan_init(&s, text, ports, e);
-	rc = oft_scan_check(&s);
+	rc = oft_scan_init(&s, text, ports, e);
 	rc = rc < 0 ? rc : flow_read(&s, &f);
 	rc = rc < 0 ? rc : flow_check(&s, OF_TEXT_DELETE, &f);
 	if (rc == 0 && f.has_priority)

@@ -171,8 +171,7 @@ int of_text_group_mod(const char *text, enum of_text_command command,
 	struct scan s;
 	int rc;
 
-	oft_scan_init(&s, text, ports, e);
-	rc = oft_scan_check(&s);
+	rc = oft_scan_init(&s, text, ports, e);
 	rc = rc < 0 ? rc : group_read(&s, &g);
 	if (rc == 0 && !deletes && (!g.has_id || g.id == OF13_GROUP_ALL))
 		rc = oft_scan_error(&s, all, "group_id=NUMBER is missing");
@@ -347,8 +346,7 @@ int of_text_meter_mod(const char *text, enum of_text_command command, struct of_
 	struct scan s;
 	int rc;
 
-	oft_scan_init(&s, text, NULL, e);
-	rc = oft_scan_check(&s);
+	rc = oft_scan_init(&s, text, NULL, e);
 	rc = rc < 0 ? rc : meter_read(&s, &m);
 	rc = rc < 0 ? rc : meter_check(&s, deletes, &m);
 	msg.command = deletes		       ? OF13_METER_MOD_COMMAND_DELETE
@@ -418,8 +416,7 @@ int of_text_packet_out(const char *text, const struct of_text_ports *ports, stru
 	struct scan s;
 	int rc;
 
-	oft_scan_init(&s, text, ports, e);
-	rc = oft_scan_check(&s);
+	rc = oft_scan_init(&s, text, ports, e);
 	rc = rc < 0 ? rc : packet_read(&s, &m, &actions, &frame);
 	if (rc == 0 && frame.size == 0)
 		rc = oft_scan_error(&s, (struct span){ text, 0 }, "packet=HEX is missing");

@@ -9,15 +9,11 @@
 
 #include "text_priv.h"
 
-void oft_scan_init(struct scan *s, const char *text, const struct of_text_ports *ports,
-		   struct of_text_error *e)
+int oft_scan_init(struct scan *s, const char *text, const struct of_text_ports *ports,
+		  struct of_text_error *e)
 {
 	*s = (struct scan){ text, { text, strlen(text) }, e, ports };
 	*e = (struct of_text_error){ 0 };
-}
-
-int oft_scan_check(const struct scan *s)
-{
 	if (s->rest.size > OF_TEXT_LINE_MAX)
 		return oft_scan_error(s, (struct span){ s->text, 0 }, "longer than %u bytes",
 				      OF_TEXT_LINE_MAX);

@@ -33,10 +33,9 @@ struct word {
 	char delimiter; // 0 = no value, '=', ':' or '('
 };
 
-void oft_scan_init(struct scan *s, const char *text, const struct of_text_ports *ports,
-		   struct of_text_error *e);
-// Is it short enough? returns 0 or -EINVAL with the error filled
-int oft_scan_check(const struct scan *s);
+// returns 0, or -EINVAL with the error filled: the text is longer than a line may be
+int oft_scan_init(struct scan *s, const char *text, const struct of_text_ports *ports,
+		  struct of_text_error *e);
 // The same for a part of the text that s reads.
 struct scan oft_scan_inside(const struct scan *s, struct span part);
 // returns 1 and *w; 0 = the end; -EINVAL with the error filled

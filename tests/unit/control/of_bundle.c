@@ -7,20 +7,6 @@
 static struct hex hex;
 enum { OPEN = 0, CLOSE = 2, COMMIT = 4, DISCARD = 6 };
 
-static int open_rig(void **state)
-{
-	(void)state;
-	rig_open();
-	return 0;
-}
-
-static int close_rig(void **state)
-{
-	(void)state;
-	rig_close();
-	return 0;
-}
-
 static bool control_as(uint32_t conn, uint8_t version, uint32_t id, uint16_t type, uint16_t flags)
 {
 	struct of13_bundle_control m = {
@@ -214,7 +200,7 @@ static void port_mods_wait_for_the_commit(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, open_rig, close_rig)
+#define T(name) cmocka_unit_test_setup_teardown(name, rig_begin, rig_end)
 	const struct CMUnitTest tests[] = {
 		T(a_commit_does_all_in_order),		 T(a_message_that_fails_undoes_the_whole),
 		T(bundles_are_refused_with_their_error), T(bundles_belong_to_their_connection),

@@ -46,20 +46,6 @@ static uint32_t port_of(uint16_t priority)
 	return dp_flow_op_at(rig_prog(f)->ops, 0)->arg;
 }
 
-static int open_rig(void **state)
-{
-	(void)state;
-	rig_open();
-	return 0;
-}
-
-static int close_rig(void **state)
-{
-	(void)state;
-	rig_close();
-	return 0;
-}
-
 static void heads_are_checked(void **state)
 {
 	static const struct {
@@ -420,7 +406,7 @@ static void counting_can_be_left_out(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, open_rig, close_rig)
+#define T(name) cmocka_unit_test_setup_teardown(name, rig_begin, rig_end)
 	const struct CMUnitTest tests[] = {
 		T(heads_are_checked),
 		T(an_identical_match_is_replaced_with_its_counters),

@@ -35,20 +35,6 @@ static bool flow(const char *instructions, uint16_t priority)
 	return rig_say(0, &b);
 }
 
-static int open_rig(void **state)
-{
-	(void)state;
-	rig_open();
-	return 0;
-}
-
-static int close_rig(void **state)
-{
-	(void)state;
-	rig_close();
-	return 0;
-}
-
 #define E(why) OF13_GROUP_MOD_FAILED_##why
 #define OK 0xffff
 static const struct group_row {
@@ -399,7 +385,7 @@ static void packet_outs_are_checked(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, open_rig, close_rig)
+#define T(name) cmocka_unit_test_setup_teardown(name, rig_begin, rig_end)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(groups_are_taken_or_refused_with_their_error),
 		T(bad_actions_in_buckets_are_told_as_such),

@@ -6,20 +6,6 @@
 
 static struct hex hex;
 
-static int open_rig(void **state)
-{
-	(void)state;
-	rig_open();
-	return 0;
-}
-
-static int close_rig(void **state)
-{
-	(void)state;
-	rig_close();
-	return 0;
-}
-
 static void flow(struct of_buf *b, uint32_t xid, uint16_t priority, const char *instructions)
 {
 	struct of13_flow_mod m = { FLOW_MOD,	       .xid = xid,	  .priority = priority,
@@ -411,7 +397,7 @@ static void small_messages_are_answered_or_refused(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, open_rig, close_rig)
+#define T(name) cmocka_unit_test_setup_teardown(name, rig_begin, rig_end)
 	const struct CMUnitTest tests[] = {
 		T(flows_are_dumped_as_they_were_given),
 		T(long_dumps_come_in_parts_and_miss_nothing_that_stays),

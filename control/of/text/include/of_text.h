@@ -114,9 +114,6 @@ void of_text_actions(struct of_text *t, struct of_list actions, const struct of_
 void of_text_port(struct of_text *t, uint32_t port, const struct of_text_ports *ports);
 // "OFPBAC_BAD_OUT_PORT"
 void of_text_error_name(struct of_text *t, uint16_t type, uint16_t code);
-// "BAD_ACTION", "BAD_OUT_PORT"; NULL = not known
-const char *of_text_error_type(uint16_t type);
-const char *of_text_error_code(uint16_t type, uint16_t code);
 // What it means, in words; "" = nothing to add.
 const char *of_text_error_words(uint16_t type, uint16_t code);
 
@@ -133,8 +130,5 @@ void of_text_prog(struct of_text *t, const struct dp_flow_prog *prog,
 // Operations of a bucket or packet-out; also of one operation (size = op->size).
 void of_text_ops(struct of_text *t, const uint8_t *ops, size_t size,
 		 const struct of_text_ports *ports);
-// One field of a key, "nw_dst=10.0.0.1" or with its mask.
-void of_text_field(struct of_text *t, enum dp_flow_field f, const struct dp_flow_key *key,
-		   const struct dp_flow_key *mask, const struct of_text_ports *ports);
 
 #endif
