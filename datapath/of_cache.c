@@ -3,10 +3,13 @@
 // A frame is told from others by the bits of its key that some rule of some table looks at (the
 // shape's mask), and by what parse found it to be. The second says which headers it has, and so
 // what an action can change in it; together they decide the walk. Words that are 0 are not kept,
-// so that two cache lines hold any frame's.
+// so that two cache lines hold any frame's. A plain frame, as parse calls it, has five words at
+// most: they are taken from the frame itself, without a key, and compared in one line.
 //
 // An entry says in which version it was found, and serves no other. Stale is impossible, and a
 // change of the tables costs each flow one walk.
+#include <string.h>
+
 #include "of_priv.h"
 
 enum {
@@ -21,8 +24,61 @@ static inline uint64_t mix(uint64_t h, uint64_t x)
 	return h ^ h >> 29;
 }
 
-void dp_of_sign_make(const struct dp_of_shape *shape, const struct dp_flow_key *key,
-		     const struct dp_parse *p, struct dp_of_sign *out)
+// Both halves of the product: each bit of both has a say in all of it.
+static inline uint64_t fold(uint64_t a, uint64_t b)
+{
+	unsigned __int128 x = (unsigned __int128)a * b;
+
+	return (uint64_t)x ^ (uint64_t)(x >> 64);
+}
+
+static inline uint64_t load64(const uint8_t *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return __builtin_bswap64(v);
+}
+
+// What dp_flow_key_make() puts into words 0..4 for a plain frame, and parse's word that all else
+// of its key is 0. A word that no rule looks at costs its question only.
+static inline void sign_plain(const struct dp_of_shape *shape, const struct rte_mbuf *m,
+			      uint32_t in_port, struct dp_of_sign *out)
+{
+	const struct dp_parse *p = &dp_meta_const(m)->p;
+	const uint64_t *mask = shape->mask.w;
+	const uint8_t *data = dp_data(m), *l3 = data + p->l3_off;
+	uint64_t w0 = (uint64_t)in_port << 32 | (uint64_t)DP_ETH_IPV4 << 16;
+	uint64_t w1 = 0, w2 = 0, w3 = 0, w4 = 0;
+	uint64_t first = (uint64_t)p->n_tags << 8 | p->ip_proto;
+
+	if (p->n_tags > 0)
+		w0 |= (p->tci[0] & 0xefff) | DP_FLOW_VID_PRESENT;
+	w0 &= mask[0];
+	if (mask[1] != 0)
+		w1 = ((load64(data) & ~UINT64_C(0xffff)) | (uint64_t)p->ip_proto << 8 | l3[1]) &
+		     mask[1];
+	if (mask[2] != 0)
+		w2 = load64(data + 6) & ~UINT64_C(0xffff) & mask[2];
+	if (mask[3] != 0)
+		w3 = load64(l3 + 12) & mask[3];
+	if (mask[4] != 0)
+		w4 = ((uint64_t)p->sport << 48 | (uint64_t)p->dport << 32) & mask[4];
+	out->words[0] = first;
+	out->words[1] = w0;
+	out->words[2] = w1;
+	out->words[3] = w2;
+	out->words[4] = w3;
+	out->words[5] = w4;
+	out->what = DP_OF_PLAIN | DP_OF_PLAIN_WORDS << DP_OF_N_WORDS_SHIFT;
+	w0 ^= first << 16;
+	out->hash = fold(w0 ^ 0x9e3779b97f4a7c15u, w1 ^ 0xd6e8feb86659fd93u) ^
+		    fold(w2 ^ w4 ^ 0xa0761d6478bd642fu, w3 ^ w4 << 7 ^ 0xe7037ed1a0b428dbu);
+}
+
+// Any other. Words that are 0 are left out.
+static int sign_any(const struct dp_of_shape *shape, const struct dp_flow_key *key,
+		    const struct dp_parse *p, struct dp_of_sign *out)
 {
 	uint64_t first = (uint64_t)p->flags | (uint64_t)p->n_tags << 8 |
 			 (uint64_t)p->n_labels << 16 | (uint64_t)p->err << 24 |
@@ -41,8 +97,21 @@ void dp_of_sign_make(const struct dp_of_shape *shape, const struct dp_flow_key *
 		which |= (uint32_t)(x != 0) << at;
 	}
 	out->hash = mix(h, which);
-	out->which = which;
-	out->n_words = n <= DP_OF_CACHE_WORDS ? n : 0;
+	out->what = which | n << DP_OF_N_WORDS_SHIFT;
+	return n <= DP_OF_CACHE_WORDS ? 1 : -1;
+}
+
+int dp_of_sign_make(const struct dp_of_shape *shape, const struct rte_mbuf *m, uint32_t in_port,
+		    struct dp_flow_key *key, struct dp_of_sign *out)
+{
+	const struct dp_parse *p = &dp_meta_const(m)->p;
+
+	if (likely(p->plain)) {
+		sign_plain(shape, m, in_port, out);
+		return 0;
+	}
+	dp_flow_key_make(dp_data(m), rte_pktmbuf_data_len(m), p, in_port, key);
+	return sign_any(shape, key, p, out);
 }
 
 // The second place is another line pair, so that a pair of busy flows does not fight for one.
@@ -51,14 +120,27 @@ static inline uint64_t place(const struct dp_of_pw *pw, const struct dp_of_sign 
 	return (way == 0 ? s->hash : s->hash >> 32) & pw->cache_mask;
 }
 
+static inline uint32_t n_words_of(const struct dp_of_sign *s)
+{
+	return (s->what & DP_OF_N_WORDS) >> DP_OF_N_WORDS_SHIFT;
+}
+
 static inline bool is_same(const struct dp_of_entry *e, const struct dp_of_sign *s,
 			   uint64_t version)
 {
-	uint64_t diff = (e->version ^ version) | (e->which ^ s->which);
+	uint64_t diff = (e->version ^ version) | ((e->what ^ s->what) & DP_OF_SAME);
+	uint32_t n = DP_OF_PLAIN_WORDS;
 
-	if (diff != 0 || e->n_words != s->n_words)
+	if (diff != 0)
 		return false;
-	for (uint32_t i = 0; i < s->n_words; i++)
+#pragma GCC unroll 6
+	for (uint32_t i = 0; i < DP_OF_PLAIN_WORDS; i++)
+		diff |= e->words[i] ^ s->words[i];
+	if (likely((s->what & DP_OF_PLAIN) != 0))
+		return diff == 0;
+	n = n_words_of(s);
+	diff = 0;
+	for (uint32_t i = 0; i < n; i++)
 		diff |= e->words[i] ^ s->words[i];
 	return diff == 0;
 }
@@ -66,18 +148,17 @@ static inline bool is_same(const struct dp_of_entry *e, const struct dp_of_sign 
 bool dp_of_cache_find(struct dp_of_pw *pw, const struct dp_of_sign *s, uint64_t version,
 		      struct dp_of_met *met)
 {
-	pw->n_cache_looked++;
 	for (uint32_t way = 0; way < WAYS; way++) {
 		const struct dp_of_entry *e = &pw->cache[place(pw, s, way)];
 
 		if (!is_same(e, s, version))
 			continue;
-		met->n = e->n_rules;
-		met->is_missed = e->is_missed;
+		met->n = (e->what & DP_OF_N_RULES) >> DP_OF_N_RULES_SHIFT;
+		met->is_missed = (e->what & DP_OF_IS_MISSED) != 0;
 		met->is_partial = met->is_deep = false;
-		for (uint32_t i = 0; i < e->n_rules; i++)
-			met->rules[i] = e->rules[i];
-		pw->n_cache_found++;
+		met->rules[0] = e->rule; // 0 when there is none
+		for (uint32_t i = 1; i < met->n; i++)
+			met->rules[i] = e->rules[i - 1];
 		return true;
 	}
 	return false;
@@ -119,12 +200,10 @@ void dp_of_cache_insert(struct dp_of_pw *pw, const struct dp_of_sign *s, uint64_
 		e = &pw->cache[place(pw, s, (uint32_t)(pw->n_cache_inserted & 1))];
 	pw->n_cache_inserted++;
 	e->version = version;
-	e->which = s->which;
-	e->n_words = (uint8_t)s->n_words;
-	e->n_rules = (uint8_t)met->n;
-	e->is_missed = met->is_missed;
-	for (uint32_t i = 0; i < met->n; i++)
-		e->rules[i] = met->rules[i];
-	for (uint32_t i = 0; i < s->n_words; i++)
-		e->words[i] = s->words[i];
+	e->what = s->what | met->n << DP_OF_N_RULES_SHIFT |
+		  (met->is_missed ? (uint32_t)DP_OF_IS_MISSED : 0);
+	e->rule = met->n > 0 ? met->rules[0] : 0;
+	for (uint32_t i = 1; i < met->n; i++)
+		e->rules[i - 1] = met->rules[i];
+	memcpy(e->words, s->words, n_words_of(s) * sizeof(e->words[0]));
 }

@@ -14,11 +14,13 @@ struct look {
 	const struct dp_of_shape *shape; // NULL = no cache
 	uint64_t version;
 	uint32_t in_port, n;
+	uint32_t has_key; // bit per run
+	uint32_t no_sign; // not for the cache
 	struct dp_flow_key keys[DP_BURST];
 	struct dp_of_sign signs[DP_BURST];
 	struct dp_of_met met[DP_BURST];
-	bool is_found[DP_BURST];
 };
+_Static_assert(DP_BURST <= 32, "a bit per run");
 
 // Frames for one port, gathered until another's turn comes.
 struct gathered {
@@ -67,17 +69,48 @@ void dp_of_key_make(const struct dp_of_ctx *c, struct dp_flow_key *key)
 	key->w[6] = c->tunnel_id;
 }
 
-static void keys_make(struct look *l, const struct dp_batch *b)
+static void signs_make(struct look *l, const struct dp_batch *b)
 {
 	for (uint32_t i = 0; i < l->n; i++) {
-		const struct rte_mbuf *m = dp_head(b, &b->runs[i]);
-		const struct dp_parse *p = &dp_meta_const(m)->p;
+		int rc = dp_of_sign_make(l->shape, dp_head(b, &b->runs[i]), l->in_port, &l->keys[i],
+					 &l->signs[i]);
 
-		dp_flow_key_make(dp_data(m), rte_pktmbuf_data_len(m), p, l->in_port, &l->keys[i]);
-		if (l->shape == NULL)
-			continue;
-		dp_of_sign_make(l->shape, &l->keys[i], p, &l->signs[i]);
+		if (unlikely(rc != 0)) {
+			l->has_key |= 1u << i;
+			l->no_sign |= (uint32_t)(rc < 0) << i;
+		}
 		dp_of_cache_prefetch(l->pw, &l->signs[i]);
+	}
+}
+
+// What the cache knows, of which the rules' own lines come meanwhile. returns how many it does not
+static uint32_t cache_look(struct look *l, uint8_t unknown[DP_BURST])
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < l->n; i++) {
+		if (unlikely((l->no_sign >> i & 1) != 0) ||
+		    !dp_of_cache_find(l->pw, &l->signs[i], l->version, &l->met[i])) {
+			unknown[n++] = (uint8_t)i;
+			continue;
+		}
+		__builtin_prefetch(&l->of->flows[l->met[i].rules[0]]);
+		__builtin_prefetch(&l->pw->flows[l->met[i].rules[0]]);
+	}
+	l->pw->n_cache_looked += l->n;
+	l->pw->n_cache_found += l->n - n;
+	return n;
+}
+
+static void keys_make(struct look *l, const struct dp_batch *b, const uint8_t *which, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t at = which[i];
+		const struct rte_mbuf *m = dp_head(b, &b->runs[at]);
+
+		if ((l->has_key >> at & 1) == 0)
+			dp_flow_key_make(dp_data(m), rte_pktmbuf_data_len(m), &dp_meta_const(m)->p,
+					 l->in_port, &l->keys[at]);
 	}
 }
 
@@ -97,24 +130,25 @@ static void look_up(struct look *l, const struct dp_batch *b)
 {
 	struct dp_of_port_pw *port = &l->pw->ports[b->v->port->idx];
 	uint8_t unknown[DP_BURST];
-	uint32_t n = 0;
+	uint32_t n = l->n;
 
-	keys_make(l, b);
-	for (uint32_t i = 0; i < l->n; i++) {
-		l->is_found[i] = l->shape != NULL && l->signs[i].n_words != 0 &&
-				 dp_of_cache_find(l->pw, &l->signs[i], l->version, &l->met[i]);
-		if (!l->is_found[i])
-			unknown[n++] = (uint8_t)i;
+	if (likely(l->shape != NULL)) {
+		signs_make(l, b);
+		n = cache_look(l, unknown);
+	} else {
+		for (uint32_t i = 0; i < n; i++)
+			unknown[i] = (uint8_t)i;
 	}
 	port->n_looked += l->n;
 	port->n_found += l->n - n;
 	if (n == 0)
 		return;
+	keys_make(l, b, unknown, n);
 	tables_look(l, unknown, n);
 	for (uint32_t i = 0; i < n && l->shape != NULL; i++) {
 		uint32_t at = unknown[i];
 
-		if (l->signs[at].n_words != 0)
+		if ((l->no_sign >> at & 1) == 0)
 			dp_of_cache_insert(l->pw, &l->signs[at], l->version, port, &l->met[at]);
 	}
 }
@@ -172,7 +206,7 @@ static void exec_run(struct dp_worker *w, const struct dp_batch *b, struct look 
 		if (!was_partial || one.is_partial)
 			continue;
 		was_partial = false;
-		if (l->shape != NULL && l->signs[at].n_words != 0)
+		if (l->shape != NULL && (l->no_sign >> at & 1) == 0)
 			dp_of_cache_insert(l->pw, &l->signs[at], l->version,
 					   &l->pw->ports[b->v->port->idx], &one);
 	}
@@ -290,6 +324,7 @@ void dp_of_forward_burst(struct dp_worker *w, struct dp_batch *b)
 		l.pw->cache == NULL ? NULL : atomic_load_explicit(&of->shape, memory_order_acquire);
 	take_out(w, b, l.in_port);
 	l.n = b->n_runs;
+	l.has_key = l.no_sign = 0;
 	look_up(&l, b);
 	for (uint32_t i = 0; i < l.n; i++)
 		act_on(w, b, &l, i, &g);
