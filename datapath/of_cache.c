@@ -10,7 +10,7 @@
 // change of the tables costs each flow one walk.
 #include <string.h>
 
-#include "of_priv.h"
+#include "of_cache_priv.h"
 
 enum {
 	WAYS = 2,
@@ -22,58 +22,6 @@ static inline uint64_t mix(uint64_t h, uint64_t x)
 {
 	h = (h ^ x) * 0x9e3779b97f4a7c15u;
 	return h ^ h >> 29;
-}
-
-// Both halves of the product: each bit of both has a say in all of it.
-static inline uint64_t fold(uint64_t a, uint64_t b)
-{
-	unsigned __int128 x = (unsigned __int128)a * b;
-
-	return (uint64_t)x ^ (uint64_t)(x >> 64);
-}
-
-static inline uint64_t load64(const uint8_t *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return __builtin_bswap64(v);
-}
-
-// What dp_flow_key_make() puts into words 0..4 for a plain frame, and parse's word that all else
-// of its key is 0. A word that no rule looks at costs its question only.
-static inline void sign_plain(const struct dp_of_shape *shape, const struct rte_mbuf *m,
-			      uint32_t in_port, struct dp_of_sign *out)
-{
-	const struct dp_parse *p = &dp_meta_const(m)->p;
-	const uint64_t *mask = shape->mask.w;
-	const uint8_t *data = dp_data(m), *l3 = data + p->l3_off;
-	uint64_t w0 = (uint64_t)in_port << 32 | (uint64_t)DP_ETH_IPV4 << 16;
-	uint64_t w1 = 0, w2 = 0, w3 = 0, w4 = 0;
-	uint64_t first = (uint64_t)p->n_tags << 8 | p->ip_proto;
-
-	if (p->n_tags > 0)
-		w0 |= (p->tci[0] & 0xefff) | DP_FLOW_VID_PRESENT;
-	w0 &= mask[0];
-	if (mask[1] != 0)
-		w1 = ((load64(data) & ~UINT64_C(0xffff)) | (uint64_t)p->ip_proto << 8 | l3[1]) &
-		     mask[1];
-	if (mask[2] != 0)
-		w2 = load64(data + 6) & ~UINT64_C(0xffff) & mask[2];
-	if (mask[3] != 0)
-		w3 = load64(l3 + 12) & mask[3];
-	if (mask[4] != 0)
-		w4 = ((uint64_t)p->sport << 48 | (uint64_t)p->dport << 32) & mask[4];
-	out->words[0] = first;
-	out->words[1] = w0;
-	out->words[2] = w1;
-	out->words[3] = w2;
-	out->words[4] = w3;
-	out->words[5] = w4;
-	out->what = DP_OF_PLAIN | DP_OF_PLAIN_WORDS << DP_OF_N_WORDS_SHIFT;
-	w0 ^= first << 16;
-	out->hash = fold(w0 ^ 0x9e3779b97f4a7c15u, w1 ^ 0xd6e8feb86659fd93u) ^
-		    fold(w2 ^ w4 ^ 0xa0761d6478bd642fu, w3 ^ w4 << 7 ^ 0xe7037ed1a0b428dbu);
 }
 
 // Any other. Words that are 0 are left out.
@@ -101,23 +49,13 @@ static int sign_any(const struct dp_of_shape *shape, const struct dp_flow_key *k
 	return n <= DP_OF_CACHE_WORDS ? 1 : -1;
 }
 
-int dp_of_sign_make(const struct dp_of_shape *shape, const struct rte_mbuf *m, uint32_t in_port,
-		    struct dp_flow_key *key, struct dp_of_sign *out)
+int dp_of_sign_any(const struct dp_of_shape *shape, const struct rte_mbuf *m, uint32_t in_port,
+		   struct dp_flow_key *key, struct dp_of_sign *out)
 {
 	const struct dp_parse *p = &dp_meta_const(m)->p;
 
-	if (likely(p->plain)) {
-		sign_plain(shape, m, in_port, out);
-		return 0;
-	}
 	dp_flow_key_make(dp_data(m), rte_pktmbuf_data_len(m), p, in_port, key);
 	return sign_any(shape, key, p, out);
-}
-
-// The second place is another line pair, so that a pair of busy flows does not fight for one.
-static inline uint64_t place(const struct dp_of_pw *pw, const struct dp_of_sign *s, uint32_t way)
-{
-	return (way == 0 ? s->hash : s->hash >> 32) & pw->cache_mask;
 }
 
 static inline uint32_t n_words_of(const struct dp_of_sign *s)
@@ -129,27 +67,20 @@ static inline bool is_same(const struct dp_of_entry *e, const struct dp_of_sign 
 			   uint64_t version)
 {
 	uint64_t diff = (e->version ^ version) | ((e->what ^ s->what) & DP_OF_SAME);
-	uint32_t n = DP_OF_PLAIN_WORDS;
+	uint32_t n = n_words_of(s);
 
 	if (diff != 0)
 		return false;
-#pragma GCC unroll 6
-	for (uint32_t i = 0; i < DP_OF_PLAIN_WORDS; i++)
-		diff |= e->words[i] ^ s->words[i];
-	if (likely((s->what & DP_OF_PLAIN) != 0))
-		return diff == 0;
-	n = n_words_of(s);
-	diff = 0;
 	for (uint32_t i = 0; i < n; i++)
 		diff |= e->words[i] ^ s->words[i];
 	return diff == 0;
 }
 
-bool dp_of_cache_find(struct dp_of_pw *pw, const struct dp_of_sign *s, uint64_t version,
-		      struct dp_of_met *met)
+bool dp_of_cache_find_any(const struct dp_of_pw *pw, const struct dp_of_sign *s, uint64_t version,
+			  struct dp_of_met *met)
 {
 	for (uint32_t way = 0; way < WAYS; way++) {
-		const struct dp_of_entry *e = &pw->cache[place(pw, s, way)];
+		const struct dp_of_entry *e = dp_of_entry_at(pw, s, way);
 
 		if (!is_same(e, s, version))
 			continue;
@@ -191,13 +122,13 @@ void dp_of_cache_insert(struct dp_of_pw *pw, const struct dp_of_sign *s, uint64_
 	if (met->n > DP_OF_CACHED || met->is_partial || met->is_deep || !may_insert(port))
 		return;
 	for (uint32_t way = 0; way < WAYS && e == NULL; way++) {
-		struct dp_of_entry *at = &pw->cache[place(pw, s, way)];
+		struct dp_of_entry *at = dp_of_entry_at(pw, s, way);
 
 		if (at->version != version)
 			e = at;
 	}
 	if (e == NULL)
-		e = &pw->cache[place(pw, s, (uint32_t)(pw->n_cache_inserted & 1))];
+		e = dp_of_entry_at(pw, s, (uint32_t)(pw->n_cache_inserted & 1));
 	pw->n_cache_inserted++;
 	e->version = version;
 	e->what = s->what | met->n << DP_OF_N_RULES_SHIFT |

@@ -325,29 +325,6 @@ void dp_of_set_write(struct dp_of_set *s, const uint8_t *ops, size_t size);
 enum { DP_OF_SET_OPS = DP_N_OPS + DP_FLOW_N_FIELDS };
 uint32_t dp_of_set_order(const struct dp_of_set *s, const struct dp_flow_op *out[DP_OF_SET_OPS]);
 
-// The cache's view of a frame.
-struct dp_of_sign {
-	uint64_t hash;
-	uint32_t what; // enum dp_of_cached, as far as entries and frames are compared by it
-	uint64_t words[1 + DP_FLOW_WORDS];
-};
-// The key is made only where the frame is not plain. returns 1 = *key was made, 0 = not; -1 = it
-// was, and has too much for the cache
-int dp_of_sign_make(const struct dp_of_shape *shape, const struct rte_mbuf *m, uint32_t in_port,
-		    struct dp_flow_key *key, struct dp_of_sign *out);
-bool dp_of_cache_find(struct dp_of_pw *pw, const struct dp_of_sign *s, uint64_t version,
-		      struct dp_of_met *met);
-void dp_of_cache_insert(struct dp_of_pw *pw, const struct dp_of_sign *s, uint64_t version,
-			struct dp_of_port_pw *port, const struct dp_of_met *met);
-
-static inline void dp_of_cache_prefetch(const struct dp_of_pw *pw, const struct dp_of_sign *s)
-{
-	const char *e = (const char *)&pw->cache[s->hash & pw->cache_mask];
-
-	__builtin_prefetch(e);
-	__builtin_prefetch(e + 64);
-}
-
 static inline void dp_of_add(_Atomic uint64_t *c, uint64_t n)
 {
 	atomic_store_explicit(c, atomic_load_explicit(c, memory_order_relaxed) + n,
