@@ -45,7 +45,8 @@ static int sign_any(const struct dp_of_shape *shape, const struct dp_flow_key *k
 		which |= (uint32_t)(x != 0) << at;
 	}
 	out->hash = mix(h, which);
-	out->what = which | n << DP_OF_N_WORDS_SHIFT;
+	// No entry is like one that has too many.
+	out->what = n <= DP_OF_CACHE_WORDS ? which | n << DP_OF_N_WORDS_SHIFT : 0;
 	return n <= DP_OF_CACHE_WORDS ? 1 : -1;
 }
 

@@ -45,20 +45,21 @@ static inline uint64_t dp_of_load64(const uint8_t *p)
 }
 
 // What dp_flow_key_make() puts into words 0..4 for a plain frame, and parse's word that all else
-// of its key is 0. A word that no rule looks at costs its question only.
+// of its key is 0. A word that no rule looks at costs its question only. The ethertype is known;
+// what stands in its place is the rest of the shape: tags and protocol.
 static inline void dp_of_sign_plain(const struct dp_of_shape *shape, const struct rte_mbuf *m,
 				    uint32_t in_port, struct dp_of_sign *out)
 {
 	const struct dp_parse *p = &dp_meta_const(m)->p;
 	const uint64_t *mask = shape->mask.w;
 	const uint8_t *data = dp_data(m), *l3 = data + p->l3_off;
-	uint64_t w0 = (uint64_t)in_port << 32 | (uint64_t)DP_ETH_IPV4 << 16;
+	uint64_t w0 = (uint64_t)in_port << 32;
 	uint64_t w1 = 0, w2 = 0, w3 = 0, w4 = 0;
-	uint64_t first = (uint64_t)p->n_tags << 8 | p->ip_proto;
 
 	if (p->n_tags > 0)
 		w0 |= (p->tci[0] & 0xefff) | DP_FLOW_VID_PRESENT;
-	w0 &= mask[0];
+	w0 = (w0 & mask[0] & ~UINT64_C(0xffff0000)) | (uint64_t)(p->n_tags << 8 | p->ip_proto)
+							      << 16;
 	if (mask[1] != 0)
 		w1 = ((dp_of_load64(data) & ~UINT64_C(0xffff)) | (uint64_t)p->ip_proto << 8 |
 		      l3[1]) &
@@ -69,14 +70,12 @@ static inline void dp_of_sign_plain(const struct dp_of_shape *shape, const struc
 		w3 = dp_of_load64(l3 + 12) & mask[3];
 	if (mask[4] != 0)
 		w4 = ((uint64_t)p->sport << 48 | (uint64_t)p->dport << 32) & mask[4];
-	out->words[0] = first;
-	out->words[1] = w0;
-	out->words[2] = w1;
-	out->words[3] = w2;
-	out->words[4] = w3;
-	out->words[5] = w4;
+	out->words[0] = w0;
+	out->words[1] = w1;
+	out->words[2] = w2;
+	out->words[3] = w3;
+	out->words[4] = w4;
 	out->what = DP_OF_PLAIN | DP_OF_PLAIN_WORDS << DP_OF_N_WORDS_SHIFT;
-	w0 ^= first << 16;
 	out->hash = dp_of_fold(w0 ^ 0x9e3779b97f4a7c15u, w1 ^ 0xd6e8feb86659fd93u) ^
 		    dp_of_fold(w2 ^ w4 ^ 0xa0761d6478bd642fu, w3 ^ w4 << 7 ^ 0xe7037ed1a0b428dbu);
 }
@@ -110,7 +109,7 @@ static inline bool dp_of_cache_find(const struct dp_of_pw *pw, const struct dp_o
 
 	if (unlikely(s->what != (want & DP_OF_SAME)))
 		return dp_of_cache_find_any(pw, s, version, met);
-#pragma GCC unroll 6
+#pragma GCC unroll 5
 	for (uint32_t i = 0; i < DP_OF_PLAIN_WORDS; i++)
 		diff |= e->words[i] ^ s->words[i];
 	if (unlikely(diff != 0))

@@ -95,16 +95,21 @@ static void signs_make(struct look *l, const struct dp_batch *b)
 // What the cache knows, of which the rules' own lines come meanwhile. returns how many it does not
 static uint32_t cache_look(struct look *l, uint8_t unknown[DP_BURST])
 {
-	uint32_t n = 0;
+	uint32_t n = 0, last = UINT32_MAX;
 
 	for (uint32_t i = 0; i < l->n; i++) {
-		if (unlikely((l->no_sign >> i & 1) != 0) ||
-		    !dp_of_cache_find(l->pw, &l->signs[i], l->version, &l->met[i])) {
+		uint32_t rule;
+
+		if (!dp_of_cache_find(l->pw, &l->signs[i], l->version, &l->met[i])) {
 			unknown[n++] = (uint8_t)i;
 			continue;
 		}
-		__builtin_prefetch(&l->of->flows[l->met[i].rules[0]]);
-		__builtin_prefetch(&l->pw->flows[l->met[i].rules[0]]);
+		rule = l->met[i].rules[0];
+		if (rule == last)
+			continue;
+		last = rule;
+		__builtin_prefetch(&l->of->flows[rule]);
+		__builtin_prefetch(&l->pw->flows[rule]);
 	}
 	l->pw->n_cache_looked += l->n;
 	l->pw->n_cache_found += l->n - n;
@@ -325,7 +330,8 @@ static inline void gather(struct gathered *g, struct rte_mbuf **pkts, uint32_t n
 {
 	uint32_t at = g->n;
 
-	for (uint32_t i = 0; i < n; i++)
+	g->pkts[at] = pkts[0];
+	for (uint32_t i = 1; i < n; i++)
 		g->pkts[at + i] = pkts[i];
 	g->n = at + n;
 }
