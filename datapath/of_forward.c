@@ -280,7 +280,7 @@ static inline bool is_looked_at(const struct rte_mbuf *m)
 	return (dp_meta_const(m)->flags & DP_MF_LOOK) != 0;
 }
 
-static void met_flush(struct look *l, struct gathered *g)
+static inline __attribute__((always_inline)) void met_flush(struct look *l, struct gathered *g)
 {
 	struct dp_of_flow_pw *c;
 
