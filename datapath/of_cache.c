@@ -3,11 +3,14 @@
 // A frame is told from others by the bits of its key that some rule of some table looks at (the
 // shape's mask), and by what parse found it to be. The second says which headers it has, and so
 // what an action can change in it; together they decide the walk. Words that are 0 are not kept,
-// so that two cache lines hold any frame's.
+// so that two cache lines hold any frame's. A plain frame, as parse calls it, has five words at
+// most: they are taken from the frame itself, without a key, and compared in one line.
 //
 // An entry says in which version it was found, and serves no other. Stale is impossible, and a
 // change of the tables costs each flow one walk.
-#include "of_priv.h"
+#include <string.h>
+
+#include "of_cache_priv.h"
 
 enum {
 	WAYS = 2,
@@ -21,8 +24,9 @@ static inline uint64_t mix(uint64_t h, uint64_t x)
 	return h ^ h >> 29;
 }
 
-void dp_of_sign_make(const struct dp_of_shape *shape, const struct dp_flow_key *key,
-		     const struct dp_parse *p, struct dp_of_sign *out)
+// Any other. Words that are 0 are left out.
+static int sign_any(const struct dp_of_shape *shape, const struct dp_flow_key *key,
+		    const struct dp_parse *p, struct dp_of_sign *out)
 {
 	uint64_t first = (uint64_t)p->flags | (uint64_t)p->n_tags << 8 |
 			 (uint64_t)p->n_labels << 16 | (uint64_t)p->err << 24 |
@@ -41,43 +45,52 @@ void dp_of_sign_make(const struct dp_of_shape *shape, const struct dp_flow_key *
 		which |= (uint32_t)(x != 0) << at;
 	}
 	out->hash = mix(h, which);
-	out->which = which;
-	out->n_words = n <= DP_OF_CACHE_WORDS ? n : 0;
+	// No entry is like one that has too many.
+	out->what = n <= DP_OF_CACHE_WORDS ? which | n << DP_OF_N_WORDS_SHIFT : 0;
+	return n <= DP_OF_CACHE_WORDS ? 1 : -1;
 }
 
-// The second place is another line pair, so that a pair of busy flows does not fight for one.
-static inline uint64_t place(const struct dp_of_pw *pw, const struct dp_of_sign *s, uint32_t way)
+int dp_of_sign_any(const struct dp_of_shape *shape, const struct rte_mbuf *m, uint32_t in_port,
+		   struct dp_flow_key *key, struct dp_of_sign *out)
 {
-	return (way == 0 ? s->hash : s->hash >> 32) & pw->cache_mask;
+	const struct dp_parse *p = &dp_meta_const(m)->p;
+
+	dp_flow_key_make(dp_data(m), rte_pktmbuf_data_len(m), p, in_port, key);
+	return sign_any(shape, key, p, out);
+}
+
+static inline uint32_t n_words_of(const struct dp_of_sign *s)
+{
+	return (s->what & DP_OF_N_WORDS) >> DP_OF_N_WORDS_SHIFT;
 }
 
 static inline bool is_same(const struct dp_of_entry *e, const struct dp_of_sign *s,
 			   uint64_t version)
 {
-	uint64_t diff = (e->version ^ version) | (e->which ^ s->which);
+	uint64_t diff = (e->version ^ version) | ((e->what ^ s->what) & DP_OF_SAME);
+	uint32_t n = n_words_of(s);
 
-	if (diff != 0 || e->n_words != s->n_words)
+	if (diff != 0)
 		return false;
-	for (uint32_t i = 0; i < s->n_words; i++)
+	for (uint32_t i = 0; i < n; i++)
 		diff |= e->words[i] ^ s->words[i];
 	return diff == 0;
 }
 
-bool dp_of_cache_find(struct dp_of_pw *pw, const struct dp_of_sign *s, uint64_t version,
-		      struct dp_of_met *met)
+bool dp_of_cache_find_any(const struct dp_of_pw *pw, const struct dp_of_sign *s, uint64_t version,
+			  struct dp_of_met *met)
 {
-	pw->n_cache_looked++;
 	for (uint32_t way = 0; way < WAYS; way++) {
-		const struct dp_of_entry *e = &pw->cache[place(pw, s, way)];
+		const struct dp_of_entry *e = dp_of_entry_at(pw, s, way);
 
 		if (!is_same(e, s, version))
 			continue;
-		met->n = e->n_rules;
-		met->is_missed = e->is_missed;
+		met->n = (e->what & DP_OF_N_RULES) >> DP_OF_N_RULES_SHIFT;
+		met->is_missed = (e->what & DP_OF_IS_MISSED) != 0;
 		met->is_partial = met->is_deep = false;
-		for (uint32_t i = 0; i < e->n_rules; i++)
-			met->rules[i] = e->rules[i];
-		pw->n_cache_found++;
+		met->rules[0] = e->rule; // 0 when there is none
+		for (uint32_t i = 1; i < met->n; i++)
+			met->rules[i] = e->rules[i - 1];
 		return true;
 	}
 	return false;
@@ -110,21 +123,19 @@ void dp_of_cache_insert(struct dp_of_pw *pw, const struct dp_of_sign *s, uint64_
 	if (met->n > DP_OF_CACHED || met->is_partial || met->is_deep || !may_insert(port))
 		return;
 	for (uint32_t way = 0; way < WAYS && e == NULL; way++) {
-		struct dp_of_entry *at = &pw->cache[place(pw, s, way)];
+		struct dp_of_entry *at = dp_of_entry_at(pw, s, way);
 
 		if (at->version != version)
 			e = at;
 	}
 	if (e == NULL)
-		e = &pw->cache[place(pw, s, (uint32_t)(pw->n_cache_inserted & 1))];
+		e = dp_of_entry_at(pw, s, (uint32_t)(pw->n_cache_inserted & 1));
 	pw->n_cache_inserted++;
 	e->version = version;
-	e->which = s->which;
-	e->n_words = (uint8_t)s->n_words;
-	e->n_rules = (uint8_t)met->n;
-	e->is_missed = met->is_missed;
-	for (uint32_t i = 0; i < met->n; i++)
-		e->rules[i] = met->rules[i];
-	for (uint32_t i = 0; i < s->n_words; i++)
-		e->words[i] = s->words[i];
+	e->what = s->what | met->n << DP_OF_N_RULES_SHIFT |
+		  (met->is_missed ? (uint32_t)DP_OF_IS_MISSED : 0);
+	e->rule = met->n > 0 ? met->rules[0] : 0;
+	for (uint32_t i = 1; i < met->n; i++)
+		e->rules[i - 1] = met->rules[i];
+	memcpy(e->words, s->words, n_words_of(s) * sizeof(e->words[0]));
 }

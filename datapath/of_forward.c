@@ -5,28 +5,38 @@
 // looked up together, their memory accesses overlapped: first all keys, then the cache, then the
 // tables for what the cache does not know. What comes to one port, to L2 forwarding or to nothing
 // is done run by run; all else frame by frame (of_exec.c).
-#include "of_priv.h"
+#include "of_cache_priv.h"
 
 // A batch on its way through the tables.
 struct look {
 	struct dp_of *of;
 	struct dp_of_pw *pw;
 	const struct dp_of_shape *shape; // NULL = no cache
-	uint64_t version;
+	uint64_t version, now_ns;
 	uint32_t in_port, n;
+	uint32_t has_key; // bit per run
+	uint32_t no_sign; // not for the cache
 	struct dp_flow_key keys[DP_BURST];
 	struct dp_of_sign signs[DP_BURST];
 	struct dp_of_met met[DP_BURST];
-	bool is_found[DP_BURST];
 };
+_Static_assert(DP_BURST <= 32, "a bit per run");
 
-// Frames for one port, gathered until another's turn comes.
+// Frames for one port, gathered until another's turn comes, and what the last rule came to.
 struct gathered {
 	const struct dp_view *out;
 	uint32_t n;
 	struct rte_mbuf *pkts[DP_BURST];
 	uint32_t n_normal; // runs for L2 forwarding
 	struct dp_run normal[DP_BURST];
+	// A rule that is all that a frame met: frames that are not counted yet.
+	uint32_t rule; // UINT32_MAX = none
+	uint32_t n_met;
+	uint64_t n_bytes;
+	uint8_t kind;		      // enum dp_of_prog_kind
+	uint32_t of_port;	      // the last that was looked for; 0 = none
+	const struct dp_view *of_out; // and where that is; NULL = not that simple
+	uint32_t n_alone;	      // frames of table 0 that are not counted there yet
 };
 
 // Rules along goto, from the first one on, as long as no action changes the key.
@@ -67,17 +77,54 @@ void dp_of_key_make(const struct dp_of_ctx *c, struct dp_flow_key *key)
 	key->w[6] = c->tunnel_id;
 }
 
-static void keys_make(struct look *l, const struct dp_batch *b)
+static void signs_make(struct look *l, const struct dp_batch *b)
 {
 	for (uint32_t i = 0; i < l->n; i++) {
-		const struct rte_mbuf *m = dp_head(b, &b->runs[i]);
-		const struct dp_parse *p = &dp_meta_const(m)->p;
+		int rc = dp_of_sign_make(l->shape, dp_head(b, &b->runs[i]), l->in_port, &l->keys[i],
+					 &l->signs[i]);
 
-		dp_flow_key_make(dp_data(m), rte_pktmbuf_data_len(m), p, l->in_port, &l->keys[i]);
-		if (l->shape == NULL)
-			continue;
-		dp_of_sign_make(l->shape, &l->keys[i], p, &l->signs[i]);
+		if (unlikely(rc != 0)) {
+			l->has_key |= 1u << i;
+			l->no_sign |= (uint32_t)(rc < 0) << i;
+			__builtin_prefetch(&dp_of_entry_at(l->pw, &l->signs[i], 0)->rules);
+		}
 		dp_of_cache_prefetch(l->pw, &l->signs[i]);
+	}
+}
+
+// What the cache knows, of which the rules' own lines come meanwhile. returns how many it does not
+static uint32_t cache_look(struct look *l, uint8_t unknown[DP_BURST])
+{
+	uint32_t n = 0, last = UINT32_MAX;
+
+	for (uint32_t i = 0; i < l->n; i++) {
+		uint32_t rule;
+
+		if (!dp_of_cache_find(l->pw, &l->signs[i], l->version, &l->met[i])) {
+			unknown[n++] = (uint8_t)i;
+			continue;
+		}
+		rule = l->met[i].rules[0];
+		if (rule == last)
+			continue;
+		last = rule;
+		__builtin_prefetch(&l->of->flows[rule]);
+		__builtin_prefetch(&l->pw->flows[rule]);
+	}
+	l->pw->n_cache_looked += l->n;
+	l->pw->n_cache_found += l->n - n;
+	return n;
+}
+
+static void keys_make(struct look *l, const struct dp_batch *b, const uint8_t *which, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t at = which[i];
+		const struct rte_mbuf *m = dp_head(b, &b->runs[at]);
+
+		if ((l->has_key >> at & 1) == 0)
+			dp_flow_key_make(dp_data(m), rte_pktmbuf_data_len(m), &dp_meta_const(m)->p,
+					 l->in_port, &l->keys[at]);
 	}
 }
 
@@ -97,26 +144,36 @@ static void look_up(struct look *l, const struct dp_batch *b)
 {
 	struct dp_of_port_pw *port = &l->pw->ports[b->v->port->idx];
 	uint8_t unknown[DP_BURST];
-	uint32_t n = 0;
+	uint32_t n = l->n;
 
-	keys_make(l, b);
-	for (uint32_t i = 0; i < l->n; i++) {
-		l->is_found[i] = l->shape != NULL && l->signs[i].n_words != 0 &&
-				 dp_of_cache_find(l->pw, &l->signs[i], l->version, &l->met[i]);
-		if (!l->is_found[i])
-			unknown[n++] = (uint8_t)i;
+	if (likely(l->shape != NULL)) {
+		signs_make(l, b);
+		n = cache_look(l, unknown);
+	} else {
+		for (uint32_t i = 0; i < n; i++)
+			unknown[i] = (uint8_t)i;
 	}
 	port->n_looked += l->n;
 	port->n_found += l->n - n;
 	if (n == 0)
 		return;
+	keys_make(l, b, unknown, n);
 	tables_look(l, unknown, n);
 	for (uint32_t i = 0; i < n && l->shape != NULL; i++) {
 		uint32_t at = unknown[i];
 
-		if (l->signs[at].n_words != 0)
+		if ((l->no_sign >> at & 1) == 0)
 			dp_of_cache_insert(l->pw, &l->signs[at], l->version, port, &l->met[at]);
 	}
+}
+
+static void gathered_init(struct gathered *g)
+{
+	g->out = g->of_out = NULL;
+	g->n = g->n_normal = g->n_met = g->n_alone = g->of_port = 0;
+	g->n_bytes = 0;
+	g->rule = UINT32_MAX;
+	g->kind = DP_OF_PROG_ANY;
 }
 
 static void flush(struct dp_worker *w, struct dp_batch *b, struct gathered *g)
@@ -172,7 +229,7 @@ static void exec_run(struct dp_worker *w, const struct dp_batch *b, struct look 
 		if (!was_partial || one.is_partial)
 			continue;
 		was_partial = false;
-		if (l->shape != NULL && l->signs[at].n_words != 0)
+		if (l->shape != NULL && (l->no_sign >> at & 1) == 0)
 			dp_of_cache_insert(l->pw, &l->signs[at], l->version,
 					   &l->pw->ports[b->v->port->idx], &one);
 	}
@@ -205,23 +262,83 @@ static uint8_t verdict_of(const struct look *l, const struct dp_of_met *met,
 	return (*last)->kind;
 }
 
-// The port that it simply goes to; NULL = it is not that simple.
+// The port that frames simply go to; NULL = it is not that simple.
 static const struct dp_view *plain_output(const struct dp_worker *w, const struct look *l,
-					  const struct dp_run *r, const struct dp_batch *b,
 					  uint32_t of_port)
 {
 	const struct dp_view *out = dp_of_view(w->snap, of_port);
 
 	if (out == NULL || of_port == l->in_port || dp_of_config_of(l->of, of_port) != 0 ||
 	    (out->cfg.flags & DP_PF_MIRROR_DST) != 0 ||
-	    (dp_meta(dp_head(b, r))->flags & DP_MF_LOOK) != 0 ||
 	    (out->cfg.role == DP_ROLE_HOST && w->snap->services != NULL))
 		return NULL;
 	return out;
 }
 
-static void act_on(struct dp_worker *w, struct dp_batch *b, struct look *l, uint32_t at,
-		   struct gathered *g)
+static inline bool is_looked_at(const struct rte_mbuf *m)
+{
+	return (dp_meta_const(m)->flags & DP_MF_LOOK) != 0;
+}
+
+static inline __attribute__((always_inline)) void met_flush(struct look *l, struct gathered *g)
+{
+	struct dp_of_flow_pw *c;
+
+	if (g->n_met == 0)
+		return;
+	c = &l->pw->flows[g->rule];
+	dp_of_add(&c->n_pkts, g->n_met);
+	dp_of_add(&c->n_bytes, g->n_bytes);
+	atomic_store_explicit(&c->used_ns, l->now_ns, memory_order_relaxed);
+	g->n_alone += g->n_met;
+	g->n_met = 0;
+	g->n_bytes = 0;
+}
+
+// Frames that met one rule met it in the first table.
+static void alone_flush(struct look *l, struct gathered *g)
+{
+	struct dp_of_table_pw *t = &l->pw->tables[0];
+
+	met_flush(l, g);
+	if (g->n_alone == 0)
+		return;
+	dp_of_add(&t->n_lookups, g->n_alone);
+	dp_of_add(&t->n_matched, g->n_alone);
+}
+
+// What the one rule that a frame met comes to. Frames in a row often met the same one, and rules in
+// a row often say the same port.
+static void rule_take(struct dp_worker *w, struct look *l, uint32_t rule, struct gathered *g)
+{
+	const struct dp_of_prog *p = dp_of_prog_at(&l->of->flows[rule], l->version);
+
+	met_flush(l, g);
+	g->rule = rule;
+	g->kind = p->kind == DP_OF_PROG_GOTO ? DP_OF_PROG_ANY : p->kind;
+	if (g->kind != DP_OF_PROG_OUTPUT)
+		return;
+	if (p->out_port != g->of_port) {
+		g->of_port = p->out_port;
+		g->of_out = plain_output(w, l, p->out_port);
+	}
+	if (g->of_out == NULL)
+		g->kind = DP_OF_PROG_ANY;
+}
+
+static inline void gather(struct gathered *g, struct rte_mbuf **pkts, uint32_t n)
+{
+	uint32_t at = g->n;
+
+	g->pkts[at] = pkts[0];
+	for (uint32_t i = 1; i < n; i++)
+		g->pkts[at + i] = pkts[i];
+	g->n = at + n;
+}
+
+// The whole of what a run met comes to.
+static void act_on_any(struct dp_worker *w, struct dp_batch *b, struct look *l, uint32_t at,
+		       struct gathered *g)
 {
 	const struct dp_run *r = &b->runs[at];
 	struct rte_mbuf **pkts = b->pkts + r->first;
@@ -229,8 +346,8 @@ static void act_on(struct dp_worker *w, struct dp_batch *b, struct look *l, uint
 	uint8_t kind = verdict_of(l, &l->met[at], &last);
 	const struct dp_view *out = NULL;
 
-	if (likely(kind == DP_OF_PROG_OUTPUT)) {
-		out = plain_output(w, l, r, b, last->out_port);
+	if (kind == DP_OF_PROG_OUTPUT) {
+		out = is_looked_at(pkts[0]) ? NULL : plain_output(w, l, last->out_port);
 		if (out == NULL)
 			kind = DP_OF_PROG_ANY;
 	}
@@ -250,9 +367,40 @@ static void act_on(struct dp_worker *w, struct dp_batch *b, struct look *l, uint
 		if (g->n_normal > 0)
 			flush(w, b, g);
 		g->out = out;
-		for (uint32_t i = 0; i < r->n; i++)
-			g->pkts[g->n++] = pkts[i];
+		gather(g, pkts, r->n);
 	}
+}
+
+// Most runs: one rule, one port. The rest is anybody's.
+static inline void act_on(struct dp_worker *w, struct dp_batch *b, struct look *l, uint32_t at,
+			  struct gathered *g)
+{
+	const struct dp_run *r = &b->runs[at];
+	struct rte_mbuf **pkts = b->pkts + r->first;
+	const struct dp_of_met *met = &l->met[at];
+
+	if (unlikely(met->n != 1 || met->is_missed || met->is_partial)) {
+		act_on_any(w, b, l, at, g);
+		return;
+	}
+	if (met->rules[0] != g->rule)
+		rule_take(w, l, met->rules[0], g);
+	if (likely(g->kind == DP_OF_PROG_OUTPUT && !is_looked_at(pkts[0]))) {
+		if (unlikely(g->of_out != g->out || g->n_normal > 0)) {
+			flush(w, b, g);
+			g->out = g->of_out;
+		}
+		gather(g, pkts, r->n);
+	} else if (g->kind == DP_OF_PROG_NORMAL) {
+		if (unlikely(g->n > 0))
+			flush(w, b, g);
+		g->normal[g->n_normal++] = *r;
+	} else {
+		act_on_any(w, b, l, at, g);
+		return;
+	}
+	g->n_met += r->n;
+	g->n_bytes += (uint64_t)r->n * rte_pktmbuf_pkt_len(pkts[0]);
 }
 
 // Not for the tables: what the responder has, and what comes where nothing may.
@@ -278,11 +426,12 @@ static void take_out(struct dp_worker *w, struct dp_batch *b, uint32_t in_port)
 void dp_of_forward_burst(struct dp_worker *w, struct dp_batch *b)
 {
 	struct dp_of *of = w->snap->of;
-	struct gathered g = { .out = NULL, .n = 0, .n_normal = 0 };
+	struct gathered g;
 	struct look l;
 
 	l.of = of;
 	l.pw = of->pw[w->id];
+	l.now_ns = w->now_ns;
 	l.in_port = dp_of_number(b->v);
 	// Before the shape: it has what rules of this version look at, or more.
 	l.version = atomic_load_explicit(&of->version, memory_order_acquire);
@@ -290,8 +439,11 @@ void dp_of_forward_burst(struct dp_worker *w, struct dp_batch *b)
 		l.pw->cache == NULL ? NULL : atomic_load_explicit(&of->shape, memory_order_acquire);
 	take_out(w, b, l.in_port);
 	l.n = b->n_runs;
+	l.has_key = l.no_sign = 0;
 	look_up(&l, b);
+	gathered_init(&g);
 	for (uint32_t i = 0; i < l.n; i++)
 		act_on(w, b, &l, i, &g);
+	alone_flush(&l, &g);
 	flush(w, b, &g);
 }

@@ -112,18 +112,31 @@ struct dp_of_table_pw {
 	_Atomic uint64_t n_lookups, n_matched;
 };
 
-// An entry of the cache: the words of a key that tables look at, and what the frame met.
+// What words of a key an entry of the cache has, and what more it says in the same number.
+enum dp_of_cached {
+	DP_OF_WHICH = 0xffff,	   // bit i: word i of the key is not 0 and stands in words[]
+	DP_OF_PLAIN = 1 << 16,	   // words 0..4, be they 0 or not: all that such a frame has
+	DP_OF_N_WORDS_SHIFT = 17,  // the frame's shape included, which is the first
+	DP_OF_N_WORDS = 15 << 17,  // to here: what entry and frame must have in common
+	DP_OF_N_RULES_SHIFT = 24,  // in the order of the walk
+	DP_OF_N_RULES = 15 << 24,  //
+	DP_OF_IS_MISSED = 1 << 28, // the last table had no rule
+	DP_OF_PLAIN_WORDS = 6,	   // and what its words are: the shape, and 0..4
+	DP_OF_SAME = DP_OF_WHICH | DP_OF_PLAIN | DP_OF_N_WORDS,
+};
+
+// An entry of the cache: the words of a key that tables look at, and what the frame met. Of a plain
+// frame that met one rule the first line is all.
 struct dp_of_entry {
-	uint64_t version;  // 0 = empty
-	uint32_t which;	   // bit i: word i of the key is not 0 and stands in words[]
-	uint8_t n_words;   // the frame's shape included, which is the first
-	uint8_t n_rules;   // in the order of the walk
-	uint8_t is_missed; // the last table had no rule
-	uint8_t reserved;
-	uint32_t rules[DP_OF_CACHED];
+	uint64_t version; // 0 = empty
+	uint32_t what;	  // enum dp_of_cached
+	uint32_t rule;	  // the first
 	uint64_t words[DP_OF_CACHE_WORDS];
+	uint32_t rules[DP_OF_CACHED - 1]; // after it
+	uint32_t reserved;
 };
 _Static_assert(sizeof(struct dp_of_entry) == 128, "two cache lines");
+_Static_assert(offsetof(struct dp_of_entry, words) + 8 * DP_OF_PLAIN_WORDS <= 64, "one line");
 
 // A port at one worker.
 struct dp_of_port_pw {
@@ -311,27 +324,6 @@ void dp_of_set_write(struct dp_of_set *s, const uint8_t *ops, size_t size);
 // The operations of the set in the order in which they are executed. returns how many
 enum { DP_OF_SET_OPS = DP_N_OPS + DP_FLOW_N_FIELDS };
 uint32_t dp_of_set_order(const struct dp_of_set *s, const struct dp_flow_op *out[DP_OF_SET_OPS]);
-
-// The cache's view of a frame.
-struct dp_of_sign {
-	uint64_t hash;
-	uint32_t which, n_words; // n_words = 0: it has too many for the cache
-	uint64_t words[DP_OF_CACHE_WORDS + DP_FLOW_WORDS];
-};
-void dp_of_sign_make(const struct dp_of_shape *shape, const struct dp_flow_key *key,
-		     const struct dp_parse *p, struct dp_of_sign *out);
-bool dp_of_cache_find(struct dp_of_pw *pw, const struct dp_of_sign *s, uint64_t version,
-		      struct dp_of_met *met);
-void dp_of_cache_insert(struct dp_of_pw *pw, const struct dp_of_sign *s, uint64_t version,
-			struct dp_of_port_pw *port, const struct dp_of_met *met);
-
-static inline void dp_of_cache_prefetch(const struct dp_of_pw *pw, const struct dp_of_sign *s)
-{
-	const char *e = (const char *)&pw->cache[s->hash & pw->cache_mask];
-
-	__builtin_prefetch(e);
-	__builtin_prefetch(e + 64);
-}
 
 static inline void dp_of_add(_Atomic uint64_t *c, uint64_t n)
 {

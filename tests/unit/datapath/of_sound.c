@@ -1,9 +1,11 @@
 // Wildcard soundness of the cached path, as a property: whatever the tables, the actions and the
 // frames are, a frame leaves as it would without the cache, and is counted so. Frames come from a
 // few that are alike, one bit or some apart, so that the cache is asked for what it nearly knows.
+// And a burst of frames leaves as each of them alone does, in order.
 #include "of_rig.h"
 
 enum { RULES = 16, TABLES = 3, FRAMES = 12, ROUNDS = 90, TRIES = 100, SIZE = 90 };
+enum { BURST = 16, BURSTS = 12, BURST_ROUNDS = 60, SLOTS = 64 };
 
 static uint64_t seed;
 
@@ -173,6 +175,19 @@ static void rule_make(void)
 		of_add(table, (uint16_t)(table * 16 + how));
 }
 
+// One that ends in the first table, with one output or none: most of what a burst meets.
+static void rule_make_simple(void)
+{
+	uint16_t priority = (uint16_t)(100 + below(4));
+
+	match_make(0);
+	of_begin();
+	if (below(6) != 0)
+		of_out(below(4) == 0 ? DP_OFPP_NORMAL : 1 + below(4));
+	if (dp_of_flow_exact(of, 0, &of_key, &of_mask, priority) == NULL)
+		of_add(0, priority);
+}
+
 // --- What became of a frame
 
 struct fate {
@@ -259,9 +274,104 @@ static void a_cached_walk_is_the_walk(void **state)
 	assert_true(n_found > ROUNDS * TRIES / 10);
 }
 
+// --- Bursts
+
+struct burst_fate {
+	uint64_t taken[MEM_PORTS], dropped[DP_N_DROPS], lookups[TABLES], matched[TABLES];
+	uint64_t n_pkts[SLOTS], n_bytes[SLOTS];
+	uint8_t out[MEM_PORTS][MEM_KEEP][MEM_HEAD];
+};
+
+// What is counted so far, added to *out or taken from it.
+static void burst_count(struct burst_fate *out, bool add)
+{
+	const struct dp_of_pw *pw = of->pw[0];
+	const uint64_t *drops = dp_root(sw)->views[0]->port->pw[0].drop_in;
+	uint64_t sign = add ? 1 : UINT64_MAX;
+
+	for (uint32_t i = 0; i < DP_N_DROPS; i++)
+		out->dropped[i] += sign * drops[i];
+	for (uint32_t t = 0; t < TABLES; t++) {
+		out->lookups[t] += sign * pw->tables[t].n_lookups;
+		out->matched[t] += sign * pw->tables[t].n_matched;
+	}
+	for (uint32_t i = 0; i < SLOTS; i++) {
+		out->n_pkts[i] += sign * pw->flows[i].n_pkts;
+		out->n_bytes[i] += sign * pw->flows[i].n_bytes;
+	}
+}
+
+static void burst_fate_of(uint8_t f[BURST][SIZE], bool together, struct burst_fate *out)
+{
+	memset(out, 0, sizeof(*out));
+	burst_count(out, false);
+	for (uint32_t i = 0; i < MEM_PORTS; i++)
+		links[i]->taken = 0;
+	for (uint32_t i = 0; i < BURST; i++) {
+		struct rte_mbuf *m = rte_pktmbuf_alloc(links[0]->pool);
+
+		assert_non_null(m);
+		memcpy(rte_pktmbuf_append(m, SIZE), f[i], SIZE);
+		dp_meta(m)->flags = 0;
+		mem_put(links[0], m);
+		if (!together)
+			mem_turns(3000, 1000);
+	}
+	mem_turns(10000, 1000);
+	burst_count(out, true);
+	for (uint32_t i = 0; i < MEM_PORTS; i++) {
+		out->taken[i] = links[i]->taken;
+		for (uint32_t k = 0; k < MEM_KEEP && k < links[i]->taken; k++)
+			memcpy(out->out[i][k], links[i]->kept[k], SIZE);
+	}
+}
+
+// The first time the cache knows none or some, the second time it knows all that it may.
+static void a_burst_is_as_each(void **state)
+{
+	static struct burst_fate fates[3];
+	uint64_t n_out = 0;
+
+	(void)state;
+	for (uint32_t round = 0; round < BURST_ROUNDS; round++) {
+		seed = 2463534242u + round * 104729;
+		of_make("abcd", 1, DP_VLAN_TRANSPARENT);
+		for (uint32_t i = 0; i < RULES; i++) {
+			if (below(3) == 0)
+				rule_make();
+			else
+				rule_make_simple();
+		}
+		dp_of_publish(of);
+		for (uint32_t k = 0; k < BURSTS; k++) {
+			uint8_t few[4][SIZE], f[BURST][SIZE];
+			struct dp_of_entry *cache = of->pw[0]->cache;
+
+			for (uint32_t i = 0; i < 4; i++) {
+				frame_make(below(FRAMES), few[i]);
+				frame_bend(few[i]);
+			}
+			for (uint32_t i = 0; i < BURST; i++)
+				memcpy(f[i], few[below(4)], SIZE);
+			burst_fate_of(f, true, &fates[0]);
+			burst_fate_of(f, true, &fates[1]);
+			of->pw[0]->cache = NULL;
+			burst_fate_of(f, false, &fates[2]);
+			of->pw[0]->cache = cache;
+			assert_memory_equal(&fates[1], &fates[0], sizeof(fates[0]));
+			assert_memory_equal(&fates[1], &fates[2], sizeof(fates[0]));
+			for (uint32_t i = 0; i < MEM_PORTS; i++)
+				n_out += fates[1].taken[i];
+		}
+		of_end();
+	}
+	assert_true(n_out > BURST_ROUNDS * BURSTS * BURST / 4);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(a_cached_walk_is_the_walk) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(a_cached_walk_is_the_walk),
+					    cmocka_unit_test(a_burst_is_as_each) };
 
 	return mem_start() ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
 }
