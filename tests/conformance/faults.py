@@ -187,15 +187,19 @@ class Attack:
     STATES = (before_hello, half_hello, in_tls_handshake, mid_message, mid_bundle, barrier_pending, half_dump, as_master, frames_under_way)
 
     def flap(self, n):
+        """returns how often one was turned away, since those before were still being closed; it comes again"""
         import client
+        turned = 0
         for i in range(n):
-            try:
-                self.STATES[i % len(self.STATES)](self)
-            except (OSError, client.Closed) as e:  # places are few while those before are still closed
-                if i > 0:
+            while True:
+                try:
+                    self.STATES[i % len(self.STATES)](self)
+                    break
+                except (OSError, client.Closed) as e:
+                    turned += 1
+                    turned <= n or die("connections are turned away: %r", e)
                     time.sleep(0.02)
-                    continue
-                die("the first connection: %s", e)
+        return turned
 
     # --- Fights
 
@@ -451,8 +455,8 @@ class Run:
             nonlocal at
             print("  %-32s %5.1f s" % (what, time.monotonic() - at), flush=True)
             at = time.monotonic()
-        self.attack.flap(n_flaps)
-        told("%d flaps" % n_flaps)
+        turned = self.attack.flap(n_flaps)
+        told("%d flaps, %d came twice" % (n_flaps, turned))
         deaf = [self.attack.deaf()]
         self.attack.fight()
         self.attack.bundles()
@@ -549,6 +553,46 @@ class Run:
         self.facts()[0] == flows or die("flows are not as before")
         good.close()
 
+    def limits(self):
+        """They change while it runs, and what is dropped and kept is shown"""
+        import client, frames
+        self.good = Good(GOOD)
+        c, of, full = self.to(), client.of, (5, 1)
+        add = [client.flow({"eth_type": 0x9000 + i}, [], table_id=8) for i in range(3)]
+
+        def change(*lines):
+            said = self.lab.weir_says("-c", "; ".join(("configure",) + lines + ("commit",)))
+            said is not None or die("refused: %s", lines)
+        c.ok(add[0], add[1])
+        change("set openflow flow-limit 2")
+        c.errors(add[2]) == [full] or die("a flow above the limit was taken")
+        c.body(of.OFPTableFeaturesStatsRequest(client.DP, 0, []))[0].max_entries == 2 or die("another limit is told")
+        change("set openflow flow-limit 262144")
+        c.ok(add[2])
+        c.ok(client.flow({"in_port": 1}, [client.apply(client.output(client.ofp.OFPP_CONTROLLER))], priority=9))
+        # One frame in ten seconds, then ten.
+        link, sent = frames.Link("f1"), lambda: int(self.state()["packet-in"]["sent"])
+        for rate, n in ((1, 1), (1000, 10)):
+            change("set openflow packet-in rate %d" % rate, "set openflow packet-in burst %d" % n)
+            before = sent()
+            for _ in range(10):
+                link.send(bytes.fromhex("020000000002020000000001") + b"\x88\xb6" + bytes(46))
+            time.sleep(0.1)
+            n <= sent() - before <= n + 1 or die("at %d frames/s with bursts of %d %d of 10 frames were sent", rate, n, sent() - before)
+        c.send_raw(4, self.attack.bundle_bytes(2300, struct.pack("!IHH", 1, 0, 3)))
+        c.barrier()
+        [x["bundles"] for x in self.state()["connection"] if x["name"].startswith("l-")] == [1] or die("an open bundle is not shown")
+        out = of.OFPPacketOut(client.DP, client.ofp.OFP_NO_BUFFER, client.ofp.OFPP_CONTROLLER, [client.output(1)], bytes(60))
+        out.set_xid(1)
+        out.serialize()
+        link.drain()
+        c.raw(bytes(out.buf) * 20000)
+        c.barrier()
+        time.sleep(0.1)
+        print("  20000 packet-outs at once: %s found no room" % self.state()["packet-outs-dropped"])
+        c.close()
+        self.good.close()
+
     def monitor(self):
         """What `weir of monitor` prints, as it comes"""
         import client, frames
@@ -585,7 +629,7 @@ def main():
     p.add_argument("--size", type=int, default=5, help="of floods and garbage")
     p.add_argument("--memory", type=int, default=6, help="MiB that the daemon may have more after many rounds than after one")
     p.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(3), "big"))
-    p.add_argument("--parts", default="faults,monitor,deaths,standalone")
+    p.add_argument("--parts", default="monitor,limits,deaths,standalone")
     args = p.parse_args()
     lab.own_namespace()
     # Small socket buffers, or it takes megabytes until one that does not read is felt.
@@ -597,7 +641,7 @@ def main():
         try:
             print("- faults while guests talk (seed %d)" % args.seed, flush=True)
             who = run.faults()
-            for part in ("monitor", "deaths", "standalone"):
+            for part in ("monitor", "limits", "deaths", "standalone"):
                 if part not in args.parts:
                     continue
                 print("- " + part, flush=True)
