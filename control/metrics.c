@@ -700,6 +700,9 @@ static void openflow(FILE *f, const struct ctl *c)
 	sample(f, "weir_openflow_packet_ins_total", LABELS("result", "over-rate"), n.n_over_rate);
 	sample(f, "weir_openflow_packet_ins_total", LABELS("result", "queue-full"), n.n_full);
 	sample(f, "weir_openflow_packet_ins_total", LABELS("result", "no-buffer"), n.n_no_mbuf);
+	one(f, "weir_openflow_packet_outs_dropped", COUNTER,
+	    "Frames of controllers that found no room on their way to a worker.",
+	    of_agent_outs_dropped(ctl_of_agent(c)));
 	family(f, "weir_openflow_connected", GAUGE, NULL, "Controllers that may program it.");
 	for (uint32_t i = 0; ch != NULL && ctl_of_channel_nth(ch, i, &l); i++) {
 		if (!l.service)

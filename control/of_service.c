@@ -26,6 +26,7 @@ struct ctl_of {
 	struct dp_of *of;
 	struct of_agent *agent;
 	struct ctl_of_channel *channel; // NULL without a loop (tests)
+	uint32_t n_flows_max;		// that the tables take now
 };
 
 struct ctl_of_change {
@@ -136,6 +137,7 @@ static int create(struct ctl *c, const struct cfg_openflow *next, struct ctl_of 
 		return refuse(err, rc, "true", werr.text);
 	}
 	o->conf = *next;
+	o->n_flows_max = next->flow_limit;
 	agent_params(c, next, o->of, &ap);
 	rc = of_agent_create(&ap, &o->agent, &werr);
 	if (rc == 0)
@@ -265,14 +267,23 @@ void ctl_of_abort(struct ctl *c, struct ctl_of_change *ch)
 	free(ch);
 }
 
-// What the tables were made with stays until they are made anew.
-static void fixed_tell(const struct cfg_openflow *a, const struct cfg_openflow *b)
+// What the tables were made with stays until they are made anew; limits are in force at once.
+static void limits_set(struct ctl_of *o, const struct cfg_openflow *next)
 {
-	if (a->flow_limit != b->flow_limit || a->cache_entries != b->cache_entries ||
-	    a->packet_in_rate != b->packet_in_rate || a->packet_in_burst != b->packet_in_burst)
+	uint32_t flows = dp_of_set_limits(o->of, next->flow_limit, next->packet_in_rate,
+					  next->packet_in_burst);
+
+	if (flows != next->flow_limit && o->conf.flow_limit != next->flow_limit)
 		weir_log(WEIR_WARNING,
-			 "openflow: flow-limit, cache-entries and packet-in take effect when "
-			 "OpenFlow is switched on the next time");
+			 "openflow: flow-limit %u: the tables were made for %u, and hold more when "
+			 "OpenFlow is switched on the next time",
+			 next->flow_limit, flows);
+	if (o->conf.cache_entries != next->cache_entries)
+		weir_log(WEIR_WARNING,
+			 "openflow: cache-entries %u takes effect when OpenFlow is switched on the "
+			 "next time",
+			 next->cache_entries);
+	o->n_flows_max = flows;
 }
 
 void ctl_of_commit(struct ctl *c, struct ctl_of_change *ch)
@@ -290,10 +301,11 @@ void ctl_of_commit(struct ctl *c, struct ctl_of_change *ch)
 	if (ch->on)
 		c->of = ch->made;
 	else
-		fixed_tell(&c->of->conf, &ch->next);
+		limits_set(c->of, &ch->next);
 	same_id = c->of->conf.datapath_id == ch->next.datapath_id;
 	c->of->conf = ch->next;
 	agent_params(c, &ch->next, c->of->of, &p);
+	p.max_flows = c->of->n_flows_max;
 	of_agent_configure(c->of->agent, &p);
 	if (c->of->channel != NULL) {
 		ctl_of_channel_commit(c->of->channel, ch->channel);
@@ -367,6 +379,7 @@ static void connection_show(const struct ctl_of_link_info *l, struct cfg_json *j
 	cfg_json_u64(j, "errors", l->conn.n_errors_sent);
 	cfg_json_u64(j, "packet-ins", l->conn.n_packet_ins);
 	cfg_json_u64(j, "packet-ins-dropped", l->conn.n_packet_ins_dropped);
+	cfg_json_u32(j, "bundles", l->conn.n_bundles);
 	cfg_json_close(j, '}');
 }
 
@@ -388,6 +401,7 @@ static void running_show(const struct ctl *c, struct cfg_json *j)
 	cfg_json_u64(j, "queue-full", n.n_full);
 	cfg_json_u64(j, "no-buffer", n.n_no_mbuf);
 	cfg_json_close(j, '}');
+	cfg_json_u64(j, "packet-outs-dropped", of_agent_outs_dropped(o->agent));
 	cfg_json_open(j, "connection", '[');
 	for (uint32_t i = 0; o->channel != NULL && ctl_of_channel_nth(o->channel, i, &l); i++)
 		connection_show(&l, j);

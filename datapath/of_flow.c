@@ -294,7 +294,7 @@ int dp_of_flow_add(struct dp_of *of, uint8_t table, const struct dp_flow_key *ke
 
 	if (table >= DP_FLOW_TABLES || !prog_fits(prog))
 		return -EINVAL;
-	if (of->n_flows >= of->params.max_flows)
+	if (of->n_flows >= of->max_flows)
 		return -ENOSPC;
 	p = prog_make(of, prog);
 	if (p == NULL)

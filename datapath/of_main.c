@@ -220,6 +220,15 @@ static int parts_create(struct dp_of *of)
 	return rc == 0 ? shape_follow(of) : rc;
 }
 
+uint32_t dp_of_set_limits(struct dp_of *of, uint32_t max_flows, uint32_t packet_in_pps,
+			  uint32_t packet_in_burst)
+{
+	of->max_flows = RTE_MIN(max_flows, of->params.max_flows);
+	atomic_store_explicit(&of->punt_limit, (uint64_t)packet_in_pps << 32 | packet_in_burst,
+			      memory_order_relaxed);
+	return of->max_flows;
+}
+
 int dp_of_create(struct dp_switch *sw, const struct dp_of_params *p, struct dp_of **out,
 		 struct weir_err *err)
 {
@@ -237,6 +246,7 @@ int dp_of_create(struct dp_switch *sw, const struct dp_of_params *p, struct dp_o
 		return weir_err_set(err, -ENOMEM, "OpenFlow: out of memory");
 	of->sw = sw;
 	of->params = *p;
+	(void)dp_of_set_limits(of, p->max_flows, p->packet_in_pps, p->packet_in_burst);
 	of->n_slots = p->max_flows * 2 + 1024; // what ended holds its slot until nobody sees it
 	of->settled = 1;
 	of->punt_fd = -1;

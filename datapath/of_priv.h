@@ -141,6 +141,7 @@ _Static_assert(offsetof(struct dp_of_entry, words) + 8 * DP_OF_PLAIN_WORDS <= 64
 // A port at one worker.
 struct dp_of_port_pw {
 	struct qos_bucket packet_in;
+	uint64_t limit;	   // that the bucket is set for
 	uint32_t gen;	   // of the port that it is set for, + 1
 	uint32_t n_looked; // since the last look at how many were found
 	uint32_t n_found;
@@ -214,14 +215,17 @@ struct dp_of {
 	// main: w, worker: r, release/acquire; what is staged has the next number
 	_Atomic uint64_t version;
 	_Atomic(const struct dp_of_shape *) shape;
+	// Packet-ins of a port: rate << 32 | burst. main: w, worker: r, relaxed
+	_Atomic uint64_t punt_limit;
 	_Atomic bool punt_kicked; // worker: sets with a kick, main: clears before it takes
 	// enum dp_of_port_config by number; [0] is LOCAL's. main: w, worker: r, relaxed
 	_Atomic uint8_t *port_config; // [DP_OFPP_MAX]
 	struct dp_of_groups *groups;  // of_group.c
 	struct dp_of_meters *meters;  // of_meter.c
 	// main only from here
-	uint32_t n_flows; // in force or staged, not ended
-	uint32_t n_ever;  // slots that were ever used
+	uint32_t n_flows;   // in force or staged, not ended
+	uint32_t max_flows; // at most params.max_flows
+	uint32_t n_ever;    // slots that were ever used
 	uint32_t *free_slots, n_free_slots;
 	uint32_t n_free_outs;
 	uint16_t free_outs[DP_OF_OUTS];

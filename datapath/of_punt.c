@@ -89,13 +89,14 @@ void dp_of_punts_destroy(struct dp_of *of)
 
 static bool rate_takes(struct dp_of_ctx *c, struct dp_of_pw *pw)
 {
-	const struct dp_of_params *params = &c->of->params;
+	uint64_t limit = atomic_load_explicit(&c->of->punt_limit, memory_order_relaxed);
 	const struct dp_port *in = c->in->port;
 	struct dp_of_port_pw *port = &pw->ports[in->idx];
 
-	if (port->gen != in->gen) {
+	if (port->gen != in->gen || port->limit != limit) {
 		port->gen = in->gen;
-		qos_bucket_init(&port->packet_in, params->packet_in_pps, params->packet_in_burst,
+		port->limit = limit;
+		qos_bucket_init(&port->packet_in, (uint32_t)(limit >> 32), (uint32_t)limit,
 				c->w->now_ns);
 	}
 	return qos_bucket_take(&port->packet_in, c->w->now_ns) == 0;

@@ -157,9 +157,13 @@ void of_agent_configure(struct of_agent *a, const struct of_agent_params *p)
 	const struct of_agent_params was = a->p;
 
 	a->p = *p;
-	a->p.max_flows = was.max_flows;
 	a->p.max_groups = was.max_groups;
 	a->p.max_meters = was.max_meters;
+}
+
+uint64_t of_agent_outs_dropped(const struct of_agent *a)
+{
+	return a->n_outs_dropped;
 }
 
 void of_agent_destroy(struct of_agent *a)

@@ -465,6 +465,7 @@ void of_conn_info(const struct of_conn *c, struct of_conn_info *out)
 {
 	*out = c->info;
 	out->n_packet_ins -= out->n_packet_ins_dropped + c->out.n_pins;
+	out->n_bundles = of_bundle_count(c->agent, c);
 }
 
 int of_conn_open(struct of_agent *a, const struct of_conn_params *p, uint64_t now_ns,

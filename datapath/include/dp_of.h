@@ -71,6 +71,10 @@ int dp_of_create(struct dp_switch *sw, const struct dp_of_params *p, struct dp_o
 		 struct weir_err *err);
 // Mode off first, and a grace period later this; or before/after workers ran.
 void dp_of_destroy(struct dp_of *of);
+// Other limits, at once: packet-ins of each port, and flows, of which there are never more than the
+// tables were made for; what is there above the limit stays. returns the limit of flows
+uint32_t dp_of_set_limits(struct dp_of *of, uint32_t max_flows, uint32_t packet_in_pps,
+			  uint32_t packet_in_burst);
 // returns 0, or -ENOMEM with err filled and the mode as it was
 int dp_of_set_mode(struct dp_of *of, enum dp_of_mode mode, struct weir_err *err);
 

@@ -12,16 +12,16 @@ static const char *dash(const char *text)
 static void connections(FILE *f, const json_t *list)
 {
 	static const char *const names[] = {
-		"CONNECTION", "KIND", "PEER",	     "STATE",	   "SINCE",
-		"VERSION",    "ROLE", "MESSAGES-IN", "PACKET-INS", "PACKET-INS-DROPPED",
-		"LAST-ERROR"
+		"CONNECTION", "KIND",	   "PEER",	  "STATE",	"SINCE",
+		"VERSION",    "ROLE",	   "MESSAGES-IN", "PACKET-INS", "PACKET-INS-DROPPED",
+		"BUNDLES",    "LAST-ERROR"
 	};
 	static const char *const words[] = { "name", "kind", "peer", "state" };
 	struct table t;
 	const json_t *c;
 	size_t i;
 
-	table_begin(&t, 11, names);
+	table_begin(&t, 12, names);
 	json_array_foreach((json_t *)(uintptr_t)list, i, c)
 	{
 		for (size_t k = 0; k < sizeof(words) / sizeof(words[0]); k++)
@@ -32,6 +32,7 @@ static void connections(FILE *f, const json_t *list)
 		table_cell(&t, "%llu", answer_number(c, "messages-in"));
 		table_cell(&t, "%llu", answer_number(c, "packet-ins"));
 		table_cell(&t, "%llu", answer_number(c, "packet-ins-dropped"));
+		table_cell(&t, "%llu", answer_number(c, "bundles"));
 		table_cell(&t, "%s", dash(said(c, "last-error").text));
 	}
 	table_print(f, &t);
@@ -48,8 +49,10 @@ void show_openflow(FILE *f, const json_t *data)
 	fprintf(f, "datapath: %s\n", said(state, "datapath-id").text);
 	fprintf(f,
 		"packet-ins: %llu, dropped: %llu over the rate, %llu the queue was full, %llu no "
-		"buffer\n\n",
+		"buffer\n",
 		answer_number(in, "sent"), answer_number(in, "over-rate"),
 		answer_number(in, "queue-full"), answer_number(in, "no-buffer"));
+	fprintf(f, "packet-outs dropped: %llu, no room\n\n",
+		answer_number(state, "packet-outs-dropped"));
 	connections(f, json_object_get(state, "connection"));
 }

@@ -66,17 +66,22 @@ struct of_conn_info {
 	bool up;	       // hellos were exchanged
 	uint8_t version, role; // role: ofp_controller_role
 	uint64_t n_in, n_out, n_errors_sent, n_packet_ins, n_packet_ins_dropped;
+	uint32_t n_bundles;  // that it has open
 	char last_error[96]; // that it was told, or why it ends
 };
 
 int of_agent_create(const struct of_agent_params *p, struct of_agent **out, struct weir_err *err);
-// Another identity, fail mode and so on; sw, of and max_flows are what they were.
+// Another identity, fail mode and so on; sw, of, max_groups and max_meters are what they were.
+// max_flows: what is told; dp_of_set_limits() sets what is taken.
 void of_agent_configure(struct of_agent *a, const struct of_agent_params *p);
 // Connections first.
 void of_agent_destroy(struct of_agent *a);
 // Packet-ins, timeouts, port changes, barriers that wait. returns when it wants to be called again
 // at the latest (ns of the same clock)
 uint64_t of_agent_tick(struct of_agent *a, uint64_t now_ns);
+
+// Packet-outs of all connections that found no room on their way to a worker.
+uint64_t of_agent_outs_dropped(const struct of_agent *a);
 
 // What becomes of frames now: the fail mode may have taken over.
 enum dp_of_mode of_agent_mode(const struct of_agent *a);
