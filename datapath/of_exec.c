@@ -272,6 +272,7 @@ static void bucket(struct dp_of_ctx *c, const struct dp_of_group_view *g, uint32
 	refused(c, DP_DROP_of_group);
 	c->depth++;
 	if (is_end) {
+		c->is_shared = true;
 		list(c, b->ops, b->n_ops, true);
 		c->depth--;
 		return;
@@ -281,6 +282,7 @@ static void bucket(struct dp_of_ctx *c, const struct dp_of_group_view *g, uint32
 	sub.m = another(c);
 	if (sub.m != NULL) {
 		sub.n_given = 0;
+		sub.is_shared = true;
 		list(&sub, b->ops, b->n_ops, true);
 		dp_of_end(&sub);
 		c->budget = sub.budget;
@@ -375,6 +377,7 @@ static void set_execute(struct dp_of_ctx *c)
 	const struct dp_flow_op *ops[DP_OF_SET_OPS];
 	uint32_t n = dp_of_set_order(&c->set, ops);
 
+	c->is_shared = true;
 	for (uint32_t i = 0; i < n && !c->is_over; i++) {
 		if (c->explain != NULL)
 			dp_of_explain_op(c, ops[i], DP_OF_STEP_SET);
@@ -508,6 +511,7 @@ static void again(struct dp_of_ctx *c)
 	if (sub.m == NULL)
 		return;
 	sub.n_given = 0;
+	sub.is_shared = false;
 	sub.met = &met;
 	sub.table = 0;
 	sub.why = DP_DROP_of_no_action;

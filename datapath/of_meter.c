@@ -297,14 +297,21 @@ static void earn(struct meter_pw *pw, const struct dp_of_meter_view *v, uint64_t
 	}
 }
 
-// Raise the drop precedence of AFxy, which is 8x + 2y.
+// Raise the drop precedence of AFxy, which is 8x + 2y. A class selector CSx, which is 8x, has none:
+// it goes down by classes, down to CS1, since a lower one is the one to be dropped first (RFC 2474
+// 4.2.2.2); best effort stays.
 static void remark(struct rte_mbuf *m, uint32_t levels)
 {
 	const struct dp_parse *p = &dp_meta(m)->p;
 	uint32_t class = p->dscp >> 3, precedence = p->dscp >> 1 & 3;
 
-	if ((p->flags & (DP_PF_IP4 | DP_PF_IP6)) == 0 || class < 1 || class > 4 ||
-	    precedence == 0 || (p->dscp & 1) != 0)
+	if ((p->flags & (DP_PF_IP4 | DP_PF_IP6)) == 0 || class < 1)
+		return;
+	if ((p->dscp & 7) == 0) {
+		dp_mark_dscp(m, (uint8_t)((class > levels ? class - levels : 1) << 3));
+		return;
+	}
+	if (class > 4 || precedence == 0 || (p->dscp & 1) != 0)
 		return;
 	precedence = RTE_MIN(precedence + levels, 3);
 	dp_mark_dscp(m, (uint8_t)(class << 3 | precedence << 1));

@@ -308,6 +308,7 @@ struct dp_of_ctx {
 	bool keep_pcp, keep_dscp;      // the actions said so
 	bool is_miss;		       // the acting rule is a table-miss one
 	bool is_over;		       // it ends here
+	bool is_shared;		       // no rule alone acts: a bucket, or the action set
 	bool pending_normal;	       // as pending, by L2 forwarding
 	struct dp_of_explain *explain; // NULL = a frame on its way
 	struct dp_of_set set;

@@ -107,12 +107,14 @@ static bool punt(struct dp_of_ctx *c, struct dp_of_pw *pw, enum dp_of_reason rea
 {
 	uint32_t size = rte_pktmbuf_pkt_len(c->m);
 	uint32_t n = RTE_MIN(size, (uint32_t)max_len);
+	// Section 7.4.1: no cookie of what a bucket or the action set sends.
+	bool has_rule = c->flow != NULL && !c->is_shared;
 	struct dp_of_punt p = {
 		.ns = c->w->now_ns,
 		.metadata = c->metadata,
 		.tunnel_id = c->tunnel_id,
-		.flow = c->flow == NULL ? UINT32_MAX : c->flow->rule.idx,
-		.serial = c->flow == NULL ? 0 : c->flow->serial,
+		.flow = has_rule ? c->flow->rule.idx : UINT32_MAX,
+		.serial = has_rule ? c->flow->serial : 0,
 		.in_port = c->in_port,
 		.size = (uint16_t)RTE_MIN(size, (uint32_t)UINT16_MAX),
 		.max_len = max_len,

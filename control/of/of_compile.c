@@ -392,6 +392,9 @@ static int bad_inst(struct of_compile *c, uint16_t code)
 
 static int goto_table(struct of_compile *c, uint8_t table)
 {
+	// Section 5.9: rules of the last table cannot have it.
+	if (c->table == DP_FLOW_TABLES - 1)
+		return bad_inst(c, OF13_BAD_INSTRUCTION_UNSUP_INST);
 	if (table <= c->table || table >= DP_FLOW_TABLES)
 		return bad_inst(c, OF13_BAD_INSTRUCTION_BAD_TABLE_ID);
 	c->prog.table = table;

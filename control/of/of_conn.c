@@ -164,9 +164,27 @@ static void hello_refuse(struct of_conn *c, const uint8_t *msg, const char *why)
 	c->info.n_errors_sent++;
 }
 
-static void hello_take(struct of_conn *c, const uint8_t *msg, size_t size)
+// The version that both sides have. returns 0 = none: it was said, and the connection is over
+static uint8_t version_agree(struct of_conn *c, const uint8_t *msg, size_t size)
 {
 	uint32_t theirs = bitmap_find(msg, size), ours = our_versions(c);
+	uint8_t version;
+
+	// Without a bitmap the lower one of two versions counts, if the other side has it.
+	if (theirs == 0)
+		theirs = msg[0] >= highest(ours) ? 1u << highest(ours) : 1u << msg[0];
+	version = highest(ours & theirs);
+	if (version != 0)
+		return version;
+	hello_refuse(c, msg,
+		     c->p.allow_14 ? "OpenFlow 1.3 and 1.4 are spoken here"
+				   : "OpenFlow 1.3 is spoken here");
+	of_conn_fail(c, "no version in common: its hello is of version 0x%02x", msg[0]);
+	return 0;
+}
+
+static void hello_take(struct of_conn *c, const uint8_t *msg, size_t size)
+{
 	uint8_t version;
 
 	if (msg[1] != OF13_TYPE_HELLO) {
@@ -174,17 +192,9 @@ static void hello_take(struct of_conn *c, const uint8_t *msg, size_t size)
 		of_conn_fail(c, "began with message %u and not with a hello", msg[1]);
 		return;
 	}
-	// Without a bitmap the lower one of two versions counts, if the other side has it.
-	if (theirs == 0)
-		theirs = msg[0] >= highest(ours) ? 1u << highest(ours) : 1u << msg[0];
-	version = highest(ours & theirs);
-	if (version == 0) {
-		hello_refuse(c, msg,
-			     c->p.allow_14 ? "OpenFlow 1.3 and 1.4 are spoken here"
-					   : "OpenFlow 1.3 is spoken here");
-		of_conn_fail(c, "no version in common: its hello is of version 0x%02x", msg[0]);
+	version = version_agree(c, msg, size);
+	if (version == 0)
 		return;
-	}
 	c->info.version = version;
 	c->info.up = true;
 }
@@ -309,7 +319,9 @@ static void message_take(struct of_conn *c, const uint8_t *msg, size_t size)
 		return;
 	}
 	switch (msg[1]) {
-	case OF13_TYPE_HELLO: // once more
+	case OF13_TYPE_HELLO: // once more: what was agreed on stays
+		(void)version_agree(c, msg, size);
+		return;
 	case OF13_TYPE_ECHO_REPLY:
 		return;
 	case OF13_TYPE_ECHO_REQUEST:

@@ -501,13 +501,21 @@ static uint32_t jobs_of(const struct of_agent *a, const struct of_conn *c)
 	return n;
 }
 
+static bool has_body(uint16_t type)
+{
+	return type != OF13_MULTIPART_DESC && type != OF13_MULTIPART_TABLE &&
+	       type != OF13_MULTIPART_GROUP_DESC && type != OF13_MULTIPART_GROUP_FEATURES &&
+	       type != OF13_MULTIPART_METER_FEATURES && type != OF13_MULTIPART_PORT_DESC;
+}
+
 int of_stats_request(struct of_agent *a, struct of_conn *c, const struct of13_multipart_request *r,
 		     struct of_wire_error *e)
 {
 	struct of_job *j;
 
-	// No request of ours is longer than a message.
-	if ((r->flags & OF13_MULTIPART_FLAG_MORE) != 0 || jobs_of(a, c) >= JOBS_MAX)
+	// No request of ours is longer than a message, and one without a body has been said.
+	if (((r->flags & OF13_MULTIPART_FLAG_MORE) != 0 && has_body(r->type)) ||
+	    jobs_of(a, c) >= JOBS_MAX)
 		return of_refuse(e, OF13_ERROR_BAD_REQUEST,
 				 OF13_BAD_REQUEST_MULTIPART_BUFFER_OVERFLOW);
 	j = calloc(1, sizeof(*j));

@@ -4,7 +4,7 @@
 Per match field: exact and masked, over each carrier that has it; the value leaves by a port, or as a packet-in; another value misses
 in table 1 after a goto. Actions, groups and meters as far as the tester can look: it sees what leaves by port 2, and rates of ports 2
 and 3. What it cannot see (errors, reserved ports, counters, fail-over) is in requirements.py. SCTP is not rewritten here: the
-tester's own CRC32c is wrong. No PBB, no IPv6 extension headers, no copy-TTL: Weir has none."""
+tester's own CRC32c is wrong. No PBB, no IPv6 extension headers: Weir has none."""
 import json, os, sys
 
 CONTROLLER, NO_BUFFER, ANY = 0xFFFFFFFD, 0xFFFF, 0xFFFFFFFF
@@ -48,7 +48,10 @@ ORDER = ("in_port metadata eth_dst eth_src eth_type vlan_vid vlan_pcp ip_dscp ip
 def frame(carrier, **values):
     """The tester's expressions of a frame; carrier: 'vlan/ipv4/tcp'; values: OXM name -> value in the outermost layer that has it"""
     layers = ["ethernet"] + carrier.split("/")
+    eth_type = values.pop("eth_type", None)  # of the frame, whatever follows
     params = [dict(LAYERS[name][2]) for name in layers]
+    if "copied" in values:  # TTLs of the label and of the IP header behind it
+        params[1]["ttl"], params[2]["ttl" if layers[2] == "ipv4" else "hop_limit"] = values.pop("copied")
     for oxm, value in values.items():
         for name, p in zip(layers, params):
             if name in FIELDS[oxm]:
@@ -62,6 +65,8 @@ def frame(carrier, **values):
         follower = LAYERS[layers[i + 1]] if i + 1 < len(layers) else (None, None, None)
         if name in ("ethernet", "vlan", "svlan"):
             p["ethertype"] = follower[0] or 0x0900
+            if eth_type and layers[i + 1] not in ("vlan", "svlan"):
+                p["ethertype"] = eth_type
         if name in ("ipv4", "ipv6"):
             p.setdefault("proto" if name == "ipv4" else "nxt", follower[1] or 253)
         if name == "icmpv6":
@@ -242,6 +247,8 @@ def special_matches():
     yield "eth_type", [c for p, t in types for c in three("%s: eth_type=0x%04x" % (p, t), [("eth_type", t)], frame(p), frame("ipv4/tcp" if t != 0x0800 else "arp"))]
     yield "vlan_none", list(three("no VLAN", [("vlan_vid", 0)], frame("ipv4/tcp"), frame("vlan/ipv4/tcp"))) + \
         list(three("any VLAN", [("vlan_vid", PRESENT, PRESENT)], frame("vlan/ipv4/tcp"), frame("ipv4/tcp")))
+    yield "vlan_masked", [c for p in ("vlan/ipv4/tcp", "vlan/ipv6/tcp", "vlan/arp") for c in
+                          three("%s: vlan_vid=96/0xf0, presence not in the mask" % p, [("vlan_vid", 96, 0xF0)], frame(p, vlan_vid=100), frame(p, vlan_vid=203))]
     for field, give in (("metadata", lambda v: [metadata(v, 0xFFFFFFFFFFFFFFFF), goto(1)]),
                         ("tunnel_id", lambda v: [apply(set_field("tunnel_id", v)), goto(1)])):
         cases = []
@@ -278,6 +285,11 @@ ACTIONS = [  # name, frame in, actions, frame out
     ("push_mpls on mpls", ("mpls/ipv4/tcp", {}), [op("PushMpls", ethertype=0x8847)], ("mpls/mpls/ipv4/tcp", {"mpls_bos": 0})),
     ("pop_mpls", ("mpls/ipv4/tcp", {}), [op("PopMpls", ethertype=0x0800)], ("ipv4/tcp", {})),
     ("pop_mpls ipv6", ("mpls/ipv6/udp", {}), [op("PopMpls", ethertype=0x86DD)], ("ipv6/udp", {})),
+    ("pop_mpls arp", ("mpls/arp", {}), [op("PopMpls", ethertype=0x0806)], ("arp", {})),
+    ("copy_ttl_out", ("mpls/ipv4/tcp", {"copied": (64, 32)}), [op("CopyTtlOut")], ("mpls/ipv4/tcp", {"copied": (32, 32)})),
+    ("copy_ttl_out ipv6", ("mpls/ipv6/tcp", {"copied": (64, 32)}), [op("CopyTtlOut")], ("mpls/ipv6/tcp", {"copied": (32, 32)})),
+    ("copy_ttl_in", ("mpls/ipv4/tcp", {"copied": (64, 32)}), [op("CopyTtlIn")], ("mpls/ipv4/tcp", {"copied": (64, 64)})),
+    ("copy_ttl_in ipv6", ("mpls/ipv6/tcp", {"copied": (64, 32)}), [op("CopyTtlIn")], ("mpls/ipv6/tcp", {"copied": (64, 64)})),
     ("pop_mpls of two", ("mpls/mpls/ipv4/tcp", {"mpls_bos": 0}), [op("PopMpls", ethertype=0x8847)], ("mpls/ipv4/tcp", {})),
     ("set_nw_ttl", ("ipv4/tcp", {}), [op("SetNwTtl", nw_ttl=32)], ("ipv4/tcp", {"ttl": 32})),
     ("set_nw_ttl ipv6", ("ipv6/tcp", {}), [op("SetNwTtl", nw_ttl=32)], ("ipv6/tcp", {"ttl": 32})),
@@ -296,7 +308,8 @@ SETS = [  # field, value, carriers, what else changes: rewritten fields need the
     ("icmpv4_type", 0, ["ipv4/icmp"]), ("icmpv4_code", 7, ["ipv4/icmp", "vlan/ipv4/icmp"]), ("icmpv6_type", 129, ["ipv6/icmpv6"]), ("icmpv6_code", 5, ["ipv6/icmpv6"]),
     ("arp_op", 2, ["arp"]), ("arp_spa", "10.0.0.1", ["arp", "vlan/arp"]), ("arp_tpa", "10.0.0.2", ["arp"]), ("arp_sha", "02:00:00:00:00:01", ["arp"]),
     ("arp_tha", "02:00:00:00:00:02", ["arp", "vlan/arp"]), ("ipv6_nd_target", "fe80::99", ["ipv6/ns", "ipv6/na"]), ("ipv6_nd_sll", "02:00:00:00:00:03", ["ipv6/ns"]),
-    ("ipv6_nd_tll", "02:00:00:00:00:04", ["ipv6/na"]), ("mpls_label", 77, ["mpls/ipv4/tcp", "mpls/mpls/ipv4/udp"]), ("mpls_tc", 6, ["mpls/ipv4/tcp"]),
+    ("ipv6_nd_tll", "02:00:00:00:00:04", ["ipv6/na"]), ("mpls_label", 77, ["mpls/ipv4/tcp", "mpls/mpls/ipv4/udp"]), ("mpls_tc", 6, ["mpls/ipv4/tcp"]), ("mpls_bos", 0, ["mpls/ipv4/tcp", "mpls/ipv6/tcp", "mpls/arp"]),
+    ("eth_type", 0x8848, ["ipv4/tcp", "ipv6/tcp", "arp"]), ("ip_proto", 17, ["ipv4/tcp", "vlan/ipv4/tcp", "ipv6/tcp"]),
 ]
 
 
@@ -373,7 +386,23 @@ def group_cases(seconds):
     for a, b in ((1, 1), (1, 2), (1, 3), (4, 1)):
         weighed.append(stream(seconds, 400, [to_port(2), to_port(3)], [{"pktps": 400 * a // (a + b)}, {"pktps": 400 * b // (a + b)}],
                               [group(5, SELECT, [bucket([output(2)], a), bucket([output(3)], b)]), flow([], [apply({"OFPActionGroup": {"group_id": 5}})])], "select: weights %d:%d" % (a, b)))
+    for name, packet in SPREAD.items():  # each by what alone differs between its frames, in large ones
+        weighed.append(stream(seconds, 175, [to_port(2), to_port(3)], [{"kbps": 1000}, {"kbps": 1000}],
+                              [group(0, SELECT, [bucket([output(2)], 1), bucket([output(3)], 1)]), flow([("in_port", 1)], [apply({"OFPActionGroup": {"group_id": 0}})])], "select: by " + name, packet))
     yield "select", [case("select: " + n, b, leaves(frame("ipv4/tcp"), out)) for n, b, out in deliver_group(SELECT, 1)] + weighed
+
+
+MACS = "ethernet(dst='22:22:22:22:22:22', src='12:11:11:11:11:11', ethertype=%d)"
+OTHER_MACS = "ethernet(dst=netaddr.EUI(randint(0, 2**48 - 1)), src=netaddr.EUI(randint(0, 2**48 - 1) & 0xfeffffffffff), ethertype=%d)"
+PORTS = "tcp(src_port=randint(0, 65535), dst_port=randint(0, 65535))"
+SPREAD = {
+    "MAC of IPv4": [OTHER_MACS % 0x0800, "ipv4(proto=6)", "tcp()", "bytes(1446)"], "MAC of IPv6": [OTHER_MACS % 0x86DD, "ipv6(nxt=6)", "tcp()", "bytes(1426)"],
+    "MAC of ARP": [OTHER_MACS % 0x0806, "arp(src_mac='12:11:11:11:11:11', dst_mac='22:22:22:22:22:22')", "bytes(1458)"],
+    "IPv4 and ports": [MACS % 0x0800, "ipv4(proto=6, src=netaddr.IPAddress(randint(0, 2**32 - 1)), dst=netaddr.IPAddress(randint(0, 2**32 - 1)))", PORTS, "bytes(1446)"],
+    "IPv6 and ports": [MACS % 0x86DD, "ipv6(nxt=6, src=netaddr.IPAddress(randint(2**120, 2**128 - 1)), dst=netaddr.IPAddress(randint(2**120, 2**128 - 1)))", PORTS, "bytes(1426)"],
+    "addresses in ARP": [MACS % 0x0806, "arp(src_mac='12:11:11:11:11:11', dst_mac='22:22:22:22:22:22', src_ip=netaddr.IPAddress(randint(0, 2**32 - 1)), "
+                         "dst_ip=netaddr.IPAddress(randint(0, 2**32 - 1)))", "bytes(1458)"],
+}
 
 
 def band(kind, rate, burst=0, **more):
@@ -393,10 +422,13 @@ def meter_cases(seconds):
         stream(seconds, 400, [to_port(2)], [{"pktps": 300}], [meter_mod(1, PKTPS, [band("Drop", 300)])] + rules, "drop above 300 packets/s", plain),
         stream(seconds, 400, [to_port(2)], [{"kbps": 800 * 1000 / 1024}], [meter_mod(1, KBPS, [band("Drop", 800)])] + rules, "drop above 800 kbit/s", plain),
         stream(seconds, 100, [to_port(2)], [{"pktps": 100}], [meter_mod(1, PKTPS, [band("Drop", 1000)])] + rules, "below the rate nothing is dropped", plain)]
+    cs3 = [plain[0], "ipv4(tos=0x60, proto=17)", "udp()", "bytes(958)"]
     af = lambda dscp: [("in_port", 2), ("eth_type", 0x0800), ("ip_dscp", dscp)]  # noqa: E731
     yield "remark", [
         stream(seconds, 400, [af(10), af(12)], [{"pktps": 100}, {"pktps": 300}], [meter_mod(1, PKTPS, [band("DscpRemark", 100, prec_level=1)])] + rules, "AF11 becomes AF12 above 100 packets/s", plain),
         stream(seconds, 400, [af(10), af(14)], [{"pktps": 200}, {"pktps": 200}], [meter_mod(1, PKTPS, [band("DscpRemark", 200, prec_level=2)])] + rules, "AF11 becomes AF13 above 200 packets/s", plain),
+        stream(seconds, 200, [af(24), af(16)], [{"pktps": 100}, {"pktps": 100}], [meter_mod(1, PKTPS, [band("DscpRemark", 100, prec_level=1)])] + rules, "CS3 becomes CS2 above 100 packets/s", cs3),
+        stream(seconds, 175, [af(24), af(16)], [{"kbps": 1000}, {"kbps": 1000}], [meter_mod(1, KBPS, [band("DscpRemark", 1000, prec_level=1)])] + rules, "CS3 becomes CS2 above 1,000 kbit/s", cs3[:3] + ["bytes(1458)"]),
         stream(seconds, 400, [af(10), af(12)], [{"pktps": 100}, {"pktps": 150}],
                [meter_mod(1, PKTPS, [band("DscpRemark", 100, prec_level=1), band("Drop", 250)])] + rules, "two bands: remark, then drop", plain)]
 

@@ -17,7 +17,6 @@ PORT = 6653
 KNOWN = [  # in the description of a public case, and in what the tester says -> why
     (r"pbb|itag|i_sid|isid|PUSH_PBB|POP_PBB", r"", "PBB: Weir has none"),
     (r"exthdr|ext_hdr", r"", "IPv6 extension header pseudo-field: Weir has none"),
-    (r"copy_ttl|COPY_TTL", r"", "copy-TTL: Weir has none"),
     (r"sctp.*set_field|set_field.*sctp|SET_FIELD.*sctp", r"sctp\(csum|sctp\(", "the tester's CRC32c of SCTP is wrong"),
     (r"", r"increment in rx_packets in tester", "the tester's own switch had the frame and did not say so"),
     (r"mpls.*icmp|icmp.*mpls", r"internal error|malformed", "the tester cannot decode ICMP behind MPLS"),

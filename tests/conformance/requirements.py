@@ -16,7 +16,9 @@ class Switch:
     """The switch under test as a row sees it: .c the connection, .bench its links"""
 
     def __init__(self, connection, bench, which, the_lab):
+        import client
         self.c, self.bench, self.which, self.lab = connection, bench, which, the_lab
+        self.at_start = connection.ask(client.of.OFPGetConfigRequest(client.DP))[0]  # nobody has set anything
 
     def reset(self):
         import client
@@ -69,8 +71,8 @@ def main():
     lab.own_namespace()
     import client
     import frames
-    import rows_actions, rows_errors, rows_matches, rows_state  # noqa: E401
-    rows = [r for part in (rows_matches, rows_actions, rows_errors, rows_state) for r in part.rows() if args.only in r[0] or args.only in r[1]]
+    import rows_actions, rows_basic, rows_errors, rows_matches, rows_state  # noqa: E401
+    rows = [r for part in (rows_matches, rows_actions, rows_errors, rows_state, rows_basic) for r in part.rows() if args.only in r[0] or args.only in r[1]]
     started, good = time.monotonic(), 0
     with lab.Lab() as the_lab:
         far = the_lab.target(args.target, N_PORTS, listen="tcp:127.0.0.1:%d" % PORT)

@@ -253,6 +253,8 @@ static void a_remark_raises_the_drop_precedence_of_af(void **state)
 			uint32_t is = y + levels > 3 ? 3 : y + levels;
 
 			is = af ? class * 8 + is * 2 : dscp;
+			if (class >= 1 && dscp % 8 == 0) // a class selector: the next lower ones
+				is = (class > levels ? class - levels : 1) * 8;
 			assert_int_equal(dscp_after((uint8_t)dscp, (uint8_t)levels, dscp & 1), is);
 		}
 	}
