@@ -482,19 +482,21 @@ static void settle(struct dp_of *of, struct dp_of_change *c)
 	dp_of_retire(of, &prev->dead, prog_free, prev);
 }
 
-void dp_of_flows_settle(struct dp_of *of, uint64_t settled)
+void dp_of_flows_settle(struct dp_of *of, uint64_t settled, uint32_t n_most)
 {
-	struct dp_of_change **at = &of->settling, *c;
+	struct dp_of_change **at = &of->settling;
 
-	// The newest stand first.
-	while (*at != NULL && (*at)->version > settled)
-		at = &(*at)->next;
-	c = *at;
-	*at = NULL;
-	while (c != NULL) {
-		struct dp_of_change *next = c->next;
+	if (of->unlinking == NULL) {
+		// The newest stand first.
+		while (*at != NULL && (*at)->version > settled)
+			at = &(*at)->next;
+		of->unlinking = *at;
+		*at = NULL;
+	}
+	for (uint32_t n = 0; n < n_most && of->unlinking != NULL; n++) {
+		struct dp_of_change *c = of->unlinking;
 
+		of->unlinking = c->next; // c may be gone after it
 		settle(of, c);
-		c = next;
 	}
 }

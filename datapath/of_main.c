@@ -14,6 +14,8 @@
 #include "of_priv.h"
 #include "weir_rcu.h"
 
+enum { SLICE = 4096 }; // changes, and what they free, of one turn of dp_of_housekeep()
+
 struct retired_mem {
 	struct dp_of_dead dead;
 	void *mem;
@@ -46,25 +48,26 @@ static void table_retire(void *arg, void *mem)
 	dp_of_retire(arg, &r->dead, mem_free, r);
 }
 
-static void bury(struct dp_of *of, struct dp_of_dead *d)
+static void bury(struct dp_of *of, uint32_t n_most)
 {
-	while (d != NULL) {
-		struct dp_of_dead *next = d->next;
+	for (uint32_t n = 0; n < n_most && of->burying != NULL; n++) {
+		struct dp_of_dead *d = of->burying;
 
+		of->burying = d->next;
 		d->fn(of, d->obj);
-		d = next;
 	}
 }
 
-static void reclaim(struct dp_of *of)
+// While changes are still being unlinked, none of what they retire goes: the next one of them may
+// be part of it.
+static void reclaim(struct dp_of *of, uint32_t n_most)
 {
-	if (of->dead != NULL && weir_rcu_done(of->sw->rcu, of->dead_token)) {
-		struct dp_of_dead *d = of->dead;
-
+	if (of->burying == NULL && of->dead != NULL && weir_rcu_done(of->sw->rcu, of->dead_token)) {
+		of->burying = of->dead;
 		of->dead = NULL;
-		bury(of, d);
 	}
-	if (of->dead == NULL && of->dying != NULL) {
+	bury(of, n_most);
+	if (of->dead == NULL && of->dying != NULL && of->unlinking == NULL) {
 		of->dead = of->dying;
 		of->dying = NULL;
 		of->dead_token = weir_rcu_start(of->sw->rcu);
@@ -273,18 +276,19 @@ void dp_of_destroy(struct dp_of *of)
 		of->sw->of = NULL;
 	dp_of_punts_destroy(of);
 	dp_of_give_up(of);
-	dp_of_flows_settle(of, UINT64_MAX);
+	while (of->unlinking != NULL || of->settling != NULL)
+		dp_of_flows_settle(of, UINT64_MAX, UINT32_MAX);
 	dp_groups_destroy(of->groups);
 	dp_meters_destroy(of->meters);
 	for (uint32_t t = 0; t < DP_FLOW_TABLES; t++) {
 		if (of->tables[t] != NULL)
 			dp_flow_table_destroy(of->tables[t]);
 	}
-	while (of->dead != NULL || of->dying != NULL) {
-		struct dp_of_dead *d = of->dead != NULL ? of->dead : of->dying;
-
-		*(of->dead != NULL ? &of->dead : &of->dying) = NULL;
-		bury(of, d);
+	while (of->burying != NULL || of->dead != NULL || of->dying != NULL) {
+		bury(of, UINT32_MAX);
+		of->burying = of->dead;
+		of->dead = of->dying;
+		of->dying = NULL;
 	}
 	dp_of_flows_destroy(of);
 	for (uint32_t i = 0; i < DP_MAX_WORKERS; i++)
@@ -375,11 +379,15 @@ bool dp_of_settled(struct dp_of *of, uint64_t version)
 
 void dp_of_housekeep(struct dp_of *of, uint64_t now_ns)
 {
+	uint32_t n_free = of->n_free_slots + of->n_slots - of->n_ever;
+	// In slices, so that main is held up for a few ms at most; unless new flows wait for it.
+	uint32_t n_most = n_free < of->n_slots / 8 ? UINT32_MAX : SLICE;
+
 	(void)now_ns;
 	settled_follow(of);
-	dp_of_flows_settle(of, of->settled);
+	dp_of_flows_settle(of, of->settled, n_most);
 	dp_groups_settle(of->groups, of->settled);
-	reclaim(of);
+	reclaim(of, n_most);
 }
 
 // --- Ports

@@ -229,11 +229,12 @@ struct dp_of {
 	uint32_t *free_slots, n_free_slots;
 	uint32_t n_free_outs;
 	uint16_t free_outs[DP_OF_OUTS];
-	struct dp_of_change *staged;   // the newest first
-	struct dp_of_change *settling; // published; a worker may still see what was before
-	bool edits_ever;	       // some program changed a key between tables
+	struct dp_of_change *staged;	// the newest first
+	struct dp_of_change *settling;	// published; a worker may still see what was before
+	struct dp_of_change *unlinking; // settled; done in slices
+	bool edits_ever;		// some program changed a key between tables
 	// Memory: unlinked since the last token; with a token, oldest first.
-	struct dp_of_dead *dying, *dead;
+	struct dp_of_dead *dying, *dead, *burying; // burying: nobody sees them; freed in slices
 	uint64_t dead_token;
 	struct dp_of_settling queue[DP_OF_SETTLING]; // versions that are not settled yet
 	uint32_t queue_at, queue_n;
@@ -254,7 +255,7 @@ int dp_of_flows_create(struct dp_of *of);
 void dp_of_flows_destroy(struct dp_of *of);
 void dp_of_flows_publish(struct dp_of *of, uint64_t version);
 void dp_of_flows_give_up(struct dp_of *of);
-void dp_of_flows_settle(struct dp_of *of, uint64_t settled);
+void dp_of_flows_settle(struct dp_of *of, uint64_t settled, uint32_t n_most);
 
 // --- Groups and meters (of_store.c); what they are: of_group_priv.h, of_meter_priv.h
 
