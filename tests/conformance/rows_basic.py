@@ -183,7 +183,6 @@ def rows():
     yield "7.4.4", "HELLO_FAILED INCOMPATIBLE: a second hello, of version 0", second_hello
     yield "7.3.2", "before anybody sets it: fragments normal, miss_send_len 128", lambda s: equal((s.at_start.flags, s.at_start.miss_send_len), (0, 128))
     yield "7.2.1", "NO_RECV: what is not taken counts as rx_dropped", dropped(ofp.OFPPC_NO_RECV, 2, "rx_dropped")
-    yield "7.2.1", "NO_FWD: what is not sent counts as tx_dropped", dropped(ofp.OFPPC_NO_FWD, 3, "tx_dropped")
     yield "7.3.5.5", "table features: every required property of every table", table_properties
     yield "7.4.1", "packet-in from the action set: its cookie is -1", cookie_of([flow(IP4, [write(output(ofp.OFPP_CONTROLLER))], cookie=7)], 0xFFFFFFFFFFFFFFFF)
     yield "7.4.1", "packet-in from a group: its cookie is -1", cookie_of([group(1, ofp.OFPGT_INDIRECT, bucket(output(ofp.OFPP_CONTROLLER))), flow(IP4, [apply(to_group(1))], cookie=7)], 0xFFFFFFFFFFFFFFFF)

@@ -302,6 +302,14 @@ static void table_features_list_what_is_taken(void **state)
 	assert_int_equal(n, DP_FLOW_TABLES);
 }
 
+// One without a body has been said, whatever follows.
+static void a_question_without_a_body_may_say_that_more_follows(void **state)
+{
+	(void)state;
+	assert_true(ASK(.type = OF13_MULTIPART_DESC, .flags = OF13_MULTIPART_FLAG_MORE));
+	assert_true(ASK(.type = OF13_MULTIPART_PORT_DESC, .flags = OF13_MULTIPART_FLAG_MORE));
+}
+
 static void questions_that_make_no_sense_are_refused(void **state)
 {
 	struct of_buf tables = { 0 };
@@ -321,7 +329,8 @@ static void questions_that_make_no_sense_are_refused(void **state)
 	assert_true(ERROR_IS(0, METER_MOD_FAILED, UNKNOWN_METER));
 	assert_false(ASK(.type = OF13_MULTIPART_EXPERIMENTER));
 	assert_true(ERROR_IS(0, BAD_REQUEST, BAD_EXPERIMENTER));
-	assert_false(ASK(.type = OF13_MULTIPART_DESC, .flags = OF13_MULTIPART_FLAG_MORE));
+	assert_false(ASK(.type = OF13_MULTIPART_METER, .flags = OF13_MULTIPART_FLAG_MORE,
+			 .meter = { .meter_id = OF13_METER_ALL }));
 	assert_true(ERROR_IS(0, BAD_REQUEST, MULTIPART_BUFFER_OVERFLOW));
 	of13_table_features_put(&tables, &f);
 	assert_false(ASK(.type = OF13_MULTIPART_TABLE_FEATURES,
@@ -407,6 +416,7 @@ int main(void)
 		T(ports_queues_and_tables_are_told),
 		T(groups_and_meters_come_back_byte_for_byte),
 		T(table_features_list_what_is_taken),
+		T(a_question_without_a_body_may_say_that_more_follows),
 		T(questions_that_make_no_sense_are_refused),
 		T(small_messages_are_answered_or_refused),
 	};
