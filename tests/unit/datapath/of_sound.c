@@ -4,12 +4,12 @@
 // And a burst of frames leaves as each of them alone does, in order.
 #include "of_rig.h"
 
-enum { RULES = 16, TABLES = 3, FRAMES = 14, ROUNDS = 90, TRIES = 100, SIZE = 90 };
+enum { RULES = 16, TABLES = 3, FRAMES = 15, ROUNDS = 90, TRIES = 100, SIZE = 90 };
 enum { BURST = 16, BURSTS = 12, BURST_ROUNDS = 60, SLOTS = 64 };
 
 // What a round is about: edits of one kind on frames of one kind, whose bits differ where it
 // counts.
-enum focus { ALL, TAGS, LABELS, PORTS, N_FOCUSES };
+enum focus { ALL, TAGS, LABELS, PORTS, ADDRESSES, N_FOCUSES };
 
 static uint64_t seed;
 static enum focus focus;
@@ -55,8 +55,11 @@ static const char *const heads[] = {
 	"\x08\x00\x45\x00\x00\x40\x00\x01\x00\x00\x40\x11\x00\x00\x0a\x00\x00\x01\x0a\x00\x00\x02"
 	"\x10\x00\x00\x50\x00\x2c\x00\x00",
 	"\x88\x47\x00\x01\x00\x40\x00\x02\x01\x40\x45\x00\x00\x40",
+	// TCP behind an IPv4 option
+	"\x08\x00\x46\x00\x00\x40\x00\x01\x00\x00\x40\x06\x00\x00\x0a\x00\x00\x01\x0a\x00\x00\x02"
+	"\x00\x00\x00\x00\x10\x00\x00\x50\x00\x00\x00\x00\x00\x00\x00\x00\x50\x10",
 };
-static const uint8_t sizes[] = { 36, 34, 38, 24, 22, 22, 30, 56, 22, 18, 38, 6, 30, 14 };
+static const uint8_t sizes[] = { 36, 34, 38, 24, 22, 22, 30, 56, 22, 18, 38, 6, 30, 14, 40 };
 _Static_assert(RTE_DIM(heads) == FRAMES && RTE_DIM(sizes) == FRAMES, "one size each");
 
 static void frame_make(uint32_t kind, uint8_t f[SIZE])
@@ -69,13 +72,14 @@ static void frame_make(uint32_t kind, uint8_t f[SIZE])
 static uint32_t kind_any(void)
 {
 	static const uint8_t tagged[] = { 0, 1, 2, 2 }, labels[] = { 8, 9, 13, 13 },
-			     ports[] = { 0, 12, 3, 4, 10 };
+			     ports[] = { 0, 12, 4, 10, 14 };
 
 	switch (focus) {
 	case TAGS:
 		return tagged[below(RTE_DIM(tagged))];
 	case LABELS:
 		return labels[below(RTE_DIM(labels))];
+	case ADDRESSES:
 	case PORTS:
 		return ports[below(RTE_DIM(ports))];
 	default:
@@ -86,11 +90,12 @@ static uint32_t kind_any(void)
 // Some bits differ, where headers are, or where the focus is; the source stays one that may send.
 static void frame_bend(uint8_t f[SIZE])
 {
-	static const uint8_t from[] = { 0, 14, 16, 36 }, n_bytes[] = { 62, 6, 6, 2 };
+	static const uint8_t from[] = { 0, 14, 16, 36, 0 }, n_bytes[] = { 62, 6, 6, 2, 6 };
 
 	for (uint32_t n = below(focus == ALL ? 4 : 2); n > 0; n--)
 		f[from[focus] + below(n_bytes[focus])] ^= (uint8_t)(1u << below(8));
 	memcpy(f + 6, "\x02\0\0\0\0", 5);
+	f[11] ^= (uint8_t)(focus == ADDRESSES ? below(2) << 1 : 0);
 	f[0] &= 0xfe;
 }
 
@@ -124,9 +129,12 @@ static enum dp_flow_field matched_any(void)
 	static const enum dp_flow_field of_focus[N_FOCUSES] = {
 		[TAGS] = DP_FLOW_vlan_vid,
 		[LABELS] = DP_FLOW_mpls_label,
-		[PORTS] = DP_FLOW_tcp_dst,
 	};
 
+	if (focus == PORTS) // and never the protocol, which the frame's shape alone says then
+		return below(3) == 0 ? DP_FLOW_in_port : DP_FLOW_tcp_dst;
+	if (focus == ADDRESSES)
+		return below(2) == 0 ? DP_FLOW_eth_dst : DP_FLOW_eth_src;
 	return focus == ALL || below(3) == 0 ? matched[below(RTE_DIM(matched))] : of_focus[focus];
 }
 
@@ -180,6 +188,8 @@ static void action_make(void)
 			of_op(DP_OP_POP_VLAN, 8, 0);
 		else if (focus == LABELS)
 			of_op(DP_OP_POP_MPLS, 8, DP_ETH_MPLS);
+		else if (focus == ADDRESSES)
+			of_set(DP_FLOW_vlan_vid, DP_FLOW_VID_PRESENT | 20);
 		else
 			of_set(DP_FLOW_tcp_dst, 0x50 ^ 1u << below(8));
 		return;
