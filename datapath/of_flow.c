@@ -318,6 +318,7 @@ int dp_of_flow_add(struct dp_of *of, uint8_t table, const struct dp_flow_key *ke
 		return -ENOMEM;
 	}
 	of->n_flows++;
+	of->last_table = RTE_MAX(of->last_table, table);
 	stage(of, &f->add, f, ADDED);
 	*out = f;
 	return 0;

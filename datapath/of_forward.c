@@ -386,7 +386,7 @@ static inline void act_on(struct dp_worker *w, struct dp_batch *b, struct look *
 	if (met->rules[0] != g->rule)
 		rule_take(w, l, met->rules[0], g);
 	if (likely(g->kind == DP_OF_PROG_OUTPUT && !is_looked_at(pkts[0]))) {
-		if (unlikely(g->of_out != g->out || g->n_normal > 0)) {
+		if (unlikely(g->of_out != g->out)) { // always, where runs wait for L2
 			flush(w, b, g);
 			g->out = g->of_out;
 		}

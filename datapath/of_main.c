@@ -93,7 +93,7 @@ static void edits_widen(struct dp_flow_key *mask)
 static void mask_of_all(const struct dp_of *of, struct dp_flow_key *out)
 {
 	memset(out, 0, sizeof(*out));
-	for (uint32_t t = 0; t < DP_FLOW_TABLES; t++) {
+	for (uint32_t t = 0; t <= of->last_table; t++) {
 		struct dp_flow_key m;
 
 		dp_flow_table_mask(of->tables[t], &m);

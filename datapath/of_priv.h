@@ -233,6 +233,7 @@ struct dp_of {
 	struct dp_of_change *settling;	// published; a worker may still see what was before
 	struct dp_of_change *unlinking; // settled; done in slices
 	bool edits_ever;		// some program changed a key between tables
+	uint8_t last_table;		// that ever had a rule
 	// Memory: unlinked since the last token; with a token, oldest first.
 	struct dp_of_dead *dying, *dead, *burying; // burying: nobody sees them; freed in slices
 	uint64_t dead_token;

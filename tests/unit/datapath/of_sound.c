@@ -4,10 +4,15 @@
 // And a burst of frames leaves as each of them alone does, in order.
 #include "of_rig.h"
 
-enum { RULES = 16, TABLES = 3, FRAMES = 12, ROUNDS = 90, TRIES = 100, SIZE = 90 };
+enum { RULES = 16, TABLES = 3, FRAMES = 15, ROUNDS = 90, TRIES = 100, SIZE = 90 };
 enum { BURST = 16, BURSTS = 12, BURST_ROUNDS = 60, SLOTS = 64 };
 
+// What a round is about: edits of one kind on frames of one kind, whose bits differ where it
+// counts.
+enum focus { ALL, TAGS, LABELS, PORTS, ADDRESSES, N_FOCUSES };
+
 static uint64_t seed;
+static enum focus focus;
 
 static uint64_t rnd(void)
 {
@@ -46,8 +51,15 @@ static const char *const heads[] = {
 	"\x08\x00\x45\x00\x00\x40\x00\x01\x00\x00\x40\x84\x00\x00\x0a\x00\x00\x01\x0a\x00\x00\x02"
 	"\x10\x00\x00\x50\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x10",
 	"\x01\x00\x45\x00\x00\x40",
+	// UDP as TCP above, and two labels
+	"\x08\x00\x45\x00\x00\x40\x00\x01\x00\x00\x40\x11\x00\x00\x0a\x00\x00\x01\x0a\x00\x00\x02"
+	"\x10\x00\x00\x50\x00\x2c\x00\x00",
+	"\x88\x47\x00\x01\x00\x40\x00\x02\x01\x40\x45\x00\x00\x40",
+	// TCP behind an IPv4 option
+	"\x08\x00\x46\x00\x00\x40\x00\x01\x00\x00\x40\x06\x00\x00\x0a\x00\x00\x01\x0a\x00\x00\x02"
+	"\x00\x00\x00\x00\x10\x00\x00\x50\x00\x00\x00\x00\x00\x00\x00\x00\x50\x10",
 };
-static const uint8_t sizes[] = { 36, 34, 38, 24, 22, 22, 30, 56, 22, 18, 38, 6 };
+static const uint8_t sizes[] = { 36, 34, 38, 24, 22, 22, 30, 56, 22, 18, 38, 6, 30, 14, 40 };
 _Static_assert(RTE_DIM(heads) == FRAMES && RTE_DIM(sizes) == FRAMES, "one size each");
 
 static void frame_make(uint32_t kind, uint8_t f[SIZE])
@@ -57,13 +69,42 @@ static void frame_make(uint32_t kind, uint8_t f[SIZE])
 	memcpy(f + 12, heads[kind], sizes[kind]);
 }
 
-// Some bits differ, where headers are; the source stays one that may send.
+static uint32_t kind_any(void)
+{
+	static const uint8_t tagged[] = { 0, 1, 2, 2 }, labels[] = { 8, 9, 13, 13 },
+			     ports[] = { 0, 12, 4, 10, 14 };
+
+	switch (focus) {
+	case TAGS:
+		return tagged[below(RTE_DIM(tagged))];
+	case LABELS:
+		return labels[below(RTE_DIM(labels))];
+	case ADDRESSES:
+	case PORTS:
+		return ports[below(RTE_DIM(ports))];
+	default:
+		return below(FRAMES);
+	}
+}
+
+// Some bits differ, where headers are, or where the focus is; the source stays one that may send.
 static void frame_bend(uint8_t f[SIZE])
 {
-	for (uint32_t n = below(4); n > 0; n--)
-		f[below(62)] ^= (uint8_t)(1u << below(8));
+	static const uint8_t from[] = { 0, 14, 16, 36, 0 }, n_bytes[] = { 62, 6, 6, 2, 6 };
+
+	for (uint32_t n = below(focus == ALL ? 4 : 2); n > 0; n--)
+		f[from[focus] + below(n_bytes[focus])] ^= (uint8_t)(1u << below(8));
 	memcpy(f + 6, "\x02\0\0\0\0", 5);
+	f[11] ^= (uint8_t)(focus == ADDRESSES ? below(2) << 1 : 0);
 	f[0] &= 0xfe;
+}
+
+// As an action leaves it: without the outer tag or label.
+static void frame_strip(uint8_t f[SIZE])
+{
+	uint32_t at = f[12] == 0x88 && f[13] == 0x47 ? 14 : 12;
+
+	memmove(f + at, f + at + 4, SIZE - at - 4u);
 }
 
 // --- Rules
@@ -83,6 +124,20 @@ static const enum dp_flow_field set[] = {
 	DP_FLOW_metadata, DP_FLOW_ipv6_dst, DP_FLOW_mpls_label,	 DP_FLOW_tunnel_id,
 };
 
+static enum dp_flow_field matched_any(void)
+{
+	static const enum dp_flow_field of_focus[N_FOCUSES] = {
+		[TAGS] = DP_FLOW_vlan_vid,
+		[LABELS] = DP_FLOW_mpls_label,
+	};
+
+	if (focus == PORTS) // and never the protocol, which the frame's shape alone says then
+		return below(3) == 0 ? DP_FLOW_in_port : DP_FLOW_tcp_dst;
+	if (focus == ADDRESSES)
+		return below(2) == 0 ? DP_FLOW_eth_dst : DP_FLOW_eth_src;
+	return focus == ALL || below(3) == 0 ? matched[below(RTE_DIM(matched))] : of_focus[focus];
+}
+
 // What some frame has, in some bits of some fields.
 static void match_make(uint32_t table)
 {
@@ -90,8 +145,10 @@ static void match_make(uint32_t table)
 	struct dp_flow_key k;
 	struct dp_parse p;
 
-	frame_make(below(FRAMES), f);
+	frame_make(kind_any(), f);
 	frame_bend(f);
+	if (table > 0 && (focus == TAGS || focus == LABELS))
+		frame_strip(f);
 	dp_parse(f, SIZE, SIZE, &p);
 	dp_flow_key_make(f, SIZE, &p, 1, &k);
 	k.w[5] = table == 0 ? 0 : below(4);
@@ -99,7 +156,7 @@ static void match_make(uint32_t table)
 	of_any();
 	// The first table asks for little, so that what it edits decides later.
 	for (uint32_t n = below(table == 0 ? 2 : 4); n > 0; n--) {
-		enum dp_flow_field field = matched[below(RTE_DIM(matched))];
+		enum dp_flow_field field = matched_any();
 		struct dp_flow_value m = dp_flow_ones(field);
 
 		if (below(3) == 0) {
@@ -126,6 +183,17 @@ static void set_make(void)
 
 static void action_make(void)
 {
+	if (focus != ALL && below(2) == 0) {
+		if (focus == TAGS)
+			of_op(DP_OP_POP_VLAN, 8, 0);
+		else if (focus == LABELS)
+			of_op(DP_OP_POP_MPLS, 8, DP_ETH_MPLS);
+		else if (focus == ADDRESSES)
+			of_set(DP_FLOW_vlan_vid, DP_FLOW_VID_PRESENT | 20);
+		else
+			of_set(DP_FLOW_tcp_dst, 0x50 ^ 1u << below(8));
+		return;
+	}
 	switch (below(12)) {
 	case 0:
 		of_op(DP_OP_PUSH_VLAN, 8, below(2) == 0 ? DP_ETH_VLAN : DP_ETH_QINQ);
@@ -244,6 +312,13 @@ static void cached_as_walked(const uint8_t f[SIZE])
 	assert_memory_equal(&cached, &walked, sizeof(cached));
 }
 
+// Few places, so that frames that are not alike meet in one.
+static void cache_shrink(uint32_t round)
+{
+	if (round / N_FOCUSES % 2 == 0)
+		of->pw[0]->cache_mask = 3;
+}
+
 static void a_cached_walk_is_the_walk(void **state)
 {
 	uint64_t n_found = 0;
@@ -252,19 +327,24 @@ static void a_cached_walk_is_the_walk(void **state)
 	for (uint32_t round = 0; round < ROUNDS; round++) {
 		seed = 88172645463325252u + round * 7919;
 		of_make("abcd", 1, DP_VLAN_TRANSPARENT);
+		focus = round % N_FOCUSES;
 		for (uint32_t i = 0; i < RULES; i++)
 			rule_make();
 		dp_of_publish(of);
+		cache_shrink(round);
 		for (uint32_t i = 0; i < TRIES; i++) {
 			uint8_t f[SIZE];
 
-			frame_make(below(FRAMES), f);
+			frame_make(kind_any(), f);
 			if (below(4) != 0)
 				frame_bend(f);
 			cached_as_walked(f);
 			// A change in between: what the cache knows is over.
 			if (below(40) == 0) {
-				rule_make();
+				if (below(2) == 0)
+					rule_make();
+				else
+					rule_make_simple();
 				dp_of_publish(of);
 			}
 		}
@@ -335,6 +415,7 @@ static void a_burst_is_as_each(void **state)
 	(void)state;
 	for (uint32_t round = 0; round < BURST_ROUNDS; round++) {
 		seed = 2463534242u + round * 104729;
+		focus = round % N_FOCUSES;
 		of_make("abcd", 1, DP_VLAN_TRANSPARENT);
 		for (uint32_t i = 0; i < RULES; i++) {
 			if (below(3) == 0)
@@ -343,16 +424,21 @@ static void a_burst_is_as_each(void **state)
 				rule_make_simple();
 		}
 		dp_of_publish(of);
+		cache_shrink(round);
 		for (uint32_t k = 0; k < BURSTS; k++) {
 			uint8_t few[4][SIZE], f[BURST][SIZE];
 			struct dp_of_entry *cache = of->pw[0]->cache;
 
 			for (uint32_t i = 0; i < 4; i++) {
-				frame_make(below(FRAMES), few[i]);
+				frame_make(kind_any(), few[i]);
 				frame_bend(few[i]);
 			}
 			for (uint32_t i = 0; i < BURST; i++)
 				memcpy(f[i], few[below(4)], SIZE);
+			if (below(3) == 0) {
+				rule_make_simple();
+				dp_of_publish(of);
+			}
 			burst_fate_of(f, true, &fates[0]);
 			burst_fate_of(f, true, &fates[1]);
 			of->pw[0]->cache = NULL;
