@@ -67,6 +67,18 @@ void dp_of_key_make(const struct dp_of_ctx *c, struct dp_flow_key *key)
 	key->w[6] = c->tunnel_id;
 }
 
+// Do headers reach so near the end of what is looked at that a tag more or less shows or hides
+// some? The key does not say so: a frame like that is looked up each time.
+static inline bool is_at_end(const struct dp_parse *p, uint32_t size)
+{
+	enum { TAGS = 16, L4 = 60, ICMP6 = 58, ND_NS = 135, ND_NA = 136 };
+	bool is_nd = p->ip_proto == ICMP6 && (p->sport == ND_NS || p->sport == ND_NA);
+	bool is_deep = (p->flags & DP_PF_EXT) != 0 &&
+		       (p->l4_off == 0 || p->l4_off > DP_PARSE_BYTES - TAGS - L4);
+
+	return size > DP_PARSE_BYTES - TAGS && (p->flags & DP_PF_IP6) != 0 && (is_nd || is_deep);
+}
+
 static void keys_make(struct look *l, const struct dp_batch *b)
 {
 	for (uint32_t i = 0; i < l->n; i++) {
@@ -77,6 +89,8 @@ static void keys_make(struct look *l, const struct dp_batch *b)
 		if (l->shape == NULL)
 			continue;
 		dp_of_sign_make(l->shape, &l->keys[i], p, &l->signs[i]);
+		if (unlikely(is_at_end(p, rte_pktmbuf_data_len(m))))
+			l->signs[i].n_words = 0;
 		dp_of_cache_prefetch(l->pw, &l->signs[i]);
 	}
 }
