@@ -50,12 +50,28 @@ static int sign_any(const struct dp_of_shape *shape, const struct dp_flow_key *k
 	return n <= DP_OF_CACHE_WORDS ? 1 : -1;
 }
 
+// Do headers reach so near the end of what is looked at that a tag more or less shows or hides
+// some? The key does not say so: a frame like that is looked up each time.
+static bool is_at_end(const struct dp_parse *p, uint32_t size)
+{
+	enum { TAGS = 16, L4 = 60, ICMP6 = 58, ND_NS = 135, ND_NA = 136 };
+	bool is_nd = p->ip_proto == ICMP6 && (p->sport == ND_NS || p->sport == ND_NA);
+	bool is_deep = (p->flags & DP_PF_EXT) != 0 &&
+		       (p->l4_off == 0 || p->l4_off > DP_PARSE_BYTES - TAGS - L4);
+
+	return size > DP_PARSE_BYTES - TAGS && (p->flags & DP_PF_IP6) != 0 && (is_nd || is_deep);
+}
+
 int dp_of_sign_any(const struct dp_of_shape *shape, const struct rte_mbuf *m, uint32_t in_port,
 		   struct dp_flow_key *key, struct dp_of_sign *out)
 {
 	const struct dp_parse *p = &dp_meta_const(m)->p;
 
 	dp_flow_key_make(dp_data(m), rte_pktmbuf_data_len(m), p, in_port, key);
+	if (unlikely(is_at_end(p, rte_pktmbuf_data_len(m)))) {
+		(void)sign_any(shape, key, p, out); // where to look ahead is known all the same
+		return -1;
+	}
 	return sign_any(shape, key, p, out);
 }
 

@@ -296,7 +296,7 @@ static void group(struct dp_of_ctx *c, uint32_t number, bool is_end)
 	struct dp_flow_key key;
 	uint32_t at, n = 0;
 
-	if (g == NULL || c->depth == DP_OF_GROUP_DEPTH) {
+	if (g == NULL || c->depth == DP_OF_GROUP_DEPTH || c->budget == 0) {
 		refused(c, g == NULL ? DP_DROP_of_group : DP_DROP_of_loop);
 		return;
 	}
@@ -312,8 +312,11 @@ static void group(struct dp_of_ctx *c, uint32_t number, bool is_end)
 		dp_of_key_make(c, &key);
 	at = dp_groups_pick(c->of->groups, c->w, g, c->version,
 			    g->type == DP_OF_SELECT ? dp_of_hash(&key) : 0);
+	// To look for one that lives is work, too.
 	if (at != DP_OF_NO_BUCKET)
 		bucket(c, g, at, is_end);
+	else
+		c->budget--;
 }
 
 // is_end: nothing follows that the frame, as it is then, matters to
@@ -505,6 +508,8 @@ static void again(struct dp_of_ctx *c)
 		refused(c, DP_DROP_of_loop);
 		return;
 	}
+	if (!may_go_on(c))
+		return;
 	pending_flush(c);
 	sub = *c;
 	sub.m = another(c);
@@ -516,4 +521,5 @@ static void again(struct dp_of_ctx *c)
 	sub.table = 0;
 	sub.why = DP_DROP_of_no_action;
 	dp_of_exec(&sub);
+	c->budget = sub.budget;
 }

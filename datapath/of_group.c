@@ -16,6 +16,7 @@ struct dp_of_groups {
 	struct dp_of_groups_params p;
 	uint32_t n_groups; // as staged
 	uint32_t mask;
+	uint64_t n_looks;		 // for loops
 	struct dp_of_group_view *staged; // of the version that is being made
 	struct dp_of_group_view *ended;	 // not yet unlinked
 	// main: w, worker: r, release/acquire
@@ -353,19 +354,21 @@ struct walk {
 	struct dp_of_groups *gs;
 	const struct dp_of_group_view **views;
 	uint32_t n, at, max;
+	uint32_t n_named;
 };
 
 static int walk_add(struct walk *w, uint32_t group)
 {
-	const struct dp_of_group_view *v = newest(w->gs, group);
+	struct dp_of_group_view *v = newest(w->gs, group);
 
-	for (uint32_t i = 0; v != NULL && i < w->n; i++)
-		if (w->views[i] == v)
-			return 0;
-	if (v == NULL)
+	// Too many to say that there is none.
+	if (w->n_named++ == DP_OF_NAMED_MAX)
+		return -ELOOP;
+	if (v == NULL || v->seen == w->gs->n_looks)
 		return 0;
 	if (w->n == w->max)
-		return -ELOOP; // too many to say that there is none
+		return -ELOOP;
+	v->seen = w->gs->n_looks;
 	w->views[w->n++] = v;
 	return 0;
 }
@@ -392,6 +395,7 @@ int dp_groups_loop(struct dp_of_groups *gs, uint32_t group, const struct dp_of_g
 	w.views = malloc(sizeof(w.views[0]) * w.max);
 	if (w.views == NULL)
 		return -ENOMEM;
+	gs->n_looks++;
 	for (uint32_t i = 0; i < def->n_buckets && rc == 0; i++)
 		rc = walk_ops(&w, def->buckets[i].ops, def->buckets[i].n_ops, group);
 	while (w.at < w.n && rc == 0) {

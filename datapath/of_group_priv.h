@@ -27,7 +27,8 @@
 #define DP_OF_NO_BUCKET UINT32_MAX
 // Watched ports and groups that one choice may look at: what is not found by then is dead.
 #define DP_OF_WATCH_MAX 256u
-#define DP_OF_REACH_MAX 4096u // groups that one may lead to
+#define DP_OF_REACH_MAX 4096u  // groups that one may lead to
+#define DP_OF_NAMED_MAX 65536u // names of groups in these, and in itself
 
 struct dp_of_groups;
 struct dp_of_group_life;
@@ -54,6 +55,7 @@ struct dp_of_group_view {
 	struct dp_of_group_life *life;
 	// main only
 	struct dp_of_group_view *staged_next, *ended_next;
+	uint64_t seen; // by which look for loops
 	uint64_t dead[4];
 };
 

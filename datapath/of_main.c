@@ -206,7 +206,7 @@ static int parts_create(struct dp_of *of)
 {
 	int rc = 0;
 
-	of->port_config = rte_zmalloc("of_ports", DP_OFPP_MAX, RTE_CACHE_LINE_SIZE);
+	of->port_config = rte_zmalloc("of_ports", DP_OFPP_MAX + 1, RTE_CACHE_LINE_SIZE);
 	of->flows = region(of->n_slots * sizeof(*of->flows));
 	if (of->port_config == NULL || of->flows == NULL)
 		return -ENOMEM;
@@ -329,9 +329,12 @@ static void settling_push(struct dp_of *of, uint64_t version)
 		s->n_outs[i] = of->pw[i]->n_outs_put;
 }
 
-// Packet-outs from before went out, too: a worker takes some in each turn.
+// Packet-outs from before went out, too: a worker takes some in each turn. With the mode off nobody
+// does, and nothing waits for them.
 static bool outs_are_done(const struct dp_of *of, const struct dp_of_settling *s)
 {
+	if (dp_root(of->sw)->of != of)
+		return true;
 	for (uint32_t i = 0; i < of->sw->n_workers; i++) {
 		if (atomic_load_explicit(&of->pw[i]->n_outs_done, memory_order_acquire) <
 		    s->n_outs[i])

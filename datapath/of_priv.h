@@ -218,8 +218,9 @@ struct dp_of {
 	// Packet-ins of a port: rate << 32 | burst. main: w, worker: r, relaxed
 	_Atomic uint64_t punt_limit;
 	_Atomic bool punt_kicked; // worker: sets with a kick, main: clears before it takes
-	// enum dp_of_port_config by number; [0] is LOCAL's. main: w, worker: r, relaxed
-	_Atomic uint8_t *port_config; // [DP_OFPP_MAX]
+	// enum dp_of_port_config by number; [0] is LOCAL's, the last one nobody's, which is 0.
+	// main: w, worker: r, relaxed
+	_Atomic uint8_t *port_config; // [DP_OFPP_MAX + 1]
 	struct dp_of_groups *groups;  // of_group.c
 	struct dp_of_meters *meters;  // of_meter.c
 	// main only from here
@@ -379,8 +380,10 @@ static inline uint32_t dp_of_number(const struct dp_view *v)
 }
 static inline uint32_t dp_of_config_of(const struct dp_of *of, uint32_t of_port)
 {
-	uint32_t at = of_port < DP_OFPP_MAX ? of_port : 0;
+	uint32_t at = of_port != 0 && of_port < DP_OFPP_MAX ? of_port : DP_OFPP_MAX;
 
+	if (of_port == DP_OFPP_LOCAL)
+		at = 0;
 	return atomic_load_explicit(&of->port_config[at], memory_order_relaxed);
 }
 

@@ -17,6 +17,7 @@
 
 enum {
 	TURN_MESSAGES = 256,
+	TURN_LOOKS = 200000, // flows that messages look at; one message may look at more
 	OUTPUT_HARD = 64 << 20,
 	ERROR_BYTES = 128, // of the message that an error is about; at least 64
 	HELLO_S = 10,
@@ -435,11 +436,13 @@ bool of_conn_wants_input(const struct of_conn *c)
 int of_conn_input(struct of_conn *c, const uint8_t *bytes, size_t n, uint64_t now_ns)
 {
 	uint64_t until = c->info.n_in + TURN_MESSAGES;
+	uint64_t looks = c->agent->n_looked + TURN_LOOKS;
 	size_t at = 0;
 
 	c->agent->now_ns = now_ns;
 	c->heard_ns = now_ns;
-	while (at < n && c->info.n_in < until && of_conn_wants_input(c))
+	while (at < n && c->info.n_in < until && c->agent->n_looked < looks &&
+	       of_conn_wants_input(c))
 		at += bytes_take(c, bytes + at, n - at);
 	if (c->agent->staged)
 		of_publish(c->agent);

@@ -135,7 +135,9 @@ struct naming {
 
 static bool names_group(void *arg, bool is_port, uint32_t number)
 {
-	return !is_port && number == ((struct naming *)arg)->group;
+	uint32_t group = ((struct naming *)arg)->group;
+
+	return !is_port && (number == group || group == OF13_GROUP_ALL);
 }
 
 int of_flow_end_group(struct of_agent *a, uint32_t group)
@@ -147,6 +149,7 @@ int of_flow_end_group(struct of_agent *a, uint32_t group)
 		struct of_flow *f;
 		uint32_t at = 0;
 
+		a->n_looked += a->tables->t[t].n_slots;
 		while (rc == 0 && (f = of_flow_next(a, t, &at)) != NULL) {
 			if (f->refers &&
 			    of_instructions_refer(of_flow_instructions(f), names_group, &x))
@@ -164,8 +167,9 @@ int of_flow_end_meter(struct of_agent *a, uint32_t meter)
 		struct of_flow *f;
 		uint32_t at = 0;
 
+		a->n_looked += a->tables->t[t].n_slots;
 		while (rc == 0 && (f = of_flow_next(a, t, &at)) != NULL) {
-			if (f->meter == meter)
+			if (f->meter == meter || (meter == OF13_METER_ALL && f->meter != 0))
 				rc = of_flow_end(a, f, OF13_FLOW_REMOVED_REASON_METER_DELETE);
 		}
 	}

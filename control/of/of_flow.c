@@ -274,6 +274,7 @@ static int each_of_table(struct of_agent *a, uint8_t table, struct of_mod *x, of
 		f = exact(a, table, &x->select, x->m->priority);
 		return f != NULL && of_select_has(&x->select, f) ? fn(a, f, x) : 0;
 	}
+	a->n_looked += a->tables->t[table].n_slots;
 	while (rc == 0 && (f = of_flow_next(a, table, &at)) != NULL) {
 		if (of_select_has(&x->select, f))
 			rc = fn(a, f, x);
@@ -302,6 +303,7 @@ static bool overlaps(struct of_agent *a, const struct of_mod *x)
 	uint32_t at = 0;
 	struct of_flow *f;
 
+	a->n_looked += a->tables->t[x->m->table_id].n_slots;
 	while ((f = of_flow_next(a, x->m->table_id, &at)) != NULL) {
 		struct dp_flow_key key, mask;
 		struct of_wire_error e;

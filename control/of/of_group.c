@@ -9,6 +9,7 @@
 
 enum {
 	DEPTH = 8,	   // groups in groups that workers follow
+	NAMED_MAX = 65536, // names of groups that are looked at for one, DP_OF_NAMED_MAX
 	BYTES_MAX = 60000, // of buckets: group-desc says them in one message
 };
 
@@ -42,6 +43,7 @@ struct walk {
 	struct of_agent *a;
 	struct of_group **todo; // NULL = memory ran out
 	uint32_t n, depth;
+	uint32_t n_named;
 	uint32_t target;
 	bool found;
 	int by;
@@ -78,9 +80,14 @@ static void refer(struct of_agent *a, const struct of_group *g, int by)
 static bool meet(void *arg, bool is_port, uint32_t number)
 {
 	struct walk *w = arg;
-	struct of_group *g = is_port ? NULL : of_group_find(w->a, number);
+	struct of_group *g;
 
-	if (!is_port && number == w->target)
+	// Main has more to do than to follow all there could be.
+	if (is_port || w->n_named == NAMED_MAX)
+		return false;
+	w->n_named++;
+	g = of_group_find(w->a, number);
+	if (number == w->target)
 		w->found = true;
 	if (g != NULL && g->mark != w->a->groups->mark) {
 		g->mark = w->a->groups->mark;
@@ -102,17 +109,19 @@ static int check_chain(struct of_agent *a, uint32_t id, struct of_list buckets,
 		return bad(e, OF13_GROUP_MOD_FAILED_OUT_OF_GROUPS);
 	gs->mark++;
 	each_group(buckets, meet, &w);
-	while (!w.found && at < w.n) {
+	while (!w.found && at < w.n && w.n_named < NAMED_MAX) {
 		uint32_t end = w.n;
 
 		level++;
-		for (; at < end; at++)
+		for (; at < end && w.n_named < NAMED_MAX; at++)
 			each_group(of_group_buckets(w.todo[at]), meet, &w);
 	}
 	free(w.todo);
 	if (w.found)
 		return bad(e, OF13_GROUP_MOD_FAILED_LOOP);
-	return level > DEPTH ? bad(e, OF13_GROUP_MOD_FAILED_CHAINING_UNSUPPORTED) : 0;
+	return level > DEPTH || w.n_named == NAMED_MAX
+		       ? bad(e, OF13_GROUP_MOD_FAILED_CHAINING_UNSUPPORTED)
+		       : 0;
 }
 
 // --- Buckets
@@ -294,6 +303,9 @@ static int delete (struct of_agent *a, uint32_t id, struct of_wire_error *e)
 			return 0;
 		return g->n_groups > 0 ? bad(e, OF13_GROUP_MOD_FAILED_CHAINED_GROUP) : end(a, g, e);
 	}
+	// In one look at all flows, not one for each group.
+	if (of_flow_end_group(a, OF13_GROUP_ALL) != 0)
+		return bad(e, OF13_GROUP_MOD_FAILED_EPERM);
 	while ((g = of_group_from(a, 0)) != NULL) {
 		if (end(a, g, e) != 0)
 			return -EINVAL;

@@ -107,16 +107,21 @@ static int set(struct of_agent *a, const struct of13_meter_mod *m, struct of_met
 	return 0;
 }
 
+static int flows_end(struct of_agent *a, uint32_t id, struct of_wire_error *e)
+{
+	of_journal_begin(a, true);
+	if (of_flow_end_meter(a, id) != 0) {
+		of_journal_undo(a);
+		return bad(e, OF13_METER_MOD_FAILED_UNKNOWN);
+	}
+	of_journal_commit(a);
+	return 0;
+}
+
 static int end(struct of_agent *a, struct of_meter *x, struct of_wire_error *e)
 {
-	if (x->n_flows > 0) {
-		of_journal_begin(a, true);
-		if (of_flow_end_meter(a, x->id) != 0) {
-			of_journal_undo(a);
-			return bad(e, OF13_METER_MOD_FAILED_UNKNOWN);
-		}
-		of_journal_commit(a);
-	}
+	if (x->n_flows > 0 && flows_end(a, x->id, e) != 0)
+		return -EINVAL;
 	of_publish(a); // flows first
 	dp_of_meter_del(a->p.of, x->id);
 	of_map_remove(&a->meters, x->id);
@@ -132,6 +137,9 @@ static int delete (struct of_agent *a, uint32_t id, struct of_wire_error *e)
 		x = of_meter_find(a, id);
 		return x == NULL ? 0 : end(a, x, e); // section 6.4: no error
 	}
+	// In one look at all flows, not one for each meter.
+	if (flows_end(a, OF13_METER_ALL, e) != 0)
+		return -EINVAL;
 	while ((x = of_meter_from(a, 0)) != NULL) {
 		if (end(a, x, e) != 0)
 			return -EINVAL;

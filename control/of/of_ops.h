@@ -134,8 +134,8 @@ int of_tables_create(struct of_agent *a);
 void of_tables_destroy(struct of_agent *a);
 // returns 0; -EINVAL with *e and nothing done
 int of_flow_mod(struct of_agent *a, const struct of13_flow_mod *m, struct of_wire_error *e);
-// Flows whose instructions name the group (or the meter) end, in an open journal. returns 0, or
-// -EINVAL = no memory
+// Flows whose instructions name the group (or the meter; ALL: any) end, in an open journal.
+// returns 0, or -EINVAL = no memory
 int of_flow_end_group(struct of_agent *a, uint32_t group);
 int of_flow_end_meter(struct of_agent *a, uint32_t meter);
 // The next flow of a table from *at on, which becomes where to go on. returns NULL = no more

@@ -383,6 +383,25 @@ static void packet_outs_are_checked(void **state)
 	assert_int_equal(rig.a.n_outs_dropped, 1);
 }
 
+// Main looks at the flows once, not once for each group.
+static void all_groups_go_in_one_look(void **state)
+{
+	char text[64];
+	uint64_t was;
+
+	(void)state;
+	for (uint32_t i = 1; i <= 50; i++) {
+		assert_true(group(G_ADD, 0, i, EMPTY));
+		snprintf(text, sizeof(text), "0004 0010 00000000 0016 0008 %08x", i);
+		assert_true(flow(text, (uint16_t)i));
+	}
+	was = rig.a.n_looked;
+	assert_true(group(G_DELETE, 0, 0xfffffffc, ""));
+	assert_int_equal(rig_flows(), 0);
+	assert_int_equal(rig_groups(), 0);
+	assert_int_equal(rig.a.n_looked - was, 50);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, rig_begin, rig_end)
@@ -391,6 +410,7 @@ int main(void)
 		T(bad_actions_in_buckets_are_told_as_such),
 		T(too_many_buckets_and_too_deep_chains_are_refused),
 		T(flows_go_with_their_group_and_are_told_why),
+		T(all_groups_go_in_one_look),
 		cmocka_unit_test(meters_are_taken_or_refused_with_their_error),
 		T(seventeen_bands_are_too_many),
 		T(flows_go_with_their_meter),
