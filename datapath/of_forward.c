@@ -100,7 +100,8 @@ static uint32_t cache_look(struct look *l, uint8_t unknown[DP_BURST])
 	for (uint32_t i = 0; i < l->n; i++) {
 		uint32_t rule;
 
-		if (!dp_of_cache_find(l->pw, &l->signs[i], l->version, &l->met[i])) {
+		if (unlikely((l->no_sign >> i & 1) != 0) ||
+		    !dp_of_cache_find(l->pw, &l->signs[i], l->version, &l->met[i])) {
 			unknown[n++] = (uint8_t)i;
 			continue;
 		}

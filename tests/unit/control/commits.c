@@ -590,9 +590,8 @@ static void expect_undisturbed(void)
 		for (uint32_t f = 0; f < N_FLOWS; f++)
 			seen[i].n_lost += seen[i ^ 2].next[f] - seen[i].wanted[f];
 		if (seen[i].n_lost + seen[i].n_early + seen[i].n_stray > 0)
-			fail_msg("port s%u: of %lu frames for it %lu are missing, %lu came doubled "
-				 "or "
-				 "out of order, %lu were another port's",
+			fail_msg("port s%u: of %lu frames %lu miss, %lu came doubled or late, %lu "
+				 "were another's",
 				 i, seen[i ^ 2].n_sent, seen[i].n_lost, seen[i].n_early,
 				 seen[i].n_stray);
 	}
@@ -600,10 +599,9 @@ static void expect_undisturbed(void)
 
 static void expect_no_drift(const struct stock *before, const struct stock *after)
 {
-	print_message(
-		"  heap %+ld bytes, DPDK heap %+ld bytes, resident %+ld KiB, descriptors %+d\n",
-		(long)(after->heap - before->heap), (long)(after->dpdk - before->dpdk),
-		(long)(after->rss_kib - before->rss_kib), (int)(after->fds - before->fds));
+	print_message("  heap %+ld, DPDK heap %+ld bytes, resident %+ld KiB, descriptors %+d\n",
+		      (long)(after->heap - before->heap), (long)(after->dpdk - before->dpdk),
+		      (long)(after->rss_kib - before->rss_kib), (int)(after->fds - before->fds));
 	assert_int_equal(after->fds, before->fds);
 	assert_int_equal(after->links, before->links);
 	// DPDK gives a little more than asked for where the rest would be too small to use.
@@ -685,19 +683,15 @@ static void commits_disturb_nothing(uint32_t n_workers)
 	sent = sum_sent();
 	before = stock_take();
 	// The steady ports and the watcher are left: what is more is still on its way out.
-	for (int i = 0; i < 100 && before.links > N_STEADY + 1; i++) {
+	for (int i = 0; i < 100 && before.links > N_STEADY + 1; i++, before = stock_take())
 		settle(b, 20);
-		before = stock_take();
-	}
 	commits(b, &a, n);
 	after = stock_take();
 	// What was removed last goes when every worker has looked up, and those wait for a CPU too.
-	for (int i = 0; i < 100 && (after.fds > before.fds || after.links > before.links); i++) {
+	for (int i = 0; i < 100 && (after.fds > before.fds || after.links > before.links);
+	     i++, after = stock_take())
 		settle(b, 20);
-		after = stock_take();
-	}
-	// libyang's table of strings doubles once in a while; what leaks grows again.
-	if (after.heap > before.heap + HEAP_SLACK) {
+	if (after.heap > before.heap + HEAP_SLACK) { // libyang's strings once; a leak, again
 		before.heap = after.heap;
 		commits(b, &a, n);
 		after.heap = stock_take().heap;
