@@ -284,6 +284,19 @@ static void port_mods_are_checked(void **state)
 	of_msg_tick(&rig.a, rig.a.now_ns);
 	assert_int_equal(of_port_find(&rig.a, 1)->config, 0x21); // only what the mask says
 	assert_int_equal(rig.async.n_sent, 1);
+	// What the one said holds for the next, and for who asks, before any tick.
+	assert_true(port_mod((struct of13_port_mod){ .port_no = 1, MAC_1, .mask = 0x01 }));
+	assert_true(port_mod(
+		(struct of13_port_mod){ .port_no = 1, MAC_1, .config = 0x04, .mask = 0x04 }));
+	assert_int_equal(dp_of_port_config_now(NULL, 1), 0x24);
+	assert_int_equal(of_port_find(&rig.a, 1)->config, 0x24);
+	assert_int_equal(of_port_find(&rig.a, 1)->state, OF13_PORT_STATE_LIVE);
+	assert_int_equal(rig.async.n_sent, 3);
+	// Nothing changes: nothing is told.
+	assert_true(port_mod(
+		(struct of13_port_mod){ .port_no = 1, MAC_1, .config = 0x04, .mask = 0x04 }));
+	of_msg_tick(&rig.a, rig.a.now_ns + 200000000);
+	assert_int_equal(rig.async.n_sent, 3);
 }
 
 static void expect_status(uint8_t reason, uint32_t no, uint32_t state)
