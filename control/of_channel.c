@@ -548,12 +548,14 @@ static void rearm(struct ctl_of_channel *ch, uint64_t next_ns, bool hungry)
 static void turn(struct ctl_of_channel *ch)
 {
 	uint64_t next = of_agent_tick(ch->p.agent, dp_switch_now_ns());
-	bool hungry = false;
+	bool waited = of_agent_is_waiting(ch->p.agent), hungry = false;
 
 	for (struct link *l = ch->links, *after; l != NULL; l = after) {
 		after = l->next;
 		hungry |= carry(l) && is_hungry(l);
 	}
+	// The tick knows nothing of a barrier that was carried just now.
+	hungry |= !waited && of_agent_is_waiting(ch->p.agent);
 	rearm(ch, next, hungry);
 }
 

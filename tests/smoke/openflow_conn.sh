@@ -58,6 +58,8 @@ refute timeout 10 ovs-ofctl -O OpenFlow10 show "tcp:127.0.0.1:$p" 2>/dev/null
 [ "$(stat -c %a "$LAB_T/u.sock" "$LAB_T/openflow.sock" | sort -u)" = 600 ]
 [ "$(timeout 20 "$peer" ask "$p")" = right ]
 [ "$(timeout 20 "$peer" ask "$LAB_T/u.sock")" = right ]
+# A barrier behind more than one turn takes waits for workers, not for the next tick, which is 100 ms away.
+[ "$(timeout 20 "$peer" many "$LAB_T/u.sock")" -lt 50 ]
 
 # A controller that is not there, comes, goes and comes again.
 wait_for "waiting.*refused" field c1 state last-error
