@@ -32,6 +32,11 @@ struct of_group *of_group_find(const struct of_agent *a, uint32_t id)
 	return of_map_find(&a->groups->map, id);
 }
 
+uint32_t of_group_number(const struct of_agent *a)
+{
+	return a->groups->map.n;
+}
+
 struct of_group *of_group_from(const struct of_agent *a, uint32_t id)
 {
 	return of_map_from(&a->groups->map, id);
