@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "of_conn_priv.h"
-#include "of_ops.h"
 #include "weir_log.h"
 
 enum {
@@ -165,12 +164,6 @@ void of_agent_configure(struct of_agent *a, const struct of_agent_params *p)
 uint64_t of_agent_outs_dropped(const struct of_agent *a)
 {
 	return a->n_outs_dropped;
-}
-
-void of_agent_count(const struct of_agent *a, uint32_t *n_groups, uint32_t *n_meters)
-{
-	*n_groups = of_group_number(a);
-	*n_meters = a->meters.n;
 }
 
 void of_agent_destroy(struct of_agent *a)

@@ -166,7 +166,6 @@ static inline struct of_list of_group_buckets(const struct of_group *g)
 	return (struct of_list){ g->wire, g->size };
 }
 struct of_group *of_group_find(const struct of_agent *a, uint32_t id);
-uint32_t of_group_number(const struct of_agent *a); // that there are
 struct of_group *of_group_from(const struct of_agent *a, uint32_t id);
 int of_group_mod(struct of_agent *a, const struct of13_group_mod *m, struct of_wire_error *e);
 void of_group_undo(struct of_agent *a, struct of_group *old, struct of_group *now);
