@@ -38,6 +38,7 @@ struct of_agent {
 	struct of_journal journal;
 	uint16_t miss_send_len;
 	uint64_t n_outs_dropped; // packet-outs that found no room
+	size_t n_bytes;		 // that controllers wrote: of_bytes_take()
 	uint64_t n_looked;	 // flows that messages had to look at, and holes
 	uint64_t now_ns;
 	uint64_t published; // version that the last publish made

@@ -132,6 +132,26 @@ static void too_many_buckets_and_too_deep_chains_are_refused(void **state)
 	assert_true(ERROR_IS(0, GROUP_MOD_FAILED, CHAINING_UNSUPPORTED));
 }
 
+static void buckets_share_the_budget_of_flows(void **state)
+{
+	size_t before;
+
+	(void)state;
+	assert_int_equal(of_bytes_take(&rig.a, OF_BYTES_MIN + RIG_FLOWS_MAX * OF_BYTES_OF_FLOW -
+						       3 * of_bytes_of(0, 16)),
+			 0);
+	before = rig.a.n_bytes;
+	assert_true(group(G_ADD, 0, 1, EMPTY) && group(G_ADD, 0, 2, EMPTY EMPTY));
+	assert_false(group(G_ADD, 0, 3, EMPTY));
+	assert_true(ERROR_IS(0, GROUP_MOD_FAILED, OUT_OF_BUCKETS));
+	assert_false(group(G_MODIFY, 0, 1, EMPTY EMPTY));
+	assert_true(ERROR_IS(0, GROUP_MOD_FAILED, OUT_OF_BUCKETS));
+	assert_true(group(G_DELETE, 0, 2, ""));
+	assert_true(group(G_MODIFY, 0, 1, EMPTY EMPTY));
+	assert_true(group(G_DELETE, 0, 1, ""));
+	assert_true(rig.a.n_bytes == before);
+}
+
 static void flows_go_with_their_group_and_are_told_why(void **state)
 {
 	struct of13_flow_removed r;
@@ -422,6 +442,7 @@ int main(void)
 		cmocka_unit_test(groups_are_taken_or_refused_with_their_error),
 		T(bad_actions_in_buckets_are_told_as_such),
 		T(too_many_buckets_and_too_deep_chains_are_refused),
+		T(buckets_share_the_budget_of_flows),
 		T(flows_go_with_their_group_and_are_told_why),
 		T(all_groups_go_in_one_look),
 		cmocka_unit_test(meters_are_taken_or_refused_with_their_error),
