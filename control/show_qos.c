@@ -335,13 +335,18 @@ static void explain_node(struct cfg_json *j, const char *key, const struct qos_n
 	cfg_json_close(j, '}');
 }
 
-static void explain_link(struct ctl *c, struct cfg_json *j, const struct dp_verdict *v,
-			 uint16_t port)
+static void explain_link(struct ctl *c, struct cfg_json *j, const struct dp_verdict *said,
+			 uint32_t i)
 {
+	static struct dp_verdict one; // 12 KiB; main thread only
+	const struct dp_verdict *v = &one;
+	uint16_t port = said->out[i];
 	struct dp_qos_queues q = { 0 };
 	struct dp_qos_verdict qv;
 	struct dp_qos_link l;
 
+	one = *said;
+	one.cls = said->out_cls[i];
 	if (dp_switch_explain_link(c->sw, v, port, &qv) < 0 ||
 	    dp_switch_qos_link(c->sw, port, &l) < 0)
 		return;
@@ -350,6 +355,7 @@ static void explain_link(struct ctl *c, struct cfg_json *j, const struct dp_verd
 	cfg_json_str(j, "port", l.name);
 	rate(j, "rate", l.rate_bits_per_s);
 	cfg_json_str(j, "vm", vm_named(c, qv.vm_idx)->name);
+	cfg_json_str(j, "class", qos_class_name(v->cls));
 	cfg_json_u32(j, "flow-queues", l.n_flows);
 	explain_node(j, "leaf-policy", &qv.leaf);
 	explain_node(j, "vm-policy", &qv.vm);
@@ -379,6 +385,6 @@ void ctl_explain_qos(struct ctl *c, const struct dp_verdict *v, struct cfg_json 
 	}
 	cfg_json_open(j, "queue", '[');
 	for (uint32_t i = 0; i < v->n_out && i < EXPLAIN_LINKS; i++)
-		explain_link(c, j, v, v->out[i]);
+		explain_link(c, j, v, i);
 	cfg_json_close(j, ']');
 }

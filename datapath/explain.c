@@ -117,8 +117,10 @@ void dp_explain_normal(const struct dp_switch *sw, const struct dp_view *in, str
 	d.frame = dp_data(m);
 	d.size = rte_pktmbuf_data_len(m);
 	explain_l2(sw, &d, l2);
-	for (uint32_t i = 0; i < l2->n_out && v->n_out < DP_MAX_PORTS; i++)
+	for (uint32_t i = 0; i < l2->n_out && v->n_out < DP_MAX_PORTS; i++) {
+		v->out_cls[v->n_out] = d.meta->cls;
 		v->out[v->n_out++] = l2->out[i];
+	}
 	free(l2);
 }
 
@@ -134,6 +136,7 @@ static int explain_of(const struct dp_switch *sw, const struct described *d, str
 	if ((config & (DP_OFPPC_NO_RECV | DP_OFPPC_PORT_DOWN)) != 0)
 		return drop(out, DP_DROP_of_port, DP_STAGE_forward);
 	out->kind = DP_VERDICT_OPENFLOW;
+	out->walked = true;
 	rc = dp_of_explain_walk(sw->of, d->in, d->frame, d->size, &x);
 	if (rc == 0 && out->n_out == 0 && !out->to_controller)
 		return drop(out, out->drop != 0 ? out->drop : DP_DROP_of_no_action,
@@ -174,5 +177,6 @@ int dp_switch_explain(const struct dp_switch *sw, uint16_t in_port, const uint8_
 		out->kind = DP_VERDICT_PUNT;
 		return 0;
 	}
+	memset(out->out_cls, out->cls, sizeof(out->out_cls));
 	return s->of != NULL ? explain_of(sw, &d, out) : explain_l2(sw, &d, out);
 }

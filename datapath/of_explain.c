@@ -37,12 +37,16 @@ void dp_of_explain_op(struct dp_of_ctx *c, const struct dp_flow_op *op, enum dp_
 	step(c, &s);
 }
 
-static void goes_to(struct dp_verdict *v, uint16_t idx)
+// A port that gets two frames is told once, with the class of the first.
+static void goes_to(struct dp_verdict *v, uint16_t idx, uint8_t cls)
 {
 	for (uint32_t i = 0; i < v->n_out; i++) {
 		if (v->out[i] == idx)
 			return;
 	}
+	if (v->n_out == DP_MAX_PORTS)
+		return;
+	v->out_cls[v->n_out] = cls;
 	v->out[v->n_out++] = idx;
 }
 
@@ -50,7 +54,7 @@ void dp_of_explain_output(struct dp_of_ctx *c, const struct dp_view *out)
 {
 	c->n_given++;
 	if (c->explain->verdict != NULL)
-		goes_to(c->explain->verdict, out->port->idx);
+		goes_to(c->explain->verdict, out->port->idx, dp_meta(c->m)->cls);
 }
 
 void dp_of_explain_normal(struct dp_of_ctx *c)
@@ -120,6 +124,8 @@ int dp_of_explain_walk(struct dp_of *of, const struct dp_view *in, const uint8_t
 		free(w);
 		return size <= DP_MBUF_ROOM ? -ENOMEM : -EINVAL;
 	}
+	if (x->verdict != NULL)
+		c.cls = dp_meta(c.m)->cls = x->verdict->cls;
 	dp_of_exec(&c);
 	free(w);
 	if (x->verdict != NULL && c.n_given == 0)

@@ -160,8 +160,10 @@ struct dp_verdict {
 	uint16_t vm_idx;    // of the sender, 0 = no VM
 	bool punted;	    // the responder gets it, too
 	bool to_controller; // OpenFlow's gets it, too
+	bool walked;	    // the tables saw it
 	uint16_t n_out;
 	uint16_t out[DP_MAX_PORTS];
+	uint8_t out_cls[DP_MAX_PORTS]; // class of each: cls, unless the tables set a queue
 	struct dp_parse parse;
 };
 
