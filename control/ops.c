@@ -34,24 +34,22 @@ static void frame_facts(struct cfg_json *j, const struct dp_parse *p)
 	}
 }
 
-// The tables decided, or a drop is theirs.
+// What the tables did, whatever came of it.
 static void explain_tables(struct ctl *c, const struct cfg_request *r, const struct dp_verdict *v,
 			   uint16_t idx, struct cfg_json *j)
 {
-	bool drops = v->kind == DP_VERDICT_DROP && strncmp(dp_drop_name(v->drop), "of_", 3) == 0;
 	static struct dp_port_info info; // main thread only
 
 	if (v->kind == DP_VERDICT_OPENFLOW)
 		cfg_json_bool(j, "to-controller", v->to_controller);
-	if ((v->kind == DP_VERDICT_OPENFLOW || drops) &&
-	    dp_switch_port_info(c->sw, idx, &info) == 0)
+	if (v->walked && dp_switch_port_info(c->sw, idx, &info) == 0)
 		ctl_explain_of(c, info.cfg.of_port, r->bytes, r->size, j);
 }
 
 static void explain(struct ctl *c, const struct cfg_request *r, struct cfg_json *j)
 {
 	static const char *const kinds[] = { "drop", "unicast", "flood", "responder", "openflow" };
-	static struct dp_verdict v; // 2 KiB; main thread only
+	static struct dp_verdict v; // 12 KiB; main thread only
 	struct dp_port_info info;
 	int idx = dp_switch_port_find(c->sw, r->name);
 

@@ -130,6 +130,7 @@ static int explain_of(const struct dp_switch *sw, const struct described *d, str
 	if (dp_of_drops_fragments(sw->of) && (d->meta->p.flags & DP_PF_FRAG) != 0)
 		return drop(out, DP_DROP_of_fragment, DP_STAGE_forward);
 	out->kind = DP_VERDICT_OPENFLOW;
+	out->walked = true;
 	rc = dp_of_explain_walk(sw->of, d->in, d->frame, d->size, &x);
 	if (rc == 0 && out->n_out == 0 && !out->to_controller)
 		return drop(out, out->drop != 0 ? out->drop : DP_DROP_of_no_action,

@@ -50,14 +50,18 @@ static bool has_controller(const struct of_agent *a)
 static uint64_t loss_look(struct of_agent *a)
 {
 	uint64_t loss_ns = (uint64_t)a->p.loss_s * SECOND_NS;
+	bool is_there = has_controller(a);
 
+	// Whatever the mode: a change to standalone counts from here.
+	if (is_there) {
+		a->had_controller = true;
+		a->lost_ns = a->now_ns;
+	}
 	if (a->p.fail_mode != OF_FAIL_STANDALONE || loss_ns == 0) {
 		mode_set(a, true, "fail-mode secure, or no controller is configured");
 		return UINT64_MAX;
 	}
-	if (has_controller(a)) {
-		a->had_controller = true;
-		a->lost_ns = a->now_ns;
+	if (is_there) {
 		mode_set(a, true, "a controller is there");
 		return UINT64_MAX;
 	}

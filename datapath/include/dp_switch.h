@@ -160,6 +160,7 @@ struct dp_verdict {
 	uint16_t vm_idx;    // of the sender, 0 = no VM
 	bool punted;	    // the responder gets it, too
 	bool to_controller; // OpenFlow's gets it, too
+	bool walked;	    // the tables saw it
 	uint16_t n_out;
 	uint16_t out[DP_MAX_PORTS];	 // each port once
 	uint8_t out_queue[DP_MAX_PORTS]; // class + 1 that a set_queue gave there; 0 = cls

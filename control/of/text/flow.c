@@ -163,6 +163,13 @@ static int flow_check(const struct scan *s, enum of_text_command command, const 
 	struct span all = { s->text, strlen(s->text) };
 	bool deletes = command == OF_TEXT_DELETE || command == OF_TEXT_DELETE_STRICT;
 
+	// What the switch would not look at would delete more than was meant.
+	if (command == OF_TEXT_DELETE && f->has_priority)
+		return oft_scan_error(s, all,
+				      "the priority counts only in a strict deletion (--strict, or "
+				      "delete_strict in a file)");
+	if (deletes && (f->idle_timeout != 0 || f->hard_timeout != 0))
+		return oft_scan_error(s, all, "flows cannot be told apart by their timeouts");
 	if (!deletes && !f->has_actions)
 		return oft_scan_error(s, all, "actions=... is missing");
 	if (deletes && f->has_actions)
@@ -234,9 +241,10 @@ int of_text_flow_request(const char *text, bool aggregate, const struct of_text_
 
 	rc = oft_scan_init(&s, text, ports, e);
 	rc = rc < 0 ? rc : flow_read(&s, &f);
-	rc = rc < 0 ? rc : flow_check(&s, OF_TEXT_DELETE, &f);
 	if (rc == 0 && f.has_priority)
-		rc = oft_scan_error(&s, s.rest, "a switch cannot be asked by priority");
+		rc = oft_scan_error(&s, (struct span){ text, strlen(text) },
+				    "a switch cannot be asked by priority");
+	rc = rc < 0 ? rc : flow_check(&s, OF_TEXT_DELETE, &f);
 	rc = rc < 0 ? rc : oft_wire_match_put(&match, &f.match);
 	*filter = (struct of13_flow_filter){
 		.table_id = f.has_table ? f.table : OF13_TABLE_ALL,

@@ -69,9 +69,9 @@ static int write_flow(struct of_text *t, const uint8_t *msg, size_t size,
 		of_text_printf(t, "cookie=0x%" PRIx64 "/0x%" PRIx64 ",", m.cookie, m.cookie_mask);
 	else if (m.cookie != 0)
 		of_text_printf(t, "cookie=0x%" PRIx64 ",", m.cookie);
-	if (m.idle_timeout != 0)
+	if (m.idle_timeout != 0 && !deletes)
 		of_text_printf(t, "idle_timeout=%u,", m.idle_timeout);
-	if (m.hard_timeout != 0)
+	if (m.hard_timeout != 0 && !deletes)
 		of_text_printf(t, "hard_timeout=%u,", m.hard_timeout);
 	if (m.out_port != ANY) {
 		of_text_put(t, "out_port=");
@@ -82,7 +82,7 @@ static int write_flow(struct of_text *t, const uint8_t *msg, size_t size,
 		of_text_printf(t, "out_group=%u,", m.out_group);
 	oft_flow_flags_write(t, m.flags);
 	oft_wire_match_get(m.match, &match);
-	oft_match_write(t, &match, m.priority, ports);
+	oft_match_write(t, &match, m.command == OF_TEXT_DELETE ? PRIORITY : m.priority, ports);
 	if (deletes)
 		return 0;
 	of_text_put(t, t->size > 0 && t->buf[t->size - 1] == ' ' ? "actions=" : " actions=");

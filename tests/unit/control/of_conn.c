@@ -627,6 +627,27 @@ static void standalone_takes_over_and_gives_back(void **state)
 	assert_int_equal(dp.mode, DP_OF_TABLES);
 }
 
+static void a_change_to_standalone_counts_from_the_loss(void **state)
+{
+	struct of_agent_params p = { .fail_mode = OF_FAIL_SECURE, .loss_s = 15 };
+	struct of_conn *c;
+
+	end(state);
+	agent_make(&p);
+	p.of = &dp;
+	c = controller();
+	of_agent_tick(agent, now);
+	of_conn_close(c);
+	now += 2 * S;
+	p.fail_mode = OF_FAIL_STANDALONE;
+	of_agent_configure(agent, &p);
+	of_agent_tick(agent, now);
+	assert_int_equal(dp.mode, DP_OF_TABLES);
+	now += 14 * S;
+	of_agent_tick(agent, now);
+	assert_int_equal(dp.mode, DP_OF_OFF);
+}
+
 static void secure_keeps_the_tables(void **state)
 {
 	struct of_conn *c = controller();
@@ -731,6 +752,7 @@ int main(void)
 		T(packet_ins_are_fair_between_ports_and_go_first),
 		T(packet_ins_come_from_workers_by_the_tick),
 		T(standalone_takes_over_and_gives_back),
+		T(a_change_to_standalone_counts_from_the_loss),
 		T(secure_keeps_the_tables),
 		T(any_bytes_do_no_harm),
 		T(there_are_so_many_connections),

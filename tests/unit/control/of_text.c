@@ -135,6 +135,8 @@ static void refusals_name_the_word_its_place_and_the_reason(void **state)
 		{ "cookie=1/1,actions=1", "cookie=1/1,actions=1", "without a mask" },
 		{ "delete cookie=1", "cookie=1", "which bits" },
 		{ "delete actions=1", "actions=1", "no actions" },
+		{ "delete priority=6", "priority=6", "only in a strict deletion" },
+		{ "delete tcp,idle_timeout=6", "tcp,idle_timeout=6", "by their timeouts" },
 		{ "importance=1,actions=1", "importance=1", "1.4" },
 		{ "in_port=1/3,actions=1", NULL, "no mask" },
 		{ "group add type=all", "type=all", "group_id=NUMBER" },

@@ -387,6 +387,7 @@ static void explain_says_what_happens(void **state)
 	of_begin();
 	of_set(DP_FLOW_eth_dst, 0x020000000077);
 	of_out(2);
+	of_op(DP_OP_SET_QUEUE, sizeof(struct dp_flow_op), QOS_CLASS_SCAVENGER);
 	of_goto(3);
 	of_add(0, 1);
 	of_any();
@@ -401,7 +402,7 @@ static void explain_says_what_happens(void **state)
 	assert_int_equal(v->n_out, 2);
 	assert_int_equal(dp_of_explain(of, 1, frame, sizeof(frame), step_count, &steps), 0);
 	assert_int_equal(steps.n[DP_OF_STEP_TABLE], 2);
-	assert_int_equal(steps.n[DP_OF_STEP_OP], 2);
+	assert_int_equal(steps.n[DP_OF_STEP_OP], 3);
 	assert_int_equal(steps.n[DP_OF_STEP_SET], 1);
 	assert_int_equal(dp_of_explain(of, 9, frame, sizeof(frame), step_count, &steps), -EINVAL);
 	of_send(0, 3);
@@ -443,6 +444,26 @@ static void explain_says_the_queue(void **state)
 	of_end();
 }
 
+static void explain_has_the_walk_of_a_drop(void **state)
+{
+	struct dp_verdict *v = calloc(1, sizeof(*v));
+	uint8_t frame[MEM_HEAD];
+
+	(void)state;
+	of_make("ab", 1, DP_VLAN_ACCESS);
+	mem_head_fill(links[0], frame, 1);
+	of_any();
+	of_begin();
+	of_out(1); // where it came from
+	of_add(0, 1);
+	dp_of_publish(of);
+	assert_int_equal(dp_switch_explain(sw, 0, frame, sizeof(frame), v), 0);
+	assert_int_equal(v->kind, DP_VERDICT_DROP);
+	assert_true(v->walked);
+	free(v);
+	of_end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -460,6 +481,7 @@ int main(void)
 		cmocka_unit_test(transparent_ports_take_any_tag),
 		cmocka_unit_test(explain_says_what_happens),
 		cmocka_unit_test(explain_says_the_queue),
+		cmocka_unit_test(explain_has_the_walk_of_a_drop),
 	};
 
 	return mem_start() ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
