@@ -335,18 +335,13 @@ static void explain_node(struct cfg_json *j, const char *key, const struct qos_n
 	cfg_json_close(j, '}');
 }
 
-static void explain_link(struct ctl *c, struct cfg_json *j, const struct dp_verdict *said,
-			 uint32_t i)
+static void explain_link(struct ctl *c, struct cfg_json *j, const struct dp_verdict *v,
+			 uint16_t port)
 {
-	static struct dp_verdict one; // 12 KiB; main thread only
-	const struct dp_verdict *v = &one;
-	uint16_t port = said->out[i];
 	struct dp_qos_queues q = { 0 };
 	struct dp_qos_verdict qv;
 	struct dp_qos_link l;
 
-	one = *said;
-	one.cls = said->out_cls[i];
 	if (dp_switch_explain_link(c->sw, v, port, &qv) < 0 ||
 	    dp_switch_qos_link(c->sw, port, &l) < 0)
 		return;
@@ -355,15 +350,17 @@ static void explain_link(struct ctl *c, struct cfg_json *j, const struct dp_verd
 	cfg_json_str(j, "port", l.name);
 	rate(j, "rate", l.rate_bits_per_s);
 	cfg_json_str(j, "vm", vm_named(c, qv.vm_idx)->name);
-	cfg_json_str(j, "class", qos_class_name(v->cls));
+	cfg_json_str(j, "class", qos_class_name(qv.cls));
+	if (qv.cls != v->cls)
+		cfg_json_str(j, "class-why", "set_queue");
 	cfg_json_u32(j, "flow-queues", l.n_flows);
 	explain_node(j, "leaf-policy", &qv.leaf);
 	explain_node(j, "vm-policy", &qv.vm);
-	explain_node(j, "class-policy", &dp_switch_qos_classes(c->sw)[v->cls].sched.node);
+	explain_node(j, "class-policy", &dp_switch_qos_classes(c->sw)[qv.cls].sched.node);
 	cfg_json_bool(j, "empty", qv.passes);
 	cfg_json_u64(j, "link-queued-pkts", l.queued_now);
 	cfg_json_bool(j, "parked-now", q.vm.queued_pkts_now != 0 && q.vm.parked_now);
-	queue(j, &q.leaf[v->cls]);
+	queue(j, &q.leaf[qv.cls]);
 	cfg_json_bool(j, "tagged", qv.tagged);
 	cfg_json_bool(j, "marked", qv.marked);
 	cfg_json_u32(j, "pcp", qv.pcp);
@@ -385,6 +382,6 @@ void ctl_explain_qos(struct ctl *c, const struct dp_verdict *v, struct cfg_json 
 	}
 	cfg_json_open(j, "queue", '[');
 	for (uint32_t i = 0; i < v->n_out && i < EXPLAIN_LINKS; i++)
-		explain_link(c, j, v, i);
+		explain_link(c, j, v, v->out[i]);
 	cfg_json_close(j, ']');
 }

@@ -162,8 +162,8 @@ struct dp_verdict {
 	bool to_controller; // OpenFlow's gets it, too
 	bool walked;	    // the tables saw it
 	uint16_t n_out;
-	uint16_t out[DP_MAX_PORTS];
-	uint8_t out_cls[DP_MAX_PORTS]; // class of each: cls, unless the tables set a queue
+	uint16_t out[DP_MAX_PORTS];	 // each port once
+	uint8_t out_queue[DP_MAX_PORTS]; // class + 1 that a set_queue gave there; 0 = cls
 	struct dp_parse parse;
 };
 

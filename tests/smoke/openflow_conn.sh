@@ -73,6 +73,8 @@ refute timeout 10 ovs-ofctl -O OpenFlow10 show "tcp:127.0.0.1:$p" 2>/dev/null
 [ "$(stat -c %a "$LAB_T/u.sock" "$LAB_T/openflow.sock" | sort -u)" = 600 ]
 [ "$(timeout 20 "$peer" ask "$p")" = right ]
 [ "$(timeout 20 "$peer" ask "$LAB_T/u.sock")" = right ]
+# A barrier behind more than one turn takes waits for workers, not for the next tick, which is 100 ms away.
+[ "$(timeout 20 "$peer" many "$LAB_T/u.sock")" -lt 50 ]
 
 # A controller that is not there, comes, goes and comes again.
 wait_for "waiting.*refused" field c1 state last-error
@@ -92,6 +94,16 @@ done
 bad=$!
 wait_for "certificate" field c2 last-error
 kill "$bad" && wait "$bad" 2>/dev/null || :
+# A certificate of the right authority, and for another name: with peer-name it is refused with its reason, and taken when it is the name.
+"$peer" listen "$tls" 60 "$LAB_T/good-controller.key" "$LAB_T/good-controller.pem" "$LAB_T/good-ca.pem" >"$LAB_T/named" &
+named=$!
+for no in "other.example hostname" "127.0.0.1 IP.address"; do
+	"$weir" -c "configure; set openflow controller c2 peer-name ${no% *}; commit" >/dev/null
+	wait_for "certificate: ${no#* } mismatch" field c2 last-error
+done
+"$weir" -c "configure; set openflow controller c2 peer-name controller; commit" >/dev/null
+wait_for "up 00000000000000a1 TLSv1.[23]" cat "$LAB_T/named"
+kill "$named" && wait "$named" 2>/dev/null || :
 "$peer" listen "$tls" 60 "$LAB_T/good-controller.key" "$LAB_T/good-controller.pem" "$LAB_T/good-ca.pem" >"$LAB_T/c2" &
 good=$!
 LAB_PIDS+=("$good")
@@ -105,6 +117,10 @@ grep -qx 'weir_openflow_connected{controller="c1"} 0' "$LAB_T/metrics"
 # Of a change, what it does not name does not notice; and a listener in TLS refuses who has no certificate.
 "$weir" -c "configure; set openflow listener t address 127.0.0.1 port $((tls + 1)) protocol tls; delete openflow controller c1; commit" >/dev/null
 refute of show "ssl:127.0.0.1:$((tls + 1))" -p "$LAB_T/bad-switch.key" -c "$LAB_T/bad-switch.pem" -C "$LAB_T/good-ca.pem" 2>/dev/null
+of show "ssl:127.0.0.1:$((tls + 1))" -p "$LAB_T/good-controller.key" -c "$LAB_T/good-controller.pem" -C "$LAB_T/good-ca.pem" | grep -q 00000000000000a1
+"$weir" -c "configure; set openflow listener t peer-name other; commit" >/dev/null
+refute of show "ssl:127.0.0.1:$((tls + 1))" -p "$LAB_T/good-controller.key" -c "$LAB_T/good-controller.pem" -C "$LAB_T/good-ca.pem" 2>/dev/null
+"$weir" -c "configure; set openflow listener t peer-name controller; commit" >/dev/null
 of show "ssl:127.0.0.1:$((tls + 1))" -p "$LAB_T/good-controller.key" -c "$LAB_T/good-controller.pem" -C "$LAB_T/good-ca.pem" | grep -q 00000000000000a1
 refute grep -q lost "$LAB_T/c2"
 wait_for "none" field c1 state

@@ -320,10 +320,12 @@ static void explain_marks(FILE *f, const json_t *q)
 
 static void explain_link(FILE *f, const json_t *q)
 {
-	fprintf(f, "queue    at %s (%s): VM %s, class %s, one of %llu flow queues\n",
+	fprintf(f, "queue    at %s (%s): VM %s, class %s%s, one of %llu flow queues\n",
 		answer_text(q, "port"),
 		json_object_get(q, "rate") == NULL ? "no rate" : rate(q, "rate").text,
-		answer_text(q, "vm"), answer_text(q, "class"), answer_number(q, "flow-queues"));
+		answer_text(q, "vm"), answer_text(q, "class"),
+		json_object_get(q, "class-why") == NULL ? "" : " by set_queue",
+		answer_number(q, "flow-queues"));
 	explain_node(f, "VM-class", json_object_get(q, "leaf-policy"));
 	explain_node(f, "VM", json_object_get(q, "vm-policy"));
 	explain_node(f, "class", json_object_get(q, "class-policy"));
