@@ -134,7 +134,8 @@ const struct verb verbs[] = {
 	{ "of del-meters [--target TARGET|-O VERSION]... [FLOW...]", "Delete a meter, or all",
 	  run_of, "del-meters", O, 0 },
 	{ "of bundle [--target TARGET|-O VERSION]... FILE",
-	  "flow, group and meter lines of a file: all of them or none", run_of, "bundle", O, 0 },
+	  "Flow and group lines of a file: all of them or none; meters are no part of bundles",
+	  run_of, "bundle", O, 0 },
 	{ "of mod-port [--target TARGET|-O VERSION]... OFPORT "
 	  "(up|down|receive|no-receive|forward|no-forward|packet-in|no-packet-in)",
 	  "What a port may do", run_of, "mod-port", O, 0 },
