@@ -23,7 +23,8 @@ enum {
 	DP_OF_CACHE_WORDS = 10,	     // of a key that are not 0, the frame's shape included
 	DP_OF_GROUP_DEPTH = 8,	     // groups in groups
 	DP_OF_SPARE_OUTPUTS = 256,   // of one frame, beside one for each port
-	DP_OF_OUTS = 256,	     // packet-outs that may wait
+	DP_OF_WORK = 65536, // bytes of operations for one frame: eight of the longest programs
+	DP_OF_OUTS = 256,   // packet-outs that may wait
 };
 
 // --- Programs
@@ -304,6 +305,7 @@ struct dp_of_ctx {
 	uint32_t in_port; // OpenFlow number
 	uint32_t n_given; // copies that were made, and others that were only counted
 	uint32_t budget;  // outputs
+	uint32_t work;	  // bytes of operations that may still be done, of all lists together
 	uint8_t table, depth;
 	uint8_t why;		       // enum dp_drop, when it goes nowhere
 	uint8_t cls;		       // that classify gave
