@@ -491,9 +491,11 @@ static void on_listener_again(struct ev_loop *loop, struct ev_timer *t, int reve
 	fd = ctl_of_listen(&ls->conf, &err);
 	if (fd >= 0) {
 		weir_log(WEIR_NOTICE, "openflow: listener %s listens now", ls->conf.name);
+		ls->last_error[0] = '\0';
 		listener_open(ls, fd);
 		return;
 	}
+	snprintf(ls->last_error, sizeof(ls->last_error), "%s", err.reason);
 	ev_timer_set(t, RETRY_S, 0);
 	ev_timer_start(loop, t);
 }
@@ -549,12 +551,14 @@ static void rearm(struct ctl_of_channel *ch, uint64_t next_ns, bool hungry)
 static void turn(struct ctl_of_channel *ch)
 {
 	uint64_t next = of_agent_tick(ch->p.agent, dp_switch_now_ns());
-	bool hungry = false;
+	bool waited = of_agent_is_waiting(ch->p.agent), hungry = false;
 
 	for (struct link *l = ch->links, *after; l != NULL; l = after) {
 		after = l->next;
 		hungry |= carry(l) && is_hungry(l);
 	}
+	// The tick knows nothing of a barrier that was carried just now.
+	hungry |= !waited && of_agent_is_waiting(ch->p.agent);
 	rearm(ch, next, hungry);
 }
 
@@ -599,6 +603,9 @@ int ctl_of_channel_create(const struct ctl_of_channel_params *p, struct ctl_of_c
 		if (fd < 0)
 			weir_log(WEIR_ERROR, "openflow: %s: %s", tools.path, err.reason);
 		ch->listeners[CFG_LISTENERS] = ctl_of_listener_make(ch, &tools, fd < 0 ? -1 : fd);
+		if (fd < 0 && ch->listeners[CFG_LISTENERS] != NULL)
+			snprintf(ch->listeners[CFG_LISTENERS]->last_error,
+				 sizeof(ch->listeners[0]->last_error), "%s", err.reason);
 	}
 	*out = ch;
 	return 0;

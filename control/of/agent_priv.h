@@ -43,6 +43,7 @@ struct of_agent {
 	uint64_t now_ns;
 	uint64_t published; // version that the last publish made
 	bool staged;	    // changes wait for a publish
+	bool sent_out;	    // packet-outs since then: a barrier waits for them by a version, too
 	bool has_generation;
 	uint64_t generation_id; // of roles
 	bool tables_on;		// DP_OF_TABLES

@@ -308,6 +308,7 @@ static void barrier_request(struct of_conn *c, const uint8_t *msg, size_t size)
 		of_conn_error(c, msg, size, e);
 		return;
 	}
+	a->staged |= a->sent_out;
 	if (a->staged)
 		of_publish(a);
 	c->barrier = true;

@@ -48,6 +48,10 @@ static void slot_clear(struct of_table *t, const struct of_flow *f)
 	t->slots[f->slot] = (uintptr_t)t->hole << 1 | 1;
 	t->hole = f->slot;
 	t->n_flows--;
+	if (t->n_flows == 0) { // its next flows are told in the order in which they come
+		t->n_slots = 0;
+		t->hole = NO_HOLE;
+	}
 }
 
 struct of_flow *of_flow_next(const struct of_agent *a, uint8_t table, uint32_t *at)

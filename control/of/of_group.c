@@ -32,6 +32,12 @@ struct of_group *of_group_find(const struct of_agent *a, uint32_t id)
 	return of_map_find(&a->groups->map, id);
 }
 
+void of_agent_count(const struct of_agent *a, uint32_t *n_groups, uint32_t *n_meters)
+{
+	*n_groups = a->groups->map.n;
+	*n_meters = a->meters.n;
+}
+
 struct of_group *of_group_from(const struct of_agent *a, uint32_t id)
 {
 	return of_map_from(&a->groups->map, id);
