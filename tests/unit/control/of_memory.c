@@ -267,9 +267,15 @@ static bool converse(uint32_t n)
 		if (n == 0 && told)
 			fail_msg("message %u: %s", i, conn->info.last_error);
 		if (armed && n_left == 0) {
+			uint64_t sum = state_sum();
+			bool over = of_conn_over(conn);
+
 			failed = true;
-			if (told && state_sum() != states[i - 1] && !of_conn_over(conn))
-				fail_msg("message %u, allocation %u: told, and half done", i, n);
+			if (sum != states[i - 1] && sum != states[i])
+				fail_msg("message %u, allocation %u: half done", i, n);
+			if (!over && sum != states[told ? i - 1 : i])
+				fail_msg("message %u, allocation %u: %s", i, n,
+					 told ? "refused and done" : "nothing done or told");
 			if (of_conn_over(conn))
 				conn_open();
 			if (i < N_SCRIPT - 3 && n % 16 != 0)
