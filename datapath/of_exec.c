@@ -135,10 +135,10 @@ static void output_all(struct dp_of_ctx *c)
 	const struct dp_view *local = s->views[s->of_local];
 
 	refused(c, DP_DROP_of_port);
-	for (uint32_t i = 1; i < s->n_of_idx; i++) {
-		const struct dp_view *out = s->views[s->of_idx[i]];
+	for (uint32_t i = 0; i < s->n_of_ports; i++) {
+		const struct dp_view *out = s->views[s->of_ports[i]];
 
-		if (out != NULL && i != c->in_port && out->port->drv->is_up(out->port->link))
+		if (out->cfg.of_port != c->in_port && out->port->drv->is_up(out->port->link))
 			output_view(c, out);
 	}
 	if (local != NULL && c->in_port != DP_OFPP_LOCAL &&
