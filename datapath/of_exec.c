@@ -163,16 +163,16 @@ static void output_all(struct dp_of_ctx *c)
 	const struct dp_view *local = s->views[s->of_local];
 
 	refused(c, DP_DROP_of_port);
-	// Each looks at all numbers, whether or not something leaves.
-	if (c->work < s->n_of_idx / 4) {
+	// Each looks at all ports, whether or not something leaves.
+	if (c->work < s->n_of_ports / 4) {
 		end_with(c, DP_DROP_of_loop);
 		return;
 	}
-	c->work -= s->n_of_idx / 4;
-	for (uint32_t i = 1; i < s->n_of_idx; i++) {
-		const struct dp_view *out = s->views[s->of_idx[i]];
+	c->work -= s->n_of_ports / 4;
+	for (uint32_t i = 0; i < s->n_of_ports; i++) {
+		const struct dp_view *out = s->views[s->of_ports[i]];
 
-		if (out != NULL && i != c->in_port && takes_part(c, out))
+		if (out->cfg.of_port != c->in_port && takes_part(c, out))
 			output_view(c, out);
 	}
 	if (local != NULL && c->in_port != DP_OFPP_LOCAL && takes_part(c, local))

@@ -150,12 +150,16 @@ static bool has_of_number(const struct dp_view *v)
 // OpenFlow's numbers of ports. The first host port is LOCAL.
 static int of_numbers(struct dp_snapshot *s)
 {
+	uint32_t n = 0;
+
 	s->of_local = DP_MAX_PORTS;
 	for (uint32_t i = 0; i < DP_MAX_PORTS; i++) {
-		if (has_of_number(s->views[i]))
-			s->n_of_idx = RTE_MAX(s->n_of_idx, s->views[i]->cfg.of_port + 1);
+		if (!has_of_number(s->views[i]))
+			continue;
+		s->n_of_idx = RTE_MAX(s->n_of_idx, s->views[i]->cfg.of_port + 1);
+		n++;
 	}
-	s->of_idx = rte_malloc("of_idx", sizeof(uint16_t) * (s->n_of_idx + 1), 64);
+	s->of_idx = rte_malloc("of_idx", sizeof(uint16_t) * (s->n_of_idx + 1 + n), 64);
 	if (s->of_idx == NULL)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < s->n_of_idx; i++)
@@ -167,6 +171,11 @@ static int of_numbers(struct dp_snapshot *s)
 			s->of_local = (uint16_t)i;
 		else if (has_of_number(v) && v->cfg.role != DP_ROLE_HOST)
 			s->of_idx[v->cfg.of_port] = (uint16_t)i;
+	}
+	s->of_ports = s->of_idx + s->n_of_idx;
+	for (uint32_t i = 0; i < s->n_of_idx; i++) {
+		if (s->of_idx[i] != DP_MAX_PORTS)
+			s->of_ports[s->n_of_ports++] = s->of_idx[i];
 	}
 	return 0;
 }

@@ -168,6 +168,8 @@ struct dp_snapshot {
 	struct dp_of *of;   // OpenFlow tables; NULL = plain L2
 	uint16_t *of_idx;   // [n_of_idx]: of an OpenFlow port, or DP_MAX_PORTS = none
 	uint32_t n_of_idx;
+	uint16_t *of_ports; // [n_of_ports]: those that have one, in its order
+	uint32_t n_of_ports;
 	uint16_t of_local;			 // host port, or DP_MAX_PORTS
 	struct dp_view *views[DP_MAX_PORTS + 1]; // the last one is nobody's (DP_FDB_NOWHERE): NULL
 	struct dp_flood flood[DP_VIDS];

@@ -2,6 +2,7 @@
 // frames are, a frame leaves as it would without the cache, and is counted so. Frames come from a
 // few that are alike, one bit or some apart, so that the cache is asked for what it nearly knows.
 // And a burst of frames leaves as each of them alone does, in order.
+// Frames made to differ in nothing but what decides: of_apart.
 #include "of_rig.h"
 
 enum { RULES = 16, TABLES = 3, FRAMES = 15, ROUNDS = 90, TRIES = 100, SIZE = 90 };
