@@ -329,7 +329,7 @@ void of_publish(struct of_agent *a)
 	if (!a->staged)
 		return;
 	a->published = dp_of_publish(a->p.of);
-	a->staged = false;
+	a->staged = a->sent_out = false;
 	of_flow_published(a);
 }
 
