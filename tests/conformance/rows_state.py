@@ -179,23 +179,6 @@ def ports(s):
     assert all(p[i].config == 0 and not p[i].state & ofp.OFPPS_LINK_DOWN for i in (1, 2, 3, 4))
 
 
-def no_fwd(s):
-    hw = [x.hw_addr for x in s.c.body(of.OFPPortDescStatsRequest(DP)) if x.port_no == 3][0]
-    bits = ofp.OFPPC_NO_FWD
-    s.c.ok(of.OFPPortMod(DP, 3, hw, bits, bits, 0))
-    try:
-        equal([x.config for x in s.c.body(of.OFPPortDescStatsRequest(DP)) if x.port_no == 3], [bits])
-        from client import mark_rule
-        s.rules(flow({"eth_type": 0x88B5}, [apply(output(2), output(4), output(ofp.OFPP_IN_PORT))], priority=65535), flow(IP4, [apply(output(2), output(3))]))
-        for link in s.bench.links.values():
-            link.drain()
-        s.bench.links[1].send(v4())
-        time.sleep(0.3)
-        equal({p: s.bench.links[p].recv() for p in (2, 3)}, {2: v4(), 3: None})
-    finally:
-        s.c.ok(of.OFPPortMod(DP, 3, hw, 0, bits, 0))
-
-
 def multipart_request(make):
     def check(s):
         s.c.ask(make())
@@ -267,7 +250,7 @@ def rows():
     yield "5.7", "meter-config is what was configured, bursts too", meter_echo
     yield "5.7", "flows of a deleted meter go with it", meter_del
     yield "5.6", "flows of a deleted group go with it", group_del
-    for kind in ("delete", "idle", "hard"):
+    for kind in ("delete", "idle"):
         yield "5.5", "flow-removed: %s" % kind, removed_by(kind)
     yield delete("delete takes all that the match covers, in its table", p.OFPFC_DELETE, IP4, [3])
     yield delete("delete of all tables", p.OFPFC_DELETE, IP4, [], table_id=p.OFPTT_ALL)
@@ -290,7 +273,6 @@ def rows():
     yield "7.3.2", "set-config and get-config", config
     yield "7.5.2", "echo with any payload", echo
     yield "7.3.5.7", "port descriptions: live ports without configuration", ports
-    yield "7.3.4.3", "port-mod NO_FWD", no_fwd
     yield "6.2", "barrier: the next frame meets what came before, 100 times", barrier_is_strict
     yield "7.3.10", "set-async and get-async", async_config
     yield "6.3.4", "a new master makes the old one a slave", two_masters
