@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #define LOOK_NS 10000000u   // how often a worker looks at its part of the rates
-#define BURST_PER_S 2u	    // of a band that says nothing: what half a second makes
+#define BURST_PER_S 10u	    // of a band that says nothing: what 1/10 s makes
 #define ONE 65536u	    // the whole rate
 #define UNIT QOS_METER_BYTE // credit: bit/s times ns; a packet is a byte of the bucket
 

@@ -263,7 +263,7 @@ def match_cases(field, carriers, value, other, masked):
 
 def odd_frames():
     """(name, what to match, frame)"""
-    tcp = ["tcp(dst_port=2222, option='\\x00\\x00\\x00\\x00', src_port=11111)", "bytes(range(31))"]
+    tcp = ["tcp(dst_port=2222, option=b'\\x00\\x00\\x00\\x00', src_port=11111)", "bytes(range(31))"]
     v6 = "ipv6(src='10::10', dst='20::20', flow_label=100, hop_limit=64, %s)"
     eth = "ethernet(dst='22:22:22:22:22:22', src='%s', ethertype=%d)"
     T6, multicast = [("eth_type", 0x86DD), ("ip_proto", 6), ("tcp_src", 11111)], "11:11:11:11:11:11"

@@ -98,8 +98,9 @@ def run_tester(the_lab, index, run, settle, mended):
         m = re.match(r"\s+#(\d+)#\s+(OK|ERROR)\s*$", line)
         if m:
             told[int(m.group(1))] = None if m.group(2) == "OK" else lines[i + 1].strip() if i + 1 < len(lines) else "?"
+    told_of = ["; " + x.strip() for x in lines if "Test file format error" in x]  # then it leaves out the rest of the file
     for n in index:
-        told.setdefault(n, "the tester did not come to it")
+        told.setdefault(n, "the tester did not come to it" + "".join(told_of))
     if not any("Test start" in x for x in lines):
         raise lab.LabError("the tester did not start: " + "\n".join(lines[-5:]))
     return told

@@ -122,8 +122,8 @@ static void packets_are_counted_as_packets(void **state)
 	end();
 }
 
-// Without the flag, 500 ms of the rate.
-static void a_burst_is_what_is_said_or_half_a_second(void **state)
+// Without the flag, 100 ms of the rate.
+static void a_burst_is_what_is_said_or_a_tenth_of_a_second(void **state)
 {
 	const struct dp_of_band b = { .rate = 8000, .burst = 80 }; // 1 MB/s; 10 kB
 
@@ -133,7 +133,7 @@ static void a_burst_is_what_is_said_or_half_a_second(void **state)
 	assert_int_equal(offer_for(1000, 1e17, false, 1), 10000);
 	dp_meters_del(ms, 1);
 	meter_set(DP_OF_KBPS, &b, 1);
-	assert_int_equal(offer_for(1000, 1e17, false, 1), 500000);
+	assert_int_equal(offer_for(1000, 1e17, false, 1), 100000);
 	end();
 }
 
@@ -345,7 +345,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rates_are_kept_from_64_to_1518_bytes),
 		cmocka_unit_test(packets_are_counted_as_packets),
-		cmocka_unit_test(a_burst_is_what_is_said_or_half_a_second),
+		cmocka_unit_test(a_burst_is_what_is_said_or_a_tenth_of_a_second),
 		cmocka_unit_test(a_super_frame_passes_and_is_paid_for),
 		cmocka_unit_test(a_change_keeps_what_was_earned_and_fills_nothing),
 		cmocka_unit_test(of_several_bands_the_highest_that_is_over_applies),
