@@ -1,6 +1,7 @@
 // The hop through OpenFlow tables: where frames go, what is counted, what ends where.
 #include <rte_ip.h>
 
+#include "dp_qos_info.h"
 #include "of_rig.h"
 
 static void a_rule_sends_and_counts(void **state)
@@ -410,6 +411,38 @@ static void explain_says_what_happens(void **state)
 	of_end();
 }
 
+// Each port once, in the class that a set_queue before it gave.
+static void explain_says_the_queue(void **state)
+{
+	struct dp_verdict *v = calloc(1, sizeof(*v));
+	uint8_t frame[MEM_HEAD];
+	struct dp_qos_verdict q;
+
+	(void)state;
+	of_make("abcd", 1, DP_VLAN_ACCESS);
+	mem_head_fill(links[0], frame, 1);
+	of_any();
+	of_begin();
+	of_out(2);
+	of_op(DP_OP_SET_QUEUE, sizeof(struct dp_flow_op), QOS_CLASS_SCAVENGER);
+	of_out(3);
+	of_out(DP_OFPP_NORMAL);
+	of_out(DP_OFPP_NORMAL);
+	of_add(0, 1);
+	dp_of_publish(of);
+	assert_int_equal(dp_switch_explain(sw, 0, frame, sizeof(frame), v), 0);
+	assert_int_not_equal(v->cls, QOS_CLASS_SCAVENGER);
+	assert_int_equal(v->n_out, 3);
+	assert_int_equal(dp_switch_explain_link(sw, v, v->out[0], &q), 0);
+	assert_int_equal(q.cls, v->cls);
+	for (uint32_t i = 1; i < 3; i++) {
+		assert_int_equal(dp_switch_explain_link(sw, v, v->out[i], &q), 0);
+		assert_int_equal(q.cls, QOS_CLASS_SCAVENGER);
+	}
+	free(v);
+	of_end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -426,6 +459,7 @@ int main(void)
 		cmocka_unit_test(ports_may_be_closed),
 		cmocka_unit_test(transparent_ports_take_any_tag),
 		cmocka_unit_test(explain_says_what_happens),
+		cmocka_unit_test(explain_says_the_queue),
 	};
 
 	return mem_start() ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
