@@ -105,14 +105,25 @@ enum dp_drop dp_admit_frame(const struct dp_port_params *cfg, const uint8_t *dat
 	// Elsewhere what follows L2 is not our business; a frame whose L2 is broken is nobody's.
 	if (err >= DP_DROP_l2_truncated && err < DP_DROP_l3_truncated)
 		return err;
-	if ((data[6] & 1) != 0 || (dp_load64(data + 6) & dp_load64(mac)) == 0)
-		return DP_DROP_l2_src_invalid;
 	if ((dp_load64(data) & dp_load64(mask)) == dp_load64(reserved))
 		return DP_DROP_l2_reserved_dst;
+	if ((data[6] & 1) != 0 || (dp_load64(data + 6) & dp_load64(mac)) == 0)
+		return DP_DROP_l2_src_invalid;
 	err = dp_admit_vlan(cfg, meta, &strip);
 	if (err != DP_DROP_none)
 		return err;
 	return (cfg->flags & DP_PF_ADMIT) != 0 ? dp_guard(cfg, data, size, meta) : DP_DROP_none;
+}
+
+enum dp_drop dp_admit_to_tables(const struct dp_snapshot *s, const struct dp_port_params *cfg,
+				const uint8_t *data, struct dp_meta *meta)
+{
+	bool strip;
+
+	if (s->of == NULL || cfg->vlan_mode != DP_VLAN_TRANSPARENT ||
+	    (cfg->flags & DP_PF_ADMIT) != 0 || (data[6] & 1) == 0)
+		return DP_DROP_l2_src_invalid;
+	return dp_admit_vlan(cfg, meta, &strip);
 }
 
 static void strip_outer_tag(struct rte_mbuf *m, struct dp_meta *meta)
@@ -181,6 +192,8 @@ static enum dp_drop admit_one(struct dp_worker *w, const struct dp_view *v, stru
 	if (unlikely(dp_port_quiet(v)))
 		return DP_DROP_standby;
 	err = dp_admit_frame(&v->cfg, dp_data(m), rte_pktmbuf_data_len(m), meta);
+	if (unlikely(err == DP_DROP_l2_src_invalid))
+		err = dp_admit_to_tables(w->snap, &v->cfg, dp_data(m), meta);
 	if (err != DP_DROP_none)
 		return err;
 	// A TCP super-frame to a group is nobody's.

@@ -31,7 +31,7 @@ static enum dp_drop source_check(const struct dp_switch *sw, const struct dp_vie
 	const struct dp_fdb_entry *e = dp_fdb_lookup(sw->fdb, key);
 	uint32_t where = e == NULL ? 0 : atomic_load(&e->where);
 
-	if (e != NULL && DP_FDB_PORT(where) == in->port->idx)
+	if ((e != NULL && DP_FDB_PORT(where) == in->port->idx) || (frame[6] & 1) != 0)
 		return DP_DROP_none;
 	if (e != NULL && (where & DP_FDB_STATIC) != 0)
 		return dp_learn_fixed(dp_root(sw), in, key, where) == 0 ? DP_DROP_spoof_mac_pinned
@@ -109,7 +109,8 @@ void dp_explain_normal(const struct dp_switch *sw, const struct dp_view *in, str
 {
 	struct described d = { .in = in, .meta = dp_meta(m) };
 
-	if (edited && dp_admit_again(&in->cfg, m) != DP_DROP_none)
+	// L2 forwarding knows no group as a source.
+	if ((dp_data(m)[6] & 1) != 0 || (edited && dp_admit_again(&in->cfg, m) != DP_DROP_none))
 		return;
 	d.frame = dp_data(m);
 	d.size = rte_pktmbuf_data_len(m);
@@ -153,6 +154,8 @@ int dp_switch_explain(const struct dp_switch *sw, uint16_t in_port, const uint8_
 	dp_parse(frame, size, size, &meta.p);
 	out->parse = meta.p;
 	err = dp_port_quiet(in) ? DP_DROP_standby : dp_admit_frame(&in->cfg, frame, size, &meta);
+	if (err == DP_DROP_l2_src_invalid)
+		err = dp_admit_to_tables(dp_root(sw), &in->cfg, frame, &meta);
 	out->vid = meta.vid;
 	out->pcp = meta.pcp;
 	out->vm_idx = in->vm == NULL ? 0 : in->vm->idx;

@@ -68,6 +68,8 @@ static enum dp_drop learn_one(struct dp_worker *w, const struct dp_batch *b, con
 		if ((where & DP_FDB_STATIC) != 0)
 			return learn_fixed(w, v, r->src, e);
 	}
+	if (unlikely((dp_data(dp_head(b, r))[6] & 1) != 0)) // a group: only the tables may have it
+		return DP_DROP_none;
 	// A fixed MAC is pinned in the port's own VLAN by main; on a trunk the other VLANs learn
 	// it.
 	if ((v->cfg.flags & DP_PF_MAC_FIXED) != 0 && dp_meta(dp_head(b, r))->vid == v->cfg.vid)

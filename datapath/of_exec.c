@@ -43,6 +43,8 @@ static void normal(struct dp_of_ctx *c, struct rte_mbuf *m)
 {
 	enum dp_drop err = c->is_edited ? dp_admit_again(&c->in->cfg, m) : DP_DROP_none;
 
+	if (unlikely((dp_data(m)[6] & 1) != 0)) // L2 forwarding knows no group as a source
+		err = DP_DROP_l2_src_invalid;
 	if (err != DP_DROP_none)
 		dp_drop_in(c->w, m, err, DP_STAGE_forward);
 	else

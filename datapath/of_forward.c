@@ -337,6 +337,16 @@ static inline void gather(struct gathered *g, struct rte_mbuf **pkts, uint32_t n
 	g->n = at + n;
 }
 
+// L2 forwarding knows no group as a source.
+static void gather_normal(struct dp_worker *w, struct dp_batch *b, const struct dp_run *r,
+			  struct gathered *g)
+{
+	if (unlikely((dp_data(b->pkts[r->first])[6] & 1) != 0))
+		dp_drop_run(w, b, r, DP_DROP_l2_src_invalid, DP_STAGE_forward);
+	else
+		g->normal[g->n_normal++] = *r;
+}
+
 // The whole of what a run met comes to.
 static void act_on_any(struct dp_worker *w, struct dp_batch *b, struct look *l, uint32_t at,
 		       struct gathered *g)
@@ -361,7 +371,7 @@ static void act_on_any(struct dp_worker *w, struct dp_batch *b, struct look *l, 
 	}
 	count_all(w, l, &l->met[at], pkts[0], r->n);
 	if (kind == DP_OF_PROG_NORMAL) {
-		g->normal[g->n_normal++] = *r;
+		gather_normal(w, b, r, g);
 	} else if (kind == DP_OF_PROG_DROP) {
 		dp_drop_run(w, b, r, DP_DROP_of_no_action, DP_STAGE_forward);
 	} else {
@@ -395,7 +405,7 @@ static inline void act_on(struct dp_worker *w, struct dp_batch *b, struct look *
 	} else if (g->kind == DP_OF_PROG_NORMAL) {
 		if (unlikely(g->n > 0))
 			flush(w, b, g);
-		g->normal[g->n_normal++] = *r;
+		gather_normal(w, b, r, g);
 	} else {
 		act_on_any(w, b, l, at, g);
 		return;

@@ -420,6 +420,11 @@ enum dp_drop dp_admit_vlan(const struct dp_port_params *cfg, struct dp_meta *met
 			   bool *strip_priority);
 enum dp_drop dp_admit_frame(const struct dp_port_params *cfg, const uint8_t *data, size_t size,
 			    struct dp_meta *meta);
+// What dp_admit_frame() refuses for its source: may OpenFlow's tables have it nevertheless? They
+// may have one from a group, where a port takes what is on the wire. It is not learnt, nor
+// forwarded by L2.
+enum dp_drop dp_admit_to_tables(const struct dp_snapshot *s, const struct dp_port_params *cfg,
+				const uint8_t *data, struct dp_meta *meta);
 // The guest's part of admission: addresses and server messages (guard.c).
 enum dp_drop dp_guard(const struct dp_port_params *cfg, const uint8_t *data, size_t size,
 		      const struct dp_meta *meta);

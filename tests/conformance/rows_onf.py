@@ -5,7 +5,7 @@ from client import DP, Client, apply, flow, goto, of, ofp, output, parse, xid_of
 from rows_actions import bucket, fields, group, to_group
 from rows_basic import TABLES, features_refused, mark_rule_of, of_port, put, table_features
 from rows_errors import ETH4, OUT, act, acts, error_row, flow_mod, group_mod, instruction, match, multipart, oxm, packet_out, raw, role, set_field
-from rows_matches import DATA, IP4, IP6, PRESENT, T4, eth, ip, t4, tcp, udp, v4, v6, Dot1Q
+from rows_matches import DATA, IP4, IP6, PRESENT, T4, eth, ip, ip6, t4, tcp, udp, v4, v6, Dot1Q
 from rows_state import equal, one, ours
 
 ANY, ALL_PORTS, MAX = ofp.OFPP_ANY, ofp.OFPP_ALL, ofp.OFPP_MAX
@@ -99,6 +99,13 @@ def fragments_dropped(s):
 
 
 # --- 50, 60, 90: matching
+
+def from_a_group(s):
+    """A source that is a group's: tables see such a frame, NORMAL drops it"""
+    f, g = eth(ip(), udp(), DATA, src="11:11:11:11:11:11"), eth(ip6(), udp(), DATA, src="11:11:11:11:11:11")
+    s.rules(flow(dict(IP4, eth_src="11:11:11:11:11:11"), [apply(output(2))]), flow(IP6, [apply(output(ofp.OFPP_NORMAL))]))
+    s.frames([f, g], {2: [f]})
+
 
 def a_miss_in_each_table(s):
     s.rules(*[flow({}, [goto(t + 1) if t + 1 < TABLES else apply(output(2))], priority=0, table_id=t) for t in range(TABLES)])
@@ -437,6 +444,7 @@ def rows():
         yield "6.3.1", "a hello of %s; the switch's own has a bitmap" % text, greets(version, *elements)
     yield "7.3.1", "capabilities: flows, tables, ports, groups, queues", capabilities
     yield "7.3.2", "OFPC_FRAG_DROP: fragments are dropped", fragments_dropped
+    yield "5.3", "a frame from a group address is matched; NORMAL drops it", from_a_group
     yield "5.4", "a table-miss entry in each table", a_miss_in_each_table
     yield "5.4", "a table-miss entry that clears the actions drops", lambda s: (s.rules(flow({}, [of.OFPInstructionActions(ofp.OFPIT_CLEAR_ACTIONS, [])], priority=0)), s.frames(v4(), {}))
     yield "5.5", "a table-miss entry expires, and what flow-removed says of it", expires

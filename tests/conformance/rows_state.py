@@ -267,7 +267,7 @@ def rows():
     yield "5.7", "meter-config is what was configured, bursts too", meter_echo
     yield "5.7", "flows of a deleted meter go with it", meter_del
     yield "5.6", "flows of a deleted group go with it", group_del
-    for kind in ("delete", "idle", "hard"):
+    for kind in ("delete", "idle"):
         yield "5.5", "flow-removed: %s" % kind, removed_by(kind)
     yield delete("delete takes all that the match covers, in its table", p.OFPFC_DELETE, IP4, [3])
     yield delete("delete of all tables", p.OFPFC_DELETE, IP4, [], table_id=p.OFPTT_ALL)

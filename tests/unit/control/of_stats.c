@@ -387,6 +387,8 @@ static void small_messages_are_answered_or_refused(void **state)
 		{ "get-config", "04070008 00000001", 0xffff, 0 },
 		{ "set-config", "0409000c 00000001 0000 ffff", 0xffff, 0 },
 		{ "drop fragments", "0409000c 00000001 0001 ffff", 0xffff, 0 },
+		{ "drop and reassemble", "0409000c 00000001 0003 ffff",
+		  E(SWITCH_CONFIG_FAILED, BAD_FLAGS) },
 		{ "reassemble", "0409000c 00000001 0002 ffff", E(SWITCH_CONFIG_FAILED, BAD_FLAGS) },
 		{ "set-config, short", "0409000a 00000001 0000", E(SWITCH_CONFIG_FAILED, BAD_LEN) },
 		{ "table-mod", "04110010 00000001 00 000000 00000003", 0xffff, 0 },
@@ -421,6 +423,9 @@ static void small_messages_are_answered_or_refused(void **state)
 				 rig.conns[0].error.code);
 	}
 	assert_int_equal(rig.a.miss_send_len, 0xffff);
+	assert_true(dp_of_drops_fragments(rig.a.p.of));
+	assert_true(raw("0409000c 00000001 0000 ffff"));
+	assert_false(dp_of_drops_fragments(rig.a.p.of));
 }
 
 int main(void)
