@@ -3,9 +3,11 @@
 
 Per match field: exact and masked, over each carrier that has it; the value leaves by a port, or as a packet-in; another value misses
 in table 1 after a goto. Actions, groups and meters as far as the tester can look: it sees what leaves by port 2, and rates of ports 2
-and 3. What it cannot see (errors, reserved ports, counters, fail-over) is in requirements.py. SCTP is not rewritten here: the
-tester's own CRC32c is wrong. No PBB, no IPv6 extension headers: Weir has none."""
-import json, os, sys
+and 3. What it cannot see (errors, reserved ports, counters, fail-over) is in requirements.py. The checksum of SCTP is given to the
+tester, whose own is wrong. No PBB, no IPv6 extension headers: Weir has none. Rows "plain" leave to os-ken what can be left out."""
+import json, os, struct, sys
+
+import crc32c
 
 CONTROLLER, NO_BUFFER, ANY = 0xFFFFFFFD, 0xFFFF, 0xFFFFFFFF
 PRESENT = 0x1000
@@ -17,7 +19,7 @@ LAYERS = {  # layer: (type in what stands before it, protocol number in IP, para
     "arp": (0x0806, None, {"opcode": 1, "src_mac": "12:11:11:11:11:11", "dst_mac": "22:22:22:22:22:22", "src_ip": "192.168.10.10", "dst_ip": "192.168.20.20"}),
     "ipv4": (0x0800, None, {"src": "192.168.10.10", "dst": "192.168.20.20", "tos": 32, "ttl": 64}),
     "ipv6": (0x86DD, None, {"src": "10::10", "dst": "20::20", "flow_label": 100, "traffic_class": 32, "hop_limit": 64}),
-    "tcp": (None, 6, {"src_port": 11111, "dst_port": 2222}),
+    "tcp": (None, 6, {"src_port": 11111, "dst_port": 2222, "option": bytes(4)}),
     "udp": (None, 17, {"src_port": 11111, "dst_port": 2222}),
     "sctp": (None, 132, {"src_port": 11111, "dst_port": 2222}),
     "icmp": (None, 1, {"type": 8, "code": 0}),
@@ -69,6 +71,8 @@ def frame(carrier, **values):
                 p["ethertype"] = eth_type
         if name in ("ipv4", "ipv6"):
             p.setdefault("proto" if name == "ipv4" else "nxt", follower[1] or 253)
+        if name == "sctp":
+            p["csum"] = sctp_sum(**p)
         if name == "icmpv6":
             out.append("icmpv6(type_=%d, code=%d, data=icmpv6echo(id_=1, seq=2, data=bytes(range(40))))" % (p["type_"], p["code"]))
             continue
@@ -79,6 +83,11 @@ def frame(carrier, **values):
     if layers[-1] not in ("icmp", "icmpv6", "ns", "na"):
         out.append("bytes(range(48))")
     return out
+
+
+def sctp_sum(src_port, dst_port):
+    whole = struct.pack("!HHII", src_port, dst_port, 0, 0) + bytes(range(48))
+    return struct.unpack("!I", struct.pack("<I", crc32c.of(whole)))[0]
 
 
 def nd(name, p):
@@ -345,6 +354,7 @@ SETS = [  # field, value, carriers, what else changes: rewritten fields need the
     ("ipv4_src", "10.9.8.7", ["ipv4/tcp", "ipv4/udp", "ipv4/icmp", "vlan/ipv4/tcp"]), ("ipv4_dst", "10.9.8.6", ["ipv4/tcp", "ipv4/udp", "ipv4/icmp", "vlan/ipv4/udp"]),
     ("ipv6_src", "fd00::1", ["ipv6/tcp", "ipv6/udp", "ipv6/icmpv6", "vlan/ipv6/tcp"]), ("ipv6_dst", "fd00::2", ["ipv6/tcp", "ipv6/udp", "ipv6/icmpv6", "vlan/ipv6/udp"]),
     ("ipv6_flabel", 0x12345, ["ipv6/tcp", "ipv6/icmpv6"]), ("tcp_src", 1, BOTH("tcp")), ("tcp_dst", 65535, BOTH("tcp")), ("udp_src", 77, BOTH("udp")), ("udp_dst", 99, BOTH("udp")),
+    ("sctp_src", 12345, BOTH("sctp")), ("sctp_dst", 6789, BOTH("sctp")),
     ("icmpv4_type", 0, ["ipv4/icmp"]), ("icmpv4_code", 7, ["ipv4/icmp", "vlan/ipv4/icmp"]), ("icmpv6_type", 129, ["ipv6/icmpv6"]), ("icmpv6_code", 5, ["ipv6/icmpv6"]),
     ("arp_op", 2, ["arp"]), ("arp_spa", "10.0.0.1", ["arp", "vlan/arp"]), ("arp_tpa", "10.0.0.2", ["arp"]), ("arp_sha", "02:00:00:00:00:01", ["arp"]),
     ("arp_tha", "02:00:00:00:00:02", ["arp", "vlan/arp"]), ("ipv6_nd_target", "fe80::99", ["ipv6/ns", "ipv6/na"]), ("ipv6_nd_sll", "02:00:00:00:00:03", ["ipv6/ns"]),
@@ -395,6 +405,79 @@ def instruction_cases():
     yield case("no instruction drops", [flow([], [goto(1)])], misses(f))
 
 
+# --- Plainly, as most write it: a flow leaves to os-ken what can be left out (priority, max_len, table), and matches what it rewrites
+
+TO_2 = {"OFPActionOutput": {"port": 2}}
+WHOLE = [("ipv4/tcp", 0x0800), ("ipv6/tcp", 0x86DD), ("arp", 0x0806)]
+
+
+def plain(fields, actions, table=0, then=0):
+    body = {"instructions": [apply(*actions)] + ([goto(then)] if then else [])}
+    if fields:
+        body["match"] = {"OFPMatch": {"oxm_fields": [{"OXMTlv": dict(zip(("field", "value", "mask"), f))} for f in fields]}}
+    if table:
+        body["table_id"] = table
+    return {"OFPFlowMod": body}
+
+
+def old_value(carrier, field):
+    layers = carrier.split("/")
+    if field == "ip_proto":
+        return LAYERS[layers[1]][1]
+    layer = next(x for x in layers if x in FIELDS[field])
+    where = FIELDS[field][layer]
+    if isinstance(where, str):
+        return LAYERS[layer][2][where]
+    return LAYERS[layer][2][where[0]] >> where[1] & (3 if field == "ip_ecn" else 0x3F)
+
+
+def in_three(name, carrier, fields, actions, made):
+    """Bare, behind a tag that no field asks for, and out of an MPLS label that an earlier table pops. made(carrier): the frame that leaves"""
+    eth_type = LAYERS[carrier.split("/")[0]][0]
+    yield case("plain %s: %s" % (carrier, name), [plain(fields, actions + [TO_2])], leaves(frame(carrier), made(carrier)))
+    yield case("plain vlan/%s: %s" % (carrier, name), [plain(fields, actions + [TO_2])], leaves(frame("vlan/" + carrier), made("vlan/" + carrier)))
+    pop = plain([("eth_type", 0x8847)], [op("PopMpls", ethertype=eth_type)], then=1)
+    yield case("plain mpls/%s: pop_mpls, then %s" % (carrier, name), [pop, plain(fields, actions + [TO_2], table=1)], leaves(frame("mpls/" + carrier), made(carrier)))
+
+
+def plain_sets():
+    for field, value, carriers in SETS:
+        for carrier in carriers:
+            if field not in ("eth_dst", "eth_src", "eth_type") and carrier.split("/")[0] in ("ipv4", "ipv6", "arp"):
+                fields = prerequisites(field, carrier) + [(field, old_value(carrier, field))]
+                yield from in_three("%s=%s becomes %s" % (field, fields[-1][1], value), carrier, fields, [set_field(field, value)], lambda c: expected(c, field, value))
+    for carrier in ("ipv4/tcp", "ipv6/udp"):
+        fields = [("eth_type", LAYERS[carrier.split("/")[0]][0])]
+        yield from in_three("set_nw_ttl", carrier, fields, [op("SetNwTtl", nw_ttl=32)], lambda c: frame(c, ttl=32))
+        yield from in_three("dec_nw_ttl", carrier, fields, [op("DecNwTtl")], lambda c: frame(c, ttl=63))
+
+
+def plain_actions():
+    for c, eth_type in WHOLE:
+        for name, before, fields, action, after, values in plain_rows(c, eth_type):
+            yield case("plain %s: %s" % (before, name), [plain(fields, action + [TO_2])], leaves(frame(before), frame(after, **values)))
+
+
+def plain_rows(c, eth_type):
+    """What, carrier before, match, actions, carrier after, what differs in it"""
+    is_it, label, tag = [("eth_type", eth_type)], [("eth_type", 0x8847)], [("vlan_vid", PRESENT | 100)]
+    v, m, new = "vlan/" + c, "mpls/" + c, "be:be:be:be:be:be"
+    ttl = 0 if c == "arp" else 64  # of a label that is pushed onto what has no TTL
+    return [
+        ("output", c, [], [], c, {}), ("eth_dst", c, [("eth_dst", MAC)], [set_field("eth_dst", new)], c, {"eth_dst": new}),
+        ("eth_src", c, [("eth_src", "12:11:11:11:11:11")], [set_field("eth_src", new)], c, {"eth_src": new}),
+        ("eth_type", c, is_it, [set_field("eth_type", 0x8848)], c, {"eth_type": 0x8848}),
+        ("push_vlan", c, is_it, [op("PushVlan", ethertype=0x8100)], v, {"vlan_vid": 0, "vlan_pcp": 0}),
+        ("push_vlan 802.1ad", v, is_it, [op("PushVlan", ethertype=0x88A8)], "svlan/" + v, {"vlan_vid": 100, "vlan_pcp": 3}),
+        ("pop_vlan", v, is_it + [("vlan_vid", PRESENT, PRESENT)], [op("PopVlan")], c, {}), ("vlan_vid", v, tag, [set_field("vlan_vid", PRESENT | 203)], v, {"vlan_vid": 203}),
+        ("vlan_pcp", v, tag + [("vlan_pcp", 3)], [set_field("vlan_pcp", 5)], v, {"vlan_pcp": 5}),
+        ("push_mpls", c, is_it, [op("PushMpls", ethertype=0x8847)], m, {"mpls_label": 0, "mpls_tc": 0, "ttl": ttl}),
+        ("push_mpls", m, label, [op("PushMpls", ethertype=0x8847)], "mpls/" + m, {"mpls_bos": 0}), ("pop_mpls", m, label, [op("PopMpls", ethertype=eth_type)], c, {}),
+        ("set_mpls_ttl", m, label, [op("SetMplsTtl", mpls_ttl=127)], m, {"ttl": 127}), ("dec_mpls_ttl", m, label, [op("DecMplsTtl")], m, {"ttl": 63}),
+        ("mpls_label", m, label + [("mpls_label", 100)], [set_field("mpls_label", 203)], m, {"mpls_label": 203}),
+        ("mpls_tc", m, label + [("mpls_tc", 3)], [set_field("mpls_tc", 5)], m, {"mpls_tc": 5}), ("mpls_bos", m, label + [("mpls_bos", 1)], [set_field("mpls_bos", 0)], m, {"mpls_bos": 0})]
+
+
 def deliver_group(kind, n):
     return [("group %s" % name, [group(7, kind, b), flow([], [apply({"OFPActionGroup": {"group_id": 7}})])], out) for name, b, out in (
         ("one bucket", [bucket([output(2)], n)], frame("ipv4/tcp")),
@@ -412,6 +495,12 @@ def to_port(n):
     return [("in_port", n)]
 
 
+def plain_group(weights):
+    """Group 0 of ports 2 and 3 for all from port 1: select by these weights, or all"""
+    buckets = [{"OFPBucket": dict({"actions": [{"OFPActionOutput": {"port": p}}]}, **({"weight": weights[i]} if weights else {}))} for i, p in enumerate((2, 3))]
+    return [{"OFPGroupMod": dict({"group_id": 0, "buckets": buckets}, **({"type": 1} if weights else {}))}, plain([("in_port", 1)], [{"OFPActionGroup": {"group_id": 0}}])]
+
+
 def group_cases(seconds):
     ALL, SELECT, INDIRECT = 0, 1, 2
     yield "all", [case("all: " + n, b, leaves(frame("ipv4/tcp"), out)) for n, b, out in deliver_group(ALL, 0)] + [
@@ -419,6 +508,8 @@ def group_cases(seconds):
                [group(1, ALL, [bucket([output(2)]), bucket([output(3)])]), flow([], [apply({"OFPActionGroup": {"group_id": 1}})])], "all: a copy to each bucket"),
         case("all: buckets do not see each other's changes", [group(1, ALL, [bucket([op("SetNwTtl", nw_ttl=9), output(3)]), bucket([output(2)])]),
                                                               flow([], [apply({"OFPActionGroup": {"group_id": 1}})])], leaves(frame("ipv4/tcp")))]
+    yield "all_plain", [stream(seconds, 175, [to_port(2), to_port(3)], [{"kbps": 2000}, {"kbps": 2000}], plain_group(None), "all: %s, as many bits from each bucket" % name, large(name))
+                        for name in LARGE]
     yield "indirect", [case("indirect: " + n, b, leaves(frame("ipv4/tcp"), out)) for n, b, out in deliver_group(INDIRECT, 0)] + [
         case("indirect in the action set, after the rest", [group(3, INDIRECT, [bucket([output(2)])]), flow([("eth_type", 0x0800)], [write({"OFPActionGroup": {"group_id": 3}}, op("DecNwTtl"))])],
              leaves(frame("ipv4/tcp"), frame("ipv4/tcp", ttl=63)))]
@@ -428,11 +519,21 @@ def group_cases(seconds):
                               [group(5, SELECT, [bucket([output(2)], a), bucket([output(3)], b)]), flow([], [apply({"OFPActionGroup": {"group_id": 5}})])], "select: weights %d:%d" % (a, b)))
     for name, packet in SPREAD.items():  # each by what alone differs between its frames, in large ones
         weighed.append(stream(seconds, 175, [to_port(2), to_port(3)], [{"kbps": 1000}, {"kbps": 1000}],
-                              [group(0, SELECT, [bucket([output(2)], 1), bucket([output(3)], 1)]), flow([("in_port", 1)], [apply({"OFPActionGroup": {"group_id": 0}})])], "select: by " + name, packet))
+                              plain_group((1, 1)), "select: by " + name, packet))
+        weighed.append(stream(seconds, 175, [to_port(2), to_port(3)], [{"kbps": 1333}, {"kbps": 667}], plain_group((2, 1)), "select: 2:1 by " + name, packet))
     yield "select", [case("select: " + n, b, leaves(frame("ipv4/tcp"), out)) for n, b, out in deliver_group(SELECT, 1)] + weighed
 
 
 MACS = "ethernet(dst='22:22:22:22:22:22', src='12:11:11:11:11:11', ethertype=%d)"
+LARGE = {  # of 1,500 bytes; where the DSCP goes
+    "IPv4": [MACS % 0x0800, "ipv4(proto=6, tos=%d)", "tcp()", "bytes(1446)"], "IPv6": [MACS % 0x86DD, "ipv6(nxt=6, traffic_class=%d)", "tcp()", "bytes(1426)"],
+    "ARP": [MACS % 0x0806, "arp(src_mac='12:11:11:11:11:11', dst_mac='22:22:22:22:22:22')", "bytes(1458)"]}
+
+
+def large(name, dscp=0):
+    return [x % (dscp << 2) if "%d" in x else x for x in LARGE[name]]
+
+
 OTHER_MACS = "ethernet(dst=netaddr.EUI(randint(0, 2**48 - 1)), src=netaddr.EUI(randint(0, 2**48 - 1) & 0xfeffffffffff), ethertype=%d)"
 PORTS = "tcp(src_port=randint(0, 65535), dst_port=randint(0, 65535))"
 SPREAD = {
@@ -455,22 +556,39 @@ def meter_mod(number, flags, bands):
 
 def meter_cases(seconds):
     KBPS, PKTPS = 1, 2
-    plain = ["ethernet(dst='22:22:22:22:22:22', src='12:11:11:11:11:11', ethertype=2048)", "ipv4(tos=0x28, proto=17)", "udp()", "bytes(958)"]  # 1,000 bytes, AF11
+    thousand = ["ethernet(dst='22:22:22:22:22:22', src='12:11:11:11:11:11', ethertype=2048)", "ipv4(tos=0x28, proto=17)", "udp()", "bytes(958)"]  # 1,000 bytes, AF11
     rules = [flow([("eth_type", 0x0800)], [meter(1), apply(output(2))])]
     yield "drop", [
-        stream(seconds, 400, [to_port(2)], [{"pktps": 100}], [meter_mod(1, PKTPS, [band("Drop", 100)])] + rules, "drop above 100 packets/s", plain),
-        stream(seconds, 400, [to_port(2)], [{"pktps": 300}], [meter_mod(1, PKTPS, [band("Drop", 300)])] + rules, "drop above 300 packets/s", plain),
-        stream(seconds, 400, [to_port(2)], [{"kbps": 800 * 1000 / 1024}], [meter_mod(1, KBPS, [band("Drop", 800)])] + rules, "drop above 800 kbit/s", plain),
-        stream(seconds, 100, [to_port(2)], [{"pktps": 100}], [meter_mod(1, PKTPS, [band("Drop", 1000)])] + rules, "below the rate nothing is dropped", plain)]
-    cs3 = [plain[0], "ipv4(tos=0x60, proto=17)", "udp()", "bytes(958)"]
+        stream(seconds, 400, [to_port(2)], [{"pktps": 100}], [meter_mod(1, PKTPS, [band("Drop", 100)])] + rules, "drop above 100 packets/s", thousand),
+        stream(seconds, 400, [to_port(2)], [{"pktps": 300}], [meter_mod(1, PKTPS, [band("Drop", 300)])] + rules, "drop above 300 packets/s", thousand),
+        stream(seconds, 400, [to_port(2)], [{"kbps": 800 * 1000 / 1024}], [meter_mod(1, KBPS, [band("Drop", 800)])] + rules, "drop above 800 kbit/s", thousand),
+        stream(seconds, 100, [to_port(2)], [{"pktps": 100}], [meter_mod(1, PKTPS, [band("Drop", 1000)])] + rules, "below the rate nothing is dropped", thousand)]
+    cs3 = [thousand[0], "ipv4(tos=0x60, proto=17)", "udp()", "bytes(958)"]
     af = lambda dscp: [("in_port", 2), ("eth_type", 0x0800), ("ip_dscp", dscp)]  # noqa: E731
     yield "remark", [
-        stream(seconds, 400, [af(10), af(12)], [{"pktps": 100}, {"pktps": 300}], [meter_mod(1, PKTPS, [band("DscpRemark", 100, prec_level=1)])] + rules, "AF11 becomes AF12 above 100 packets/s", plain),
-        stream(seconds, 400, [af(10), af(14)], [{"pktps": 200}, {"pktps": 200}], [meter_mod(1, PKTPS, [band("DscpRemark", 200, prec_level=2)])] + rules, "AF11 becomes AF13 above 200 packets/s", plain),
+        stream(seconds, 400, [af(10), af(12)], [{"pktps": 100}, {"pktps": 300}], [meter_mod(1, PKTPS, [band("DscpRemark", 100, prec_level=1)])] + rules, "AF11 becomes AF12 above 100 packets/s", thousand),
+        stream(seconds, 400, [af(10), af(14)], [{"pktps": 200}, {"pktps": 200}], [meter_mod(1, PKTPS, [band("DscpRemark", 200, prec_level=2)])] + rules, "AF11 becomes AF13 above 200 packets/s", thousand),
         stream(seconds, 200, [af(24), af(16)], [{"pktps": 100}, {"pktps": 100}], [meter_mod(1, PKTPS, [band("DscpRemark", 100, prec_level=1)])] + rules, "CS3 becomes CS2 above 100 packets/s", cs3),
         stream(seconds, 175, [af(24), af(16)], [{"kbps": 1000}, {"kbps": 1000}], [meter_mod(1, KBPS, [band("DscpRemark", 1000, prec_level=1)])] + rules, "CS3 becomes CS2 above 1,000 kbit/s", cs3[:3] + ["bytes(1458)"]),
         stream(seconds, 400, [af(10), af(12)], [{"pktps": 100}, {"pktps": 150}],
-               [meter_mod(1, PKTPS, [band("DscpRemark", 100, prec_level=1), band("Drop", 250)])] + rules, "two bands: remark, then drop", plain)]
+               [meter_mod(1, PKTPS, [band("DscpRemark", 100, prec_level=1), band("Drop", 250)])] + rules, "two bands: remark, then drop", thousand)]
+    yield "plain", list(plain_meters(seconds))
+
+
+def plain_meters(seconds):
+    """Meter 1 for all from port 1. Twice its rate comes: a half is dropped, or goes on as another class; ARP has none and goes on as it is"""
+    for unit, flags, rates in (("kbps", {}, ((1000, 175), (10000, 1750))), ("pktps", {"flags": 2}, ((100, 200), (1000, 2000)))):
+        for rate, pps in rates:
+            def rules(kind, **more):
+                return [{"OFPMeterMod": dict({"meter_id": 1, "bands": [{"OFPMeterBand" + kind: dict({"rate": rate}, **more)}]}, **flags)},
+                        {"OFPFlowMod": {"match": match(to_port(1)), "instructions": [meter(1), apply(TO_2)]}}]
+            for name in LARGE:
+                yield stream(seconds, pps, [to_port(2)], [{unit: rate}], rules("Drop"), "%s: drop above %d %s" % (name, rate, unit), large(name))
+            for name, eth_type in (("IPv4", 0x0800), ("IPv6", 0x86DD)):
+                dscp, worse = (24, 16) if rate == 1000 else (18, 20)
+                as_dscp = [to_port(2) + [("eth_type", eth_type), ("ip_dscp", d)] for d in (dscp, worse)]
+                yield stream(seconds, pps, as_dscp, [{unit: rate}] * 2, rules("DscpRemark", prec_level=1), "%s: DSCP %d becomes %d above %d %s" % (name, dscp, worse, rate, unit), large(name, dscp))
+            yield stream(seconds, pps, [to_port(2)], [{unit: 2 * rate}], rules("DscpRemark", prec_level=1), "ARP: no DSCP to change above %d %s" % (rate, unit), large("ARP"))
 
 
 # --- All of them
@@ -490,6 +608,8 @@ def suites(seconds=10):
             cases += both_ways("%s: set %s=%s" % (carrier, field, value), guards(carrier), [set_field(field, v)], frame(carrier), expected(carrier, field, value))
         yield "action", "set_" + field, cases
     yield "action", "instructions", list(instruction_cases())
+    yield "action", "plain_sets", list(plain_sets())
+    yield "action", "plain_actions", list(plain_actions())
     for name, cases in group_cases(seconds):
         yield "group", name, cases
     for name, cases in meter_cases(seconds):
