@@ -42,6 +42,7 @@ struct of_agent {
 	uint64_t now_ns;
 	uint64_t published; // version that the last publish made
 	bool staged;	    // changes wait for a publish
+	bool has_sent;	    // packet-outs since the last barrier
 	bool has_generation;
 	uint64_t generation_id; // of roles
 	bool tables_on;		// DP_OF_TABLES

@@ -285,6 +285,9 @@ static void barrier_request(struct of_conn *c, const uint8_t *msg, size_t size)
 		of_conn_error(c, msg, size, e);
 		return;
 	}
+	// A version settles only when the packet-outs before it went out.
+	a->staged |= a->has_sent;
+	a->has_sent = false;
 	if (a->staged)
 		of_publish(a);
 	c->barrier = true;

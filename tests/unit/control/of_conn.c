@@ -462,6 +462,25 @@ static void a_barrier_waits_for_workers_and_holds_what_follows(void **state)
 	assert_int_equal(of_stub.n_msgs, 3);
 }
 
+static void a_barrier_waits_for_packet_outs(void **state)
+{
+	struct of_conn *c = controller();
+
+	(void)state;
+	dp.auto_settle = false;
+	agent->has_sent = true; // and nothing else changed
+	say(c, OF13_TYPE_BARRIER_REQUEST, NULL, 0);
+	assert_int_equal(dp.version, 1);
+	assert_int_equal(hear_type(c), -1);
+	dp.settled = 1;
+	of_agent_tick(agent, now);
+	assert_int_equal(hear_type(c), OF13_TYPE_BARRIER_REPLY);
+	// Once they are out, the next has nothing to wait for.
+	say(c, OF13_TYPE_BARRIER_REQUEST, NULL, 0);
+	assert_int_equal(dp.version, 1);
+	assert_int_equal(hear_type(c), OF13_TYPE_BARRIER_REPLY);
+}
+
 // --- Back-pressure
 
 static void who_does_not_read_is_not_read_from(void **state)
@@ -684,6 +703,7 @@ int main(void)
 		T(masks_say_who_hears_what),
 		T(a_service_hears_what_it_asks_for),
 		T(a_barrier_waits_for_workers_and_holds_what_follows),
+		T(a_barrier_waits_for_packet_outs),
 		T(who_does_not_read_is_not_read_from),
 		T(packet_ins_are_fair_between_ports_and_go_first),
 		T(packet_ins_come_from_workers_by_the_tick),

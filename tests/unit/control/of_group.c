@@ -377,6 +377,7 @@ static void packet_outs_are_checked(void **state)
 				 rig.conns[0].error.code);
 		sent += ok;
 		assert_int_equal(rig_n_outs, sent);
+		assert_int_equal(rig.a.has_sent, sent > 0);
 	}
 	rig_out_rc = -EAGAIN;
 	assert_true(packet_out(OF_NO_BUFFER, 1, "", 64));
