@@ -16,6 +16,7 @@ SELECT groups                   either may choose any bucket: all of them do the
 SELECT, labels and action sets  ovs-vswitchd 3.1 aborts ("action_set_len <= ofpacts_len") when a frame with an action set meets a SELECT group or loses
                                 a label: where these are, no sets are written
 mpls beyond the frame's own     OVS keeps three labels, and must be told what stands behind a pop
+what OVS caches                 where a part of a label is set, OVS keeps one flow for many labels and sends the first one's: its megaflows are off
 ports of fragments              OVS's frags=normal has none even in the first: it is set to nx-match, which means what the specification does
 later fragments of IPv6         OVS takes 44 for their protocol, Weir what the fragment header says: not sent
 later fragments of IPv4         OVS mends what it takes for a TCP or UDP checksum there when addresses change, and sets a type of
