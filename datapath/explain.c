@@ -133,6 +133,8 @@ static int explain_of(const struct dp_switch *sw, const struct described *d, str
 		return drop(out, DP_DROP_service_foreign, DP_STAGE_forward);
 	if ((config & (DP_OFPPC_NO_RECV | DP_OFPPC_PORT_DOWN)) != 0)
 		return drop(out, DP_DROP_of_port, DP_STAGE_forward);
+	if (dp_of_drops_fragments(sw->of) && (d->meta->p.flags & DP_PF_FRAG) != 0)
+		return drop(out, DP_DROP_of_fragment, DP_STAGE_forward);
 	out->kind = DP_VERDICT_OPENFLOW;
 	rc = dp_of_explain_walk(sw->of, d->in, d->frame, d->size, &x);
 	if (rc == 0 && out->n_out == 0 && !out->to_controller)

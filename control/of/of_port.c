@@ -124,6 +124,14 @@ static uint32_t number_of(const struct dp_port_info *i)
 	return i->cfg.role == DP_ROLE_HOST ? DP_OFPP_LOCAL : i->cfg.of_port;
 }
 
+static void config_take(struct of_port *p, uint32_t config, bool up)
+{
+	p->config = config;
+	p->state = up ? 0 : OF13_PORT_STATE_LINK_DOWN;
+	if (up && (config & DP_OFPPC_PORT_DOWN) == 0)
+		p->state |= OF13_PORT_STATE_LIVE;
+}
+
 static void describe(struct of_agent *a, const struct dp_port_info *i, struct of_port *p)
 {
 	size_t n = strnlen(i->cfg.name, sizeof(p->name) - 1);
@@ -136,10 +144,7 @@ static void describe(struct of_agent *a, const struct dp_port_info *i, struct of
 			       .seen = true };
 	memcpy(p->name, i->cfg.name, n);
 	memcpy(p->mac, i->link.mac, sizeof(p->mac));
-	p->config = dp_of_port_config_now(a->p.of, p->no);
-	p->state = i->link.up ? OF13_PORT_STATE_LIVE : OF13_PORT_STATE_LINK_DOWN;
-	if ((p->config & DP_OFPPC_PORT_DOWN) != 0)
-		p->state &= ~(uint32_t)OF13_PORT_STATE_LIVE;
+	config_take(p, dp_of_port_config_now(a->p.of, p->no), i->link.up);
 }
 
 static bool looks_alike(const struct of_port *x, const struct of_port *y)
@@ -229,7 +234,11 @@ int of_port_mod(struct of_agent *a, const struct of13_port_mod *m, bool check_on
 	config = (p->config & ~m->mask) | (m->config & m->mask);
 	if (dp_of_port_config(a->p.of, p->no, config) != 0)
 		return bad(e, OF13_PORT_MOD_FAILED_BAD_CONFIG);
-	a->ports->next_ns = 0; // told with the next tick
+	// At once: the next message may ask for it, or change another bit of it.
+	if (config != p->config) {
+		config_take(p, config, (p->state & OF13_PORT_STATE_LINK_DOWN) == 0);
+		tell(a, p, OF13_PORT_REASON_MODIFY);
+	}
 	return 0;
 }
 

@@ -468,7 +468,8 @@ static int begin(struct of_agent *a, struct of_job *j, const struct of13_multipa
 	case OF13_MULTIPART_AGGREGATE:
 		return begin_flows(j, &r->aggregate, e);
 	case OF13_MULTIPART_PORT_STATS:
-		j->one = r->port_stats.port_no != OF_ANY;
+		// The one is the word for it, the other what clients of OpenFlow 1.0 still say.
+		j->one = r->port_stats.port_no != OF_ANY && r->port_stats.port_no != DP_OFPP_ALL;
 		j->at = j->one ? r->port_stats.port_no : 0;
 		return !j->one || of_port_find(a, j->at) != NULL
 			       ? 0

@@ -272,6 +272,20 @@ uint32_t dp_of_port_config_now(const struct dp_of *of, uint32_t of_port)
 	return configs[of_port == DP_OFPP_LOCAL ? RIG_PORTS : of_port];
 }
 
+static bool fragments;
+
+void dp_of_drop_fragments(struct dp_of *of, bool drop)
+{
+	(void)of;
+	fragments = drop;
+}
+
+bool dp_of_drops_fragments(const struct dp_of *of)
+{
+	(void)of;
+	return fragments;
+}
+
 int dp_of_packet_out(struct dp_of *of, uint32_t in_port, const uint8_t *ops, size_t ops_size,
 		     const uint8_t *frame, size_t size)
 {
