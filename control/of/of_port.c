@@ -13,6 +13,7 @@ static const uint32_t config_bits =
 
 struct of_ports {
 	struct of_map map;
+	struct of_map gone; // those with a config, which they find again
 	uint64_t next_ns;
 };
 
@@ -155,6 +156,30 @@ static bool looks_alike(const struct of_port *x, const struct of_port *y)
 	       memcmp(x->name, y->name, sizeof(x->name)) == 0;
 }
 
+// What port-mods said holds for a port that comes back, not for another one under its number.
+static void config_pass(struct of_agent *a, struct of_port *was, struct of_port *now)
+{
+	struct of_port *gone = of_map_find(&a->ports->gone, now->no);
+
+	was = was == NULL ? gone : was;
+	if (was != NULL && memcmp(was->name, now->name, sizeof(now->name)) != 0) {
+		(void)!dp_of_port_config(a->p.of, now->no, 0);
+		config_take(now, 0, (now->state & OF13_PORT_STATE_LINK_DOWN) == 0);
+	}
+	if (gone != NULL)
+		of_map_remove(&a->ports->gone, now->no);
+	free(gone);
+}
+
+static void forget(struct of_ports *ps, struct of_port *p)
+{
+	of_map_remove(&ps->map, p->no);
+	if (p->config != 0 && of_map_reserve(&ps->gone) == 0)
+		of_map_put(&ps->gone, p);
+	else
+		free(p);
+}
+
 static void take(struct of_agent *a, const struct dp_port_info *i)
 {
 	struct of_port now, *p = of_port_find(a, number_of(i));
@@ -170,6 +195,7 @@ static void take(struct of_agent *a, const struct dp_port_info *i)
 		}
 	}
 	describe(a, i, &now);
+	config_pass(a, is_new ? NULL : p, &now);
 	if (!is_new && looks_alike(p, &now)) {
 		*p = now;
 		return;
@@ -196,9 +222,8 @@ static void look(struct of_agent *a)
 
 		if (p->seen)
 			continue;
-		of_map_remove(m, p->no);
 		tell(a, p, OF13_PORT_REASON_DELETE);
-		free(p);
+		forget(a->ports, p);
 	}
 }
 
@@ -304,7 +329,10 @@ void of_ports_destroy(struct of_agent *a)
 		return;
 	for (uint32_t i = 0; i < ps->map.n; i++)
 		free(ps->map.at[i]);
+	for (uint32_t i = 0; i < ps->gone.n; i++)
+		free(ps->gone.at[i]);
 	of_map_fini(&ps->map);
+	of_map_fini(&ps->gone);
 	free(ps);
 	a->ports = NULL;
 }
