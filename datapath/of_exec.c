@@ -197,7 +197,8 @@ static void output_normal(struct dp_of_ctx *c)
 // (OpenFlow 1.3.5 section 7.4.1).
 static void output_controller(struct dp_of_ctx *c)
 {
-	enum dp_of_reason reason = c->is_miss ? DP_OF_NO_MATCH : DP_OF_ACTION;
+	// A table-miss rule's own, not what its group or the action set sends (section 5.4).
+	enum dp_of_reason reason = c->is_miss && !c->is_shared ? DP_OF_NO_MATCH : DP_OF_ACTION;
 
 	if (c->explain != NULL) {
 		dp_of_explain_controller(c);

@@ -134,8 +134,8 @@ class Lab:
 
     # --- Weir
 
-    def weir(self, devices, controller=None, listen=None, dpid=1, fail_mode="secure", more=None, name="weir", guests=None, version14=False, kind="tap"):
-        """devices: taps that the switch makes, or kind="af-packet", which are ports 1, 2, ... in this order. controller: tcp:ADDRESS:PORT; listen: the same or unix:PATH"""
+    def weir(self, devices, controller=None, listen=None, dpid=1, fail_mode="secure", more=None, name="weir", guests=None, version14=False, kind="tap", openflow=None):
+        """devices: taps that the switch makes, or kind="af-packet", which are ports 1, 2, ... in this order. controller: tcp:ADDRESS:PORT; listen: the same or unix:PATH; openflow: more of its configuration"""
         # One uplink, the others guests that nothing is held against: NORMAL does not forward between uplinks.
         interfaces = [{"name": d, "type": "weir-interfaces:guest", "weir-interfaces:port": {
             "device": ("net_tap%d,iface=%s" if kind == "tap" else "net_af_packet%d,iface=%s") % (i, d), "vlan-mode": "transparent",
@@ -144,7 +144,7 @@ class Lab:
         interfaces += guests or []
         config = {"ietf-interfaces:interfaces": {"interface": interfaces}}
         config.update(openflow_config(dpid, fail_mode, controller, listen))
-        config["weir-openflow:openflow"]["version-1.4"] = version14
+        config["weir-openflow:openflow"].update({"version-1.4": version14}, **(openflow or {}))
         config.update(more or {})
         path, self.weir_socket = "%s/%s.json" % (self.dir, name), "%s/%s.sock" % (self.dir, name)
         with open(path, "w") as f:

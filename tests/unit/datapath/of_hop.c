@@ -274,6 +274,28 @@ static void the_controller_hears_whole_checksums(void **state)
 	of_end();
 }
 
+// What the action set or a group's bucket sends is no miss, whichever rule was the last
+// (OpenFlow 1.3.5 section 5.4: "directly").
+static void only_a_miss_of_its_own_is_told_as_one(void **state)
+{
+	struct dp_of_packet_in in[4];
+
+	(void)state;
+	of_make("abcd", 1, DP_VLAN_ACCESS);
+	of_any();
+	of_begin();
+	of_out(DP_OFPP_CONTROLLER);
+	of_write();
+	(void)of_add(0, 0);
+	dp_of_publish(of);
+	of_send(0, 1);
+	assert_int_equal(dp_of_packet_ins(of, in, 4), 1);
+	assert_int_equal(in[0].reason, DP_OF_ACTION);
+	assert_null(in[0].flow);
+	dp_of_packet_in_free(&in[0]);
+	of_end();
+}
+
 static void the_controller_sends(void **state)
 {
 	uint8_t frame[MEM_HEAD];
@@ -476,6 +498,7 @@ int main(void)
 		cmocka_unit_test(staged_changes_are_seen_together),
 		cmocka_unit_test(the_controller_hears),
 		cmocka_unit_test(the_controller_hears_whole_checksums),
+		cmocka_unit_test(only_a_miss_of_its_own_is_told_as_one),
 		cmocka_unit_test(the_controller_sends),
 		cmocka_unit_test(ports_may_be_closed),
 		cmocka_unit_test(transparent_ports_take_any_tag),
