@@ -122,6 +122,7 @@ int dp_of_explain_walk(struct dp_of *of, const struct dp_view *in, const uint8_t
 			       .explain = x,
 			       .in_port = dp_of_number(in),
 			       .budget = DP_MAX_PORTS + DP_OF_SPARE_OUTPUTS,
+			       .work = DP_OF_WORK,
 			       .why = DP_DROP_of_no_action };
 
 	c.version = atomic_load_explicit(&of->version, memory_order_relaxed);

@@ -59,6 +59,7 @@ void of_conn_send(struct of_conn *c, const struct of_buf *b);
 size_t of_conn_waiting(const struct of_conn *c);
 // Version of the connection's messages: 4 or 5.
 uint8_t of_conn_version(const struct of_conn *c);
+bool of_conn_is_slave(const struct of_conn *c);
 // An error with at least 64 bytes of the message that it is about. Under 1.3 BUNDLE_FAILED is ONF's
 // experimenter's: type 0xffff, code + 2300.
 void of_conn_error(struct of_conn *c, const uint8_t *msg, size_t size, struct of_wire_error e);

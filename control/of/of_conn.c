@@ -82,6 +82,11 @@ uint8_t of_conn_version(const struct of_conn *c)
 	return c->info.version;
 }
 
+bool of_conn_is_slave(const struct of_conn *c)
+{
+	return c->info.role == OF13_ROLE_SLAVE;
+}
+
 void of_conn_error(struct of_conn *c, const uint8_t *msg, size_t size, struct of_wire_error e)
 {
 	bool onf = c->info.version < 5 && e.type == OF13_ERROR_BUNDLE_FAILED;

@@ -193,7 +193,10 @@ static int set_config(const struct request *r)
 	if (m.flags != OF13_CONFIG_FRAG_NORMAL && m.flags != OF13_CONFIG_FRAG_DROP)
 		return of_refuse(r->e, OF13_ERROR_SWITCH_CONFIG_FAILED,
 				 OF13_SWITCH_CONFIG_FAILED_BAD_FLAGS);
-	dp_of_drop_fragments(r->a->p.of, m.flags == OF13_CONFIG_FRAG_DROP);
+	// A slave only reads (section 6.3.6); but each controller says this when it comes, so it is
+	// no error.
+	if (!of_conn_is_slave(r->c))
+		dp_of_drop_fragments(r->a->p.of, m.flags == OF13_CONFIG_FRAG_DROP);
 	r->a->miss_send_len = m.miss_send_len;
 	return 0;
 }

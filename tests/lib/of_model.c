@@ -355,6 +355,12 @@ void of_conn_error(struct of_conn *c, const uint8_t *msg, size_t size, struct of
 	c->n_errors++;
 }
 
+bool of_conn_is_slave(const struct of_conn *c)
+{
+	(void)c;
+	return false;
+}
+
 size_t of_conn_waiting(const struct of_conn *c)
 {
 	return c->n_waiting;

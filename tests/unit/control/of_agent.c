@@ -165,6 +165,30 @@ static void a_barrier_waits_for_packet_outs(void **state)
 	of_end();
 }
 
+static void slaves_do_not_configure_the_switch(void **state)
+{
+	struct of13_role_request role = { .xid = 1, .role = OF13_ROLE_SLAVE };
+	struct of13_set_config config = { .xid = 2, .flags = OF13_CONFIG_FRAG_DROP };
+	struct of_buf b = { 0 };
+
+	(void)state;
+	of_make("abc", 1, DP_VLAN_ACCESS);
+	agent_open(1000);
+	of13_role_request_put(&b, &role);
+	of13_set_config_put(&b, &config);
+	feed(&b);
+	assert_false(dp_of_drops_fragments(of));
+	b.size = 0;
+	role.role = OF13_ROLE_MASTER;
+	of13_role_request_put(&b, &role);
+	of13_set_config_put(&b, &config);
+	feed(&b);
+	assert_true(dp_of_drops_fragments(of));
+	of_buf_fini(&b);
+	agent_close();
+	of_end();
+}
+
 static double seconds(void)
 {
 	struct timespec t;
@@ -239,6 +263,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(controllers_make_frames_go_and_stop),
 		cmocka_unit_test(a_barrier_waits_for_packet_outs),
+		cmocka_unit_test(slaves_do_not_configure_the_switch),
 	};
 
 	if (!mem_start())

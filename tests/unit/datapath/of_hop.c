@@ -387,6 +387,7 @@ static void explain_says_what_happens(void **state)
 	of_begin();
 	of_set(DP_FLOW_eth_dst, 0x020000000077);
 	of_out(2);
+	of_op(DP_OP_SET_QUEUE, sizeof(struct dp_flow_op), QOS_CLASS_SCAVENGER);
 	of_goto(3);
 	of_add(0, 1);
 	of_any();
@@ -401,7 +402,7 @@ static void explain_says_what_happens(void **state)
 	assert_int_equal(v->n_out, 2);
 	assert_int_equal(dp_of_explain(of, 1, frame, sizeof(frame), step_count, &steps), 0);
 	assert_int_equal(steps.n[DP_OF_STEP_TABLE], 2);
-	assert_int_equal(steps.n[DP_OF_STEP_OP], 2);
+	assert_int_equal(steps.n[DP_OF_STEP_OP], 3);
 	assert_int_equal(steps.n[DP_OF_STEP_SET], 1);
 	assert_int_equal(dp_of_explain(of, 9, frame, sizeof(frame), step_count, &steps), -EINVAL);
 	of_send(0, 3);
@@ -479,8 +480,8 @@ int main(void)
 		cmocka_unit_test(ports_may_be_closed),
 		cmocka_unit_test(transparent_ports_take_any_tag),
 		cmocka_unit_test(explain_says_what_happens),
-		cmocka_unit_test(explain_has_the_walk_of_a_drop),
 		cmocka_unit_test(explain_says_the_queue),
+		cmocka_unit_test(explain_has_the_walk_of_a_drop),
 	};
 
 	return mem_start() ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
