@@ -85,6 +85,13 @@ static void refused(struct dp_of_ctx *c, enum dp_drop why)
 	c->why = (uint8_t)why;
 }
 
+// The frame ends with this operation.
+static void end_with(struct dp_of_ctx *c, enum dp_drop why)
+{
+	refused(c, why);
+	c->is_over = true;
+}
+
 static bool may_go_on(struct dp_of_ctx *c)
 {
 	if (c->budget-- > 0)
@@ -156,6 +163,12 @@ static void output_all(struct dp_of_ctx *c)
 	const struct dp_view *local = s->views[s->of_local];
 
 	refused(c, DP_DROP_of_port);
+	// Each looks at all numbers, whether or not something leaves.
+	if (c->work < s->n_of_idx / 4) {
+		end_with(c, DP_DROP_of_loop);
+		return;
+	}
+	c->work -= s->n_of_idx / 4;
 	for (uint32_t i = 1; i < s->n_of_idx; i++) {
 		const struct dp_view *out = s->views[s->of_idx[i]];
 
@@ -226,13 +239,6 @@ static void output(struct dp_of_ctx *c, const struct dp_flow_op *op)
 }
 
 // --- What is done with it
-
-// The frame ends with this operation.
-static void end_with(struct dp_of_ctx *c, enum dp_drop why)
-{
-	refused(c, why);
-	c->is_over = true;
-}
 
 static void keep_what_it_says(struct dp_of_ctx *c, const struct dp_flow_op *op)
 {
@@ -306,6 +312,7 @@ static void bucket(struct dp_of_ctx *c, const struct dp_of_group_view *g, uint32
 		list(&sub, b->ops, b->n_ops, true);
 		dp_of_end(&sub);
 		c->budget = sub.budget;
+		c->work = sub.work;
 	}
 	c->depth--;
 }
@@ -359,8 +366,15 @@ static void operation(struct dp_of_ctx *c, const struct dp_flow_op *op, bool is_
 	}
 }
 
+// Edits, frames for the controller and outputs that come to nothing are work, too: groups in groups
+// could ask for a hundred thousand of them for one frame.
 static void list(struct dp_of_ctx *c, const uint8_t *ops, size_t size, bool is_end)
 {
+	if (unlikely(size > c->work)) {
+		end_with(c, DP_DROP_of_loop);
+		return;
+	}
+	c->work -= (uint32_t)size;
 	for (size_t at = 0; at < size && !c->is_over;) {
 		const struct dp_flow_op *op = dp_flow_op_at(ops, at);
 
@@ -542,4 +556,5 @@ static void again(struct dp_of_ctx *c)
 	sub.why = DP_DROP_of_no_action;
 	dp_of_exec(&sub);
 	c->budget = sub.budget;
+	c->work = sub.work;
 }

@@ -204,6 +204,7 @@ static void ctx_init(struct dp_of_ctx *c, struct dp_worker *w, const struct look
 	c->in_port = l->in_port;
 	c->n_given = 0;
 	c->budget = w->snap->n_ports + DP_OF_SPARE_OUTPUTS;
+	c->work = DP_OF_WORK;
 	c->table = c->depth = 0;
 	c->why = DP_DROP_of_no_action;
 	c->is_edited = c->keep_pcp = c->keep_dscp = c->is_miss = c->is_over = c->is_shared = false;

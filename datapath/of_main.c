@@ -16,11 +16,6 @@
 
 enum { SLICE = 4096 }; // changes, and what they free, of one turn of dp_of_housekeep()
 
-struct retired_mem {
-	struct dp_of_dead dead;
-	void *mem;
-};
-
 void dp_of_retire(struct dp_of *of, struct dp_of_dead *d, void (*fn)(struct dp_of *of, void *obj),
 		  void *obj)
 {
@@ -30,18 +25,30 @@ void dp_of_retire(struct dp_of *of, struct dp_of_dead *d, void (*fn)(struct dp_o
 
 static void mem_free(struct dp_of *of, void *obj)
 {
-	struct retired_mem *r = obj;
+	struct dp_of_retired_mem *r = obj;
 
-	(void)of;
 	free(r->mem);
-	free(r);
+	r->mem = NULL;
+	if (r < of->spare_retired || r >= of->spare_retired + DP_OF_SPARE_RETIRED)
+		free(r);
+}
+
+static struct dp_of_retired_mem *spare(struct dp_of *of)
+{
+	for (uint32_t i = 0; i < DP_OF_SPARE_RETIRED; i++) {
+		if (of->spare_retired[i].mem == NULL)
+			return &of->spare_retired[i];
+	}
+	return NULL;
 }
 
 // The classifier's own memory.
 static void table_retire(void *arg, void *mem)
 {
-	struct retired_mem *r = malloc(sizeof(*r));
+	struct dp_of_retired_mem *r = malloc(sizeof(*r));
 
+	if (r == NULL)
+		r = spare(arg);
 	if (r == NULL)
 		return; // it stays allocated
 	r->mem = mem;

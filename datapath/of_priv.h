@@ -23,7 +23,9 @@ enum {
 	DP_OF_CACHE_WORDS = 10,	     // of a key that are not 0, the frame's shape included
 	DP_OF_GROUP_DEPTH = 8,	     // groups in groups
 	DP_OF_SPARE_OUTPUTS = 256,   // of one frame, beside one for each port
-	DP_OF_OUTS = 256,	     // packet-outs that may wait
+	DP_OF_WORK = 65536, // bytes of operations for one frame: eight of the longest programs
+	DP_OF_SPARE_RETIRED = 64,
+	DP_OF_OUTS = 256, // packet-outs that may wait
 };
 
 // --- Programs
@@ -47,6 +49,13 @@ struct dp_of_dead {
 	struct dp_of_dead *next;
 	void (*fn)(struct dp_of *of, void *obj);
 	void *obj;
+};
+
+// Memory of the classifier that goes later. Some stand in dp_of, for when memory is out: what could
+// not be noted would never go.
+struct dp_of_retired_mem {
+	struct dp_of_dead dead;
+	void *mem; // NULL = a spare one that is free
 };
 
 // A change that is staged, or of which workers may still see what was before.
@@ -244,6 +253,7 @@ struct dp_of {
 	uint64_t settled;
 	void *prog_free[DP_OF_PROG_POOLS]; // lists by size
 	void *chunks;
+	struct dp_of_retired_mem spare_retired[DP_OF_SPARE_RETIRED]; // main only
 };
 
 // Free by fn when no worker can see it. main
@@ -305,6 +315,7 @@ struct dp_of_ctx {
 	uint32_t in_port; // OpenFlow number
 	uint32_t n_given; // copies that were made, and others that were only counted
 	uint32_t budget;  // outputs
+	uint32_t work;	  // bytes of operations that may still be done, of all lists together
 	uint8_t table, depth;
 	uint8_t why;		       // enum dp_drop, when it goes nowhere
 	uint8_t cls;		       // that classify gave

@@ -355,6 +355,7 @@ static void send_out(struct dp_worker *w, struct dp_of *of, struct dp_of_out *o)
 	c.version = atomic_load_explicit(&of->version, memory_order_acquire);
 	c.in_port = o->in_port;
 	c.budget = w->snap->n_ports + DP_OF_SPARE_OUTPUTS;
+	c.work = DP_OF_WORK;
 	c.why = DP_DROP_of_no_action;
 	c.cls = dp_meta(o->m)->cls;
 	c.is_edited = true; // NORMAL finds its VLAN

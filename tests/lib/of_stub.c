@@ -48,6 +48,7 @@ static void reply(struct of_conn *c, const uint8_t *msg, size_t left)
 void of_msg_handle(struct of_agent *a, struct of_conn *c, const uint8_t *msg, size_t size)
 {
 	of_stub.n_msgs++;
+	a->n_looked += of_stub.n_looks;
 	of_stub.last_type = msg[1];
 	// Every byte is there to be read.
 	for (size_t i = 0; i < size; i++)

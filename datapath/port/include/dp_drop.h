@@ -72,7 +72,7 @@
 	X(of_group, "OpenFlow: its group does not exist, or has no bucket that is alive")          \
 	X(of_meter, "OpenFlow: over the rate of a meter")                                          \
 	X(of_ttl, "OpenFlow: its TTL is at its end")                                               \
-	X(of_loop, "OpenFlow: too many outputs, or groups in groups")                              \
+	X(of_loop, "OpenFlow: too many outputs or operations, or groups in groups")                \
 	X(of_packet_in, "OpenFlow: for the controller, over the port's rate or what may wait")
 
 enum dp_drop {

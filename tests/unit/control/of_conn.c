@@ -218,6 +218,21 @@ static void one_call_takes_so_many_messages(void **state)
 	assert_int_equal(dp.version, 1);
 }
 
+// Few messages that look at many flows are as much work as many messages.
+static void one_call_looks_at_so_many_flows(void **state)
+{
+	struct of_conn *c = controller();
+	static uint8_t stream[8 * 100];
+
+	(void)state;
+	for (size_t i = 0; i < 100; i++)
+		msg_make(stream + 8 * i, (uint8_t[]){ 4, OF13_TYPE_FLOW_MOD }, 1, NULL, 0);
+	of_stub.n_looks = 60000;
+	assert_int_equal(of_conn_input(c, stream, sizeof(stream), now), 4 * 8);
+	of_stub.n_looks = 1000000;
+	assert_int_equal(of_conn_input(c, stream, sizeof(stream), now), 8);
+}
+
 // --- Echo
 
 static void echo_is_answered_and_asked(void **state)
@@ -739,6 +754,7 @@ int main(void)
 		T(a_length_that_cannot_be_ends_the_connection),
 		T(messages_may_come_in_any_pieces),
 		T(one_call_takes_so_many_messages),
+		T(one_call_looks_at_so_many_flows),
 		T(echo_is_answered_and_asked),
 		T(one_is_master),
 		T(generations_wrap_around),

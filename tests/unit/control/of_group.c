@@ -274,6 +274,26 @@ static void flows_go_with_their_meter(void **state)
 	assert_int_equal(rig_flows(), 1);
 }
 
+// All of them in one look at the flows, and none where there is nothing to delete.
+static void all_meters_go_with_their_flows(void **state)
+{
+	uint64_t looked;
+
+	(void)state;
+	for (uint32_t id = 1; id <= 20; id++)
+		assert_true(meter(G_ADD, KBPS, id, DROP_BAND));
+	assert_true(flow("0006 0008 00000004", 1));
+	assert_true(flow("0006 0008 00000005", 2));
+	assert_true(flow(APPLY_OUTPUT("00000001"), 3));
+	looked = rig.a.n_looked;
+	assert_true(meter(G_DELETE, 0, OF13_METER_ALL, ""));
+	assert_int_equal(rig.a.n_looked - looked, 3);
+	assert_int_equal(rig_flows(), 1);
+	assert_null(of_meter_from(&rig.a, 0));
+	assert_true(meter(G_DELETE, 0, OF13_METER_ALL, ""));
+	assert_true(meter(G_ADD, KBPS, 4, DROP_BAND));
+}
+
 // --- Ports
 
 static bool port_mod(struct of13_port_mod m)
@@ -476,6 +496,7 @@ int main(void)
 		cmocka_unit_test(meters_are_taken_or_refused_with_their_error),
 		T(seventeen_bands_are_too_many),
 		T(flows_go_with_their_meter),
+		T(all_meters_go_with_their_flows),
 		T(port_mods_are_checked),
 		T(what_a_port_mod_says_is_of_one_port),
 		T(ports_that_change_are_told),

@@ -106,6 +106,37 @@ static void nested_groups_are_bounded(void **state)
 	of_end();
 }
 
+// What is no output is work as well: frames for the controller, edits, floods to ports that are
+// shut.
+static void operations_of_one_frame_are_bounded(void **state)
+{
+	enum { LONG = DP_FLOW_PROG_MAX / sizeof(struct dp_flow_output) };
+	static struct dp_of_bucket b[64];
+	struct dp_of_punt_count n;
+
+	(void)state;
+	of_make("abcd", 1, DP_VLAN_ACCESS);
+	of_begin();
+	for (uint32_t i = 0; i < LONG; i++)
+		of_out(DP_OFPP_CONTROLLER);
+	for (uint32_t i = 0; i < 64; i++)
+		b[i] = (struct dp_of_bucket){ .watch_port = DP_OFPP_ANY,
+					      .watch_group = DP_OFPP_ANY,
+					      .ops = of_p.p.ops,
+					      .n_ops = of_p.p.n_apply };
+	assert_int_equal(dp_of_group_set(of, 1, DP_OF_ALL, b, 64), 0);
+	of_any();
+	of_begin();
+	of_op(DP_OP_GROUP, 8, 1);
+	of_add(0, 1);
+	dp_of_publish(of);
+	of_send(0, 1);
+	dp_of_punt_count(of, &n);
+	assert_in_range(n.n_sent + n.n_over_rate + n.n_full + n.n_no_mbuf, LONG,
+			DP_OF_WORK / sizeof(struct dp_flow_output));
+	of_end();
+}
+
 // What is said of LOCAL is not said of the controller's own frames.
 static void the_controller_is_no_port(void **state)
 {
@@ -219,6 +250,7 @@ int main(void)
 		cmocka_unit_test(walks_of_a_packet_out_share_a_budget),
 		cmocka_unit_test(groups_without_a_live_bucket_cost_too),
 		cmocka_unit_test(nested_groups_are_bounded),
+		cmocka_unit_test(operations_of_one_frame_are_bounded),
 		cmocka_unit_test(the_controller_is_no_port),
 		cmocka_unit_test(the_cache_knows_where_headers_end),
 	};

@@ -204,6 +204,7 @@ static void burst(void)
 static void nothing_is_lost_or_doubled(void **state)
 {
 	struct weir_err err;
+	uint64_t n_no_mbuf = 0;
 
 	(void)state;
 	for (uint32_t round = 0; round < ROUNDS; round++) {
@@ -224,8 +225,11 @@ static void nothing_is_lost_or_doubled(void **state)
 		mem_turns(100000, 1000);
 		if (!dp_switch_conserved(sw, &err))
 			fail_msg("round %u: %s", round, err.text);
+		for (uint32_t i = 0; i < MEM_PORTS; i++)
+			n_no_mbuf += mem_dropped(i, DP_DROP_no_mbuf);
 		of_end();
 	}
+	assert_true(n_no_mbuf > 0); // memory was out at times
 }
 
 int main(void)

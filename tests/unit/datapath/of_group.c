@@ -241,6 +241,32 @@ static void a_group_cannot_lead_to_itself(void **state)
 	assert_int_equal(dp_groups_set(gs, 2, 3, &to1.def), 0);
 }
 
+// Names of groups are looked at up to DP_OF_NAMED_MAX: then it is said that it may lead to itself,
+// and main has not followed a product of buckets.
+static void so_many_names_are_followed(void **state)
+{
+	enum { NAMES = 4096, LEVELS = DP_OF_NAMED_MAX / NAMES };
+	static struct dp_flow_op ops[NAMES];
+	struct dp_of_bucket b = { .watch_port = DP_OFPP_ANY,
+				  .watch_group = DP_OFPP_ANY,
+				  .ops = (const uint8_t *)ops,
+				  .n_ops = sizeof(ops) - sizeof(ops[0]) };
+	struct dp_of_group_def def = { .type = DP_OF_ALL, .n_buckets = 1, .buckets = &b };
+	int rc = 0;
+
+	(void)state;
+	for (uint32_t level = 1; level <= LEVELS + 1 && rc == 0; level++) {
+		for (uint32_t i = 0; i < NAMES; i++)
+			ops[i] = (struct dp_flow_op){ .kind = DP_OP_GROUP,
+						      .size = sizeof(ops[0]),
+						      .arg = level - 1 };
+		rc = dp_groups_set(gs, 1, level, &def);
+		if (rc != 0)
+			assert_int_equal(level, LEVELS + 1);
+	}
+	assert_int_equal(rc, -ELOOP);
+}
+
 static void counters_of_a_group_outlive_its_buckets(void **state)
 {
 	const struct dp_of_group_view *g;
@@ -503,6 +529,7 @@ int main(void)
 		GROUP_TEST(versions_are_as_a_model_has_them),
 		GROUP_TEST(there_are_no_more_than_may_be),
 		GROUP_TEST(a_group_cannot_lead_to_itself),
+		GROUP_TEST(so_many_names_are_followed),
 		GROUP_TEST(counters_of_a_group_outlive_its_buckets),
 		GROUP_TEST(slots_are_in_proportion_of_weights),
 		GROUP_TEST(without_weights_nothing_is_selected),
