@@ -38,10 +38,12 @@ struct of_agent {
 	struct of_journal journal;
 	uint16_t miss_send_len;
 	uint64_t n_outs_dropped; // packet-outs that found no room
+	size_t n_bytes;		 // that controllers wrote: of_bytes_take()
 	uint64_t n_looked;	 // flows that messages had to look at, and holes
 	uint64_t now_ns;
 	uint64_t published; // version that the last publish made
 	bool staged;	    // changes wait for a publish
+	bool sent_out;	    // packet-outs since then: a barrier waits for them by a version, too
 	bool has_generation;
 	uint64_t generation_id; // of roles
 	bool tables_on;		// DP_OF_TABLES

@@ -41,7 +41,7 @@ void of_journal_commit(struct of_agent *a)
 		if (j->at[i].kind == OF_CHANGE_FLOW)
 			of_flow_settle(a, j->at[i].old, j->at[i].now);
 		else
-			of_group_settle(j->at[i].old, j->at[i].now);
+			of_group_settle(a, j->at[i].old);
 	}
 	j->n = 0;
 	if (j->cap > 4096) { // a flood of changes was once: its memory need not stay
