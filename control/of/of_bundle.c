@@ -126,11 +126,13 @@ int of_bundle_committed(struct of_agent *a, struct of_conn *c, const struct of13
 			int rc, struct of_wire_error *e)
 {
 	struct of_bundle *b = a->bundles->doing;
-	const uint8_t *msg = b->bytes + a->txn.at;
 
 	of_publish(a);
-	if (rc != 0 && c != NULL)
+	if (rc != 0 && c != NULL) {
+		const uint8_t *msg = b->bytes + a->txn.at;
+
 		of_conn_error(c, msg, message_size(msg), *e);
+	}
 	a->bundles->doing = NULL;
 	destroy(a, b);
 	if (rc != 0)

@@ -1,7 +1,8 @@
 // A stream of flow-mods, group-mods and bundles, against a list of rules that is searched from the
 // front: after each few messages the agent's dump says what the list says, and so does the model of
-// the datapath by how many flows are in force. Messages go on in turns as short as one look, between
-// which nobody sees anything (rig_go_on()). A change of a flow may fail: then nothing happened.
+// the datapath by how many flows are in force. Messages go on in turns as short as one look,
+// between which nobody sees anything (rig_go_on()). A change of a flow may fail: then nothing
+// happened.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
