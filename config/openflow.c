@@ -24,6 +24,7 @@ static void controller_read(const struct lyd_node *n, struct cfg_controller *c)
 	c->probe_s = (uint16_t)cfg_number(n, "inactivity-probe", 5);
 	c->max_backoff_s = (uint16_t)cfg_number(n, "max-backoff", 8);
 	c->tls = is_tls(n);
+	cfg_text(n, "peer-name", c->peer_name, sizeof(c->peer_name));
 }
 
 static void listener_read(const struct lyd_node *n, struct cfg_listener *l)
@@ -31,6 +32,7 @@ static void listener_read(const struct lyd_node *n, struct cfg_listener *l)
 	cfg_text(n, "name", l->name, sizeof(l->name));
 	cfg_text(n, "unix", l->path, sizeof(l->path));
 	l->tls = is_tls(n);
+	cfg_text(n, "peer-name", l->peer_name, sizeof(l->peer_name));
 	if (l->path[0] != '\0')
 		return;
 	cfg_addr_parse(cfg_value(n, "address"), l->addr);

@@ -314,7 +314,8 @@ static struct link *link_make(struct ctl_of_channel *ch, int fd, const char *nam
 }
 
 // The socket is connected: TLS and the agent begin. returns 0, or a negative errno with why
-static int link_begin(struct link *l, bool tls, uint32_t probe_s, const char **why)
+// tls_name: NULL = no TLS; else the name in the peer's certificate, "" = any.
+static int link_begin(struct link *l, const char *tls_name, uint32_t probe_s, const char **why)
 {
 	struct of_conn_params p = {
 		.service = l->remote == NULL,
@@ -324,12 +325,12 @@ static int link_begin(struct link *l, bool tls, uint32_t probe_s, const char **w
 	int rc = 0;
 
 	*why = "out of memory";
-	if (tls && l->ch->tls == NULL) {
+	if (tls_name != NULL && l->ch->tls == NULL) {
 		*why = "no certificate was read";
 		return -ENOENT;
 	}
-	if (tls)
-		rc = ctl_tls_create(l->ch->tls, l->remote == NULL, &l->tls);
+	if (tls_name != NULL)
+		rc = ctl_tls_create(l->ch->tls, l->remote == NULL, tls_name, &l->tls);
 	if (rc < 0)
 		return rc;
 	snprintf(p.name, sizeof(p.name), "%s", l->name);
@@ -356,7 +357,7 @@ static void connected(struct link *l)
 	}
 	setsockopt(l->io.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	l->since = ev_now(l->ch->p.loop);
-	if (link_begin(l, r->conf.tls, r->conf.probe_s, &why) < 0) {
+	if (link_begin(l, r->conf.tls ? r->conf.peer_name : NULL, r->conf.probe_s, &why) < 0) {
 		link_end(l, why);
 		return;
 	}
@@ -440,7 +441,7 @@ static void welcome(struct listener *ls, int fd)
 	if (ls->conf.path[0] == '\0')
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	ctl_of_peer(fd, l->peer, sizeof(l->peer));
-	if (link_begin(l, ls->conf.tls, 60, &why) < 0)
+	if (link_begin(l, ls->conf.tls ? ls->conf.peer_name : NULL, 60, &why) < 0)
 		link_end(l, why);
 	else
 		watch(l, EV_READ | EV_WRITE);
@@ -490,9 +491,11 @@ static void on_listener_again(struct ev_loop *loop, struct ev_timer *t, int reve
 	fd = ctl_of_listen(&ls->conf, &err);
 	if (fd >= 0) {
 		weir_log(WEIR_NOTICE, "openflow: listener %s listens now", ls->conf.name);
+		ls->last_error[0] = '\0';
 		listener_open(ls, fd);
 		return;
 	}
+	snprintf(ls->last_error, sizeof(ls->last_error), "%s", err.reason);
 	ev_timer_set(t, RETRY_S, 0);
 	ev_timer_start(loop, t);
 }
@@ -548,12 +551,14 @@ static void rearm(struct ctl_of_channel *ch, uint64_t next_ns, bool hungry)
 static void turn(struct ctl_of_channel *ch)
 {
 	uint64_t next = of_agent_tick(ch->p.agent, dp_switch_now_ns());
-	bool hungry = false;
+	bool waited = of_agent_is_waiting(ch->p.agent), hungry = false;
 
 	for (struct link *l = ch->links, *after; l != NULL; l = after) {
 		after = l->next;
 		hungry |= carry(l) && is_hungry(l);
 	}
+	// The tick knows nothing of a barrier that was carried just now.
+	hungry |= !waited && of_agent_is_waiting(ch->p.agent);
 	rearm(ch, next, hungry);
 }
 
@@ -598,6 +603,9 @@ int ctl_of_channel_create(const struct ctl_of_channel_params *p, struct ctl_of_c
 		if (fd < 0)
 			weir_log(WEIR_ERROR, "openflow: %s: %s", tools.path, err.reason);
 		ch->listeners[CFG_LISTENERS] = ctl_of_listener_make(ch, &tools, fd < 0 ? -1 : fd);
+		if (fd < 0 && ch->listeners[CFG_LISTENERS] != NULL)
+			snprintf(ch->listeners[CFG_LISTENERS]->last_error,
+				 sizeof(ch->listeners[0]->last_error), "%s", err.reason);
 	}
 	*out = ch;
 	return 0;

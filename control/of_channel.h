@@ -51,6 +51,15 @@ struct ctl_of_link_info {
 	char last_error[128];
 	struct of_conn_info conn; // all zero before there is one
 };
+struct ctl_of_listener_info {
+	char name[32], place[128];
+	const char *protocol; // "unix", "tcp" or "tls"
+	bool is_open;	      // it listens
+	char last_error[256]; // why it does not
+};
+// The i-th listener, that of local tools at last. returns false = there are no more
+bool ctl_of_channel_listener(const struct ctl_of_channel *ch, uint32_t i,
+			     struct ctl_of_listener_info *out);
 // The i-th controller or connection. returns false = there are no more
 bool ctl_of_channel_nth(const struct ctl_of_channel *ch, uint32_t i, struct ctl_of_link_info *out);
 

@@ -13,6 +13,7 @@ struct ctl_of_channel_change {
 	struct ctl_tls_files *tls;
 	int fds[CFG_LISTENERS]; // new ones; -1 = is there already, or could not be bound
 	bool kept[CFG_LISTENERS];
+	char why[CFG_LISTENERS][256]; // could not be bound
 };
 
 static bool same_place(const struct cfg_listener *a, const struct cfg_listener *b)
@@ -59,6 +60,8 @@ static int listeners_prepare(struct ctl_of_channel *ch, struct ctl_of_channel_ch
 		if (fd < 0)
 			weir_log(WEIR_ERROR, "%s %s: %s; tried again", err->path, err->value,
 				 err->reason);
+		if (fd < 0)
+			snprintf(c->why[i], sizeof(c->why[i]), "%s", err->reason);
 		c->fds[i] = fd < 0 ? -1 : fd;
 	}
 	return 0;
@@ -123,6 +126,8 @@ static void listeners_commit(struct ctl_of_channel *ch, struct ctl_of_channel_ch
 			ch->listeners[at] = NULL;
 		} else {
 			now[i] = ctl_of_listener_make(ch, conf, c->fds[i]);
+			if (now[i] != NULL)
+				memcpy(now[i]->last_error, c->why[i], sizeof(c->why[i]));
 		}
 		c->fds[i] = -1;
 	}
@@ -193,6 +198,31 @@ static void remote_show(const struct remote *r, struct ctl_of_link_info *out)
 	out->attempts = r->attempts;
 	snprintf(out->last_error, sizeof(out->last_error), "%s",
 		 r->last_error[0] != '\0' ? r->last_error : out->conn.last_error);
+}
+
+static void listener_show(const struct listener *ls, struct ctl_of_listener_info *out)
+{
+	memset(out, 0, sizeof(*out));
+	snprintf(out->name, sizeof(out->name), "%s", ls->conf.name);
+	if (ls->conf.path[0] != '\0')
+		snprintf(out->place, sizeof(out->place), "%s", ls->conf.path);
+	else
+		ctl_of_place(ls->conf.addr, ls->conf.port, out->place, sizeof(out->place));
+	out->protocol = ls->conf.path[0] != '\0' ? "unix" : ls->conf.tls ? "tls" : "tcp";
+	out->is_open = ls->io.fd >= 0;
+	memcpy(out->last_error, ls->last_error, sizeof(out->last_error));
+}
+
+bool ctl_of_channel_listener(const struct ctl_of_channel *ch, uint32_t i,
+			     struct ctl_of_listener_info *out)
+{
+	for (uint32_t k = 0; k <= CFG_LISTENERS; k++) {
+		if (ch->listeners[k] == NULL || i-- != 0)
+			continue;
+		listener_show(ch->listeners[k], out);
+		return true;
+	}
+	return false;
 }
 
 bool ctl_of_channel_nth(const struct ctl_of_channel *ch, uint32_t i, struct ctl_of_link_info *out)

@@ -45,6 +45,7 @@ struct listener {
 	struct cfg_listener conf;
 	struct ev_io io; // fd -1: its place was taken
 	struct ev_timer again;
+	char last_error[256]; // why it does not listen
 };
 
 struct ctl_of_channel {

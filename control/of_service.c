@@ -383,6 +383,51 @@ static void connection_show(const struct ctl_of_link_info *l, struct cfg_json *j
 	cfg_json_close(j, '}');
 }
 
+static void listeners_show(const struct ctl_of_channel *channel, struct cfg_json *j)
+{
+	struct ctl_of_listener_info l;
+
+	cfg_json_open(j, "listener", '[');
+	for (uint32_t i = 0; channel != NULL && ctl_of_channel_listener(channel, i, &l); i++) {
+		cfg_json_open(j, NULL, '{');
+		cfg_json_str(j, "place", l.place);
+		cfg_json_str(j, "name", l.name);
+		cfg_json_str(j, "protocol", l.protocol);
+		cfg_json_str(j, "state", l.is_open ? "listening" : "waiting");
+		if (l.last_error[0] != '\0')
+			cfg_json_str(j, "last-error", l.last_error);
+		cfg_json_close(j, '}');
+	}
+	cfg_json_close(j, ']');
+}
+
+// Tables that have rules, or had frames.
+static void tables_show(const struct ctl_of *o, struct cfg_json *j)
+{
+	struct dp_of_table_count n;
+	uint32_t n_groups, n_meters, n_flows = 0;
+
+	cfg_json_open(j, "table", '[');
+	for (uint32_t i = 0; i < DP_FLOW_TABLES; i++) {
+		dp_of_table_count(o->of, (uint8_t)i, &n);
+		n_flows += n.n_rules;
+		if (n.n_rules == 0 && n.n_lookups == 0)
+			continue;
+		cfg_json_open(j, NULL, '{');
+		cfg_json_u32(j, "id", i);
+		cfg_json_u32(j, "flows", n.n_rules);
+		cfg_json_u64(j, "lookups", n.n_lookups);
+		cfg_json_u64(j, "matched", n.n_matched);
+		cfg_json_close(j, '}');
+	}
+	cfg_json_close(j, ']');
+	of_agent_count(o->agent, &n_groups, &n_meters);
+	cfg_json_u32(j, "flows", n_flows);
+	cfg_json_u32(j, "flow-limit", o->n_flows_max);
+	cfg_json_u32(j, "groups", n_groups);
+	cfg_json_u32(j, "meters", n_meters);
+}
+
 static void running_show(const struct ctl *c, struct cfg_json *j)
 {
 	const struct ctl_of *o = c->of;
@@ -394,6 +439,7 @@ static void running_show(const struct ctl *c, struct cfg_json *j)
 	agent_params(c, &o->conf, o->of, &p);
 	snprintf(id, sizeof(id), "%016" PRIx64, p.datapath_id);
 	cfg_json_str(j, "datapath-id", id);
+	cfg_json_str(j, "fail-mode", o->conf.standalone ? "standalone" : "secure");
 	dp_of_punt_count(o->of, &n);
 	cfg_json_open(j, "packet-in", '{');
 	cfg_json_u64(j, "sent", n.n_sent);
@@ -402,6 +448,8 @@ static void running_show(const struct ctl *c, struct cfg_json *j)
 	cfg_json_u64(j, "no-buffer", n.n_no_mbuf);
 	cfg_json_close(j, '}');
 	cfg_json_u64(j, "packet-outs-dropped", of_agent_outs_dropped(o->agent));
+	tables_show(o, j);
+	listeners_show(o->channel, j);
 	cfg_json_open(j, "connection", '[');
 	for (uint32_t i = 0; o->channel != NULL && ctl_of_channel_nth(o->channel, i, &l); i++)
 		connection_show(&l, j);

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,7 +105,22 @@ void ctl_tls_files_free(struct ctl_tls_files *f)
 	free(f);
 }
 
-int ctl_tls_create(const struct ctl_tls_files *f, bool server, struct ctl_tls **out)
+// What is no address is a name. Without a common name's help for addresses: RFC 6125 section 6.4.4
+// knows it for names only.
+static int peer_name_set(SSL *ssl, const char *name)
+{
+	X509_VERIFY_PARAM *p = SSL_get0_param(ssl);
+
+	if (name[0] == '\0')
+		return 0;
+	X509_VERIFY_PARAM_set_hostflags(p, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+	if (X509_VERIFY_PARAM_set1_ip_asc(p, name) == 1)
+		return 0;
+	return X509_VERIFY_PARAM_set1_host(p, name, 0) == 1 ? 0 : -ENOMEM;
+}
+
+int ctl_tls_create(const struct ctl_tls_files *f, bool server, const char *peer_name,
+		   struct ctl_tls **out)
 {
 	struct ctl_tls *t = calloc(1, sizeof(*t));
 
@@ -114,7 +130,8 @@ int ctl_tls_create(const struct ctl_tls_files *f, bool server, struct ctl_tls **
 	t->ssl = SSL_new(f->ctx);
 	t->in = BIO_new(BIO_s_mem());
 	t->out = BIO_new(BIO_s_mem());
-	if (t->ssl == NULL || t->in == NULL || t->out == NULL) {
+	if (t->ssl == NULL || t->in == NULL || t->out == NULL ||
+	    peer_name_set(t->ssl, peer_name) < 0) {
 		BIO_free(t->in);
 		BIO_free(t->out);
 		SSL_free(t->ssl);

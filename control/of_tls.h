@@ -20,8 +20,10 @@ int ctl_tls_files_read(const struct cfg_tls *conf, struct ctl_tls_files **out,
 		       struct cfg_error *err);
 void ctl_tls_files_free(struct ctl_tls_files *f);
 
+// peer_name: host name or address that the peer's certificate has to be for; "" = any will do.
 // f may go before *out. returns 0 or -ENOMEM
-int ctl_tls_create(const struct ctl_tls_files *f, bool server, struct ctl_tls **out);
+int ctl_tls_create(const struct ctl_tls_files *f, bool server, const char *peer_name,
+		   struct ctl_tls **out);
 void ctl_tls_free(struct ctl_tls *t);
 // What came from the peer. returns 0 or -ENOMEM
 int ctl_tls_feed(struct ctl_tls *t, const uint8_t *bytes, size_t n);

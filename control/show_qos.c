@@ -350,14 +350,17 @@ static void explain_link(struct ctl *c, struct cfg_json *j, const struct dp_verd
 	cfg_json_str(j, "port", l.name);
 	rate(j, "rate", l.rate_bits_per_s);
 	cfg_json_str(j, "vm", vm_named(c, qv.vm_idx)->name);
+	cfg_json_str(j, "class", qos_class_name(qv.cls));
+	if (qv.cls != v->cls)
+		cfg_json_str(j, "class-why", "set_queue");
 	cfg_json_u32(j, "flow-queues", l.n_flows);
 	explain_node(j, "leaf-policy", &qv.leaf);
 	explain_node(j, "vm-policy", &qv.vm);
-	explain_node(j, "class-policy", &dp_switch_qos_classes(c->sw)[v->cls].sched.node);
+	explain_node(j, "class-policy", &dp_switch_qos_classes(c->sw)[qv.cls].sched.node);
 	cfg_json_bool(j, "empty", qv.passes);
 	cfg_json_u64(j, "link-queued-pkts", l.queued_now);
 	cfg_json_bool(j, "parked-now", q.vm.queued_pkts_now != 0 && q.vm.parked_now);
-	queue(j, &q.leaf[v->cls]);
+	queue(j, &q.leaf[qv.cls]);
 	cfg_json_bool(j, "tagged", qv.tagged);
 	cfg_json_bool(j, "marked", qv.marked);
 	cfg_json_u32(j, "pcp", qv.pcp);

@@ -105,21 +105,15 @@ static int explain_l2(const struct dp_switch *sw, const struct described *d, str
 }
 
 void dp_explain_normal(const struct dp_switch *sw, const struct dp_view *in, struct rte_mbuf *m,
-		       bool edited, struct dp_verdict *v)
+		       bool edited, struct dp_verdict *l2)
 {
 	struct described d = { .in = in, .meta = dp_meta(m) };
-	struct dp_verdict *l2 = calloc(1, sizeof(*l2));
 
-	if (l2 == NULL || (edited && dp_admit_again(&in->cfg, m) != DP_DROP_none)) {
-		free(l2);
+	if (edited && dp_admit_again(&in->cfg, m) != DP_DROP_none)
 		return;
-	}
 	d.frame = dp_data(m);
 	d.size = rte_pktmbuf_data_len(m);
 	explain_l2(sw, &d, l2);
-	for (uint32_t i = 0; i < l2->n_out && v->n_out < DP_MAX_PORTS; i++)
-		v->out[v->n_out++] = l2->out[i];
-	free(l2);
 }
 
 // What the tables say.
@@ -133,6 +127,8 @@ static int explain_of(const struct dp_switch *sw, const struct described *d, str
 		return drop(out, DP_DROP_service_foreign, DP_STAGE_forward);
 	if ((config & (DP_OFPPC_NO_RECV | DP_OFPPC_PORT_DOWN)) != 0)
 		return drop(out, DP_DROP_of_port, DP_STAGE_forward);
+	if (dp_of_drops_fragments(sw->of) && (d->meta->p.flags & DP_PF_FRAG) != 0)
+		return drop(out, DP_DROP_of_fragment, DP_STAGE_forward);
 	out->kind = DP_VERDICT_OPENFLOW;
 	rc = dp_of_explain_walk(sw->of, d->in, d->frame, d->size, &x);
 	if (rc == 0 && out->n_out == 0 && !out->to_controller)

@@ -172,22 +172,33 @@ int dp_switch_qos_sender(const struct dp_switch *sw, uint16_t idx, struct dp_qos
 	return 0;
 }
 
+static uint8_t class_at(const struct dp_verdict *v, uint16_t idx)
+{
+	for (uint32_t i = 0; i < v->n_out; i++) {
+		if (v->out[i] == idx && v->out_queue[i] != 0)
+			return v->out_queue[i] - 1;
+	}
+	return v->cls;
+}
+
 int dp_switch_explain_link(const struct dp_switch *sw, const struct dp_verdict *v, uint16_t idx,
 			   struct dp_qos_verdict *out)
 {
 	static const struct qos_node_params plain = { .shares = 1 };
 	const struct dp_view *to = view_at(sw, idx);
-	struct dp_meta meta = { .cls = v->cls, .vid = v->vid, .pcp = v->pcp, .p = v->parse };
+	struct dp_meta meta = { .vid = v->vid, .pcp = v->pcp, .p = v->parse };
 	const struct dp_vm_params *vm;
 	struct dp_marks marks;
 
 	if (to == NULL)
 		return -ENOENT;
+	meta.cls = class_at(v, idx);
 	dp_act_marks(to, dp_root(sw)->qos, &meta, &marks);
 	*out = (struct dp_qos_verdict){
 		.vm_idx = to->port->n_vms > 1 ? v->vm_idx
 			  : to->vm == NULL    ? 0
 					      : to->vm->idx,
+		.cls = meta.cls,
 		.marked = to->cfg.role == DP_ROLE_UPLINK,
 		.tagged = marks.tpid != 0,
 		.pcp = (uint8_t)(marks.tci >> 13),
@@ -196,7 +207,7 @@ int dp_switch_explain_link(const struct dp_switch *sw, const struct dp_verdict *
 	};
 	vm = dp_switch_vm(sw, out->vm_idx);
 	out->vm = vm == NULL ? plain : dp_queue_total(to->port, vm);
-	out->leaf = vm == NULL ? plain : vm->leaf[v->cls];
+	out->leaf = vm == NULL ? plain : vm->leaf[meta.cls];
 	if ((v->parse.flags & (DP_PF_IP4 | DP_PF_IP6)) == 0)
 		out->dscp = DP_DSCP_KEEP;
 	return 0;

@@ -103,19 +103,35 @@ static bool is_served(struct dp_of_ctx *c, const struct dp_view *out)
 	return false;
 }
 
+static bool is_closed(const struct dp_of_ctx *c, const struct dp_view *out)
+{
+	return (dp_of_config_of(c->of, dp_of_number(out)) &
+		(DP_OFPPC_NO_FWD | DP_OFPPC_PORT_DOWN)) != 0;
+}
+
+// Its receiver alone refuses the frame, and counts that.
+static void denied(struct dp_of_ctx *c, const struct dp_view *out, enum dp_drop why)
+{
+	given(c);
+	dp_forward_deny(c->w, c->in, out, c->m, why);
+}
+
 static void output_view(struct dp_of_ctx *c, const struct dp_view *out)
 {
-	if (out == NULL || (out->cfg.flags & DP_PF_MIRROR_DST) != 0 ||
-	    (dp_of_config_of(c->of, dp_of_number(out)) & (DP_OFPPC_NO_FWD | DP_OFPPC_PORT_DOWN)) !=
-		    0) {
+	if (out == NULL || (out->cfg.flags & DP_PF_MIRROR_DST) != 0) {
 		refused(c, DP_DROP_of_port);
+		return;
+	}
+	if (is_closed(c, out)) {
+		refused(c, DP_DROP_of_port);
+		if (c->explain == NULL && may_go_on(c))
+			denied(c, out, DP_DROP_of_port);
 		return;
 	}
 	if (unlikely(c->w->snap->services != NULL) && !is_served(c, out))
 		return;
 	if (unlikely(dp_is_rival(&out->cfg, dp_meta(c->m))) && c->explain == NULL) {
-		given(c);
-		dp_forward_deny(c->w, c->in, out, c->m, DP_DROP_rival_dhcp);
+		denied(c, out, DP_DROP_rival_dhcp);
 		return;
 	}
 	if (!may_go_on(c))
@@ -128,6 +144,11 @@ static void output_view(struct dp_of_ctx *c, const struct dp_view *out)
 	c->pending = out;
 }
 
+static bool takes_part(const struct dp_of_ctx *c, const struct dp_view *out)
+{
+	return !is_closed(c, out) && out->port->drv->is_up(out->port->link);
+}
+
 // Every port but the one that it came by.
 static void output_all(struct dp_of_ctx *c)
 {
@@ -138,11 +159,10 @@ static void output_all(struct dp_of_ctx *c)
 	for (uint32_t i = 1; i < s->n_of_idx; i++) {
 		const struct dp_view *out = s->views[s->of_idx[i]];
 
-		if (out != NULL && i != c->in_port && out->port->drv->is_up(out->port->link))
+		if (out != NULL && i != c->in_port && takes_part(c, out))
 			output_view(c, out);
 	}
-	if (local != NULL && c->in_port != DP_OFPP_LOCAL &&
-	    local->port->drv->is_up(local->port->link))
+	if (local != NULL && c->in_port != DP_OFPP_LOCAL && takes_part(c, local))
 		output_view(c, local);
 }
 

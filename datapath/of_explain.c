@@ -37,12 +37,16 @@ void dp_of_explain_op(struct dp_of_ctx *c, const struct dp_flow_op *op, enum dp_
 	step(c, &s);
 }
 
-static void goes_to(struct dp_verdict *v, uint16_t idx)
+static void goes_to(struct dp_of_ctx *c, uint16_t idx)
 {
+	struct dp_verdict *v = c->explain->verdict;
+	uint8_t cls = dp_meta(c->m)->cls;
+
 	for (uint32_t i = 0; i < v->n_out; i++) {
 		if (v->out[i] == idx)
 			return;
 	}
+	v->out_queue[v->n_out] = cls == v->cls ? 0 : cls + 1;
 	v->out[v->n_out++] = idx;
 }
 
@@ -50,14 +54,20 @@ void dp_of_explain_output(struct dp_of_ctx *c, const struct dp_view *out)
 {
 	c->n_given++;
 	if (c->explain->verdict != NULL)
-		goes_to(c->explain->verdict, out->port->idx);
+		goes_to(c, out->port->idx);
 }
 
 void dp_of_explain_normal(struct dp_of_ctx *c)
 {
+	struct dp_verdict *l2 = c->explain->verdict == NULL ? NULL : calloc(1, sizeof(*l2));
+
 	c->n_given++;
-	if (c->explain->verdict != NULL)
-		dp_explain_normal(c->of->sw, c->in, c->m, c->is_edited, c->explain->verdict);
+	if (l2 == NULL)
+		return;
+	dp_explain_normal(c->of->sw, c->in, c->m, c->is_edited, l2);
+	for (uint32_t i = 0; i < l2->n_out; i++)
+		goes_to(c, l2->out[i]);
+	free(l2);
 }
 
 void dp_of_explain_controller(struct dp_of_ctx *c)
@@ -120,6 +130,8 @@ int dp_of_explain_walk(struct dp_of *of, const struct dp_view *in, const uint8_t
 		free(w);
 		return size <= DP_MBUF_ROOM ? -ENOMEM : -EINVAL;
 	}
+	c.cls = x->verdict == NULL ? 0 : x->verdict->cls;
+	dp_meta(c.m)->cls = c.cls;
 	dp_of_exec(&c);
 	free(w);
 	if (x->verdict != NULL && c.n_given == 0)

@@ -409,15 +409,20 @@ static void take_out(struct dp_worker *w, struct dp_batch *b, uint32_t in_port)
 {
 	const struct dp_of *of = w->snap->of;
 	bool closed = (dp_of_config_of(of, in_port) & (DP_OFPPC_NO_RECV | DP_OFPPC_PORT_DOWN)) != 0;
+	bool whole = dp_of_drops_fragments(of);
 	uint32_t n_ok = 0;
 
 	// Most ports have no boot service near, and nothing to be looked at.
-	if (likely(!closed && w->snap->services == NULL &&
+	if (likely(!closed && !whole && w->snap->services == NULL &&
 		   (b->v->cfg.flags & DP_PF_RESPONDER) == 0))
 		return;
 	for (uint32_t i = 0; i < b->n_runs; i++) {
+		const struct dp_meta *m = dp_meta(b->pkts[b->runs[i].first]);
+
 		if (closed)
 			dp_drop_run(w, b, &b->runs[i], DP_DROP_of_port, DP_STAGE_forward);
+		else if (whole && (m->p.flags & DP_PF_FRAG) != 0) // never more than one in a run
+			dp_drop_run(w, b, &b->runs[i], DP_DROP_of_fragment, DP_STAGE_forward);
 		else if (dp_forward_own(w, b, &b->runs[i]))
 			b->runs[n_ok++] = b->runs[i];
 	}

@@ -410,6 +410,16 @@ int dp_of_port_config(struct dp_of *of, uint32_t of_port, uint32_t config)
 	return 0;
 }
 
+void dp_of_drop_fragments(struct dp_of *of, bool drop)
+{
+	atomic_store_explicit(&of->drops_fragments, drop, memory_order_relaxed);
+}
+
+bool dp_of_drops_fragments(const struct dp_of *of)
+{
+	return atomic_load_explicit(&of->drops_fragments, memory_order_relaxed);
+}
+
 uint32_t dp_of_port_config_now(const struct dp_of *of, uint32_t of_port)
 {
 	return of_port < DP_OFPP_MAX || of_port == DP_OFPP_LOCAL ? dp_of_config_of(of, of_port) : 0;

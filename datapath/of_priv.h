@@ -216,7 +216,8 @@ struct dp_of {
 	_Atomic(const struct dp_of_shape *) shape;
 	// Packet-ins of a port: rate << 32 | burst. main: w, worker: r, relaxed
 	_Atomic uint64_t punt_limit;
-	_Atomic bool punt_kicked; // worker: sets with a kick, main: clears before it takes
+	_Atomic bool drops_fragments; // main: w, worker: r, relaxed
+	_Atomic bool punt_kicked;     // worker: sets with a kick, main: clears before it takes
 	// enum dp_of_port_config by number; [0] is LOCAL's, the last one nobody's, which is 0.
 	// main: w, worker: r, relaxed
 	_Atomic uint8_t *port_config; // [DP_OFPP_MAX + 1]

@@ -132,6 +132,11 @@ static bool punt(struct dp_of_ctx *c, struct dp_of_pw *pw, enum dp_of_reason rea
 		dp_of_add(&pw->n_no_mbuf, 1);
 		return false;
 	}
+	// Who sends it back has no network card to leave its checksum to.
+	if (unlikely((dp_meta(c->m)->flags & (DP_MF_CSUM | DP_MF_TSO)) != 0)) {
+		*dp_meta(p.m) = *dp_meta(c->m);
+		(void)dp_csum_finish(p.m);
+	}
 	(void)rte_ring_sp_enqueue_elem(pw->punts, &p, sizeof(p));
 	pw->punted = true;
 	dp_of_add(&pw->n_sent, 1);

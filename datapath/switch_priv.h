@@ -394,9 +394,9 @@ void dp_forward_deny(struct dp_worker *w, const struct dp_view *in, const struct
 		     const struct rte_mbuf *m, enum dp_drop reason);
 bool dp_forward_is_foreign(const struct dp_worker *w, const struct dp_view *in,
 			   const struct rte_mbuf *m);
-// Where L2 forwarding would send m that came in at in; added to what v says. edited: its tags were.
+// Where L2 forwarding would send m that came in at in, into l2->out. edited: its tags were.
 void dp_explain_normal(const struct dp_switch *sw, const struct dp_view *in, struct rte_mbuf *m,
-		       bool edited, struct dp_verdict *v);
+		       bool edited, struct dp_verdict *l2);
 // Which VLAN a frame belongs to, whose tags were edited since it came in at that port.
 enum dp_drop dp_admit_again(const struct dp_port_params *cfg, struct rte_mbuf *m);
 // Edit for the port and hand to its owner's scheduler. Consumes pkts[n], n <= DP_BURST; pkts is

@@ -249,6 +249,7 @@ struct cfg_management {
 
 #define CFG_CONTROLLERS 8
 #define CFG_LISTENERS 4
+#define CFG_PEER_NAME 254
 
 struct cfg_controller {
 	char name[32];
@@ -256,6 +257,7 @@ struct cfg_controller {
 	uint16_t port;
 	uint16_t probe_s, max_backoff_s; // probe 0 = never
 	bool tls;
+	char peer_name[CFG_PEER_NAME]; // in its certificate; empty = any
 };
 
 struct cfg_listener {
@@ -264,6 +266,7 @@ struct cfg_listener {
 	uint8_t addr[16]; // IPv4 as IPv4-mapped
 	uint16_t port;
 	bool tls;
+	char peer_name[CFG_PEER_NAME]; // in clients' certificates; empty = any
 };
 
 // Files in PEM; empty = none.

@@ -59,12 +59,14 @@ struct of_agent {
 	struct of_txn txn;
 	uint16_t miss_send_len;
 	uint64_t n_outs_dropped; // packet-outs that found no room
+	size_t n_bytes;		 // that controllers wrote: of_bytes_take()
 	uint64_t work;		 // done for messages, in enum of_work
 	uint64_t slice_end;	 // of work: what is left waits for the next turn
 	uint32_t slice;		 // of work in one turn; 0 = the usual one
 	uint64_t now_ns;
 	uint64_t published; // version that the last publish made
 	bool staged;	    // changes wait for a publish
+	bool sent_out;	    // packet-outs since then: a barrier waits for them by a version, too
 	bool has_generation;
 	uint64_t generation_id; // of roles
 	bool tables_on;		// DP_OF_TABLES

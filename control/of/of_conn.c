@@ -3,8 +3,8 @@
 // of_msg.c's.
 //
 // Input is bounded by one message and OF_TURN_MESSAGES of them in a call, so no controller starves
-// the others; output by OF_OUTPUT_MAX, above which nothing more is read, and by OUTPUT_HARD for
-// what nobody asked for.
+// the others; output by OF_OUTPUT_MAX, above which nothing more is read, and by OUTPUT_ALL for what
+// nobody asked for: the connection with most of it ends, and its output with it.
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -17,9 +17,9 @@
 
 enum {
 	TURN_MESSAGES = 256,
-	TURN_WORK = 50000, // of messages (enum of_work); the last one may bring as much again
-	OUTPUT_HARD = 64 << 20,
-	ERROR_BYTES = 128, // of the message that an error is about; at least 64
+	TURN_WORK = 50000,     // of messages (enum of_work); the last one may bring as much again
+	OUTPUT_ALL = 64 << 20, // memory of all connections' output
+	ERROR_BYTES = 128,     // of the message that an error is about; at least 64
 	HELLO_S = 10,
 	HELLO_MAX = 1024, // bytes of one
 	SECOND_NS = 1000000000,
@@ -39,14 +39,37 @@ void of_conn_fail(struct of_conn *c, const char *fmt, ...)
 
 // --- Output
 
+// All that waits, of connections that are over too, for they are written to the end.
+static void output_bound(struct of_agent *a)
+{
+	struct of_conn *most = NULL;
+	size_t sum = 0;
+
+	for (uint32_t i = 0; i < OF_CONNS_MAX; i++) {
+		struct of_conn *c = a->conns[i];
+
+		if (c == NULL)
+			continue;
+		sum += c->out.cap;
+		if (most == NULL || c->out.cap > most->out.cap)
+			most = c;
+	}
+	if (sum <= OUTPUT_ALL)
+		return;
+	of_conn_fail(most, "does not read: %zu bytes wait", of_conn_waiting(most));
+	of_out_drop(&most->out);
+}
+
 void of_conn_send(struct of_conn *c, const struct of_buf *b)
 {
+	if (c->over)
+		return; // what was to be said has been
 	if (b->failed || of_out_put(&c->out, b->data, b->size) < 0)
 		of_conn_fail(c, "out of memory");
-	else if (of_conn_waiting(c) > OUTPUT_HARD)
-		of_conn_fail(c, "does not read: %zu bytes wait", of_conn_waiting(c));
 	else
 		c->info.n_out++;
+	if (c->out.cap > OF_OUTPUT_MAX)
+		output_bound(c->agent);
 }
 
 size_t of_conn_waiting(const struct of_conn *c)
@@ -285,6 +308,7 @@ static void barrier_request(struct of_conn *c, const uint8_t *msg, size_t size)
 		of_conn_error(c, msg, size, e);
 		return;
 	}
+	a->staged |= a->sent_out;
 	if (a->staged)
 		of_publish(a);
 	c->barrier = true;
@@ -506,7 +530,7 @@ int of_conn_open(struct of_agent *a, const struct of_conn_params *p, uint64_t no
 	of_masks_init(c);
 	hello_send(c);
 	if (c->over) {
-		of_out_fini(&c->out);
+		of_out_drop(&c->out);
 		free(c);
 		return -ENOMEM;
 	}
@@ -524,7 +548,7 @@ void of_conn_close(struct of_conn *c)
 		if (c->agent->conns[i] == c)
 			c->agent->conns[i] = NULL;
 	}
-	of_out_fini(&c->out);
+	of_out_drop(&c->out);
 	free(c->in);
 	free(c);
 }

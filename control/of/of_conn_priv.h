@@ -63,7 +63,8 @@ int of_out_put(struct of_out *o, const uint8_t *msg, size_t size);
 // A packet-in of a port; msg is copied. returns how many were dropped, itself or others
 uint32_t of_out_pin(struct of_out *o, uint32_t port, const uint8_t *msg, size_t size);
 void of_out_sent(struct of_out *o, size_t size);
-void of_out_fini(struct of_out *o);
+// All that waits is given up.
+void of_out_drop(struct of_out *o);
 
 // --- of_role.c
 

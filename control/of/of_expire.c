@@ -248,7 +248,7 @@ static bool bury(struct of_agent *a)
 		if (t->ended == NULL)
 			t->ended_end = &t->ended;
 		dp_of_flow_free(a->p.of, f->dp);
-		free(f);
+		of_flow_drop(a, f);
 	}
 	return t->ended != NULL;
 }
@@ -292,7 +292,7 @@ static void free_list(struct of_agent *a, struct of_flow *f)
 		struct of_flow *next = f->next;
 
 		dp_of_flow_free(a->p.of, f->dp);
-		free(f);
+		of_flow_drop(a, f);
 		f = next;
 	}
 }
@@ -310,7 +310,7 @@ void of_tables_destroy(struct of_agent *a)
 		while ((f = of_flow_next(a, i, &at)) != NULL) {
 			dp_of_flow_end(a->p.of, f->dp);
 			dp_of_flow_free(a->p.of, f->dp);
-			free(f);
+			of_flow_drop(a, f);
 		}
 		free(t->t[i].slots);
 	}

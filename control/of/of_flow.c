@@ -48,6 +48,10 @@ static void slot_clear(struct of_table *t, const struct of_flow *f)
 	t->slots[f->slot] = (uintptr_t)t->hole << 1 | 1;
 	t->hole = f->slot;
 	t->n_flows--;
+	if (t->n_flows == 0) { // its next flows are told in the order in which they come
+		t->n_slots = 0;
+		t->hole = NO_HOLE;
+	}
 }
 
 struct of_flow *of_flow_next(const struct of_agent *a, uint8_t table, uint32_t *at)
@@ -121,11 +125,19 @@ static void relink(struct of_agent *a, struct of_flow *old, struct of_flow *now)
 	}
 }
 
+void of_flow_drop(struct of_agent *a, struct of_flow *f)
+{
+	if (f == NULL)
+		return;
+	a->n_bytes -= of_bytes_of(f->match_size, f->inst_size);
+	free(f);
+}
+
 // Undone: `now` never was. What the datapath made for it, it has taken back.
 void of_flow_undo(struct of_agent *a, struct of_flow *old, struct of_flow *now)
 {
 	relink(a, now, old);
-	free(now);
+	of_flow_drop(a, now);
 }
 
 void of_flow_settle(struct of_agent *a, struct of_flow *old, struct of_flow *now)
@@ -133,7 +145,7 @@ void of_flow_settle(struct of_agent *a, struct of_flow *old, struct of_flow *now
 	if (old == NULL)
 		return;
 	if (now != NULL) {
-		free(old);
+		of_flow_drop(a, old);
 		return;
 	}
 	old->next = NULL;
@@ -141,13 +153,20 @@ void of_flow_settle(struct of_agent *a, struct of_flow *old, struct of_flow *now
 	a->tables->fresh_end = &old->next;
 }
 
-static struct of_flow *record(uint8_t table, struct of_list match, struct of_list instructions,
-			      const struct of_compile *c)
+// returns 0 and *out; -ENOSPC, -ENOMEM
+static int record(const struct of_compile *c, uint8_t table, struct of_list match,
+		  struct of_list instructions, struct of_flow **out)
 {
-	struct of_flow *f = malloc(sizeof(*f) + match.size + instructions.size);
+	size_t n_bytes = of_bytes_of(match.size, instructions.size);
+	struct of_flow *f;
 
-	if (f == NULL)
-		return NULL;
+	if (of_bytes_take(c->a, n_bytes) != 0)
+		return -ENOSPC;
+	f = malloc(sizeof(*f) + match.size + instructions.size);
+	if (f == NULL) {
+		c->a->n_bytes -= n_bytes;
+		return -ENOMEM;
+	}
 	memset(f, 0, sizeof(*f));
 	f->table = table;
 	f->match_size = (uint16_t)match.size;
@@ -158,7 +177,8 @@ static struct of_flow *record(uint8_t table, struct of_list match, struct of_lis
 		memcpy(f->wire, match.at, match.size);
 	if (instructions.size > 0)
 		memcpy(f->wire + match.size, instructions.at, instructions.size);
-	return f;
+	*out = f;
+	return 0;
 }
 
 static void take_terms(struct of_agent *a, struct of_flow *f, const struct of13_flow_mod *m)
@@ -360,7 +380,7 @@ static int replace(struct of_agent *a, struct of_flow *was, struct of_flow *f, s
 	int rc = dp_of_flow_change(a->p.of, was->dp, &x->c->prog);
 
 	if (rc != 0) {
-		free(f);
+		of_flow_drop(a, f);
 		return no_room(x->e, rc);
 	}
 	f->dp = was->dp;
@@ -380,9 +400,9 @@ static int add(struct of_agent *a, struct of_mod *x)
 		return rc;
 	if (slot_reserve(&a->tables->t[m->table_id]) != 0 || of_journal_reserve(a) != 0)
 		return no_room(x->e, -ENOMEM);
-	f = record(m->table_id, m->match, m->instructions, x->c);
-	if (f == NULL)
-		return no_room(x->e, -ENOMEM);
+	rc = record(x->c, m->table_id, m->match, m->instructions, &f);
+	if (rc != 0)
+		return no_room(x->e, rc);
 	take_terms(a, f, m);
 	was = exact(a, m->table_id, &x->select, m->priority);
 	if (was != NULL)
@@ -390,7 +410,7 @@ static int add(struct of_agent *a, struct of_mod *x)
 	rc = dp_of_flow_add(a->p.of, m->table_id, &x->select.key, &x->select.mask, m->priority,
 			    &x->c->prog, &f->dp);
 	if (rc != 0) {
-		free(f);
+		of_flow_drop(a, f);
 		return no_room(x->e, rc);
 	}
 	relink(a, NULL, f);
@@ -404,15 +424,16 @@ static int modify_one(struct of_agent *a, struct of_flow *was, void *arg)
 {
 	struct of_mod *x = arg;
 	struct of_flow *f;
+	int rc;
 
 	if (!of_select_has(&x->select, was))
 		return 0;
 	a->work += OF_WORK_CHANGE;
 	if (of_journal_reserve(a) != 0)
 		return no_room(x->e, -ENOMEM);
-	f = record(was->table, of_flow_match(was), x->m->instructions, x->c);
-	if (f == NULL)
-		return no_room(x->e, -ENOMEM);
+	rc = record(x->c, was->table, of_flow_match(was), x->m->instructions, &f);
+	if (rc != 0)
+		return no_room(x->e, rc);
 	keep_terms(f, was);
 	return replace(a, was, f, x);
 }

@@ -32,6 +32,12 @@ struct of_group *of_group_find(const struct of_agent *a, uint32_t id)
 	return of_map_find(&a->groups->map, id);
 }
 
+void of_agent_count(const struct of_agent *a, uint32_t *n_groups, uint32_t *n_meters)
+{
+	*n_groups = a->groups->map.n;
+	*n_meters = a->meters.n;
+}
+
 struct of_group *of_group_from(const struct of_agent *a, uint32_t id)
 {
 	return of_map_from(&a->groups->map, id);
@@ -230,6 +236,14 @@ static void link_group(struct of_agent *a, struct of_group *old, struct of_group
 		refer(a, now, 1);
 }
 
+static void drop(struct of_agent *a, struct of_group *g)
+{
+	if (g == NULL)
+		return;
+	a->n_bytes -= of_bytes_of(0, g->size);
+	free(g);
+}
+
 void of_group_undo(struct of_agent *a, struct of_group *old, struct of_group *now)
 {
 	// What refers to it has been undone before, so these are what they were.
@@ -238,13 +252,12 @@ void of_group_undo(struct of_agent *a, struct of_group *old, struct of_group *no
 		old->n_groups = now->n_groups;
 	}
 	link_group(a, now, old);
-	free(now);
+	drop(a, now);
 }
 
-void of_group_settle(struct of_group *old, struct of_group *now)
+void of_group_settle(struct of_agent *a, struct of_group *old)
 {
-	(void)now;
-	free(old);
+	drop(a, old);
 }
 
 static int set(struct of_agent *a, const struct of13_group_mod *m, struct of_group *was,
@@ -260,10 +273,13 @@ static int set(struct of_agent *a, const struct of13_group_mod *m, struct of_gro
 		return bad(e, OF13_GROUP_MOD_FAILED_OUT_OF_BUCKETS);
 	if (take_buckets(a, m, &n, e) != 0 || check_chain(a, m->group_id, m->buckets, e) != 0)
 		return -EINVAL;
+	if (of_bytes_take(a, of_bytes_of(0, m->buckets.size)) != 0)
+		return bad(e, OF13_GROUP_MOD_FAILED_OUT_OF_BUCKETS);
 	g = calloc(1, sizeof(*g) + m->buckets.size);
 	if (g == NULL || of_map_reserve(&gs->map) != 0 || of_journal_reserve(a) != 0 ||
 	    dp_of_group_set(a->p.of, m->group_id, (enum dp_of_group_type)m->type, gs->buckets, n) !=
 		    0) {
+		a->n_bytes -= of_bytes_of(0, m->buckets.size);
 		free(g);
 		return bad(e, OF13_GROUP_MOD_FAILED_OUT_OF_GROUPS);
 	}
@@ -360,7 +376,7 @@ void of_groups_destroy(struct of_agent *a)
 		struct of_group *g = gs->map.at[i];
 
 		dp_of_group_end(a->p.of, g->id);
-		free(g);
+		drop(a, g);
 	}
 	of_map_fini(&gs->map);
 	free(gs->ops);

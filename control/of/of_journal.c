@@ -65,7 +65,7 @@ bool of_journal_settle(struct of_agent *a)
 		if (c->kind == OF_CHANGE_FLOW)
 			of_flow_settle(a, c->old, c->now);
 		else
-			of_group_settle(c->old, c->now);
+			of_group_settle(a, c->old);
 		a->work += OF_WORK_SETTLE;
 		if (of_slice_over(a) && j->n_settled < j->n)
 			return false;

@@ -178,6 +178,8 @@ static int get_config(const struct request *r)
 
 	if (GET(get_config_request) != 0)
 		return -EINVAL;
+	if (dp_of_drops_fragments(r->a->p.of))
+		f.flags = OF13_CONFIG_FRAG_DROP;
 	f.version = m.version;
 	f.xid = m.xid;
 	of13_get_config_reply_put(&b, &f);
@@ -191,9 +193,11 @@ static int set_config(const struct request *r)
 
 	if (GET(set_config) != 0)
 		return -EINVAL;
-	if (m.flags != OF13_CONFIG_FRAG_NORMAL) // fragments are neither dropped nor put together
+	// Fragments are not put together, and nobody was told that they would be.
+	if (m.flags != OF13_CONFIG_FRAG_NORMAL && m.flags != OF13_CONFIG_FRAG_DROP)
 		return of_refuse(r->e, OF13_ERROR_SWITCH_CONFIG_FAILED,
 				 OF13_SWITCH_CONFIG_FAILED_BAD_FLAGS);
+	dp_of_drop_fragments(r->a->p.of, m.flags == OF13_CONFIG_FRAG_DROP);
 	r->a->miss_send_len = m.miss_send_len;
 	return 0;
 }
@@ -386,7 +390,7 @@ void of_publish(struct of_agent *a)
 	if (!a->staged || a->txn.is_open)
 		return;
 	a->published = dp_of_publish(a->p.of);
-	a->staged = false;
+	a->staged = a->sent_out = false;
 	of_flow_published(a);
 }
 

@@ -9,6 +9,8 @@
 
 #include "agent_priv.h"
 
+#include <errno.h>
+
 #define OF_ANY 0xffffffffu // OFPP_ANY, OFPG_ANY
 #define OF_GROUP_MAX 0xffffff00u
 #define OF_METER_MAX 0xffff0000u
@@ -23,6 +25,29 @@ static inline int of_refuse(struct of_wire_error *e, uint16_t type, uint16_t cod
 {
 	*e = (struct of_wire_error){ type, code };
 	return -EINVAL;
+}
+
+// --- The memory of what controllers wrote: matches, instructions and buckets, and the programs
+// that they become, which are at most 2.5 times as long. One budget for all of them, or one message
+// that modifies all flows could make gigabytes of its few bytes. What is fixed for each flow, group
+// and bucket is bounded by their numbers.
+#define OF_BYTES_MIN (16u << 20)
+#define OF_BYTES_OF_FLOW 512u // more of it for each flow that may be there
+
+static inline size_t of_bytes_of(size_t match_size, size_t list_size)
+{
+	return match_size + 4 * list_size;
+}
+
+// returns 0, or -ENOSPC
+static inline int of_bytes_take(struct of_agent *a, size_t n)
+{
+	size_t most = OF_BYTES_MIN + (size_t)a->p.max_flows * OF_BYTES_OF_FLOW;
+
+	if (a->n_bytes > most || n > most - a->n_bytes)
+		return -ENOSPC;
+	a->n_bytes += n;
+	return 0;
 }
 
 // --- of_map.c: records by number, in order of their numbers.
@@ -143,6 +168,9 @@ static inline struct of_list of_flow_instructions(const struct of_flow *f)
 	return (struct of_list){ f->wire + f->match_size, f->inst_size };
 }
 
+// The record goes, with its share of the budget.
+void of_flow_drop(struct of_agent *a, struct of_flow *f);
+
 // Which flows a message is about.
 struct of_select {
 	struct dp_flow_key key, mask;
@@ -197,7 +225,7 @@ struct of_group *of_group_from(const struct of_agent *a, uint32_t id);
 // returns 0; -EINVAL with *e; OF_MORE
 int of_group_mod(struct of_agent *a, const struct of13_group_mod *m, struct of_wire_error *e);
 void of_group_undo(struct of_agent *a, struct of_group *old, struct of_group *now);
-void of_group_settle(struct of_group *old, struct of_group *now);
+void of_group_settle(struct of_agent *a, struct of_group *old);
 int of_groups_create(struct of_agent *a);
 void of_groups_destroy(struct of_agent *a);
 

@@ -136,11 +136,13 @@ void of_out_sent(struct of_out *o, size_t size)
 	refill(o);
 }
 
-void of_out_fini(struct of_out *o)
+void of_out_drop(struct of_out *o)
 {
 	for (uint32_t i = 0; i < OF_PIN_QUEUES; i++) {
 		while (o->pins[i].first != NULL)
 			pin_remove(o, &o->pins[i]);
 	}
 	free(o->data);
+	o->data = NULL;
+	o->at = o->size = o->cap = 0;
 }

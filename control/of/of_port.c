@@ -13,6 +13,7 @@ static const uint32_t config_bits =
 
 struct of_ports {
 	struct of_map map;
+	struct of_map gone; // those with a config, which they find again
 	uint64_t next_ns;
 };
 
@@ -124,6 +125,14 @@ static uint32_t number_of(const struct dp_port_info *i)
 	return i->cfg.role == DP_ROLE_HOST ? DP_OFPP_LOCAL : i->cfg.of_port;
 }
 
+static void config_take(struct of_port *p, uint32_t config, bool up)
+{
+	p->config = config;
+	p->state = up ? 0 : OF13_PORT_STATE_LINK_DOWN;
+	if (up && (config & DP_OFPPC_PORT_DOWN) == 0)
+		p->state |= OF13_PORT_STATE_LIVE;
+}
+
 static void describe(struct of_agent *a, const struct dp_port_info *i, struct of_port *p)
 {
 	size_t n = strnlen(i->cfg.name, sizeof(p->name) - 1);
@@ -136,10 +145,7 @@ static void describe(struct of_agent *a, const struct dp_port_info *i, struct of
 			       .seen = true };
 	memcpy(p->name, i->cfg.name, n);
 	memcpy(p->mac, i->link.mac, sizeof(p->mac));
-	p->config = dp_of_port_config_now(a->p.of, p->no);
-	p->state = i->link.up ? OF13_PORT_STATE_LIVE : OF13_PORT_STATE_LINK_DOWN;
-	if ((p->config & DP_OFPPC_PORT_DOWN) != 0)
-		p->state &= ~(uint32_t)OF13_PORT_STATE_LIVE;
+	config_take(p, dp_of_port_config_now(a->p.of, p->no), i->link.up);
 }
 
 static bool looks_alike(const struct of_port *x, const struct of_port *y)
@@ -148,6 +154,30 @@ static bool looks_alike(const struct of_port *x, const struct of_port *y)
 	       x->rate_bits_per_s == y->rate_bits_per_s &&
 	       memcmp(x->mac, y->mac, sizeof(x->mac)) == 0 &&
 	       memcmp(x->name, y->name, sizeof(x->name)) == 0;
+}
+
+// What port-mods said holds for a port that comes back, not for another one under its number.
+static void config_pass(struct of_agent *a, struct of_port *was, struct of_port *now)
+{
+	struct of_port *gone = of_map_find(&a->ports->gone, now->no);
+
+	was = was == NULL ? gone : was;
+	if (was != NULL && memcmp(was->name, now->name, sizeof(now->name)) != 0) {
+		(void)!dp_of_port_config(a->p.of, now->no, 0);
+		config_take(now, 0, (now->state & OF13_PORT_STATE_LINK_DOWN) == 0);
+	}
+	if (gone != NULL)
+		of_map_remove(&a->ports->gone, now->no);
+	free(gone);
+}
+
+static void forget(struct of_ports *ps, struct of_port *p)
+{
+	of_map_remove(&ps->map, p->no);
+	if (p->config != 0 && of_map_reserve(&ps->gone) == 0)
+		of_map_put(&ps->gone, p);
+	else
+		free(p);
 }
 
 static void take(struct of_agent *a, const struct dp_port_info *i)
@@ -165,6 +195,7 @@ static void take(struct of_agent *a, const struct dp_port_info *i)
 		}
 	}
 	describe(a, i, &now);
+	config_pass(a, is_new ? NULL : p, &now);
 	if (!is_new && looks_alike(p, &now)) {
 		*p = now;
 		return;
@@ -191,9 +222,8 @@ static void look(struct of_agent *a)
 
 		if (p->seen)
 			continue;
-		of_map_remove(m, p->no);
 		tell(a, p, OF13_PORT_REASON_DELETE);
-		free(p);
+		forget(a->ports, p);
 	}
 }
 
@@ -229,7 +259,11 @@ int of_port_mod(struct of_agent *a, const struct of13_port_mod *m, bool check_on
 	config = (p->config & ~m->mask) | (m->config & m->mask);
 	if (dp_of_port_config(a->p.of, p->no, config) != 0)
 		return bad(e, OF13_PORT_MOD_FAILED_BAD_CONFIG);
-	a->ports->next_ns = 0; // told with the next tick
+	// At once: the next message may ask for it, or change another bit of it.
+	if (config != p->config) {
+		config_take(p, config, (p->state & OF13_PORT_STATE_LINK_DOWN) == 0);
+		tell(a, p, OF13_PORT_REASON_MODIFY);
+	}
 	return 0;
 }
 
@@ -295,7 +329,10 @@ void of_ports_destroy(struct of_agent *a)
 		return;
 	for (uint32_t i = 0; i < ps->map.n; i++)
 		free(ps->map.at[i]);
+	for (uint32_t i = 0; i < ps->gone.n; i++)
+		free(ps->gone.at[i]);
 	of_map_fini(&ps->map);
+	of_map_fini(&ps->gone);
 	free(ps);
 	a->ports = NULL;
 }

@@ -163,9 +163,15 @@ static bool is_last(const struct of_job *j, uint32_t id)
 	return j->one || id == UINT32_MAX;
 }
 
+// NULL = no more; the one that was asked for may have gone.
+static struct of_port *next_port(const struct of_agent *a, const struct of_job *j)
+{
+	return j->one ? of_port_find(a, j->at) : of_port_from(a, j->at);
+}
+
 static bool step_port(struct of_agent *a, struct of_job *j)
 {
-	struct of_port *p = of_port_from(a, j->at);
+	struct of_port *p = next_port(a, j);
 	struct of13_port_stats s;
 
 	if (p == NULL)
@@ -182,7 +188,7 @@ static bool step_port(struct of_agent *a, struct of_job *j)
 
 static bool step_queue(struct of_agent *a, struct of_job *j)
 {
-	struct of_port *p = of_port_from(a, j->at);
+	struct of_port *p = next_port(a, j);
 	struct of13_queue_stats s;
 
 	if (p == NULL)
@@ -468,7 +474,8 @@ static int begin(struct of_agent *a, struct of_job *j, const struct of13_multipa
 	case OF13_MULTIPART_AGGREGATE:
 		return begin_flows(j, &r->aggregate, e);
 	case OF13_MULTIPART_PORT_STATS:
-		j->one = r->port_stats.port_no != OF_ANY;
+		// The one is the word for it, the other what clients of OpenFlow 1.0 still say.
+		j->one = r->port_stats.port_no != OF_ANY && r->port_stats.port_no != DP_OFPP_ALL;
 		j->at = j->one ? r->port_stats.port_no : 0;
 		return !j->one || of_port_find(a, j->at) != NULL
 			       ? 0

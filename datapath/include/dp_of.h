@@ -169,6 +169,11 @@ void dp_of_housekeep(struct dp_of *of, uint64_t now_ns);
 int dp_of_port_config(struct dp_of *of, uint32_t of_port, uint32_t config);
 uint32_t dp_of_port_config_now(const struct dp_of *of, uint32_t of_port);
 
+// Shall fragments of IP packets be dropped before the tables (OFPC_FRAG_DROP)? At first they are
+// not.
+void dp_of_drop_fragments(struct dp_of *of, bool drop);
+bool dp_of_drops_fragments(const struct dp_of *of);
+
 // --- Packets between workers and the agent
 
 enum dp_of_reason { DP_OF_NO_MATCH, DP_OF_ACTION, DP_OF_INVALID_TTL };

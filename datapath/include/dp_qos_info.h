@@ -64,6 +64,7 @@ int dp_switch_qos_sender(const struct dp_switch *sw, uint16_t idx, struct dp_qos
 
 struct dp_qos_verdict {
 	uint16_t vm_idx;		 // under which it queues there
+	uint8_t cls;			 // enum qos_class, the verdict's or a set_queue's
 	struct qos_node_params vm, leaf; // what that VM may have there, in all and in the class
 	bool marked;			 // pcp and dscp are the switch's
 	bool tagged;

@@ -161,7 +161,8 @@ struct dp_verdict {
 	bool punted;	    // the responder gets it, too
 	bool to_controller; // OpenFlow's gets it, too
 	uint16_t n_out;
-	uint16_t out[DP_MAX_PORTS];
+	uint16_t out[DP_MAX_PORTS];	 // each port once
+	uint8_t out_queue[DP_MAX_PORTS]; // class + 1 that a set_queue gave there; 0 = cls
 	struct dp_parse parse;
 };
 

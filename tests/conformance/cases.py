@@ -225,6 +225,15 @@ def three(name, fields, good, other):
     yield case(name + " (another value) -> miss", [flow([], [goto(1)]), flow(fields, [apply(output(2))], table=1)], misses(other))
 
 
+def popped(name, carrier, fields, good, other):
+    """The same behind a label, which table 0 takes off: table 1 matches what is left"""
+    kind = carrier.split("/")[0]
+    before = [flow([("eth_type", 0x8847)], [apply(op("PopMpls", ethertype=dict(NEEDS[kind])["eth_type"])), goto(1)])]
+    for how, made, act in (("output", leaves, output(2)), ("packet-in", comes_in, output(CONTROLLER))):
+        yield case("mpls/%s, popped -> %s" % (name, how), before + [flow(fields, [apply(act)], table=1)], made(frame("mpls/" + carrier, **good), frame(carrier, **good)))
+    yield case("mpls/%s, popped (another value) -> miss" % name, before + [flow(fields, [apply(output(2))], table=1)], misses(frame("mpls/" + carrier, **other)))
+
+
 def match_cases(field, carriers, value, other, masked):
     for carrier in carriers:
         needs = prerequisites(field, carrier)
@@ -234,9 +243,33 @@ def match_cases(field, carriers, value, other, masked):
         else:
             bad = frame(carrier, **{field: other})
         yield from three("%s: %s=%s" % (carrier, field, v), needs + [as_match(field, v)], frame(carrier, **{field: v}), bad)
+        if carrier.split("/")[0] in ("arp", "ipv4", "ipv6"):
+            yield from popped("%s: %s=%s" % (carrier, field, v), carrier, needs + [as_match(field, v)], {field: v}, {field: other})
         for mv, mask, out_of_it, in_it in masked:
             yield from three("%s: %s=%s/%s" % (carrier, field, mv, mask), needs + [as_match(field, mv, mask)],
                              frame(carrier, **{field: in_it}), frame(carrier, **{field: out_of_it}))
+            if carrier.split("/")[0] in ("arp", "ipv4", "ipv6"):
+                yield from popped("%s: %s=%s/%s" % (carrier, field, mv, mask), carrier, needs + [as_match(field, mv, mask)], {field: in_it}, {field: out_of_it})
+
+
+def odd_frames():
+    """(name, what to match, frame)"""
+    tcp = ["tcp(dst_port=2222, option='\\x00\\x00\\x00\\x00', src_port=11111)", "bytes(range(31))"]
+    v6 = "ipv6(src='10::10', dst='20::20', flow_label=100, hop_limit=64, %s)"
+    eth = "ethernet(dst='22:22:22:22:22:22', src='%s', ethertype=%d)"
+    T6, multicast = [("eth_type", 0x86DD), ("ip_proto", 6), ("tcp_src", 11111)], "11:11:11:11:11:11"
+    headers = v6 % "nxt=0, ext_hdrs=[hop_opts(nxt=51), auth(nxt=6)]"
+    yield "from a group address: eth_src", [("eth_src", multicast)], [eth % (multicast, 0x0800), "ipv4(proto=6)"] + tcp
+    yield "from a group address: ipv6_nd_tll", [("eth_type", 0x86DD), ("ip_proto", 58), ("icmpv6_type", 136), ("ipv6_nd_tll", multicast)], [
+        eth % (multicast, 0x86DD), v6 % "nxt=58, traffic_class=32", "icmpv6(code=0, data=nd_neighbor(option=nd_option_tla(hw_src='11:11:11:11:11:11'), dst='20::20'), type_=136)"]
+    yield "from a group address: arp_sha", [("eth_type", 0x0806), ("arp_sha", multicast)], [
+        eth % (multicast, 0x0806), "arp(dst_ip='192.168.20.20', dst_mac='22:22:22:22:22:22', opcode=1, src_ip='192.168.10.10', src_mac='11:11:11:11:11:11')", "bytes(18)"]
+    yield "options of TCP", [("eth_type", 0x0800), ("ip_proto", 6), ("tcp_dst", 2222)], [eth % ("12:11:11:11:11:11", 0x0800), "ipv4(tos=65, proto=6, ttl=127)"] + tcp
+    yield "TCP behind extension headers of IPv6", T6, [eth % ("12:11:11:11:11:11", 0x86DD), headers] + tcp
+    yield "extension headers alone: ipv6_src", [("eth_type", 0x86DD), ("ipv6_src", "10::10")], [eth % ("12:11:11:11:11:11", 0x86DD), headers] + tcp
+    for name, tags in (("PBB", ["svlan(ethertype=35047, vid=10)"]), ("PBB without a backbone tag", [])):
+        yield name + ": what is in it is not looked at", [("eth_dst", MAC)] + ([] if tags else [("eth_type", 0x88E7)]), [
+            eth % ("12:11:11:11:11:11", 0x88A8 if tags else 0x88E7)] + tags + ["itag(sid=100)", eth % ("12:11:11:11:11:11", 0x0800), "ipv4(proto=6)"] + tcp
 
 
 def special_matches():
@@ -249,6 +282,13 @@ def special_matches():
         list(three("any VLAN", [("vlan_vid", PRESENT, PRESENT)], frame("vlan/ipv4/tcp"), frame("ipv4/tcp")))
     yield "vlan_masked", [c for p in ("vlan/ipv4/tcp", "vlan/ipv6/tcp", "vlan/arp") for c in
                           three("%s: vlan_vid=96/0xf0, presence not in the mask" % p, [("vlan_vid", 96, 0xF0)], frame(p, vlan_vid=100), frame(p, vlan_vid=203))]
+    # What stands in the public frames and nowhere above: a group address as source, options of TCP, an odd IHL or none, extension headers, two labels
+    odd = []
+    for name, needs, f in odd_frames():
+        odd += [case("%s -> output" % name, [flow(needs, [apply(output(2))])], leaves(f)), case("%s -> packet-in" % name, [flow(needs, [apply(output(CONTROLLER))])], comes_in(f))]
+    yield "odd_frames", odd + [
+        case("two labels: mpls_bos=1 -> miss", [flow([("eth_type", 0x8847), ("mpls_bos", 1)], [apply(output(2))])], misses(frame("mpls/mpls/ipv4/tcp", mpls_bos=0), 0)),
+        case("two labels: mpls_bos=0 -> output", [flow([("eth_type", 0x8847), ("mpls_bos", 0)], [apply(output(2))])], leaves(frame("mpls/mpls/ipv6/tcp", mpls_bos=0)))]
     for field, give in (("metadata", lambda v: [metadata(v, 0xFFFFFFFFFFFFFFFF), goto(1)]),
                         ("tunnel_id", lambda v: [apply(set_field("tunnel_id", v)), goto(1)])):
         cases = []

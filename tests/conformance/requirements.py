@@ -71,8 +71,8 @@ def main():
     lab.own_namespace()
     import client
     import frames
-    import rows_actions, rows_basic, rows_errors, rows_matches, rows_state  # noqa: E401
-    rows = [r for part in (rows_matches, rows_actions, rows_errors, rows_state, rows_basic) for r in part.rows() if args.only in r[0] or args.only in r[1]]
+    import rows_actions, rows_basic, rows_errors, rows_matches, rows_onf, rows_state  # noqa: E401
+    rows = [r for part in (rows_matches, rows_actions, rows_errors, rows_state, rows_basic, rows_onf) for r in part.rows() if args.only in r[0] or args.only in r[1]]
     started, good = time.monotonic(), 0
     with lab.Lab() as the_lab:
         far = the_lab.target(args.target, N_PORTS, listen="tcp:127.0.0.1:%d" % PORT)

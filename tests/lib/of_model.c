@@ -281,6 +281,20 @@ uint32_t dp_of_port_config_now(const struct dp_of *of, uint32_t of_port)
 	return configs[of_port == DP_OFPP_LOCAL ? RIG_PORTS : of_port];
 }
 
+static bool fragments;
+
+void dp_of_drop_fragments(struct dp_of *of, bool drop)
+{
+	(void)of;
+	fragments = drop;
+}
+
+bool dp_of_drops_fragments(const struct dp_of *of)
+{
+	(void)of;
+	return fragments;
+}
+
 int dp_of_packet_out(struct dp_of *of, uint32_t in_port, const uint8_t *ops, size_t ops_size,
 		     const uint8_t *frame, size_t size)
 {
@@ -306,7 +320,8 @@ int dp_switch_port_info(const struct dp_switch *sw, uint16_t idx, struct dp_port
 	out->cfg.role = idx == RIG_PORTS ? DP_ROLE_HOST : DP_ROLE_GUEST;
 	out->cfg.of_port = idx;
 	out->cfg.rate_bits_per_s = idx == 1 ? 10000000000 : 0;
-	memcpy(out->cfg.name, names[idx], strlen(names[idx]));
+	memcpy(out->cfg.name, rig.other[idx] ? "other" : names[idx],
+	       rig.other[idx] ? 5 : strlen(names[idx]));
 	out->link.up = !rig.down[idx];
 	out->link.mac[5] = (uint8_t)idx;
 	return 0;

@@ -22,10 +22,11 @@ struct rig {
 	struct of_conn async;	  // what of_async_send built
 	bool down[RIG_PORTS + 1]; // link by index
 	bool gone[RIG_PORTS + 1];
-	bool unsettled;	     // workers have not seen the last version
-	uint32_t fail_after; // of changes of flows: the next one fails; 0 = never
-	uint32_t give_ups;   // of what was staged: some take two calls
-	uint32_t n_slices;   // in which messages went on
+	bool other[RIG_PORTS + 1]; // a port of another name has that number
+	bool unsettled;		   // workers have not seen the last version
+	uint32_t fail_after;	   // of changes of flows: the next one fails; 0 = never
+	uint32_t give_ups;	   // of what was staged: some take two calls
+	uint32_t n_slices;	   // in which messages went on
 };
 extern struct rig rig;
 

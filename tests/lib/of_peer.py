@@ -3,6 +3,7 @@
 
     of_peer.py listen PORT SECONDS [KEY CERT CA]   be a controller: say "up" when a switch has answered features and barrier
     of_peer.py ask ADDRESS                         be a client of a listener (PORT or path): features, barrier, garbage, roles
+    of_peer.py many ADDRESS                        flow-mods and a barrier in one go, more than one turn takes: say the median wait in ms
     of_peer.py reset PORT SECONDS                  accept and close at once; say how many came
 """
 import socket, ssl, struct, sys, time
@@ -133,6 +134,24 @@ def ask(address):
     print("right")
 
 
+def many(address):
+    p, waits, n = dial(address), [], 290
+    p.greet()
+
+    def flow_mod(command, priority):
+        return struct.pack("!BBHIQQBBHHHIIIHxxHHxxxx", 4, 14, 56, 1, 0, 0, 0, command, 0, 0, priority, *[0xffffffff] * 3, 0, 1, 4)
+
+    for turn in range(15):
+        mods = b"".join(flow_mod(0, turn * n + i) for i in range(n))
+        began = time.monotonic()
+        p.s.sendall(mods + struct.pack("!BBHI", 4, BARRIER_REQUEST, 8, turn))
+        p.want(BARRIER_REPLY, turn)
+        waits.append(time.monotonic() - began)
+    p.s.sendall(flow_mod(3, 0))
+    p.barrier()
+    print(int(sorted(waits)[len(waits) // 2] * 1000))
+
+
 def reset(port, seconds):
     server = socket.socket()
     server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -149,4 +168,4 @@ def reset(port, seconds):
     print(n)
 
 
-{"listen": listen, "ask": ask, "reset": reset}[sys.argv[1]](*sys.argv[2:])
+{"listen": listen, "ask": ask, "many": many, "reset": reset}[sys.argv[1]](*sys.argv[2:])

@@ -343,7 +343,8 @@ static void run(struct ctl *c)
 
 static void state_print(struct ctl *c, struct cfg_schema *schema)
 {
-	static const char *const parts[] = { "ports", "macs", "vms", "system", "qos", "storage" };
+	static const char *const parts[] = { "ports", "macs",	 "vms",	    "system",
+					     "qos",   "storage", "openflow" };
 	struct cfg_error err;
 	struct cfg_json j;
 

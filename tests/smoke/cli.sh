@@ -40,6 +40,23 @@ for what in ports macs vms classes drops workers system responder "port t0" hist
 	jq -e 'type == "object"' out >/dev/null || { echo "show $what: no JSON"; exit 1; }
 done
 
+echo "- what there is and how it is typed, where it was not understood"
+for c in "of" "of bogus"; do
+	code 2 "$weir" $c
+	err '^  of add-flow  *Add a flow'
+	[ "$(grep -c '^  of ' "$LAB_T/err")" = "$("$weir" --help | grep -c '^  of ')" ]
+done
+code 2 "$weir" of add-flow
+err '^usage: weir of add-flow .*FLOW\.\.\.$'
+code 2 "$weir" of dump-ports a b
+err '^usage: weir of dump-ports '
+code 2 "$weir" show port
+err '^usage: weir show port PORT$'
+"$weir" of help | grep -q '^  of add-flow  *Add a flow'
+"$weir" of help add-flows | grep -q '^  of add-flows \[--target'
+code 2 "$weir" of help nothing
+err 'of help nothing: there is no such command here'
+
 echo "- exit codes: refused, usage, unreachable, failed"
 code 1 "$weir" -c 'configure; set port t0 vlan 99999'
 err '^weir: -c:1: refused: .*vlan 99999: '

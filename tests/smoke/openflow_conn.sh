@@ -44,6 +44,21 @@ cat >"$LAB_T/weir.json" <<END
 END
 lab_switch "$LAB_T/weir.json"
 
+# With no rule it is said that every frame is dropped, and by whom rules can come.
+"$weir" show openflow >"$LAB_T/said"
+grep -q "^no rule: every frame is dropped" "$LAB_T/said"
+grep -qx "fail mode: secure" "$LAB_T/said"
+grep -Eq "^l +127.0.0.1 port $p +tcp +listening" "$LAB_T/said"
+grep -Eq "^local +$LAB_T/openflow.sock +unix +listening" "$LAB_T/said"
+"$weir" of add-flow table=1,actions=NORMAL
+"$weir" show openflow | grep -q "^no rule in table 0: every frame is dropped"
+"$weir" of add-flow priority=0,actions=NORMAL
+"$weir" of add-group group_id=1,type=all,bucket=output:1
+"$weir" show openflow >"$LAB_T/said"
+refute grep -q "^no rule" "$LAB_T/said"
+grep -qx "flows: 2 of 262144, groups: 1, meters: 0" "$LAB_T/said"
+grep -Eq "^ +1 +1 +0 +0$" "$LAB_T/said"
+
 # Clients of listeners, and of the socket beside the daemon's own, which is root's.
 for at in "tcp:127.0.0.1:$p" "unix:$LAB_T/u.sock" "unix:$LAB_T/openflow.sock"; do
 	of show "$at" >"$LAB_T/show"
@@ -58,6 +73,8 @@ refute timeout 10 ovs-ofctl -O OpenFlow10 show "tcp:127.0.0.1:$p" 2>/dev/null
 [ "$(stat -c %a "$LAB_T/u.sock" "$LAB_T/openflow.sock" | sort -u)" = 600 ]
 [ "$(timeout 20 "$peer" ask "$p")" = right ]
 [ "$(timeout 20 "$peer" ask "$LAB_T/u.sock")" = right ]
+# A barrier behind more than one turn takes waits for workers, not for the next tick, which is 100 ms away.
+[ "$(timeout 20 "$peer" many "$LAB_T/u.sock")" -lt 50 ]
 
 # A controller that is not there, comes, goes and comes again.
 wait_for "waiting.*refused" field c1 state last-error
@@ -77,6 +94,16 @@ done
 bad=$!
 wait_for "certificate" field c2 last-error
 kill "$bad" && wait "$bad" 2>/dev/null || :
+# A certificate of the right authority, and for another name: with peer-name it is refused with its reason, and taken when it is the name.
+"$peer" listen "$tls" 60 "$LAB_T/good-controller.key" "$LAB_T/good-controller.pem" "$LAB_T/good-ca.pem" >"$LAB_T/named" &
+named=$!
+for no in "other.example hostname" "127.0.0.1 IP.address"; do
+	"$weir" -c "configure; set openflow controller c2 peer-name ${no% *}; commit" >/dev/null
+	wait_for "certificate: ${no#* } mismatch" field c2 last-error
+done
+"$weir" -c "configure; set openflow controller c2 peer-name controller; commit" >/dev/null
+wait_for "up 00000000000000a1 TLSv1.[23]" cat "$LAB_T/named"
+kill "$named" && wait "$named" 2>/dev/null || :
 "$peer" listen "$tls" 60 "$LAB_T/good-controller.key" "$LAB_T/good-controller.pem" "$LAB_T/good-ca.pem" >"$LAB_T/c2" &
 good=$!
 LAB_PIDS+=("$good")
@@ -90,6 +117,10 @@ grep -qx 'weir_openflow_connected{controller="c1"} 0' "$LAB_T/metrics"
 # Of a change, what it does not name does not notice; and a listener in TLS refuses who has no certificate.
 "$weir" -c "configure; set openflow listener t address 127.0.0.1 port $((tls + 1)) protocol tls; delete openflow controller c1; commit" >/dev/null
 refute of show "ssl:127.0.0.1:$((tls + 1))" -p "$LAB_T/bad-switch.key" -c "$LAB_T/bad-switch.pem" -C "$LAB_T/good-ca.pem" 2>/dev/null
+of show "ssl:127.0.0.1:$((tls + 1))" -p "$LAB_T/good-controller.key" -c "$LAB_T/good-controller.pem" -C "$LAB_T/good-ca.pem" | grep -q 00000000000000a1
+"$weir" -c "configure; set openflow listener t peer-name other; commit" >/dev/null
+refute of show "ssl:127.0.0.1:$((tls + 1))" -p "$LAB_T/good-controller.key" -c "$LAB_T/good-controller.pem" -C "$LAB_T/good-ca.pem" 2>/dev/null
+"$weir" -c "configure; set openflow listener t peer-name controller; commit" >/dev/null
 of show "ssl:127.0.0.1:$((tls + 1))" -p "$LAB_T/good-controller.key" -c "$LAB_T/good-controller.pem" -C "$LAB_T/good-ca.pem" | grep -q 00000000000000a1
 refute grep -q lost "$LAB_T/c2"
 wait_for "none" field c1 state

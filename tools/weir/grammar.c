@@ -125,6 +125,11 @@ static uint32_t next(const struct match *m, uint32_t v, uint32_t i)
 	return out;
 }
 
+bool match_begins(const struct match *m, uint32_t v)
+{
+	return m->bad > 0 && *live(m, v, m->bad - 1) != 0;
+}
+
 uint32_t match_next(const struct match *m, uint32_t v)
 {
 	return next(m, v, m->n_words);
@@ -214,7 +219,8 @@ static void expected(struct match *m, uint32_t i)
 
 	for (uint32_t v = 0; v < m->n; v++)
 		list_tokens(&names, &m->pattern[v], next(m, v, i));
-	if (names.size > 0 && names.size < 200)
+	m->many = names.size >= 200;
+	if (names.size > 0 && !m->many)
 		text_printf(&m->problem, "; expected: %s", names.buf);
 	free(names.buf);
 }

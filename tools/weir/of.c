@@ -278,7 +278,7 @@ static int run_show_switch(struct of_run *r)
 
 // --- Commands that change something
 
-int of_run_refused(struct of_run *r, const char *text, const struct of_text_error *e, uint32_t line)
+int of_run_refused(struct of_run *r, const struct of_text_error *e, uint32_t line)
 {
 	if (e->text[0] == '\0')
 		return EXIT_UNREACHABLE; // a name of a port could not be asked for
@@ -286,7 +286,8 @@ int of_run_refused(struct of_run *r, const char *text, const struct of_text_erro
 		cli_problem(r->c, 0, "%s:%u: column %zu: %s", r->file, line, e->at + 1, e->text);
 	else
 		cli_problem(r->c, 0, "%s", e->text);
-	(void)text;
+	if (line == 0)
+		cli_usage(r->c, r->cmd->verb);
 	return EXIT_USAGE;
 }
 
@@ -325,7 +326,7 @@ static int of_run_text(struct of_run *r)
 		rc = of_text_meter_mod(text, command, &r->out, &e);
 	else
 		rc = of_text_flow_mod(text, command, ports, &r->out, &e);
-	rc = rc == -EINVAL ? of_run_refused(r, text, &e, 0) : of_run_put(r, rc);
+	rc = rc == -EINVAL ? of_run_refused(r, &e, 0) : of_run_put(r, rc);
 	free(text);
 	if (rc != 0)
 		return rc;

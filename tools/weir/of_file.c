@@ -30,7 +30,7 @@ static int read_line(struct of_run *r, char *text, uint32_t line, enum of_text_c
 		return 0;
 	rc = of_text_line(text, command, &r->text_ports, &r->out, &e);
 	if (rc == -EINVAL)
-		return of_run_refused(r, text, &e, line);
+		return of_run_refused(r, &e, line);
 	rc = of_run_put(r, rc);
 	return rc != 0 ? rc : done(r, at, line);
 }

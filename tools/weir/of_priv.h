@@ -79,8 +79,9 @@ int of_run_error(struct of_run *r, const uint8_t *msg, size_t size);
 int of_run_need_ports(struct of_run *r);
 // A multipart request without a body, or any other message that was put.
 int of_run_put(struct of_run *r, int rc);
-int of_run_refused(struct of_run *r, const char *text, const struct of_text_error *e,
-		   uint32_t line);
+// A text that is no flow, group or meter, of a line of a file or of the command. returns the exit
+// code
+int of_run_refused(struct of_run *r, const struct of_text_error *e, uint32_t line);
 
 // Commands with files (of_file.c).
 int of_run_file(struct of_run *r, const char *path, enum of_text_command command);

@@ -1,5 +1,6 @@
 // OpenFlow as text: what becomes of frames, and who is connected.
 #include <stdio.h>
+#include <string.h>
 
 #include "table.h"
 #include "weir_priv.h"
@@ -38,6 +39,59 @@ static void connections(FILE *f, const json_t *list)
 	table_print(f, &t);
 }
 
+static void tables(FILE *f, const json_t *list)
+{
+	static const char *const names[] = { "TABLE", "FLOWS", "LOOKUPS", "MATCHED" };
+	static const char *const numbers[] = { "id", "flows", "lookups", "matched" };
+	struct table t;
+	const json_t *e;
+	size_t i;
+
+	table_begin(&t, 4, names);
+	json_array_foreach((json_t *)(uintptr_t)list, i, e)
+	{
+		for (size_t k = 0; k < sizeof(numbers) / sizeof(numbers[0]); k++)
+			table_cell(&t, "%llu", answer_number(e, numbers[k]));
+	}
+	table_print(json_array_size(list) == 0 ? NULL : f, &t);
+	if (json_array_size(list) > 0)
+		fputc('\n', f);
+}
+
+static void listeners(FILE *f, const json_t *list)
+{
+	static const char *const names[] = { "LISTENER", "PLACE", "PROTOCOL", "STATE",
+					     "LAST-ERROR" };
+	static const char *const words[] = { "name", "place", "protocol", "state", "last-error" };
+	struct table t;
+	const json_t *e;
+	size_t i;
+
+	table_begin(&t, 5, names);
+	json_array_foreach((json_t *)(uintptr_t)list, i, e)
+	{
+		for (size_t k = 0; k < sizeof(words) / sizeof(words[0]); k++)
+			table_cell(&t, "%s", dash(said(e, words[k]).text));
+	}
+	table_print(f, &t);
+	fputc('\n', f);
+}
+
+// Where nothing can be forwarded, that is said, and what to do about it.
+static void hint(FILE *f, const json_t *state)
+{
+	const json_t *first = json_array_get(json_object_get(state, "table"), 0);
+
+	if (strcmp(said(state, "mode").text, "tables") != 0)
+		return;
+	if (answer_number(first, "id") == 0 && answer_number(first, "flows") > 0)
+		return;
+	fprintf(f,
+		"%s: every frame is dropped. 'weir of add-flow priority=0,actions=NORMAL' "
+		"forwards by MAC addresses.\n",
+		answer_number(state, "flows") == 0 ? "no rule" : "no rule in table 0");
+}
+
 void show_openflow(FILE *f, const json_t *data)
 {
 	const json_t *state = json_object_get(data, "weir-openflow:openflow-state");
@@ -46,7 +100,11 @@ void show_openflow(FILE *f, const json_t *data)
 	fprintf(f, "mode: %s\n", said(state, "mode").text);
 	if (in == NULL)
 		return; // it is off
-	fprintf(f, "datapath: %s\n", said(state, "datapath-id").text);
+	hint(f, state);
+	fprintf(f, "datapath: %s\nfail mode: %s\nflows: %llu of %llu, groups: %llu, meters: %llu\n",
+		said(state, "datapath-id").text, said(state, "fail-mode").text,
+		answer_number(state, "flows"), answer_number(state, "flow-limit"),
+		answer_number(state, "groups"), answer_number(state, "meters"));
 	fprintf(f,
 		"packet-ins: %llu, dropped: %llu over the rate, %llu the queue was full, %llu no "
 		"buffer\n",
@@ -54,5 +112,7 @@ void show_openflow(FILE *f, const json_t *data)
 		answer_number(in, "queue-full"), answer_number(in, "no-buffer"));
 	fprintf(f, "packet-outs dropped: %llu, no room\n\n",
 		answer_number(state, "packet-outs-dropped"));
+	tables(f, json_object_get(state, "table"));
+	listeners(f, json_object_get(state, "listener"));
 	connections(f, json_object_get(state, "connection"));
 }

@@ -318,12 +318,14 @@ static void explain_marks(FILE *f, const json_t *q)
 		fputs("DSCP as it came\n", f);
 }
 
-static void explain_link(FILE *f, const json_t *q, const char *class)
+static void explain_link(FILE *f, const json_t *q)
 {
-	fprintf(f, "queue    at %s (%s): VM %s, class %s, one of %llu flow queues\n",
+	fprintf(f, "queue    at %s (%s): VM %s, class %s%s, one of %llu flow queues\n",
 		answer_text(q, "port"),
 		json_object_get(q, "rate") == NULL ? "no rate" : rate(q, "rate").text,
-		answer_text(q, "vm"), class, answer_number(q, "flow-queues"));
+		answer_text(q, "vm"), answer_text(q, "class"),
+		json_object_get(q, "class-why") == NULL ? "" : " by set_queue",
+		answer_number(q, "flow-queues"));
 	explain_node(f, "VM-class", json_object_get(q, "leaf-policy"));
 	explain_node(f, "VM", json_object_get(q, "vm-policy"));
 	explain_node(f, "class", json_object_get(q, "class-policy"));
@@ -352,7 +354,7 @@ void show_explain_qos(FILE *f, const json_t *data)
 	queues = json_object_get(data, "queue");
 	json_array_foreach((json_t *)(uintptr_t)queues, i, q)
 	{
-		explain_link(f, q, answer_text(data, "class"));
+		explain_link(f, q);
 	}
 	if (json_array_size(json_object_get(data, "out")) > json_array_size(queues))
 		fputs("         and likewise at the other ports\n", f);

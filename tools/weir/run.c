@@ -43,6 +43,48 @@ static int other_mode(struct cli *c, const struct command *cmd)
 	return EXIT_USAGE;
 }
 
+// Leading words of a pattern, which are as they are typed.
+static size_t name_size(const char *pattern)
+{
+	size_t at = 0, end = 0;
+
+	while (pattern[at] >= 'a' && pattern[at] <= 'z') {
+		end = at + strcspn(pattern + at, " ");
+		at = end + strspn(pattern + end, " ");
+	}
+	return end;
+}
+
+static void print_name(FILE *f, const struct verb *v)
+{
+	fprintf(f, "  %-23.*s %s\n", (int)name_size(v->pattern), v->pattern, v->help);
+}
+
+void cli_usage(const struct cli *c, const struct verb *v)
+{
+	fflush(stdout);
+	fprintf(stderr, "usage: %s%s\n", c->terminal || c->source != NULL ? "" : "weir ",
+		v->pattern);
+}
+
+// How it is typed, where the words before the bad one leave one command; else all that begin like
+// them, if they are too many for the problem's line.
+static void usage_tell(const struct cli *c, const struct match *m)
+{
+	uint32_t n = 0, only = 0;
+
+	for (uint32_t v = 0; v < m->n; v++) {
+		n += match_begins(m, v);
+		only = match_begins(m, v) ? v : only;
+	}
+	if (n == 1 && !m->ambiguous)
+		cli_usage(c, m->verb[only]);
+	for (uint32_t v = 0; m->many && v < m->n; v++) {
+		if (match_begins(m, v))
+			print_name(stderr, m->verb[v]);
+	}
+}
+
 static int not_understood(struct cli *c, const struct command *cmd, const struct match *m)
 {
 	const struct words *w = &cmd->words;
@@ -57,6 +99,7 @@ static int not_understood(struct cli *c, const struct command *cmd, const struct
 	if (c->source != NULL && c->indent == 0)
 		cli_mark(c, at + (end && c->line[at] != '\0' ? 1 : 0),
 			 end ? 1 : w->word[m->bad].size);
+	usage_tell(c, m);
 	return EXIT_USAGE;
 }
 
@@ -193,19 +236,45 @@ uint32_t print_commands(FILE *f, unsigned modes, const char *begin)
 	return n;
 }
 
+// Of many commands of one kind a line each; of one how it is typed.
+static uint32_t print_kind(FILE *f, const char *begin)
+{
+	uint32_t n = 0;
+
+	if (strchr(begin, ' ') != NULL)
+		return print_commands(f, OPERATIONAL, begin);
+	for (size_t i = 0; i < n_verbs; i++) {
+		size_t size = strlen(begin);
+
+		if (strncmp(verbs[i].pattern, begin, size) != 0 || verbs[i].pattern[size] != ' ')
+			continue;
+		print_name(f, &verbs[i]);
+		n++;
+	}
+	return n;
+}
+
 int run_help(struct cli *c, const struct command *cmd)
 {
-	char *begin = command_join(cmd, "COMMAND");
-	uint32_t n = print_commands(c->out, modes_of(c), begin);
+	const char *kind = cmd->verb->param;
+	char *words = command_join(cmd, "COMMAND");
+	struct text begin = { 0 };
+	uint32_t n;
 	int rc = 0;
 
+	text_printf(&begin, "%s%s%s", kind == NULL ? "" : kind,
+		    kind != NULL && words[0] != '\0' ? " " : "", words);
+	n = kind == NULL ? print_commands(c->out, modes_of(c), begin.buf)
+			 : print_kind(c->out, begin.buf);
 	if (n == 0)
-		rc = cli_problem(c, EXIT_USAGE, "help %s: there is no such command here", begin);
-	if (n > 0 && begin[0] == '\0')
+		rc = cli_problem(c, EXIT_USAGE, "%s%shelp %s: there is no such command here",
+				 kind == NULL ? "" : kind, kind == NULL ? "" : " ", words);
+	if (n > 0 && begin.size == 0)
 		fputs("behind a command and |:\n", c->out);
-	if (n > 0 && begin[0] == '\0')
+	if (n > 0 && begin.size == 0)
 		print_commands(c->out, PIPE, "");
-	free(begin);
+	free(begin.buf);
+	free(words);
 	return rc;
 }
 

@@ -149,6 +149,8 @@ const struct verb verbs[] = {
 	{ "of parse-flows FILE",
 	  "Print the messages that the lines of a file are; no switch is asked", run_of,
 	  "parse-flows", O, 0 },
+	{ "of help [COMMAND]", "These commands; or how one of them is typed", run_help, "of", O,
+	  0 },
 	{ "ping", "Is the switch alive?", run_ping, NULL, O, 0 },
 	{ "configure", "Change the configuration", run_configure, NULL, O, 0 },
 

@@ -132,12 +132,15 @@ struct match {
 	uint32_t bad;	     // word that does not fit; n_words = the end
 	struct text problem; // why; empty = it fits
 	bool ambiguous;
+	bool many; // too many words could stand there for `problem` to name them
 };
 
 // The first n words. Whether the line may end there is not looked at.
 void match_words(struct match *m, unsigned modes, const struct words *w, uint32_t n);
 // Which verb the words are; NULL with bad and problem set.
 const struct verb *match_end(struct match *m, uint32_t *index);
+// Do the words before the bad one begin verb v?
+bool match_begins(const struct match *m, uint32_t v);
 // Tokens that may follow the words of verb v.
 uint32_t match_next(const struct match *m, uint32_t v);
 // label[n_words]: the token that each word is, when the last one is one of `ends`.
@@ -400,6 +403,8 @@ void print_usage(FILE *f);
 // A manual page: the template with the table in place of the line @COMMANDS@. returns an exit code
 int print_manual(const char *template_path);
 // Usage and help of every command of the modes that begins so; "" = all.
+// How it is typed, on standard error.
+void cli_usage(const struct cli *c, const struct verb *v);
 uint32_t print_commands(FILE *f, unsigned modes, const char *begin);
 
 #endif

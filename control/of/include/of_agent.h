@@ -83,6 +83,8 @@ uint64_t of_agent_tick(struct of_agent *a, uint64_t now_ns);
 // Packet-outs of all connections that found no room on their way to a worker.
 uint64_t of_agent_outs_dropped(const struct of_agent *a);
 
+// Groups and meters that are there.
+void of_agent_count(const struct of_agent *a, uint32_t *n_groups, uint32_t *n_meters);
 // What becomes of frames now: the fail mode may have taken over.
 enum dp_of_mode of_agent_mode(const struct of_agent *a);
 // Does a barrier wait for workers? Then it is worth to call of_agent_tick() again soon.

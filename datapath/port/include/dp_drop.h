@@ -68,6 +68,7 @@
 	X(of_miss, "OpenFlow: no rule of the table matches")                                       \
 	X(of_no_action, "OpenFlow: the rules that it met send it nowhere")                         \
 	X(of_port, "OpenFlow: its output is no port, or one that must not send or receive")        \
+	X(of_fragment, "OpenFlow: a fragment, which the controller wants dropped")                 \
 	X(of_group, "OpenFlow: its group does not exist, or has no bucket that is alive")          \
 	X(of_meter, "OpenFlow: over the rate of a meter")                                          \
 	X(of_ttl, "OpenFlow: its TTL is at its end")                                               \

@@ -134,6 +134,43 @@ static void controllers_make_frames_go_and_stop(void **state)
 	of_end();
 }
 
+// A barrier is for packet-outs, too, though no change of the tables came with them.
+static void a_barrier_waits_for_packet_outs(void **state)
+{
+	const struct of13_barrier_request barrier = { .xid = 9 };
+	struct of13_action a = { .type = OF13_ACTION_OUTPUT };
+	struct of13_packet_out m = { .xid = 8,
+				     .buffer_id = 0xffffffff,
+				     .in_port = DP_OFPP_CONTROLLER };
+	struct of_buf b = { 0 }, actions = { 0 };
+	uint8_t frame[MEM_HEAD];
+
+	(void)state;
+	of_make("abc", 1, DP_VLAN_ACCESS);
+	agent_open(1000);
+	mem_turns(10000, 1000);
+	heard(0);
+	mem_head_fill(links[0], frame, 7);
+	a.output.port = 2;
+	of13_action_put(&actions, &a);
+	m.actions = of_buf_list(&actions);
+	m.data = (struct of_list){ frame, sizeof(frame) };
+	of13_packet_out_put(&b, &m);
+	of13_barrier_request_put(&b, &barrier);
+	feed(&b);
+	assert_int_equal(links[1]->taken, 0);
+	assert_int_equal(heard(OF13_TYPE_BARRIER_REPLY), 0);
+	mem_turns(10000, 1000);
+	dp_switch_housekeep(sw, now_ns);
+	of_agent_tick(agent, now_ns);
+	assert_int_equal(links[1]->taken, 1);
+	assert_int_equal(heard(OF13_TYPE_BARRIER_REPLY), 1);
+	of_buf_fini(&b);
+	of_buf_fini(&actions);
+	agent_close();
+	of_end();
+}
+
 static uint64_t version_now(void)
 {
 	return atomic_load_explicit(&of->version, memory_order_relaxed);
@@ -254,6 +291,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(controllers_make_frames_go_and_stop),
+		cmocka_unit_test(a_barrier_waits_for_packet_outs),
 		cmocka_unit_test(a_long_change_takes_many_short_turns),
 	};
 

@@ -492,6 +492,48 @@ static void who_does_not_read_is_not_read_from(void **state)
 	assert_true(of_conn_wants_input(c));
 }
 
+static void big_build(struct of_buf *b, uint8_t version, uint32_t xid, void *arg)
+{
+	uint8_t *at = of_buf_grow(b, 60000);
+
+	(void)arg;
+	assert_non_null(at);
+	memset(at, 0, 60000);
+	memcpy(at, (uint8_t[]){ version, 12, 60000 >> 8, 60000 & 0xff, 0, 0, 0, (uint8_t)xid }, 8);
+}
+
+// What nobody asked for, such as flows that were removed, has one bound for all who do not read.
+static void output_of_all_is_bounded(void **state)
+{
+	struct of_conn *c[OF_CONNS_MAX];
+	uint32_t n_over = 0;
+	size_t size, sum = 0;
+
+	(void)state;
+	for (uint32_t i = 0; i < OF_CONNS_MAX; i++)
+		c[i] = controller();
+	for (uint32_t n = 0; n < 100; n++) {
+		of_async_send(agent, OF_ASYNC_FLOW_REMOVED, 0, big_build, NULL);
+		(void)of_conn_output(c[0], &size);
+		of_conn_sent(c[0], size); // one that reads
+	}
+	for (uint32_t i = 0; i < OF_CONNS_MAX; i++) {
+		struct of_conn_info info;
+
+		sum += c[i]->out.cap;
+		of_conn_info(c[i], &info);
+		n_over += of_conn_over(c[i]);
+		if (!of_conn_over(c[i]))
+			continue;
+		(void)of_conn_output(c[i], &size);
+		assert_int_equal(size, 0);
+		assert_int_equal(strncmp(info.last_error, "does not read: ", 15), 0);
+	}
+	assert_true(sum <= 64 << 20);
+	assert_in_range(n_over, 8, OF_CONNS_MAX - 1);
+	assert_false(of_conn_over(c[0]));
+}
+
 static uint32_t pins_heard[256];
 
 static void pins_hear(struct of_conn *c, uint32_t n)
@@ -685,6 +727,7 @@ int main(void)
 		T(a_service_hears_what_it_asks_for),
 		T(a_barrier_waits_for_workers_and_holds_what_follows),
 		T(who_does_not_read_is_not_read_from),
+		T(output_of_all_is_bounded),
 		T(packet_ins_are_fair_between_ports_and_go_first),
 		T(packet_ins_come_from_workers_by_the_tick),
 		T(standalone_takes_over_and_gives_back),

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "../unit.h"
+#include "of_conn_priv.h"
 #include "of_stub.h"
 
 #define S 1000000000ull // ns

@@ -180,6 +180,39 @@ static void have_three(void)
 	assert_true(SAY(PRIO(3), .cookie = 0x23, TO_1));
 }
 
+// A few bytes that modify all flows could make gigabytes.
+static void what_controllers_wrote_has_one_budget(void **state)
+{
+	enum { N = 500, ACTIONS = 240, BUDGET = OF_BYTES_MIN + RIG_FLOWS_MAX * OF_BYTES_OF_FLOW };
+	char text[ACTIONS * 48 + 1] = "";
+	size_t before, at = 0;
+	uint64_t sum;
+
+	(void)state;
+	for (uint32_t i = 1; i <= N; i++) {
+		char in_port[32];
+
+		snprintf(in_port, sizeof(in_port), "80000004 %08x", i);
+		assert_true(SAY(PRIO(i), .match = match(in_port), TO_1));
+	}
+	for (uint32_t i = 0; i < ACTIONS; i++)
+		at += (size_t)snprintf(text + at, sizeof(text) - at, OUTPUT("00000001"));
+	assert_int_equal(of_bytes_take(&rig.a, BUDGET / 4 * 3), 0); // by others
+	before = rig.a.n_bytes;
+	sum = rig_sum();
+	assert_true(N * of_bytes_of(12, ACTIONS * 16) < BUDGET);
+	assert_false(SAY(MODIFY, .instructions = hex_actions(&inst_hex, 4, text)));
+	assert_true(ERROR_IS(0, FLOW_MOD_FAILED, TABLE_FULL));
+	assert_true(rig_sum() == sum);
+	assert_true(rig.a.n_bytes == before);
+	rig.a.n_bytes -= BUDGET / 4 * 3;
+	assert_true(SAY(MODIFY, .instructions = hex_actions(&inst_hex, 4, text)));
+	assert_true(rig.a.n_bytes > N * of_bytes_of(0, ACTIONS * 16));
+	assert_true(SAY(DELETE));
+	of_msg_tick(&rig.a, rig.a.now_ns + 1);
+	assert_int_equal(rig.a.n_bytes, 0);
+}
+
 static void modify_takes_what_is_inside_and_keeps_the_rest(void **state)
 {
 	static const struct {
@@ -412,6 +445,7 @@ int main(void)
 		T(an_identical_match_is_replaced_with_its_counters),
 		T(overlap_is_refused_only_when_asked_and_of_one_priority),
 		T(a_full_table_says_so),
+		T(what_controllers_wrote_has_one_budget),
 		T(modify_takes_what_is_inside_and_keeps_the_rest),
 		T(delete_takes_what_is_inside_and_leads_there),
 		T(a_change_that_fails_midway_leaves_nothing_behind),

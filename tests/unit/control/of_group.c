@@ -132,6 +132,26 @@ static void too_many_buckets_and_too_deep_chains_are_refused(void **state)
 	assert_true(ERROR_IS(0, GROUP_MOD_FAILED, CHAINING_UNSUPPORTED));
 }
 
+static void buckets_share_the_budget_of_flows(void **state)
+{
+	size_t before;
+
+	(void)state;
+	assert_int_equal(of_bytes_take(&rig.a, OF_BYTES_MIN + RIG_FLOWS_MAX * OF_BYTES_OF_FLOW -
+						       3 * of_bytes_of(0, 16)),
+			 0);
+	before = rig.a.n_bytes;
+	assert_true(group(G_ADD, 0, 1, EMPTY) && group(G_ADD, 0, 2, EMPTY EMPTY));
+	assert_false(group(G_ADD, 0, 3, EMPTY));
+	assert_true(ERROR_IS(0, GROUP_MOD_FAILED, OUT_OF_BUCKETS));
+	assert_false(group(G_MODIFY, 0, 1, EMPTY EMPTY));
+	assert_true(ERROR_IS(0, GROUP_MOD_FAILED, OUT_OF_BUCKETS));
+	assert_true(group(G_DELETE, 0, 2, ""));
+	assert_true(group(G_MODIFY, 0, 1, EMPTY EMPTY));
+	assert_true(group(G_DELETE, 0, 1, ""));
+	assert_true(rig.a.n_bytes == before);
+}
+
 static void flows_go_with_their_group_and_are_told_why(void **state)
 {
 	struct of13_flow_removed r;
@@ -284,6 +304,47 @@ static void port_mods_are_checked(void **state)
 	of_msg_tick(&rig.a, rig.a.now_ns);
 	assert_int_equal(of_port_find(&rig.a, 1)->config, 0x21); // only what the mask says
 	assert_int_equal(rig.async.n_sent, 1);
+	// What the one said holds for the next, and for who asks, before any tick.
+	assert_true(port_mod((struct of13_port_mod){ .port_no = 1, MAC_1, .mask = 0x01 }));
+	assert_true(port_mod(
+		(struct of13_port_mod){ .port_no = 1, MAC_1, .config = 0x04, .mask = 0x04 }));
+	assert_int_equal(dp_of_port_config_now(NULL, 1), 0x24);
+	assert_int_equal(of_port_find(&rig.a, 1)->config, 0x24);
+	assert_int_equal(of_port_find(&rig.a, 1)->state, OF13_PORT_STATE_LIVE);
+	assert_int_equal(rig.async.n_sent, 3);
+	// Nothing changes: nothing is told.
+	assert_true(port_mod(
+		(struct of13_port_mod){ .port_no = 1, MAC_1, .config = 0x04, .mask = 0x04 }));
+	of_msg_tick(&rig.a, rig.a.now_ns + 200000000);
+	assert_int_equal(rig.async.n_sent, 3);
+}
+
+// A port that comes back is as it was; another one under its number is not.
+static void what_a_port_mod_says_is_of_one_port(void **state)
+{
+	struct of13_port_mod m = { .port_no = 1, MAC_1, .config = 0x20, .mask = 0x20 };
+	uint64_t t = rig.a.now_ns;
+
+	(void)state;
+	assert_true(port_mod(m));
+	rig.gone[1] = true;
+	of_msg_tick(&rig.a, t += 200000000);
+	rig.gone[1] = false;
+	of_msg_tick(&rig.a, t += 200000000);
+	assert_int_equal(of_port_find(&rig.a, 1)->config, 0x20);
+	rig.gone[1] = true;
+	of_msg_tick(&rig.a, t += 200000000);
+	rig.gone[1] = false;
+	rig.other[1] = true;
+	of_msg_tick(&rig.a, t += 200000000);
+	assert_int_equal(of_port_find(&rig.a, 1)->config, 0);
+	assert_int_equal(dp_of_port_config_now(NULL, 1), 0);
+	// In one change of the configuration.
+	assert_true(port_mod(m));
+	rig.other[1] = false;
+	of_msg_tick(&rig.a, t += 200000000);
+	assert_int_equal(of_port_find(&rig.a, 1)->config, 0);
+	assert_int_equal(dp_of_port_config_now(NULL, 1), 0);
 }
 
 static void expect_status(uint8_t reason, uint32_t no, uint32_t state)
@@ -411,12 +472,14 @@ int main(void)
 		cmocka_unit_test(groups_are_taken_or_refused_with_their_error),
 		T(bad_actions_in_buckets_are_told_as_such),
 		T(too_many_buckets_and_too_deep_chains_are_refused),
+		T(buckets_share_the_budget_of_flows),
 		T(flows_go_with_their_group_and_are_told_why),
 		T(all_groups_go_in_one_look),
 		cmocka_unit_test(meters_are_taken_or_refused_with_their_error),
 		T(seventeen_bands_are_too_many),
 		T(flows_go_with_their_meter),
 		T(port_mods_are_checked),
+		T(what_a_port_mod_says_is_of_one_port),
 		T(ports_that_change_are_told),
 		T(packet_outs_are_checked),
 	};

@@ -1,4 +1,7 @@
 // The hop through OpenFlow tables: where frames go, what is counted, what ends where.
+#include <rte_ip.h>
+
+#include "dp_qos_info.h"
 #include "of_rig.h"
 
 static void a_rule_sends_and_counts(void **state)
@@ -236,6 +239,41 @@ static void the_controller_hears(void **state)
 	of_end();
 }
 
+// A guest leaves checksums to the network card; a controller that sends the frame back has none.
+static void the_controller_hears_whole_checksums(void **state)
+{
+	struct dp_of_packet_in in[1];
+	struct rte_mbuf *m;
+	uint16_t sum;
+	uint8_t *p;
+
+	(void)state;
+	of_make("abcd", 1, DP_VLAN_ACCESS);
+	of_any();
+	of_begin();
+	of_out(DP_OFPP_CONTROLLER);
+	of_add(0, 0);
+	dp_of_publish(of);
+	m = rte_pktmbuf_alloc(links[0]->pool);
+	assert_non_null(m);
+	p = (uint8_t *)rte_pktmbuf_append(m, (uint16_t)links[0]->size);
+	memset(p, 0, links[0]->size);
+	mem_head_fill(links[0], p, 7);
+	sum = rte_ipv4_phdr_cksum((void *)(p + 14), 0);
+	memcpy(p + 14 + 20 + 16, &sum, sizeof(sum));
+	dp_meta(m)->flags = DP_MF_CSUM;
+	mem_put(links[0], m);
+	of_send(0, 0);
+	assert_int_equal(dp_of_packet_ins(of, in, 1), 1);
+	assert_int_equal(in[0].size, links[0]->size);
+	p = rte_pktmbuf_mtod(in[0].m, uint8_t *);
+	memcpy(&sum, p + 14 + 20 + 16, sizeof(sum));
+	memset(p + 14 + 20 + 16, 0, sizeof(sum));
+	assert_int_equal(sum, rte_ipv4_udptcp_cksum((void *)(p + 14), p + 14 + 20));
+	dp_of_packet_in_free(&in[0]);
+	of_end();
+}
+
 static void the_controller_sends(void **state)
 {
 	uint8_t frame[MEM_HEAD];
@@ -373,6 +411,38 @@ static void explain_says_what_happens(void **state)
 	of_end();
 }
 
+// Each port once, in the class that a set_queue before it gave.
+static void explain_says_the_queue(void **state)
+{
+	struct dp_verdict *v = calloc(1, sizeof(*v));
+	uint8_t frame[MEM_HEAD];
+	struct dp_qos_verdict q;
+
+	(void)state;
+	of_make("abcd", 1, DP_VLAN_ACCESS);
+	mem_head_fill(links[0], frame, 1);
+	of_any();
+	of_begin();
+	of_out(2);
+	of_op(DP_OP_SET_QUEUE, sizeof(struct dp_flow_op), QOS_CLASS_SCAVENGER);
+	of_out(3);
+	of_out(DP_OFPP_NORMAL);
+	of_out(DP_OFPP_NORMAL);
+	of_add(0, 1);
+	dp_of_publish(of);
+	assert_int_equal(dp_switch_explain(sw, 0, frame, sizeof(frame), v), 0);
+	assert_int_not_equal(v->cls, QOS_CLASS_SCAVENGER);
+	assert_int_equal(v->n_out, 3);
+	assert_int_equal(dp_switch_explain_link(sw, v, v->out[0], &q), 0);
+	assert_int_equal(q.cls, v->cls);
+	for (uint32_t i = 1; i < 3; i++) {
+		assert_int_equal(dp_switch_explain_link(sw, v, v->out[i], &q), 0);
+		assert_int_equal(q.cls, QOS_CLASS_SCAVENGER);
+	}
+	free(v);
+	of_end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -384,10 +454,12 @@ int main(void)
 		cmocka_unit_test(tables_follow_each_other_with_metadata),
 		cmocka_unit_test(staged_changes_are_seen_together),
 		cmocka_unit_test(the_controller_hears),
+		cmocka_unit_test(the_controller_hears_whole_checksums),
 		cmocka_unit_test(the_controller_sends),
 		cmocka_unit_test(ports_may_be_closed),
 		cmocka_unit_test(transparent_ports_take_any_tag),
 		cmocka_unit_test(explain_says_what_happens),
+		cmocka_unit_test(explain_says_the_queue),
 	};
 
 	return mem_start() ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
