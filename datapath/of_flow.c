@@ -271,6 +271,8 @@ static void flow_unlink(struct dp_of *of, struct dp_of_flow *f)
 static void stage(struct dp_of *of, struct dp_of_change *c, struct dp_of_flow *f, uint8_t kind)
 {
 	*c = (struct dp_of_change){ .next = of->staged, .flow = f, .kind = kind };
+	if (of->staged == NULL)
+		of->staged_last = c;
 	of->staged = c;
 }
 
@@ -410,19 +412,12 @@ void dp_of_table_count(const struct dp_of *of, uint8_t table, struct dp_of_table
 
 // --- Versions
 
-void dp_of_flows_publish(struct dp_of *of, uint64_t version)
+void dp_of_flows_publish(struct dp_of *of)
 {
-	struct dp_of_change *last = of->staged;
-
-	if (last == NULL)
+	if (of->staged == NULL)
 		return;
-	for (;; last = last->next) {
-		last->version = version;
-		if (last->next == NULL)
-			break;
-	}
-	last->next = of->settling;
-	of->settling = of->staged;
+	of->staged_last->next = of->published;
+	of->published = of->staged;
 	of->staged = NULL;
 }
 
@@ -456,14 +451,15 @@ static void undo(struct dp_of *of, struct dp_of_change *c)
 	}
 }
 
-void dp_of_flows_give_up(struct dp_of *of)
+bool dp_of_flows_give_up(struct dp_of *of, uint32_t n_most)
 {
-	while (of->staged != NULL) {
+	for (uint32_t n = 0; n < n_most && of->staged != NULL; n++) {
 		struct dp_of_change *c = of->staged;
 
 		of->staged = c->next;
 		undo(of, c);
 	}
+	return of->staged == NULL;
 }
 
 // Every worker acts on the change: what was before it can go.
@@ -485,14 +481,14 @@ static void settle(struct dp_of *of, struct dp_of_change *c)
 
 void dp_of_flows_settle(struct dp_of *of, uint64_t settled, uint32_t n_most)
 {
-	struct dp_of_change **at = &of->settling;
-
-	if (of->unlinking == NULL) {
-		// The newest stand first.
-		while (*at != NULL && (*at)->version > settled)
-			at = &(*at)->next;
-		of->unlinking = *at;
-		*at = NULL;
+	if (of->unlinking == NULL && of->settling_version <= settled) {
+		of->unlinking = of->settling;
+		of->settling = NULL;
+	}
+	if (of->settling == NULL && of->published != NULL) {
+		of->settling = of->published;
+		of->settling_version = atomic_load_explicit(&of->version, memory_order_relaxed);
+		of->published = NULL;
 	}
 	for (uint32_t n = 0; n < n_most && of->unlinking != NULL; n++) {
 		struct dp_of_change *c = of->unlinking;

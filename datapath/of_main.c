@@ -14,7 +14,7 @@
 #include "of_priv.h"
 #include "weir_rcu.h"
 
-enum { SLICE = 4096 }; // changes, and what they free, of one turn of dp_of_housekeep()
+enum { SLICE = 2048 }; // changes, and what they free, of one turn of dp_of_housekeep()
 
 void dp_of_retire(struct dp_of *of, struct dp_of_dead *d, void (*fn)(struct dp_of *of, void *obj),
 		  void *obj)
@@ -282,8 +282,8 @@ void dp_of_destroy(struct dp_of *of)
 	if (of->sw->of == of)
 		of->sw->of = NULL;
 	dp_of_punts_destroy(of);
-	dp_of_give_up(of);
-	while (of->unlinking != NULL || of->settling != NULL)
+	(void)dp_of_give_up(of, UINT32_MAX);
+	while (of->unlinking != NULL || of->settling != NULL || of->published != NULL)
 		dp_of_flows_settle(of, UINT64_MAX, UINT32_MAX);
 	dp_groups_destroy(of->groups);
 	dp_meters_destroy(of->meters);
@@ -369,16 +369,18 @@ uint64_t dp_of_publish(struct dp_of *of)
 
 	// Before the version: who sees it sees the shape that it needs.
 	(void)shape_follow(of);
-	dp_of_flows_publish(of, version);
+	dp_of_flows_publish(of);
 	atomic_store_explicit(&of->version, version, memory_order_release);
 	settling_push(of, version);
 	return version;
 }
 
-void dp_of_give_up(struct dp_of *of)
+bool dp_of_give_up(struct dp_of *of, uint32_t n_most)
 {
-	dp_of_flows_give_up(of);
+	if (!dp_of_flows_give_up(of, n_most))
+		return false;
 	dp_of_groups_give_up(of);
+	return true;
 }
 
 bool dp_of_settled(struct dp_of *of, uint64_t version)

@@ -61,7 +61,6 @@ struct dp_of_retired_mem {
 // A change that is staged, or of which workers may still see what was before.
 struct dp_of_change {
 	struct dp_of_change *next;
-	uint64_t version;
 	struct dp_of_flow *flow;
 	uint8_t kind; // of_flow.c
 };
@@ -240,11 +239,13 @@ struct dp_of {
 	uint32_t *free_slots, n_free_slots;
 	uint32_t n_free_outs;
 	uint16_t free_outs[DP_OF_OUTS];
-	struct dp_of_change *staged;	// the newest first
-	struct dp_of_change *settling;	// published; a worker may still see what was before
-	struct dp_of_change *unlinking; // settled; done in slices
-	bool edits_ever;		// some program changed a key between tables
-	uint8_t last_table;		// that ever had a rule
+	// Changes, the newest first: of the version to come; published since `settling` was taken;
+	// published up to settling_version, and a worker may still see what was before; settled,
+	// and done in slices.
+	struct dp_of_change *staged, *staged_last, *published, *settling, *unlinking;
+	uint64_t settling_version;
+	bool edits_ever;    // some program changed a key between tables
+	uint8_t last_table; // that ever had a rule
 	// Memory: unlinked since the last token; with a token, oldest first.
 	struct dp_of_dead *dying, *dead, *burying; // burying: nobody sees them; freed in slices
 	uint64_t dead_token;
@@ -266,8 +267,9 @@ void dp_of_retire(struct dp_of *of, struct dp_of_dead *d, void (*fn)(struct dp_o
 bool dp_of_ops_fit(const uint8_t *ops, size_t size);
 int dp_of_flows_create(struct dp_of *of);
 void dp_of_flows_destroy(struct dp_of *of);
-void dp_of_flows_publish(struct dp_of *of, uint64_t version);
-void dp_of_flows_give_up(struct dp_of *of);
+void dp_of_flows_publish(struct dp_of *of);
+// returns whether nothing is staged any more
+bool dp_of_flows_give_up(struct dp_of *of, uint32_t n_most);
 void dp_of_flows_settle(struct dp_of *of, uint64_t settled, uint32_t n_most);
 
 // --- Groups and meters (of_store.c); what they are: of_group_priv.h, of_meter_priv.h

@@ -23,7 +23,27 @@ struct of_map {
 struct of_journal {
 	struct of_change *at;
 	uint32_t n, cap;
-	uint32_t depth; // of transactions that are open
+	uint32_t n_settled; // of those that stay
+	bool is_undoing;
+};
+
+// The message at hand, or the bundle, with all that it changes (of_journal.c).
+struct of_txn {
+	bool is_open;		  // it goes on with the next tick
+	bool midway;		  // it stands within the message at `at`, which is handed in again
+	bool ending;		  // all is done, or one failed
+	bool has_ports, at_ports; // port-mods: some come, and are what is done now
+	int rc;
+	struct of_wire_error e; // why
+	const uint8_t *msgs;	// one or several
+	size_t size, at;
+	// While it is open.
+	struct of_conn *c; // who asked; NULL = it has gone
+	uint8_t *msg;	   // what it asked for
+	size_t msg_size;
+	// Who had to be held since all others had their turn: those wait for them.
+	const struct of_conn *had[OF_CONNS_MAX];
+	uint32_t n_had;
 };
 
 struct of_agent {
@@ -36,10 +56,13 @@ struct of_agent {
 	struct of_stats *stats;
 	struct of_map meters;
 	struct of_journal journal;
+	struct of_txn txn;
 	uint16_t miss_send_len;
 	uint64_t n_outs_dropped; // packet-outs that found no room
 	size_t n_bytes;		 // that controllers wrote: of_bytes_take()
-	uint64_t n_looked;	 // flows that messages had to look at, and holes
+	uint64_t work;		 // done for messages, in enum of_work
+	uint64_t slice_end;	 // of work: what is left waits for the next turn
+	uint32_t slice;		 // of work in one turn; 0 = the usual one
 	uint64_t now_ns;
 	uint64_t published; // version that the last publish made
 	bool staged;	    // changes wait for a publish
@@ -90,8 +113,11 @@ void of_msg_handle(struct of_agent *a, struct of_conn *c, const uint8_t *msg, si
 // What is staged is in force.
 void of_publish(struct of_agent *a);
 // Does an answer of several parts still go out? Then what comes next on the connection waits: its
-// answers are in order, and a barrier's comes last.
+// answers are in order, and a barrier's comes last. So does everybody's while a change is made in
+// several turns.
 bool of_msg_busy(const struct of_agent *a, const struct of_conn *c);
+// Is it for others that the connection waits?
+bool of_msg_held(const struct of_agent *a, const struct of_conn *c);
 // How many bundles a connection has open.
 uint32_t of_bundle_count(const struct of_agent *a, const struct of_conn *c);
 // The connection ends: its bundles and what is left of its answers are given up.

@@ -19,14 +19,15 @@ struct of_bundle {
 	const struct of_conn *c;
 	uint32_t id;
 	uint16_t flags;
-	bool closed;
+	bool closed, has_ports;
 	uint8_t *bytes; // messages, one behind the other
 	size_t size, cap;
 };
 
 struct of_bundles {
 	struct of_bundle *first;
-	size_t n_bytes; // in all
+	struct of_bundle *doing; // its commit is under way
+	size_t n_bytes;		 // in all
 };
 
 static int bad(struct of_wire_error *e, uint16_t code)
@@ -43,16 +44,26 @@ static struct of_bundle *find(struct of_agent *a, const struct of_conn *c, uint3
 	return b;
 }
 
-static void drop(struct of_agent *a, struct of_bundle *b)
+static void take_out(struct of_agent *a, struct of_bundle *b)
 {
 	struct of_bundle **at = &a->bundles->first;
 
 	while (*at != b)
 		at = &(*at)->next;
 	*at = b->next;
+}
+
+static void destroy(struct of_agent *a, struct of_bundle *b)
+{
 	a->bundles->n_bytes -= b->cap;
 	free(b->bytes);
 	free(b);
+}
+
+static void drop(struct of_agent *a, struct of_bundle *b)
+{
+	take_out(a, b);
+	destroy(a, b);
 }
 
 uint32_t of_bundle_count(const struct of_agent *a, const struct of_conn *c)
@@ -91,35 +102,43 @@ static size_t message_size(const uint8_t *msg)
 	return (size_t)(msg[2] << 8 | msg[3]);
 }
 
-// Port-mods are in force at once and cannot be undone: they come when all else has succeeded, and
-// were checked with it.
-static void set_ports(struct of_agent *a, const struct of_bundle *b)
+static int commit(struct of_agent *a, struct of_bundle *b)
 {
-	struct of_wire_error e;
-
-	for (size_t at = 0; at < b->size; at += message_size(b->bytes + at))
-		(void)!of_msg_change(a, b->bytes + at, message_size(b->bytes + at), OF_CHANGE_PORTS,
-				     &e);
+	take_out(a, b); // it is done even if its connection ends
+	a->bundles->doing = b;
+	of_publish(a);
+	return of_txn_begin(a, b->bytes, b->size, b->has_ports);
 }
 
-static int commit(struct of_agent *a, struct of_conn *c, struct of_bundle *b,
-		  struct of_wire_error *e)
+static void reply(struct of_conn *c, const struct of13_bundle_control *m)
 {
-	of_journal_begin(a, true);
-	for (size_t at = 0; at < b->size; at += message_size(b->bytes + at)) {
-		const uint8_t *msg = b->bytes + at;
+	struct of13_bundle_control r = *m;
+	struct of_buf b = { 0 };
 
-		if (of_msg_change(a, msg, message_size(msg), OF_CHANGE_STAGED, e) == 0)
-			continue;
-		of_journal_undo(a);
-		of_conn_error(c, msg, message_size(msg), *e);
-		drop(a, b);
-		return bad(e, OF13_BUNDLE_FAILED_MSG_FAILED);
-	}
-	of_journal_commit(a);
+	r.type = m->type + 1;
+	r.properties = (struct of_list){ 0 };
+	of13_bundle_control_put(&b, &r);
+	of_conn_send(c, &b);
+	of_buf_fini(&b);
+}
+
+int of_bundle_committed(struct of_agent *a, struct of_conn *c, const struct of13_bundle_control *m,
+			int rc, struct of_wire_error *e)
+{
+	struct of_bundle *b = a->bundles->doing;
+
 	of_publish(a);
-	set_ports(a, b);
-	drop(a, b);
+	if (rc != 0 && c != NULL) {
+		const uint8_t *msg = b->bytes + a->txn.at;
+
+		of_conn_error(c, msg, message_size(msg), *e);
+	}
+	a->bundles->doing = NULL;
+	destroy(a, b);
+	if (rc != 0)
+		return bad(e, OF13_BUNDLE_FAILED_MSG_FAILED);
+	if (c != NULL)
+		reply(c, m);
 	return 0;
 }
 
@@ -145,7 +164,7 @@ static int control(struct of_agent *a, struct of_conn *c, const struct of13_bund
 	if (m->flags != b->flags)
 		return bad(e, OF13_BUNDLE_FAILED_BAD_FLAGS);
 	if (m->type == OF13_BUNDLE_CONTROL_COMMIT_REQUEST)
-		return commit(a, c, b, e);
+		return commit(a, b);
 	if (b->closed)
 		return bad(e, OF13_BUNDLE_FAILED_BUNDLE_CLOSED);
 	b->closed = true;
@@ -155,17 +174,15 @@ static int control(struct of_agent *a, struct of_conn *c, const struct of13_bund
 int of_bundle_control(struct of_agent *a, struct of_conn *c, const struct of13_bundle_control *m,
 		      struct of_wire_error *e)
 {
-	struct of13_bundle_control reply = *m;
-	struct of_buf b = { 0 };
+	int rc = control(a, c, m, e);
 
-	if (control(a, c, m, e) != 0)
-		return -EINVAL;
-	reply.type = m->type + 1;
-	reply.properties = (struct of_list){ 0 };
-	of13_bundle_control_put(&b, &reply);
-	of_conn_send(c, &b);
-	of_buf_fini(&b);
-	return 0;
+	if (rc == OF_MORE)
+		return rc;
+	if (a->bundles->doing != NULL)
+		return of_bundle_committed(a, c, m, rc, e);
+	if (rc == 0)
+		reply(c, m);
+	return rc;
 }
 
 static int keep(struct of_agent *a, struct of_bundle *b, struct of_list msg,
@@ -188,6 +205,7 @@ static int keep(struct of_agent *a, struct of_bundle *b, struct of_list msg,
 	}
 	memcpy(b->bytes + b->size, msg.at, msg.size);
 	b->size += msg.size;
+	b->has_ports |= msg.at[1] == OF13_TYPE_PORT_MOD;
 	return 0;
 }
 
@@ -254,6 +272,8 @@ void of_bundles_destroy(struct of_agent *a)
 		return;
 	while (a->bundles->first != NULL)
 		drop(a, a->bundles->first);
+	if (a->bundles->doing != NULL)
+		destroy(a, a->bundles->doing);
 	free(a->bundles);
 	a->bundles = NULL;
 }

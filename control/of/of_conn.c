@@ -17,7 +17,7 @@
 
 enum {
 	TURN_MESSAGES = 256,
-	TURN_LOOKS = 200000,   // flows that messages look at; one message may look at more
+	TURN_WORK = 50000,     // of messages (enum of_work); the last one may bring as much again
 	OUTPUT_ALL = 64 << 20, // memory of all connections' output
 	ERROR_BYTES = 128,     // of the message that an error is about; at least 64
 	HELLO_S = 10,
@@ -465,13 +465,12 @@ bool of_conn_wants_input(const struct of_conn *c)
 int of_conn_input(struct of_conn *c, const uint8_t *bytes, size_t n, uint64_t now_ns)
 {
 	uint64_t until = c->info.n_in + TURN_MESSAGES;
-	uint64_t looks = c->agent->n_looked + TURN_LOOKS;
+	uint64_t work = c->agent->work + TURN_WORK;
 	size_t at = 0;
 
 	c->agent->now_ns = now_ns;
 	c->heard_ns = now_ns;
-	while (at < n && c->info.n_in < until && c->agent->n_looked < looks &&
-	       of_conn_wants_input(c))
+	while (at < n && c->info.n_in < until && c->agent->work < work && of_conn_wants_input(c))
 		at += bytes_take(c, bytes + at, n - at);
 	if (c->agent->staged)
 		of_publish(c->agent);
@@ -496,13 +495,15 @@ void of_conn_sent(struct of_conn *c, size_t size)
 
 uint64_t of_conn_tick(struct of_conn *c)
 {
-	uint64_t next;
-
 	if (c->over)
 		return UINT64_MAX;
 	barrier_look(c);
-	next = alive_look(c);
-	return next;
+	// Who is not listened to because of others may have said that it lives.
+	if (of_msg_held(c->agent, c)) {
+		c->heard_ns = c->agent->now_ns;
+		c->asked_ns = c->asked_ns == 0 ? 0 : c->agent->now_ns;
+	}
+	return alive_look(c);
 }
 
 void of_conn_info(const struct of_conn *c, struct of_conn_info *out)

@@ -113,7 +113,6 @@ static bool expire(struct of_agent *a)
 
 	if (t->n_timed == 0)
 		return false;
-	of_journal_begin(a, false);
 	while (n < DUE_AT_ONCE && (t->due != NULL || t->tick < now)) {
 		if (t->due == NULL) {
 			t->tick++;
@@ -123,7 +122,8 @@ static bool expire(struct of_agent *a)
 		look(a, t->due);
 		n++;
 	}
-	of_journal_commit(a);
+	while (!of_journal_settle(a))
+		;
 	return t->due != NULL;
 }
 
@@ -140,40 +140,32 @@ static bool names_group(void *arg, bool is_port, uint32_t number)
 	return !is_port && (number == group || group == OF13_GROUP_ALL);
 }
 
+static int end_if_named(struct of_agent *a, struct of_flow *f, void *arg)
+{
+	if (!f->refers || !of_instructions_refer(of_flow_instructions(f), names_group, arg))
+		return 0;
+	return of_flow_end(a, f, OF13_FLOW_REMOVED_REASON_GROUP_DELETE);
+}
+
 int of_flow_end_group(struct of_agent *a, uint32_t group)
 {
 	struct naming x = { group };
-	int rc = 0;
 
-	for (uint8_t t = 0; t < DP_FLOW_TABLES; t++) {
-		struct of_flow *f;
-		uint32_t at = 0;
+	return of_flow_walk(a, 0, DP_FLOW_TABLES - 1, end_if_named, &x);
+}
 
-		a->n_looked += a->tables->t[t].n_slots;
-		while (rc == 0 && (f = of_flow_next(a, t, &at)) != NULL) {
-			if (f->refers &&
-			    of_instructions_refer(of_flow_instructions(f), names_group, &x))
-				rc = of_flow_end(a, f, OF13_FLOW_REMOVED_REASON_GROUP_DELETE);
-		}
-	}
-	return rc;
+static int end_if_metered(struct of_agent *a, struct of_flow *f, void *arg)
+{
+	uint32_t meter = *(const uint32_t *)arg;
+
+	if (f->meter == 0 || (f->meter != meter && meter != OF13_METER_ALL))
+		return 0;
+	return of_flow_end(a, f, OF13_FLOW_REMOVED_REASON_METER_DELETE);
 }
 
 int of_flow_end_meter(struct of_agent *a, uint32_t meter)
 {
-	int rc = 0;
-
-	for (uint8_t t = 0; t < DP_FLOW_TABLES; t++) {
-		struct of_flow *f;
-		uint32_t at = 0;
-
-		a->n_looked += a->tables->t[t].n_slots;
-		while (rc == 0 && (f = of_flow_next(a, t, &at)) != NULL) {
-			if (f->meter == meter || (meter == OF13_METER_ALL && f->meter != 0))
-				rc = of_flow_end(a, f, OF13_FLOW_REMOVED_REASON_METER_DELETE);
-		}
-	}
-	return rc;
+	return of_flow_walk(a, 0, DP_FLOW_TABLES - 1, end_if_metered, &meter);
 }
 
 // --- Flow-removed
@@ -230,10 +222,9 @@ void of_flow_published(struct of_agent *a)
 {
 	struct of_tables *t = a->tables;
 
-	for (struct of_flow *f = t->fresh; f != NULL; f = f->next)
-		f->version = a->published;
 	if (t->fresh == NULL)
 		return;
+	t->fresh->version = a->published; // those behind it have 0: the same
 	*t->ended_end = t->fresh;
 	t->ended_end = t->fresh_end;
 	t->fresh = NULL;
@@ -248,7 +239,9 @@ static bool bury(struct of_agent *a)
 	for (uint32_t n = 0; n < TELL_AT_ONCE && t->ended != NULL; n++) {
 		struct of_flow *f = t->ended;
 
-		if (!dp_of_settled(a->p.of, f->version))
+		if (f->version != 0)
+			t->bury_version = f->version;
+		if (!dp_of_settled(a->p.of, t->bury_version))
 			return true;
 		tell(a, f);
 		t->ended = f->next;

@@ -260,16 +260,11 @@ static bool has_outputs(struct of_select *s, const struct of_flow *f)
 
 bool of_select_has(struct of_select *s, const struct of_flow *f)
 {
-	struct dp_flow_key key, mask;
-	struct of_wire_error e;
+	const struct dp_flow_rule *r = dp_of_flow_rule(f->dp);
 
-	if (((f->cookie ^ s->cookie) & s->cookie_mask) != 0)
+	if (((f->cookie ^ s->cookie) & s->cookie_mask) != 0 ||
+	    (!s->any && !of_match_within(&r->key, &r->mask, &s->key, &s->mask)))
 		return false;
-	if (!s->any) {
-		if (of_match_compile(of_flow_match(f), &key, &mask, &e) != 0 ||
-		    !of_match_within(&key, &mask, &s->key, &s->mask))
-			return false;
-	}
 	return (s->out_port == OF_ANY && s->out_group == OF_ANY) || has_outputs(s, f);
 }
 
@@ -281,33 +276,56 @@ static struct of_flow *exact(struct of_agent *a, uint8_t table, const struct of_
 	return dp == NULL ? NULL : dp_of_flow_user(dp);
 }
 
-// Calls fn for each flow that the message is about. returns 0, or what fn said
-typedef int of_flow_fn(struct of_agent *a, struct of_flow *f, void *arg);
-
-static int each_of_table(struct of_agent *a, uint8_t table, struct of_mod *x, of_flow_fn *fn)
+// What a look at flows needs next of those that come: their memory is anywhere.
+static void fetch(const struct of_table *t, uint32_t at)
 {
-	struct of_flow *f;
-	uint32_t at = 0;
-	int rc = 0;
+	uintptr_t far = at + 16 < t->n_slots ? t->slots[at + 16] : 1;
+	uintptr_t near = at + 8 < t->n_slots ? t->slots[at + 8] : 1;
 
-	if (x->strict) {
-		f = exact(a, table, &x->select, x->m->priority);
-		return f != NULL && of_select_has(&x->select, f) ? fn(a, f, x) : 0;
+	if ((far & 1) == 0)
+		__builtin_prefetch((const void *)far);
+	if ((near & 1) == 0) {
+		const struct dp_flow_rule *r = dp_of_flow_rule(((struct of_flow *)near)->dp);
+
+		__builtin_prefetch(&r->key);
+		__builtin_prefetch(&r->mask);
 	}
-	a->n_looked += a->tables->t[table].n_slots;
-	while (rc == 0 && (f = of_flow_next(a, table, &at)) != NULL) {
-		if (of_select_has(&x->select, f))
-			rc = fn(a, f, x);
-	}
-	return rc;
 }
 
-static int each(struct of_agent *a, struct of_mod *x, of_flow_fn *fn)
+int of_flow_walk(struct of_agent *a, uint8_t first, uint8_t last, of_flow_fn *fn, void *arg)
 {
-	if (x->select.table != OF_ALL_TABLES)
-		return each_of_table(a, x->select.table, x, fn);
-	for (uint8_t t = 0; t < DP_FLOW_TABLES; t++) {
-		int rc = each_of_table(a, t, x, fn);
+	struct of_walk *w = &a->tables->walk;
+
+	if (!a->txn.midway)
+		*w = (struct of_walk){ .table = first };
+	for (; w->table <= last; *w = (struct of_walk){ .table = (uint8_t)(w->table + 1) }) {
+		const struct of_table *t = &a->tables->t[w->table];
+
+		while (w->at < t->n_slots) {
+			uintptr_t s;
+			int rc;
+
+			if (of_slice_over(a))
+				return OF_MORE;
+			a->work += OF_WORK_LOOK;
+			fetch(t, w->at);
+			s = t->slots[w->at++];
+			rc = (s & 1) == 0 ? fn(a, (struct of_flow *)s, arg) : 0;
+			if (rc != 0)
+				return rc;
+		}
+	}
+	return 0;
+}
+
+static int each_strict(struct of_agent *a, struct of_mod *x, of_flow_fn *fn)
+{
+	bool all = x->select.table == OF_ALL_TABLES;
+	uint8_t last = all ? DP_FLOW_TABLES - 1 : x->select.table;
+
+	for (uint8_t t = all ? 0 : last; t <= last; t++) {
+		struct of_flow *f = exact(a, t, &x->select, x->m->priority);
+		int rc = f != NULL ? fn(a, f, x) : 0;
 
 		if (rc != 0)
 			return rc;
@@ -315,29 +333,40 @@ static int each(struct of_agent *a, struct of_mod *x, of_flow_fn *fn)
 	return 0;
 }
 
+// Calls fn for each flow that the message may be about. returns 0, or what fn said, or OF_MORE
+static int each(struct of_agent *a, struct of_mod *x, of_flow_fn *fn)
+{
+	bool all = x->select.table == OF_ALL_TABLES;
+	uint8_t table = x->select.table;
+
+	if (x->strict)
+		return each_strict(a, x, fn);
+	return of_flow_walk(a, all ? 0 : table, all ? DP_FLOW_TABLES - 1 : table, fn, x);
+}
+
 // --- Add
 
 // Two rules of one priority overlap when a frame could match both.
-static bool overlaps(struct of_agent *a, const struct of_mod *x)
+static int overlaps(struct of_agent *a, struct of_flow *f, void *arg)
 {
-	uint32_t at = 0;
-	struct of_flow *f;
+	const struct of_mod *x = arg;
+	const struct dp_flow_rule *r = dp_of_flow_rule(f->dp);
 
-	a->n_looked += a->tables->t[x->m->table_id].n_slots;
-	while ((f = of_flow_next(a, x->m->table_id, &at)) != NULL) {
-		struct dp_flow_key key, mask;
-		struct of_wire_error e;
-		uint64_t differ = 0;
-
-		if (f->priority != x->m->priority ||
-		    of_match_compile(of_flow_match(f), &key, &mask, &e) != 0)
-			continue;
-		for (uint32_t i = 0; i < DP_FLOW_WORDS; i++)
-			differ |= (key.w[i] ^ x->select.key.w[i]) & mask.w[i] & x->select.mask.w[i];
-		if (differ == 0)
-			return true;
+	(void)a;
+	if (f->priority != x->m->priority)
+		return 0;
+	for (uint32_t i = 0; i < DP_FLOW_WORDS; i++) {
+		if (((r->key.w[i] ^ x->select.key.w[i]) & r->mask.w[i] & x->select.mask.w[i]) != 0)
+			return 0;
 	}
-	return false;
+	return bad(x->e, OF13_FLOW_MOD_FAILED_OVERLAP);
+}
+
+static int check_overlap(struct of_agent *a, struct of_mod *x)
+{
+	if ((x->m->flags & OF13_FLOW_MOD_FLAG_CHECK_OVERLAP) == 0)
+		return 0;
+	return of_flow_walk(a, x->m->table_id, x->m->table_id, overlaps, x);
 }
 
 static int no_room(struct of_wire_error *e, int rc)
@@ -365,10 +394,10 @@ static int add(struct of_agent *a, struct of_mod *x)
 {
 	const struct of13_flow_mod *m = x->m;
 	struct of_flow *f, *was;
-	int rc;
+	int rc = check_overlap(a, x);
 
-	if ((m->flags & OF13_FLOW_MOD_FLAG_CHECK_OVERLAP) != 0 && overlaps(a, x))
-		return bad(x->e, OF13_FLOW_MOD_FAILED_OVERLAP);
+	if (rc != 0)
+		return rc;
 	if (slot_reserve(&a->tables->t[m->table_id]) != 0 || of_journal_reserve(a) != 0)
 		return no_room(x->e, -ENOMEM);
 	rc = record(x->c, m->table_id, m->match, m->instructions, &f);
@@ -397,6 +426,9 @@ static int modify_one(struct of_agent *a, struct of_flow *was, void *arg)
 	struct of_flow *f;
 	int rc;
 
+	if (!of_select_has(&x->select, was))
+		return 0;
+	a->work += OF_WORK_CHANGE;
 	if (of_journal_reserve(a) != 0)
 		return no_room(x->e, -ENOMEM);
 	rc = record(x->c, was->table, of_flow_match(was), x->m->instructions, &f);
@@ -406,25 +438,25 @@ static int modify_one(struct of_agent *a, struct of_flow *was, void *arg)
 	return replace(a, was, f, x);
 }
 
-static int delete_one(struct of_agent *a, struct of_flow *f, void *arg)
+int of_flow_end(struct of_agent *a, struct of_flow *f, uint8_t reason)
 {
-	const struct of_mod *x = arg;
-
 	if (of_journal_reserve(a) != 0)
-		return no_room(x->e, -ENOMEM);
-	f->reason = x->reason;
+		return -EINVAL;
+	a->work += OF_WORK_CHANGE;
+	f->reason = reason;
 	dp_of_flow_end(a->p.of, f->dp);
 	relink(a, f, NULL);
 	of_journal_note(a, OF_CHANGE_FLOW, f, NULL);
 	return 0;
 }
 
-int of_flow_end(struct of_agent *a, struct of_flow *f, uint8_t reason)
+static int delete_one(struct of_agent *a, struct of_flow *f, void *arg)
 {
-	struct of_wire_error e;
-	struct of_mod x = { .reason = reason, .e = &e };
+	struct of_mod *x = arg;
 
-	return delete_one(a, f, &x);
+	if (!of_select_has(&x->select, f) || of_flow_end(a, f, x->reason) == 0)
+		return 0;
+	return no_room(x->e, -ENOMEM);
 }
 
 // --- Messages
@@ -460,44 +492,44 @@ static int compile(struct of_agent *a, struct of_mod *x)
 	return of_compile_instructions(c, x->m->instructions);
 }
 
-static int run(struct of_agent *a, struct of_mod *x, bool deletes)
+static int check(struct of_agent *a, struct of_mod *x)
 {
-	int rc;
+	const struct of13_flow_mod *m = x->m;
 
-	of_journal_begin(a, !x->strict && x->m->command != OF13_FLOW_MOD_COMMAND_ADD);
-	if (x->m->command == OF13_FLOW_MOD_COMMAND_ADD)
-		rc = add(a, x);
-	else
-		rc = each(a, x, deletes ? delete_one : modify_one);
-	if (rc == 0)
-		of_journal_commit(a);
-	else if (a->journal.depth == 1)
-		of_journal_undo(a); // of a bundle, the bundle's owner does it
-	return rc;
+	x->deletes = m->command >= OF13_FLOW_MOD_COMMAND_DELETE;
+	x->strict = m->command == OF13_FLOW_MOD_COMMAND_MODIFY_STRICT ||
+		    m->command == OF13_FLOW_MOD_COMMAND_DELETE_STRICT;
+	x->reason = OF13_FLOW_REMOVED_REASON_DELETE;
+	x->c = &a->tables->compile;
+	if (check_head(m, x->deletes, x->e) != 0 ||
+	    of_select_init(&x->select, m->table_id, m->match, x->e) != 0)
+		return -EINVAL;
+	if (!x->deletes && compile(a, x) != 0)
+		return -EINVAL;
+	if (m->command != OF13_FLOW_MOD_COMMAND_ADD) {
+		x->select.cookie = m->cookie;
+		x->select.cookie_mask = m->cookie_mask;
+	}
+	if (x->deletes) {
+		x->select.out_port = m->out_port;
+		x->select.out_group = m->out_group;
+	}
+	return 0;
 }
 
 int of_flow_mod(struct of_agent *a, const struct of13_flow_mod *m, struct of_wire_error *e)
 {
-	bool deletes = m->command >= OF13_FLOW_MOD_COMMAND_DELETE;
-	bool strict = m->command == OF13_FLOW_MOD_COMMAND_MODIFY_STRICT ||
-		      m->command == OF13_FLOW_MOD_COMMAND_DELETE_STRICT;
-	struct of_mod x = { .m = m, .e = e, .c = &a->tables->compile, .strict = strict };
+	struct of_mod *x = &a->tables->mod;
 
-	if (check_head(m, deletes, e) != 0 ||
-	    of_select_init(&x.select, m->table_id, m->match, e) != 0)
+	x->m = m;
+	x->e = e;
+	if (!a->txn.midway && check(a, x) != 0) // midway: what it found out stands
 		return -EINVAL;
-	x.reason = OF13_FLOW_REMOVED_REASON_DELETE;
-	if (!deletes && compile(a, &x) != 0)
-		return -EINVAL;
-	if (m->command != OF13_FLOW_MOD_COMMAND_ADD) {
-		x.select.cookie = m->cookie;
-		x.select.cookie_mask = m->cookie_mask;
-	}
-	if (deletes) {
-		x.select.out_port = m->out_port;
-		x.select.out_group = m->out_group;
-	}
-	return run(a, &x, deletes);
+	if (m->command == OF13_FLOW_MOD_COMMAND_ADD)
+		return add(a, x);
+	if ((!x->strict || m->table_id == OF_ALL_TABLES) && !a->txn.midway)
+		of_journal_alone(a);
+	return each(a, x, x->deletes ? delete_one : modify_one);
 }
 
 uint64_t of_agent_cookie(const struct dp_of_flow *f)

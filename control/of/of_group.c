@@ -301,7 +301,11 @@ static int set(struct of_agent *a, const struct of13_group_mod *m, struct of_gro
 
 static int end(struct of_agent *a, struct of_group *g, struct of_wire_error *e)
 {
-	if ((g->n_flows > 0 && of_flow_end_group(a, g->id) != 0) || of_journal_reserve(a) != 0)
+	int rc = g->n_flows > 0 ? of_flow_end_group(a, g->id) : 0;
+
+	if (rc == OF_MORE)
+		return rc;
+	if (rc != 0 || of_journal_reserve(a) != 0)
 		return bad(e, OF13_GROUP_MOD_FAILED_EPERM);
 	dp_of_group_end(a->p.of, g->id);
 	link_group(a, g, NULL);
@@ -312,6 +316,7 @@ static int end(struct of_agent *a, struct of_group *g, struct of_wire_error *e)
 static int delete (struct of_agent *a, uint32_t id, struct of_wire_error *e)
 {
 	struct of_group *g;
+	int rc;
 
 	if (id != OF13_GROUP_ALL) {
 		g = of_group_find(a, id);
@@ -320,21 +325,29 @@ static int delete (struct of_agent *a, uint32_t id, struct of_wire_error *e)
 		return g->n_groups > 0 ? bad(e, OF13_GROUP_MOD_FAILED_CHAINED_GROUP) : end(a, g, e);
 	}
 	// In one look at all flows, not one for each group.
-	if (of_flow_end_group(a, OF13_GROUP_ALL) != 0)
+	rc = of_flow_end_group(a, OF13_GROUP_ALL);
+	if (rc == OF_MORE)
+		return rc;
+	if (rc != 0)
 		return bad(e, OF13_GROUP_MOD_FAILED_EPERM);
-	while ((g = of_group_from(a, 0)) != NULL) {
-		if (end(a, g, e) != 0)
+	while (a->groups->map.n > 0) { // the last one first: none moves up
+		if (end(a, a->groups->map.at[a->groups->map.n - 1], e) != 0)
 			return -EINVAL;
 	}
 	return 0;
 }
 
-static int run(struct of_agent *a, const struct of13_group_mod *m, struct of_wire_error *e)
+int of_group_mod(struct of_agent *a, const struct of13_group_mod *m, struct of_wire_error *e)
 {
 	struct of_group *g;
 
-	if (m->command == OF13_GROUP_MOD_COMMAND_DELETE)
+	if (m->command > OF13_GROUP_MOD_COMMAND_DELETE)
+		return bad(e, OF13_GROUP_MOD_FAILED_BAD_COMMAND);
+	if (m->command == OF13_GROUP_MOD_COMMAND_DELETE) {
+		if (!a->txn.midway)
+			of_journal_alone(a);
 		return delete (a, m->group_id, e);
+	}
 	if (m->group_id > OF_GROUP_MAX)
 		return bad(e, OF13_GROUP_MOD_FAILED_INVALID_GROUP);
 	g = of_group_find(a, m->group_id);
@@ -343,21 +356,6 @@ static int run(struct of_agent *a, const struct of13_group_mod *m, struct of_wir
 	if (m->command == OF13_GROUP_MOD_COMMAND_MODIFY && g == NULL)
 		return bad(e, OF13_GROUP_MOD_FAILED_UNKNOWN_GROUP);
 	return set(a, m, g, e);
-}
-
-int of_group_mod(struct of_agent *a, const struct of13_group_mod *m, struct of_wire_error *e)
-{
-	int rc;
-
-	if (m->command > OF13_GROUP_MOD_COMMAND_DELETE)
-		return bad(e, OF13_GROUP_MOD_FAILED_BAD_COMMAND);
-	of_journal_begin(a, m->command == OF13_GROUP_MOD_COMMAND_DELETE);
-	rc = run(a, m, e);
-	if (rc == 0)
-		of_journal_commit(a);
-	else if (a->journal.depth == 1)
-		of_journal_undo(a);
-	return rc;
 }
 
 // --- All of it

@@ -107,44 +107,36 @@ static int set(struct of_agent *a, const struct of13_meter_mod *m, struct of_met
 	return 0;
 }
 
+// All of them in one look at all flows, not one for each meter.
 static int flows_end(struct of_agent *a, uint32_t id, struct of_wire_error *e)
 {
-	of_journal_begin(a, true);
-	if (of_flow_end_meter(a, id) != 0) {
-		of_journal_undo(a);
-		return bad(e, OF13_METER_MOD_FAILED_UNKNOWN);
-	}
-	of_journal_commit(a);
-	return 0;
+	const struct of_meter *x = id == OF13_METER_ALL ? NULL : of_meter_find(a, id);
+	int rc;
+
+	if (id != OF13_METER_ALL && (x == NULL || x->n_flows == 0)) // section 6.4: no error
+		return 0;
+	if (!a->txn.midway)
+		of_journal_alone(a);
+	rc = of_flow_end_meter(a, id);
+	return rc >= 0 ? rc : bad(e, OF13_METER_MOD_FAILED_UNKNOWN);
 }
 
-static int end(struct of_agent *a, struct of_meter *x, struct of_wire_error *e)
+static void end(struct of_agent *a, struct of_meter *x)
 {
-	if (x->n_flows > 0 && flows_end(a, x->id, e) != 0)
-		return -EINVAL;
-	of_publish(a); // flows first
 	dp_of_meter_del(a->p.of, x->id);
 	of_map_remove(&a->meters, x->id);
 	free(x);
-	return 0;
 }
 
-static int delete (struct of_agent *a, uint32_t id, struct of_wire_error *e)
+void of_meter_remove(struct of_agent *a, uint32_t id)
 {
-	struct of_meter *x;
+	struct of_meter *x = id == OF13_METER_ALL ? NULL : of_meter_find(a, id);
 
-	if (id != OF13_METER_ALL) {
-		x = of_meter_find(a, id);
-		return x == NULL ? 0 : end(a, x, e); // section 6.4: no error
-	}
-	// In one look at all flows, not one for each meter.
-	if (flows_end(a, OF13_METER_ALL, e) != 0)
-		return -EINVAL;
-	while ((x = of_meter_from(a, 0)) != NULL) {
-		if (end(a, x, e) != 0)
-			return -EINVAL;
-	}
-	return 0;
+	of_publish(a);					// flows first
+	while (id == OF13_METER_ALL && a->meters.n > 0) // the last one first: none moves up
+		end(a, a->meters.at[a->meters.n - 1]);
+	if (x != NULL)
+		end(a, x);
 }
 
 int of_meter_mod(struct of_agent *a, const struct of13_meter_mod *m, struct of_wire_error *e)
@@ -154,7 +146,7 @@ int of_meter_mod(struct of_agent *a, const struct of13_meter_mod *m, struct of_w
 	if (m->command > OF13_METER_MOD_COMMAND_DELETE)
 		return bad(e, OF13_METER_MOD_FAILED_BAD_COMMAND);
 	if (m->command == OF13_METER_MOD_COMMAND_DELETE)
-		return delete (a, m->meter_id, e);
+		return flows_end(a, m->meter_id, e);
 	if (m->meter_id == 0 || (m->meter_id > OF_METER_MAX && !is_virtual(m->meter_id)))
 		return bad(e, OF13_METER_MOD_FAILED_INVALID_METER);
 	x = of_meter_find(a, m->meter_id);

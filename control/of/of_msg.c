@@ -81,6 +81,13 @@ static int group_mod(const struct request *r, enum of_change_how how)
 	return how == OF_CHANGE_STAGED ? of_group_mod(r->a, &m, r->e) : 0;
 }
 
+static int meter_mod(const struct request *r)
+{
+	struct of13_meter_mod m;
+
+	return GET(meter_mod) != 0 ? -EINVAL : of_meter_mod(r->a, &m, r->e);
+}
+
 int of_msg_change(struct of_agent *a, const uint8_t *msg, size_t size, enum of_change_how how,
 		  struct of_wire_error *e)
 {
@@ -95,18 +102,15 @@ int of_msg_change(struct of_agent *a, const uint8_t *msg, size_t size, enum of_c
 	case OF13_MSG_PORT_MOD:
 	case OF13_MSG_PORT_MOD14:
 		return port_mod(&r, kind, how);
+	case OF13_MSG_METER_MOD: // bundles have none
+		if (how == OF_CHANGE_STAGED)
+			return meter_mod(&r);
+		break;
 	default:
-		return kind < 0 ? -EINVAL
-				: of_refuse(e, OF13_ERROR_BUNDLE_FAILED,
-					    OF13_BUNDLE_FAILED_MSG_UNSUP);
+		break;
 	}
-}
-
-static int meter_mod(const struct request *r)
-{
-	struct of13_meter_mod m;
-
-	return GET(meter_mod) != 0 ? -EINVAL : of_meter_mod(r->a, &m, r->e);
+	return kind < 0 ? -EINVAL
+			: of_refuse(e, OF13_ERROR_BUNDLE_FAILED, OF13_BUNDLE_FAILED_MSG_UNSUP);
 }
 
 // All there is to configure is what no longer means anything (section 7.3.4.1).
@@ -280,20 +284,39 @@ static int experimenter(const struct request *r)
 
 // --- All of them
 
+// The transaction of that message is over, or failed (rc). returns 0 or -EINVAL
+static int changed(const struct request *r, int rc)
+{
+	struct of_wire_error e; // what was decoded once is no error now
+
+	if (rc == 0 && r->msg[1] == OF13_TYPE_METER_MOD) {
+		struct of13_meter_mod m;
+
+		if (of13_meter_mod_get(r->msg, r->size, &m, &e) == 0 &&
+		    m.command == OF13_METER_MOD_COMMAND_DELETE)
+			of_meter_remove(r->a, m.meter_id);
+	} else if (of13_identify(r->msg, r->size, &e) == OF13_MSG_BUNDLE_CONTROL) {
+		struct of13_bundle_control m;
+
+		if (of13_bundle_control_get(r->msg, r->size, &m, &e) == 0)
+			return of_bundle_committed(r->a, r->c, &m, rc, r->e);
+	}
+	return rc;
+}
+
 static int handle(const struct request *r)
 {
-	int kind = of13_identify(r->msg, r->size, r->e);
+	int rc, kind = of13_identify(r->msg, r->size, r->e);
 
 	switch (kind) {
 	case OF13_MSG_FLOW_MOD:
-		return flow_mod(r, OF_CHANGE_STAGED);
 	case OF13_MSG_GROUP_MOD:
-		return group_mod(r, OF_CHANGE_STAGED);
+	case OF13_MSG_METER_MOD:
+		rc = of_txn_begin(r->a, r->msg, r->size, false);
+		return rc == OF_MORE ? rc : changed(r, rc);
 	case OF13_MSG_PORT_MOD:
 	case OF13_MSG_PORT_MOD14:
 		return port_mod(r, kind, OF_CHANGE_PORTS);
-	case OF13_MSG_METER_MOD:
-		return meter_mod(r);
 	case OF13_MSG_TABLE_MOD:
 		return table_mod(r);
 	case OF13_MSG_PACKET_OUT:
@@ -320,16 +343,54 @@ static int handle(const struct request *r)
 
 void of_msg_handle(struct of_agent *a, struct of_conn *c, const uint8_t *msg, size_t size)
 {
-	struct of_wire_error e = { 0 };
-	struct request r = { a, c, msg, size, &e };
+	struct request r = { a, c, msg, size, &a->txn.e };
+	int rc;
 
-	if (handle(&r) != 0)
-		of_conn_error(c, msg, size, e);
+	of_slice_begin(a);
+	rc = handle(&r);
+	if (rc == OF_MORE && of_txn_keep(a, c, msg, size))
+		return;
+	if (rc == OF_MORE) { // no memory to wait
+		while ((rc = of_txn_go(a)) == OF_MORE)
+			;
+		rc = changed(&r, rc);
+	}
+	if (rc != 0)
+		of_conn_error(c, msg, size, a->txn.e);
+}
+
+// What waits goes on. returns whether something does
+static bool txn_tick(struct of_agent *a)
+{
+	const struct of_txn *t = &a->txn;
+	struct request r = { a, t->c, t->msg, t->msg_size, &a->txn.e };
+	int rc;
+
+	if (!t->is_open)
+		return false;
+	rc = of_txn_go(a);
+	if (rc == OF_MORE)
+		return true;
+	rc = changed(&r, rc);
+	if (rc != 0 && r.c != NULL)
+		of_conn_error(r.c, r.msg, r.size, a->txn.e);
+	of_txn_over(a);
+	return true;
+}
+
+bool of_msg_held(const struct of_agent *a, const struct of_conn *c)
+{
+	return of_txn_holds(a, c);
+}
+
+bool of_msg_busy(const struct of_agent *a, const struct of_conn *c)
+{
+	return of_stats_busy(a, c) || of_txn_holds(a, c);
 }
 
 void of_publish(struct of_agent *a)
 {
-	if (!a->staged)
+	if (!a->staged || a->txn.is_open)
 		return;
 	a->published = dp_of_publish(a->p.of);
 	a->staged = a->sent_out = false;
@@ -340,6 +401,7 @@ void of_msg_forget(struct of_agent *a, struct of_conn *c)
 {
 	of_bundle_forget(a, c);
 	of_stats_forget(a, c);
+	of_txn_forget(a, c);
 }
 
 uint64_t of_msg_tick(struct of_agent *a, uint64_t now_ns)
@@ -348,6 +410,9 @@ uint64_t of_msg_tick(struct of_agent *a, uint64_t now_ns)
 
 	a->now_ns = now_ns;
 	ports_ns = of_port_tick(a);
+	if (txn_tick(a))
+		return now_ns;
+	a->txn.n_had = 0; // nobody else wanted to
 	flows_ns = of_flow_tick(a);
 	next_ns = ports_ns < flows_ns ? ports_ns : flows_ns;
 	return of_stats_tick(a) ? now_ns : next_ns;
@@ -366,6 +431,7 @@ int of_msg_create(struct of_agent *a)
 
 void of_msg_destroy(struct of_agent *a)
 {
+	of_txn_give_up(a);
 	of_stats_destroy(a);
 	of_bundles_destroy(a);
 	of_tables_destroy(a);

@@ -105,13 +105,40 @@ struct of_change {
 	enum of_change_kind kind;
 	void *old, *now;
 };
-// From here on everything is done or undone together. What is staged already is published first if
-// `alone`, which undoing needs once anything was staged.
-void of_journal_begin(struct of_agent *a, bool alone);
+// What was staged before is published, which undoing several changes needs.
+void of_journal_alone(struct of_agent *a);
 int of_journal_reserve(struct of_agent *a);
 void of_journal_note(struct of_agent *a, enum of_change_kind kind, void *old, void *now);
-void of_journal_commit(struct of_agent *a);
-void of_journal_undo(struct of_agent *a);
+// What was noted stays. returns whether that is done; else once more, in another slice
+bool of_journal_settle(struct of_agent *a);
+
+// Units of work: about 0.1 us.
+enum of_work {
+	OF_WORK_LOOK = 1,
+	OF_WORK_CHANGE = 6,
+	OF_WORK_SETTLE = 2,
+	OF_WORK_MESSAGE = 40, // an add, while the classifier's memory grows
+	OF_WORK_UNLINK = 30,
+};
+void of_slice_begin(struct of_agent *a);
+bool of_slice_over(const struct of_agent *a);
+
+// A call that stands midway: again with the next slice. Beside 0 and -EINVAL.
+enum { OF_MORE = 1 };
+// Do messages, which stay where they are, all or none of them. has_ports: some are port-mods, which
+// are in force at once and cannot be undone: they were checked with all else, and come after it.
+// returns 0, -EINVAL and a->txn.e of
+// the one at a->txn.at, or OF_MORE: of_txn_keep(), and of_txn_go() until it says something else
+int of_txn_begin(struct of_agent *a, const uint8_t *msgs, size_t size, bool has_ports);
+// Who asked, by which message. returns false = no memory: go on at once
+bool of_txn_keep(struct of_agent *a, struct of_conn *c, const uint8_t *msg, size_t size);
+int of_txn_go(struct of_agent *a);
+// After of_txn_keep(), when it is answered.
+void of_txn_over(struct of_agent *a);
+// Does the connection's input wait for the transaction, or for others after its own?
+bool of_txn_holds(const struct of_agent *a, const struct of_conn *c);
+void of_txn_forget(struct of_agent *a, const struct of_conn *c);
+void of_txn_give_up(struct of_agent *a);
 
 // --- of_flow.c
 struct of_flow {
@@ -160,10 +187,10 @@ bool of_select_has(struct of_select *s, const struct of_flow *f);
 struct of_compile *of_scratch(struct of_agent *a);
 int of_tables_create(struct of_agent *a);
 void of_tables_destroy(struct of_agent *a);
-// returns 0; -EINVAL with *e and nothing done
+// returns 0; -EINVAL with *e; OF_MORE = go on with the same message while a->txn.midway
 int of_flow_mod(struct of_agent *a, const struct of13_flow_mod *m, struct of_wire_error *e);
-// Flows whose instructions name the group (or the meter; ALL: any) end, in an open journal.
-// returns 0, or -EINVAL = no memory
+// Flows whose instructions name the group (or the meter; ALL: any) end.
+// returns 0, -EINVAL = no memory, or OF_MORE
 int of_flow_end_group(struct of_agent *a, uint32_t group);
 int of_flow_end_meter(struct of_agent *a, uint32_t meter);
 // The next flow of a table from *at on, which becomes where to go on. returns NULL = no more
@@ -195,6 +222,7 @@ static inline struct of_list of_group_buckets(const struct of_group *g)
 }
 struct of_group *of_group_find(const struct of_agent *a, uint32_t id);
 struct of_group *of_group_from(const struct of_agent *a, uint32_t id);
+// returns 0; -EINVAL with *e; OF_MORE
 int of_group_mod(struct of_agent *a, const struct of13_group_mod *m, struct of_wire_error *e);
 void of_group_undo(struct of_agent *a, struct of_group *old, struct of_group *now);
 void of_group_settle(struct of_agent *a, struct of_group *old);
@@ -212,7 +240,10 @@ struct of_meter {
 };
 struct of_meter *of_meter_find(const struct of_agent *a, uint32_t id);
 struct of_meter *of_meter_from(const struct of_agent *a, uint32_t id);
+// returns 0; -EINVAL with *e; OF_MORE. Of a deletion: its flows end
 int of_meter_mod(struct of_agent *a, const struct of13_meter_mod *m, struct of_wire_error *e);
+// Nobody refers to it any more: it goes.
+void of_meter_remove(struct of_agent *a, uint32_t id);
 void of_meters_destroy(struct of_agent *a);
 
 // --- of_port.c
@@ -249,15 +280,21 @@ int of_stats_request(struct of_agent *a, struct of_conn *c, const struct of13_mu
 		     struct of_wire_error *e);
 // Go on with answers of several parts. returns whether one could go on at once
 bool of_stats_tick(struct of_agent *a);
+bool of_stats_busy(const struct of_agent *a, const struct of_conn *c);
 void of_stats_forget(struct of_agent *a, struct of_conn *c);
 int of_stats_create(struct of_agent *a);
 void of_stats_destroy(struct of_agent *a);
 
 // --- of_bundle.c
+// returns 0 = it is answered; -EINVAL with *e; OF_MORE = a commit that of_bundle_committed() ends
 int of_bundle_control(struct of_agent *a, struct of_conn *c, const struct of13_bundle_control *m,
 		      struct of_wire_error *e);
 int of_bundle_add(struct of_agent *a, struct of_conn *c, const struct of13_bundle_add *m,
 		  struct of_wire_error *e);
+// The commit of that message is done, or failed (rc). c: NULL = it has gone. returns 0 or -EINVAL
+// with *e
+int of_bundle_committed(struct of_agent *a, struct of_conn *c, const struct of13_bundle_control *m,
+			int rc, struct of_wire_error *e);
 void of_bundle_forget(struct of_agent *a, struct of_conn *c);
 int of_bundles_create(struct of_agent *a);
 void of_bundles_destroy(struct of_agent *a);
@@ -269,7 +306,7 @@ enum of_change_how {
 	OF_CHANGE_STAGED, // flows and groups; a port-mod is only checked
 	OF_CHANGE_PORTS,  // port-mods only
 };
-// returns 0, or -EINVAL and *e
+// returns 0, -EINVAL and *e, or OF_MORE
 int of_msg_change(struct of_agent *a, const uint8_t *msg, size_t size, enum of_change_how how,
 		  struct of_wire_error *e);
 

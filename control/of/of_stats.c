@@ -358,7 +358,7 @@ static void job_start(struct of_agent *a, struct of_job *j)
 {
 	struct of_stats *s = a->stats;
 
-	if (!of_msg_busy(a, j->c) && run(a, j)) {
+	if (!of_stats_busy(a, j->c) && run(a, j)) {
 		drop(j);
 		return;
 	}
@@ -409,7 +409,7 @@ bool of_stats_tick(struct of_agent *a)
 	return can && a->stats->first != NULL;
 }
 
-bool of_msg_busy(const struct of_agent *a, const struct of_conn *c)
+bool of_stats_busy(const struct of_agent *a, const struct of_conn *c)
 {
 	return first_of(a, c) != NULL;
 }

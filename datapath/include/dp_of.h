@@ -155,8 +155,9 @@ int dp_of_meter_count(const struct dp_of *of, uint32_t meter, struct dp_of_meter
 
 // What is staged is in force from now on. returns its version
 uint64_t dp_of_publish(struct dp_of *of);
-// Nothing of what is staged happened.
-void dp_of_give_up(struct dp_of *of);
+// Nothing of what is staged happened. At most n_most changes of flows are taken back in one go:
+// until it returns true nothing else is staged or published.
+bool dp_of_give_up(struct dp_of *of, uint32_t n_most);
 // Does every worker act on that version, or a later one?
 bool dp_of_settled(struct dp_of *of, uint64_t version);
 // Memory of ended versions; from dp_switch_housekeep().

@@ -1,6 +1,8 @@
 // A stream of flow-mods, group-mods and bundles, against a list of rules that is searched from the
 // front: after each few messages the agent's dump says what the list says, and so does the model of
-// the datapath by how many flows are in force.
+// the datapath by how many flows are in force. Messages go on in turns as short as one look,
+// between which nobody sees anything (rig_go_on()). A change of a flow may fail: then nothing
+// happened.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -366,6 +368,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct list l = { 0 };
 
 	rig_open();
+	rig.a.slice = next(&in); // how much is done in one turn: 0 = all of it
 	for (uint32_t i = 0; in.at < in.end; i++) {
 		if (*in.at == 0xff)
 			bundle(&in, &l);

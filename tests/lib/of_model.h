@@ -25,6 +25,8 @@ struct rig {
 	bool other[RIG_PORTS + 1]; // a port of another name has that number
 	bool unsettled;		   // workers have not seen the last version
 	uint32_t fail_after;	   // of changes of flows: the next one fails; 0 = never
+	uint32_t give_ups;	   // of what was staged: some take two calls
+	uint32_t n_slices;	   // in which messages went on
 };
 extern struct rig rig;
 
@@ -34,7 +36,10 @@ void rig_close(void);
 int rig_begin(void **state);
 int rig_end(void **state);
 
-// A message to the agent, and of_publish() behind it. returns whether no error came back
+// What a message began in one turn goes on until it is over; nobody sees a part of it.
+void rig_go_on(void);
+// A message to the agent, all its turns, and of_publish() behind it. returns whether no error came
+// back
 bool rig_say(uint32_t conn, struct of_buf *b);
 bool rig_error_is(uint32_t conn, uint16_t type, uint16_t code);
 #define ERROR_IS(conn, kind, why) rig_error_is(conn, OF13_ERROR_##kind, OF13_##kind##_##why)

@@ -48,7 +48,7 @@ static void reply(struct of_conn *c, const uint8_t *msg, size_t left)
 void of_msg_handle(struct of_agent *a, struct of_conn *c, const uint8_t *msg, size_t size)
 {
 	of_stub.n_msgs++;
-	a->n_looked += of_stub.n_looks;
+	a->work += of_stub.n_work;
 	of_stub.last_type = msg[1];
 	// Every byte is there to be read.
 	for (size_t i = 0; i < size; i++)
@@ -72,6 +72,13 @@ bool of_msg_busy(const struct of_agent *a, const struct of_conn *c)
 	(void)a;
 	(void)c;
 	return of_stub.busy;
+}
+
+bool of_msg_held(const struct of_agent *a, const struct of_conn *c)
+{
+	(void)a;
+	(void)c;
+	return of_stub.held;
 }
 
 uint32_t of_bundle_count(const struct of_agent *a, const struct of_conn *c)

@@ -7,25 +7,31 @@
 #include <sys/resource.h>
 #include <time.h>
 
-#include "agent_priv.h"
+#include "of_ops.h"
 #include "of_build.h"
 
 static struct of_agent *agent;
 static struct of_conn *conn;
 
-static void agent_open(uint32_t max_flows)
+static void conn_open(void)
 {
-	struct of_agent_params p = { .sw = sw, .of = of, .max_flows = max_flows };
 	struct of_conn_params cp = { .name = "test" };
 	const struct of13_hello hello = { .xid = 1 };
 	struct of_buf b = { 0 };
-	struct weir_err err;
 
-	assert_int_equal(of_agent_create(&p, &agent, &err), 0);
 	assert_int_equal(of_conn_open(agent, &cp, now_ns, &conn), 0);
 	of13_hello_put(&b, &hello);
 	assert_int_equal(of_conn_input(conn, b.data, b.size, now_ns), b.size);
 	of_buf_fini(&b);
+}
+
+static void agent_open(uint32_t max_flows)
+{
+	struct of_agent_params p = { .sw = sw, .of = of, .max_flows = max_flows };
+	struct weir_err err;
+
+	assert_int_equal(of_agent_create(&p, &agent, &err), 0);
+	conn_open();
 }
 
 static void agent_close(void)
@@ -189,6 +195,53 @@ static void slaves_do_not_configure_the_switch(void **state)
 	of_end();
 }
 
+static uint64_t version_now(void)
+{
+	return atomic_load_explicit(&of->version, memory_order_relaxed);
+}
+
+// What touches many flows is done in many turns: meanwhile nobody is listened to and nothing is
+// published, and then the others come before who asked.
+static void a_long_change_takes_many_short_turns(void **state)
+{
+	struct of_conn *first, *other;
+	struct of_buf b = { 0 };
+	uint32_t n_turns = 0;
+	uint64_t version;
+
+	(void)state;
+	of_make("abc", 1, DP_VLAN_ACCESS);
+	agent_open(1000);
+	first = conn;
+	for (uint32_t i = 1; i <= 500; i++)
+		put_flow(&b, 0, i, 1, 2);
+	feed(&b);
+	conn_open();
+	other = conn;
+	version = version_now();
+	agent->slice = 100;
+	b.size = 0;
+	put_flow(&b, OF13_FLOW_MOD_COMMAND_DELETE, 0, 0, 1);
+	assert_int_equal(of_conn_input(first, b.data, b.size, now_ns), b.size);
+	while (agent->txn.is_open) {
+		assert_int_equal(version_now(), version);
+		assert_false(of_conn_wants_input(first) || of_conn_wants_input(other));
+		assert_int_equal(of_conn_input(other, b.data, b.size, now_ns), 0);
+		assert_int_equal(of_agent_tick(agent, now_ns), now_ns);
+		n_turns++;
+	}
+	assert_true(n_turns >= 500 * (OF_WORK_LOOK + OF_WORK_CHANGE + OF_WORK_SETTLE) / 110);
+	assert_int_equal(version_now(), version + 1);
+	assert_int_equal(of_flow_active(agent, 0), 0);
+	assert_true(of_conn_wants_input(other) && !of_conn_wants_input(first));
+	of_agent_tick(agent, now_ns);
+	assert_true(of_conn_wants_input(first));
+	of_buf_fini(&b);
+	of_conn_close(first);
+	agent_close();
+	of_end();
+}
+
 static double seconds(void)
 {
 	struct timespec t;
@@ -264,6 +317,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(controllers_make_frames_go_and_stop),
 		cmocka_unit_test(a_barrier_waits_for_packet_outs),
 		cmocka_unit_test(slaves_do_not_configure_the_switch),
+		cmocka_unit_test(a_long_change_takes_many_short_turns),
 	};
 
 	if (!mem_start())

@@ -198,6 +198,49 @@ static void port_mods_wait_for_the_commit(void **state)
 	assert_int_equal(dp_of_port_config_now(NULL, 1), 1);
 }
 
+// What a connection asked for as a whole is done as a whole, even when it ends meanwhile.
+static void a_commit_outlives_its_connection(void **state)
+{
+	struct of13_bundle_control m = { .xid = 1, .bundle_id = 5, .type = COMMIT, .flags = 3 };
+	struct of_buf b = { 0 };
+
+	(void)state;
+	for (uint16_t i = 1; i <= 20; i++)
+		assert_true(put_flow(5, 1, 0, i));
+	of13_bundle_control_put(&b, &m);
+	of_msg_handle(&rig.a, &rig.conns[0], b.data, b.size);
+	of_buf_fini(&b);
+	assert_true(rig.a.txn.is_open);
+	assert_int_equal(rig_flows(), 0);
+	of_msg_forget(&rig.a, &rig.conns[0]);
+	rig_forget(&rig.conns[0]);
+	rig_go_on();
+	assert_int_equal(rig_flows(), 20);
+	assert_int_equal(rig.conns[0].n_sent, 0);
+	assert_true(rig.n_slices >= 20);
+}
+
+// The switch ends in the middle: what was open never was, and no memory is left (rig_end looks).
+static void an_open_change_is_given_up_at_the_end(void **state)
+{
+	struct of13_flow_mod m = { FLOW_MOD, .xid = 1, .command = 3 };
+	struct of_buf b = { 0 };
+
+	(void)state;
+	for (uint16_t i = 1; i <= 20; i++)
+		assert_true(put_flow(5, 1, 0, i));
+	assert_true(control(5, COMMIT));
+	of13_flow_mod_put(&b, &m);
+	of_msg_handle(&rig.a, &rig.conns[0], b.data, b.size);
+	of_buf_fini(&b);
+	of_msg_tick(&rig.a, rig.a.now_ns);
+	assert_true(rig.a.txn.is_open);
+	of_txn_give_up(&rig.a);
+	assert_false(rig.a.txn.is_open);
+	assert_int_equal(of_flow_active(&rig.a, 0), 20);
+	assert_int_equal(rig_flows(), 20);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, rig_begin, rig_end)
@@ -205,6 +248,7 @@ int main(void)
 		T(a_commit_does_all_in_order),		 T(a_message_that_fails_undoes_the_whole),
 		T(bundles_are_refused_with_their_error), T(bundles_belong_to_their_connection),
 		T(version_14_speaks_its_own_messages),	 T(port_mods_wait_for_the_commit),
+		T(a_commit_outlives_its_connection),	 T(an_open_change_is_given_up_at_the_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -74,7 +74,7 @@ static void groups_change_with_versions(void **state)
 	assert_int_equal(dp_of_group_set(of, 1, DP_OF_INDIRECT, buckets, 1), 0);
 	of_send(0, 20);
 	assert_int_equal(links[1]->taken, 20);
-	dp_of_give_up(of);
+	assert_true(dp_of_give_up(of, UINT32_MAX));
 	of_send(0, 20);
 	assert_int_equal(links[1]->taken, 40);
 	for (uint32_t i = 0; i < 100; i++) {

@@ -217,7 +217,7 @@ static void nothing_is_lost_or_doubled(void **state)
 				rule_make();
 				group_make(1 + below(GROUPS));
 				if (below(2) == 0)
-					dp_of_give_up(of);
+					assert_true(dp_of_give_up(of, UINT32_MAX));
 				else
 					dp_of_publish(of);
 			}

@@ -185,7 +185,7 @@ static void staged_changes_are_seen_together(void **state)
 	assert_int_equal(dp_of_flow_change(of, a, &of_p.p), 0);
 	dp_of_flow_end(of, a);
 	of_send(0, 10);
-	dp_of_give_up(of);
+	assert_true(dp_of_give_up(of, UINT32_MAX));
 	of_send(0, 10);
 	assert_int_equal(links[1]->taken, 30);
 	// Change and end, each in its version.

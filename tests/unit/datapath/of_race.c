@@ -67,7 +67,7 @@ static void change(struct dp_of_flow *f, uint32_t i)
 	of_add(0, 60000);
 	assert_int_equal(dp_of_flow_change(of, f, &of_p.p), 0);
 	dp_of_flow_end(of, f);
-	dp_of_give_up(of);
+	assert_true(dp_of_give_up(of, UINT32_MAX));
 	of_begin();
 	of_out(2);
 	assert_int_equal(dp_of_flow_change(of, f, &of_p.p), 0);
