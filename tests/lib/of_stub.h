@@ -20,7 +20,7 @@ struct of_stub {
 	uint32_t n_forgets;
 	uint32_t sum;	   // of their bytes
 	bool busy;	   // an answer of several parts still goes out
-	uint32_t n_work;	   // of each message, in enum of_work
+	uint32_t n_work;   // of each message, in enum of_work
 	bool held;	   // by what others do
 	size_t reply_size; // bytes that each multipart request is answered with; 0 = none
 };
