@@ -48,10 +48,16 @@ static void slot_clear(struct of_table *t, const struct of_flow *f)
 	t->slots[f->slot] = (uintptr_t)t->hole << 1 | 1;
 	t->hole = f->slot;
 	t->n_flows--;
-	if (t->n_flows == 0) { // its next flows are told in the order in which they come
-		t->n_slots = 0;
-		t->hole = NO_HOLE;
-	}
+}
+
+// The first flows of a table are told in the order in which they come. Not while what was there
+// may come back: somebody stands in the midst of a dump.
+static void slots_reset(const struct of_agent *a, struct of_table *t)
+{
+	if (t->n_flows > 0 || a->journal.n > 0 || a->journal.is_undoing)
+		return;
+	t->n_slots = 0;
+	t->hole = NO_HOLE;
 }
 
 struct of_flow *of_flow_next(const struct of_agent *a, uint8_t table, uint32_t *at)
@@ -116,6 +122,7 @@ static void relink(struct of_agent *a, struct of_flow *old, struct of_flow *now)
 	} else if (old != NULL) {
 		slot_clear(t, old);
 	} else {
+		slots_reset(a, t);
 		slot_put(t, now);
 	}
 	if (now != NULL) {
