@@ -156,12 +156,13 @@ static int create(struct ctl *c, const struct cfg_openflow *next, struct ctl_of 
 static void off(struct ctl *c)
 {
 	struct weir_err err;
+	int rc = dp_of_set_mode(c->of->of, DP_OF_OFF, &err); // before the tables are empty
 
 	c->of_going = c->of->of;
 	destroy(c->of);
 	c->of = NULL;
 	// Out of memory for one snapshot: ports are served by the tables until there is some.
-	if (dp_of_set_mode(c->of_going, DP_OF_OFF, &err) < 0) {
+	if (rc < 0) {
 		weir_log(WEIR_ERROR, "openflow: %s; tried again", err.text);
 		c->of_stays = true;
 		return;
