@@ -14,7 +14,9 @@
 #include "of_priv.h"
 #include "weir_rcu.h"
 
-enum { SLICE = 2048 }; // changes, and what they free, of one turn of dp_of_housekeep()
+// Changes, and what they free, of one turn of dp_of_housekeep(); and when new flows wait for room:
+// more than connections can add in one.
+enum { SLICE = 2048, SLICE_MOST = 4 * SLICE };
 
 void dp_of_retire(struct dp_of *of, struct dp_of_dead *d, void (*fn)(struct dp_of *of, void *obj),
 		  void *obj)
@@ -392,8 +394,8 @@ bool dp_of_settled(struct dp_of *of, uint64_t version)
 void dp_of_housekeep(struct dp_of *of, uint64_t now_ns)
 {
 	uint32_t n_free = of->n_free_slots + of->n_slots - of->n_ever;
-	// In slices, so that main is held up for a few ms at most; unless new flows wait for it.
-	uint32_t n_most = n_free < of->n_slots / 8 ? UINT32_MAX : SLICE;
+	// In slices, so that main is held up for a few ms at most.
+	uint32_t n_most = n_free < of->n_slots / 8 ? SLICE_MOST : SLICE;
 
 	(void)now_ns;
 	settled_follow(of);
