@@ -60,7 +60,7 @@ def nsx(port):
     stages = sorted(rnd.sample(range(2, NSX_TABLES), NSX_VISITED - 3))
     chain = [0] + stages + [NSX_TABLES, NSX_TABLES + 1]
     follower = dict(zip(chain, chain[1:]))
-    out.append("table=0,priority=100,in_port=%d,actions=set_field:0x%x->metadata,goto_table:%d" % (port + 1, port + 1, follower[0]))
+    out.append("table=0,priority=100,in_port=%d,actions=write_metadata:0x%x,goto_table:%d" % (port + 1, port + 1, follower[0]))
     out += ["table=%d,priority=10,in_port=%d,actions=output:%d" % (NSX_TABLES + 1, a, b) for a, b in ((1, 2), (2, 1))]
     out.append("table=0,priority=0,actions=goto_table:%d" % follower[0])
     for t in sorted(set(range(2, NSX_TABLES + 1))):
