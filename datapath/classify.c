@@ -151,21 +151,31 @@ static void classify_other(const struct dp_worker *w, struct dp_batch *b, struct
 }
 
 // The frame at the head of a run.
-static inline void classify_head(const struct dp_worker *w, struct dp_batch *b, struct dp_run *r,
-				 const struct rte_mbuf *head, struct dp_meta *m)
+//
+// like  what was said of its kin, when no rule had to be asked for it; or NULL
+// returns whether no rule had to be asked
+static inline bool classify_head(const struct dp_worker *w, struct dp_batch *b, struct dp_run *r,
+				 const struct rte_mbuf *head, const struct dp_meta *like)
 {
 	const struct dp_view *v = b->v;
+	struct dp_meta *m = dp_meta(dp_head(b, r));
 	enum qos_why why;
 
-	if ((v->cfg.flags & DP_PF_RESPONDER) != 0 && !(m->p.plain && m->p.ip_proto == 6))
+	if ((v->cfg.flags & DP_PF_RESPONDER) != 0 && !(m->p.plain && m->p.ip_proto == 6)) {
 		dp_mark_punt(&v->cfg, dp_data(head), rte_pktmbuf_data_len(head), m);
+	} else if (like != NULL && qos_is_plain(dp_portals(w->snap), 0, m->p.sport, m->p.dport)) {
+		m->cls = like->cls;
+		m->why = like->why;
+		return true;
+	}
 	if (unlikely(!is_plain(w->snap, &v->cfg, m))) {
 		classify_other(w, b, r, head, m);
-		return;
+		return false;
 	}
 	m->cls = (uint8_t)qos_class_unknown(w->snap->qos->vlan_class[m->vid], v->cfg.default_class,
 					    &why);
 	m->why = (uint8_t)why;
+	return true;
 }
 
 // Urgent ones have a rate each.
@@ -188,6 +198,7 @@ void dp_classify_burst(struct dp_worker *w, struct dp_batch *b)
 	struct dp_class_count *counts = dp_pw(w, b->v->port)->cls;
 	uint32_t cls = 0, n_pkts = 0;
 	uint64_t n_bytes = 0;
+	const struct dp_meta *last = NULL; // of the run before, which needed no rule
 
 	b->n_storage = 0;
 	for (uint32_t i = 0; i < b->n_runs; i++) {
@@ -196,12 +207,13 @@ void dp_classify_burst(struct dp_worker *w, struct dp_batch *b)
 		struct dp_meta *m = dp_meta(head);
 		uint32_t size = rte_pktmbuf_pkt_len(head);
 
-		classify_head(w, b, r, head, m);
+		last = classify_head(w, b, r, head, r->kin ? last : NULL) ? m : NULL;
 		// From here on each frame stands for itself.
 		for (uint32_t k = 1; k < r->n; k++)
 			*dp_meta(b->pkts[r->first + k]) = *m;
 		if (unlikely(m->cls <= QOS_CLASS_BOOT)) {
 			classify_urgent(w, b, r, size);
+			last = NULL; // what a rate made of it is not its kin's
 			continue;
 		}
 		if (m->cls != cls) {

@@ -6,8 +6,10 @@
 // so that two cache lines hold any frame's. A plain frame, as parse calls it, has five words at
 // most: they are taken from the frame itself, without a key, and compared in one line.
 //
-// An entry says in which version it was found, and serves no other. Stale is impossible, and a
-// change of the tables costs each flow one walk.
+// An entry names a path: the rules that were met, and what they come to. Frames of a million flows
+// meet few of them, so paths stay near, and what frames in a row met is counted once. An entry has
+// its path's stamp. Each path has one of its own, and a worker that sees another version takes none
+// from before it: stale is impossible, and a change of the tables costs each flow one walk.
 #include <string.h>
 
 #include "of_cache_priv.h"
@@ -18,20 +20,16 @@ enum {
 	SKIPS_MAX = 31,
 };
 
-static inline uint64_t mix(uint64_t h, uint64_t x)
-{
-	h = (h ^ x) * 0x9e3779b97f4a7c15u;
-	return h ^ h >> 29;
-}
-
 // Any other. Words that are 0 are left out.
-static int sign_any(const struct dp_of_shape *shape, const struct dp_flow_key *key,
+static int sign_any(const struct dp_of_asker *a, const struct dp_flow_key *key,
 		    const struct dp_parse *p, struct dp_of_sign *out)
 {
+	const struct dp_of_shape *shape = a->shape;
+	const uint64_t *seeds = a->pw->seeds;
 	uint64_t first = (uint64_t)p->flags | (uint64_t)p->n_tags << 8 |
 			 (uint64_t)p->n_labels << 16 | (uint64_t)p->err << 24 |
 			 (uint64_t)p->eth_type << 32 | (uint64_t)p->ip_proto << 48;
-	uint64_t h = mix(0, first);
+	uint64_t h = dp_of_fold(first ^ seeds[0], seeds[1]);
 	uint32_t n = 1, which = 0;
 
 	out->words[0] = first;
@@ -40,11 +38,11 @@ static int sign_any(const struct dp_of_shape *shape, const struct dp_flow_key *k
 		uint64_t x = key->w[at] & shape->mask.w[at];
 
 		out->words[n] = x;
-		h = mix(h, x);
+		h = dp_of_fold(h ^ x, seeds[1]);
 		n += x != 0;
 		which |= (uint32_t)(x != 0) << at;
 	}
-	out->hash = mix(h, which);
+	out->hash = dp_of_fold(h ^ which, seeds[2]);
 	// No entry is like one that has too many.
 	out->what = n <= DP_OF_CACHE_WORDS ? which | n << DP_OF_N_WORDS_SHIFT : 0;
 	return n <= DP_OF_CACHE_WORDS ? 1 : -1;
@@ -62,59 +60,74 @@ static bool is_at_end(const struct dp_parse *p, uint32_t size)
 	return size > DP_PARSE_BYTES - TAGS && (p->flags & DP_PF_IP6) != 0 && (is_nd || is_deep);
 }
 
-int dp_of_sign_any(const struct dp_of_shape *shape, const struct rte_mbuf *m, uint32_t in_port,
-		   struct dp_flow_key *key, struct dp_of_sign *out)
+int dp_of_sign_any(const struct dp_of_asker *a, const struct rte_mbuf *m, struct dp_of_keyed *out)
 {
 	const struct dp_parse *p = &dp_meta_const(m)->p;
 
-	dp_flow_key_make(dp_data(m), rte_pktmbuf_data_len(m), p, in_port, key);
+	dp_flow_key_make(dp_data(m), rte_pktmbuf_data_len(m), p, a->in_port, &out->key);
 	if (unlikely(is_at_end(p, rte_pktmbuf_data_len(m)))) {
-		(void)sign_any(shape, key, p, out); // where to look ahead is known all the same
+		// Where to look ahead is known all the same.
+		(void)sign_any(a, &out->key, p, &out->sign);
 		return -1;
 	}
-	return sign_any(shape, key, p, out);
+	return sign_any(a, &out->key, p, &out->sign);
 }
 
 static inline uint32_t n_words_of(const struct dp_of_sign *s)
 {
-	return (s->what & DP_OF_N_WORDS) >> DP_OF_N_WORDS_SHIFT;
+	return s->what >> DP_OF_N_WORDS_SHIFT;
 }
 
-static inline bool is_same(const struct dp_of_entry *e, const struct dp_of_sign *s,
-			   uint64_t version)
+static inline bool is_wide(const struct dp_of_sign *s)
 {
-	uint64_t diff = (e->version ^ version) | ((e->what ^ s->what) & DP_OF_SAME);
+	return n_words_of(s) > DP_OF_LINE_WORDS;
+}
+
+// Two lines begin at an even one.
+static struct dp_of_entry *entry_at(const struct dp_of_pw *pw, const struct dp_of_sign *s,
+				    uint32_t way)
+{
+	struct dp_of_entry *e = dp_of_entry_at(pw, s, way);
+
+	return is_wide(s) ? &pw->cache[(size_t)(e - pw->cache) & ~(size_t)1] : e;
+}
+
+static inline uint64_t differ(const uint64_t *a, const uint64_t *b, uint32_t n)
+{
+	uint64_t diff = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		diff |= a[i] ^ b[i];
+	return diff;
+}
+
+static bool is_same(const struct dp_of_entry *e, const struct dp_of_sign *s)
+{
 	uint32_t n = n_words_of(s);
 
-	if (diff != 0)
+	if (e->what != s->what)
 		return false;
-	for (uint32_t i = 0; i < n; i++)
-		diff |= e->words[i] ^ s->words[i];
-	return diff == 0;
+	if (n <= DP_OF_LINE_WORDS)
+		return differ(e->words, s->words, n) == 0;
+	return e[1].what == DP_OF_SECOND && e[1].stamp == ~e->stamp &&
+	       (differ(e->words, s->words, DP_OF_LINE_WORDS) |
+		differ(e[1].words, s->words + DP_OF_LINE_WORDS, n - DP_OF_LINE_WORDS)) == 0;
 }
 
-bool dp_of_cache_find_any(const struct dp_of_pw *pw, const struct dp_of_sign *s, uint64_t version,
-			  struct dp_of_met *met)
+const struct dp_of_path *dp_of_cache_find_any(const struct dp_of_pw *pw, const struct dp_of_sign *s)
 {
 	for (uint32_t way = 0; way < WAYS; way++) {
-		const struct dp_of_entry *e = dp_of_entry_at(pw, s, way);
+		const struct dp_of_entry *e = entry_at(pw, s, way);
 
-		if (!is_same(e, s, version))
-			continue;
-		met->n = (e->what & DP_OF_N_RULES) >> DP_OF_N_RULES_SHIFT;
-		met->is_missed = (e->what & DP_OF_IS_MISSED) != 0;
-		met->is_partial = met->is_deep = false;
-		met->rules[0] = e->rule; // 0 when there is none
-		for (uint32_t i = 1; i < met->n; i++)
-			met->rules[i] = e->rules[i - 1];
-		return true;
+		if (is_same(e, s) && dp_of_is_fresh(pw, e))
+			return &pw->paths[e->path];
 	}
-	return false;
+	return NULL;
 }
 
-// Who finds little of what it looks for has too many flows for the cache, or makes them up: of its
-// walks few go in, so that it does not put out everybody else's.
-static bool may_insert(struct dp_of_port_pw *port)
+// Who finds little of what it looks for has too many flows for the cache, or makes them up: few of
+// its walks take a place that is somebody's.
+static bool may_replace(struct dp_of_port_pw *port)
 {
 	if (port->n_looked >= LOOK_EVERY) {
 		bool few = port->n_found < port->n_looked / 4;
@@ -131,27 +144,73 @@ static bool may_insert(struct dp_of_port_pw *port)
 	return true;
 }
 
-void dp_of_cache_insert(struct dp_of_pw *pw, const struct dp_of_sign *s, uint64_t version,
-			struct dp_of_port_pw *port, const struct dp_of_met *met)
+static inline bool is_met_by(const struct dp_of_path *p, const struct dp_of_met *met)
+{
+	return p->n == met->n && p->is_missed == met->is_missed &&
+	       memcmp(p->rules, met->rules, met->n * sizeof(met->rules[0])) == 0;
+}
+
+// The path of such a walk. The oldest one of its places goes, if it is not there yet: entries that
+// name it find another stamp.
+static struct dp_of_path *path_of(struct dp_of_pw *pw, const struct dp_of_met *met)
+{
+	struct dp_of_path *group, *oldest;
+	uint64_t h = pw->seeds[0] ^ met->is_missed;
+
+	for (uint32_t i = 0; i < met->n; i++)
+		h = dp_of_fold(h ^ met->rules[i], pw->seeds[1]);
+	group = oldest = &pw->paths[h & pw->paths_mask & ~(DP_OF_PATH_WAYS - 1u)];
+	for (struct dp_of_path *p = group; p < group + DP_OF_PATH_WAYS; p++) {
+		if (p->stamp >= pw->first_stamp && is_met_by(p, met))
+			return p;
+		if (p->stamp < oldest->stamp)
+			oldest = p;
+	}
+	oldest->stamp = pw->next_stamp++;
+	oldest->out_port = met->out_port;
+	oldest->kind = met->kind;
+	oldest->n = (uint8_t)met->n;
+	oldest->is_missed = met->is_missed;
+	memcpy(oldest->rules, met->rules, met->n * sizeof(met->rules[0]));
+	return oldest;
+}
+
+// Nobody's any more? Of a second line the first one's stamp says so.
+static bool is_free(const struct dp_of_pw *pw, const struct dp_of_entry *e)
+{
+	if (e->what == DP_OF_SECOND)
+		return ~e->stamp < pw->first_stamp;
+	return !dp_of_is_fresh(pw, e);
+}
+
+void dp_of_cache_insert(struct dp_of_pw *pw, const struct dp_of_sign *s, struct dp_of_port_pw *port,
+			const struct dp_of_met *met)
 {
 	struct dp_of_entry *e = NULL;
+	const struct dp_of_path *path;
+	uint32_t n = n_words_of(s), n_first = RTE_MIN(n, (uint32_t)DP_OF_LINE_WORDS);
 
-	if (met->n > DP_OF_CACHED || met->is_partial || met->is_deep || !may_insert(port))
+	if (met->n > DP_OF_CACHED || met->is_partial || met->is_deep)
 		return;
 	for (uint32_t way = 0; way < WAYS && e == NULL; way++) {
-		struct dp_of_entry *at = dp_of_entry_at(pw, s, way);
+		struct dp_of_entry *at = entry_at(pw, s, way);
 
-		if (at->version != version)
+		if (is_same(at, s) || (is_free(pw, at) && (!is_wide(s) || is_free(pw, at + 1))))
 			e = at;
 	}
+	if (e == NULL && !may_replace(port))
+		return;
 	if (e == NULL)
-		e = dp_of_entry_at(pw, s, (uint32_t)(pw->n_cache_inserted & 1));
+		e = entry_at(pw, s, (uint32_t)(pw->n_cache_inserted & 1));
+	path = path_of(pw, met);
 	pw->n_cache_inserted++;
-	e->version = version;
-	e->what = s->what | met->n << DP_OF_N_RULES_SHIFT |
-		  (met->is_missed ? (uint32_t)DP_OF_IS_MISSED : 0);
-	e->rule = met->n > 0 ? met->rules[0] : 0;
-	for (uint32_t i = 1; i < met->n; i++)
-		e->rules[i - 1] = met->rules[i];
-	memcpy(e->words, s->words, n_words_of(s) * sizeof(e->words[0]));
+	e->stamp = path->stamp;
+	e->what = s->what;
+	e->path = (uint32_t)(path - pw->paths);
+	memcpy(e->words, s->words, n_first * sizeof(e->words[0]));
+	if (!is_wide(s))
+		return;
+	e[1].stamp = ~path->stamp;
+	e[1].what = DP_OF_SECOND;
+	memcpy(e[1].words, s->words + n_first, (n - n_first) * sizeof(e->words[0]));
 }

@@ -9,19 +9,49 @@
 // The cache's view of a frame.
 struct dp_of_sign {
 	uint64_t hash;
-	uint32_t what; // enum dp_of_cached, as far as entries and frames are compared by it
+	uint64_t l2_hash; // of a plain one: its part by words 0..2
+	uint32_t what;	  // enum dp_of_cached
 	uint64_t words[1 + DP_FLOW_WORDS];
 };
 
-// Of a frame that is not plain; its key is made, too. returns 1; -1 = too much for the cache
-int dp_of_sign_any(const struct dp_of_shape *shape, const struct rte_mbuf *m, uint32_t in_port,
-		   struct dp_flow_key *key, struct dp_of_sign *out);
-bool dp_of_cache_find_any(const struct dp_of_pw *pw, const struct dp_of_sign *s, uint64_t version,
-			  struct dp_of_met *met);
-void dp_of_cache_insert(struct dp_of_pw *pw, const struct dp_of_sign *s, uint64_t version,
-			struct dp_of_port_pw *port, const struct dp_of_met *met);
+// Who asks: the frames of one port at one worker.
+struct dp_of_asker {
+	struct dp_of_pw *pw;
+	const struct dp_of_shape *shape; // NULL = no cache
+	uint32_t in_port;		 // OpenFlow number
+};
 
-// The second place is another line pair, so that a pair of busy flows does not fight for one.
+// And its key, which a plain frame has made only when the cache does not know it.
+struct dp_of_keyed {
+	struct dp_of_sign sign;
+	struct dp_flow_key key;
+};
+
+// Of a frame that is not plain; its key is made, too. returns 1; -1 = too much for the cache
+int dp_of_sign_any(const struct dp_of_asker *a, const struct rte_mbuf *m, struct dp_of_keyed *out);
+// returns NULL when it is not known
+const struct dp_of_path *dp_of_cache_find_any(const struct dp_of_pw *pw,
+					      const struct dp_of_sign *s);
+// Keep what the frame met, unless it is not for the cache. Paths that were found before may go.
+void dp_of_cache_insert(struct dp_of_pw *pw, const struct dp_of_sign *s, struct dp_of_port_pw *port,
+			const struct dp_of_met *met);
+
+// From here on the worker goes by this version, and never by one before it.
+static inline void dp_of_cache_see(struct dp_of_pw *pw, uint64_t version)
+{
+	if (likely(pw->version == version))
+		return;
+	pw->version = version;
+	pw->first_stamp = pw->next_stamp;
+}
+
+// Is the path still the one that the entry was made for, and of this version?
+static inline bool dp_of_is_fresh(const struct dp_of_pw *pw, const struct dp_of_entry *e)
+{
+	return e->stamp >= pw->first_stamp && pw->paths[e->path].stamp == e->stamp;
+}
+
+// The second place is another line, so that a pair of busy flows does not fight for one.
 static inline struct dp_of_entry *dp_of_entry_at(const struct dp_of_pw *pw,
 						 const struct dp_of_sign *s, uint32_t way)
 {
@@ -47,25 +77,36 @@ static inline uint64_t dp_of_load64(const uint8_t *p)
 // What dp_flow_key_make() puts into words 0..4 for a plain frame, and parse's word that all else
 // of its key is 0. A word that no rule looks at costs its question only. The ethertype is known;
 // what stands in its place is the rest of the shape: tags and protocol.
-static inline void dp_of_sign_plain(const struct dp_of_shape *shape, const struct rte_mbuf *m,
-				    uint32_t in_port, struct dp_of_sign *out)
+//
+// like  the sign of a frame that differs in addresses of IP and in ports at most, or NULL
+static inline void dp_of_sign_plain(const struct dp_of_asker *a, const struct rte_mbuf *m,
+				    const struct dp_of_sign *like, struct dp_of_sign *out)
 {
 	const struct dp_parse *p = &dp_meta_const(m)->p;
-	const uint64_t *mask = shape->mask.w;
+	const uint64_t *mask = a->shape->mask.w, *seeds = a->pw->seeds;
 	const uint8_t *data = dp_data(m), *l3 = data + p->l3_off;
-	uint64_t w0 = (uint64_t)in_port << 32;
-	uint64_t w1 = 0, w2 = 0, w3 = 0, w4 = 0;
+	uint64_t w0, w1 = 0, w2 = 0, w3 = 0, w4 = 0;
 
-	if (p->n_tags > 0)
-		w0 |= (p->tci[0] & 0xefff) | DP_FLOW_VID_PRESENT;
-	w0 = (w0 & mask[0] & ~UINT64_C(0xffff0000)) | (uint64_t)(p->n_tags << 8 | p->ip_proto)
-							      << 16;
-	if (mask[1] != 0)
-		w1 = ((dp_of_load64(data) & ~UINT64_C(0xffff)) | (uint64_t)p->ip_proto << 8 |
-		      l3[1]) &
-		     mask[1];
-	if (mask[2] != 0)
-		w2 = dp_of_load64(data + 6) & ~UINT64_C(0xffff) & mask[2];
+	if (like != NULL) {
+		w0 = like->words[0];
+		w1 = like->words[1];
+		w2 = like->words[2];
+		out->l2_hash = like->l2_hash;
+	} else {
+		w0 = (uint64_t)a->in_port << 32;
+		if (p->n_tags > 0)
+			w0 |= (p->tci[0] & 0xefff) | DP_FLOW_VID_PRESENT;
+		w0 = (w0 & mask[0] & ~UINT64_C(0xffff0000)) |
+		     (uint64_t)(p->n_tags << 8 | p->ip_proto) << 16;
+		if (mask[1] != 0)
+			w1 = ((dp_of_load64(data) & ~UINT64_C(0xffff)) |
+			      (uint64_t)p->ip_proto << 8 | l3[1]) &
+			     mask[1];
+		if (mask[2] != 0)
+			w2 = dp_of_load64(data + 6) & ~UINT64_C(0xffff) & mask[2];
+		out->l2_hash = dp_of_fold(w0 ^ seeds[0], w1 ^ seeds[1]) ^
+			       dp_of_fold(w2 ^ seeds[2], seeds[1]);
+	}
 	if (mask[3] != 0)
 		w3 = dp_of_load64(l3 + 12) & mask[3];
 	if (mask[4] != 0)
@@ -76,19 +117,7 @@ static inline void dp_of_sign_plain(const struct dp_of_shape *shape, const struc
 	out->words[3] = w3;
 	out->words[4] = w4;
 	out->what = DP_OF_PLAIN | DP_OF_PLAIN_WORDS << DP_OF_N_WORDS_SHIFT;
-	out->hash = dp_of_fold(w0 ^ 0x9e3779b97f4a7c15u, w1 ^ 0xd6e8feb86659fd93u) ^
-		    dp_of_fold(w2 ^ w4 ^ 0xa0761d6478bd642fu, w3 ^ w4 << 7 ^ 0xe7037ed1a0b428dbu);
-}
-
-// The key is made only where the frame is not plain. returns 1 = *key was made, 0 = not; -1 = it
-// was, and has too much for the cache
-static inline int dp_of_sign_make(const struct dp_of_shape *shape, const struct rte_mbuf *m,
-				  uint32_t in_port, struct dp_flow_key *key, struct dp_of_sign *out)
-{
-	if (unlikely(!dp_meta_const(m)->p.plain))
-		return dp_of_sign_any(shape, m, in_port, key, out);
-	dp_of_sign_plain(shape, m, in_port, out);
-	return 0;
+	out->hash = out->l2_hash ^ dp_of_fold(w3 ^ seeds[2], w4 ^ seeds[0]);
 }
 
 static inline void dp_of_cache_prefetch(const struct dp_of_pw *pw, const struct dp_of_sign *s)
@@ -96,28 +125,21 @@ static inline void dp_of_cache_prefetch(const struct dp_of_pw *pw, const struct 
 	__builtin_prefetch(dp_of_entry_at(pw, s, 0));
 }
 
-// A plain frame that met one rule is in its first place and known by one line, or it is looked for
-// as any other.
-static inline bool dp_of_cache_find(const struct dp_of_pw *pw, const struct dp_of_sign *s,
-				    uint64_t version, struct dp_of_met *met)
+// What such a frame met; a plain one is known by one line, mostly in its first place.
+// returns NULL when it is not known
+static inline const struct dp_of_path *dp_of_cache_find(const struct dp_of_pw *pw,
+							const struct dp_of_sign *s)
 {
-	const uint32_t all = DP_OF_SAME | DP_OF_N_RULES | DP_OF_IS_MISSED;
-	const uint32_t want =
-		DP_OF_PLAIN | DP_OF_PLAIN_WORDS << DP_OF_N_WORDS_SHIFT | 1u << DP_OF_N_RULES_SHIFT;
+	const uint32_t plain = DP_OF_PLAIN | DP_OF_PLAIN_WORDS << DP_OF_N_WORDS_SHIFT;
 	const struct dp_of_entry *e = dp_of_entry_at(pw, s, 0);
-	uint64_t diff = (e->version ^ version) | ((e->what & all) ^ want);
+	uint64_t diff = (e->what ^ plain) | (s->what ^ plain);
 
-	if (unlikely(s->what != (want & DP_OF_SAME)))
-		return dp_of_cache_find_any(pw, s, version, met);
 #pragma GCC unroll 5
 	for (uint32_t i = 0; i < DP_OF_PLAIN_WORDS; i++)
 		diff |= e->words[i] ^ s->words[i];
-	if (unlikely(diff != 0))
-		return dp_of_cache_find_any(pw, s, version, met);
-	met->n = 1;
-	met->is_missed = met->is_partial = met->is_deep = false;
-	met->rules[0] = e->rule;
-	return true;
+	if (unlikely(diff != 0 || !dp_of_is_fresh(pw, e)))
+		return dp_of_cache_find_any(pw, s);
+	return &pw->paths[e->path];
 }
 
 #endif

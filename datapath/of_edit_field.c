@@ -9,7 +9,6 @@ enum {
 	P_ROUTING = 43,
 	P_ICMP6 = 58,
 	P_SCTP = 132,
-	VXLAN_PORT = 4789,
 	ND_NS = 135,
 	ND_NA = 136,
 	ND_OPT_SLLA = 1,

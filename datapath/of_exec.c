@@ -444,7 +444,7 @@ static const struct dp_of_flow *next_rule(struct dp_of_ctx *c, uint32_t at)
 	struct dp_flow_key key;
 
 	if (at < met->n)
-		return &c->of->flows[met->rules[at]];
+		return &c->of->flows[dp_of_step_rule(met->rules[at])];
 	if (!met->is_partial || at == DP_OF_WALK)
 		return NULL;
 	dp_of_key_make(c, &key);
@@ -454,7 +454,7 @@ static const struct dp_of_flow *next_rule(struct dp_of_ctx *c, uint32_t at)
 		met->is_missed = true;
 		return NULL;
 	}
-	met->rules[met->n++] = r->idx;
+	met->rules[met->n++] = dp_of_step_of(r->idx, c->table);
 	return (const struct dp_of_flow *)(const void *)r;
 }
 
@@ -491,6 +491,14 @@ static bool instructions(struct dp_of_ctx *c, const struct dp_of_prog *prog)
 	return true;
 }
 
+static void count(const struct dp_of_ctx *c, const struct dp_of_flow *f)
+{
+	struct dp_of_pw *pw = c->of->pw[c->w->id];
+
+	dp_of_rule_met(pw, f->rule.idx, 1, rte_pktmbuf_pkt_len(c->m), c->w->now_ns);
+	dp_of_table_met(pw, f->table, 1);
+}
+
 static void walk(struct dp_of_ctx *c)
 {
 	struct dp_of_met *met = c->met;
@@ -508,8 +516,7 @@ static void walk(struct dp_of_ctx *c)
 		if (c->explain != NULL)
 			dp_of_explain_rule(c);
 		else
-			dp_of_met_count(c->of->pw[c->w->id], f, 1, rte_pktmbuf_pkt_len(c->m),
-					c->w->now_ns);
+			count(c, f);
 		prog = dp_of_prog_at(f, c->version);
 		met->is_deep |= (prog->edits & DP_OF_EDITS_DEEPER) != 0;
 		if (!instructions(c, prog))

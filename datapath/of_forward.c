@@ -5,38 +5,42 @@
 // looked up together, their memory accesses overlapped: first all keys, then the cache, then the
 // tables for what the cache does not know. What comes to one port, to L2 forwarding or to nothing
 // is done run by run; all else frame by frame (of_exec.c).
+#include <string.h>
+
 #include "of_cache_priv.h"
+
+enum { AHEAD = 4 }; // counters of a path that are brought near
 
 // A batch on its way through the tables.
 struct look {
 	struct dp_of *of;
-	struct dp_of_pw *pw;
-	const struct dp_of_shape *shape; // NULL = no cache
+	struct dp_of_asker asker;
 	uint64_t version, now_ns;
-	uint32_t in_port, n;
+	uint32_t n;
 	uint32_t has_key; // bit per run
 	uint32_t no_sign; // not for the cache
-	struct dp_flow_key keys[DP_BURST];
-	struct dp_of_sign signs[DP_BURST];
+	uint32_t n_unknown;
+	uint8_t unknown[DP_BURST];		  // runs that the cache does not know
+	const struct dp_of_path *paths[DP_BURST]; // what a run met, or NULL: it stands in met[]
+	struct dp_of_keyed keyed[DP_BURST];
 	struct dp_of_met met[DP_BURST];
 };
 _Static_assert(DP_BURST <= 32, "a bit per run");
 
-// Frames for one port, gathered until another's turn comes, and what the last rule came to.
+// Frames for one port, gathered until another's turn comes, and what the last path came to.
 struct gathered {
 	const struct dp_view *out;
 	uint32_t n;
 	struct rte_mbuf *pkts[DP_BURST];
 	uint32_t n_normal; // runs for L2 forwarding
 	struct dp_run normal[DP_BURST];
-	// A rule that is all that a frame met: frames that are not counted yet.
-	uint32_t rule; // UINT32_MAX = none
+	const struct dp_of_path *path; // frames that met it are not counted yet
 	uint32_t n_met;
 	uint64_t n_bytes;
 	uint8_t kind;		      // enum dp_of_prog_kind
 	uint32_t of_port;	      // the last that was looked for; 0 = none
 	const struct dp_view *of_out; // and where that is; NULL = not that simple
-	uint32_t n_alone;	      // frames of table 0 that are not counted there yet
+	uint32_t n_first;	      // frames that are not counted in table 0 yet
 };
 
 // Rules along goto, from the first one on, as long as no action changes the key.
@@ -45,21 +49,29 @@ void dp_of_walk(const struct dp_of *of, struct dp_flow_key *key, uint64_t versio
 {
 	const struct dp_flow_rule *r = first;
 
+	bool simply = true;
+
 	met->n = 0;
+	met->kind = DP_OF_PROG_ANY;
 	met->is_missed = met->is_partial = met->is_deep = false;
 	while (r != NULL) {
 		const struct dp_of_flow *f = (const struct dp_of_flow *)(const void *)r;
 		const struct dp_of_prog *p = dp_of_prog_at(f, version);
 
-		met->rules[met->n++] = r->idx;
+		met->rules[met->n++] = dp_of_step_of(r->idx, f->table);
 		if (p->p.table == DP_FLOW_NO_TABLE || p->p.table <= f->table ||
-		    p->p.table >= DP_FLOW_TABLES)
+		    p->p.table >= DP_FLOW_TABLES) {
+			if (simply && p->kind != DP_OF_PROG_GOTO)
+				met->kind = p->kind;
+			met->out_port = p->out_port;
 			return;
+		}
 		if (p->edits != 0) {
 			met->is_partial = true;
 			met->is_deep = (p->edits & DP_OF_EDITS_DEEPER) != 0;
 			return;
 		}
+		simply &= p->kind == DP_OF_PROG_GOTO;
 		key->w[5] =
 			(key->w[5] & ~p->p.metadata_mask) | (p->p.metadata & p->p.metadata_mask);
 		r = dp_flow_table_find(of->tables[p->p.table], key, version);
@@ -79,101 +91,120 @@ void dp_of_key_make(const struct dp_of_ctx *c, struct dp_flow_key *key)
 
 static void signs_make(struct look *l, const struct dp_batch *b)
 {
-	for (uint32_t i = 0; i < l->n; i++) {
-		int rc = dp_of_sign_make(l->shape, dp_head(b, &b->runs[i]), l->in_port, &l->keys[i],
-					 &l->signs[i]);
+	const struct dp_of_asker *a = &l->asker;
 
-		if (unlikely(rc != 0)) {
+	for (uint32_t i = 0; i < l->n; i++) {
+		const struct dp_run *r = &b->runs[i];
+		const struct rte_mbuf *m = dp_head(b, r);
+		struct dp_of_keyed *k = &l->keyed[i];
+
+		if (likely(dp_meta_const(m)->p.plain)) {
+			dp_of_sign_plain(a, m, r->kin ? &k[-1].sign : NULL, &k->sign);
+		} else {
 			l->has_key |= 1u << i;
-			l->no_sign |= (uint32_t)(rc < 0) << i;
-			__builtin_prefetch(&dp_of_entry_at(l->pw, &l->signs[i], 0)->rules);
+			l->no_sign |= (uint32_t)(dp_of_sign_any(a, m, k) < 0) << i;
 		}
-		dp_of_cache_prefetch(l->pw, &l->signs[i]);
+		dp_of_cache_prefetch(a->pw, &k->sign);
 	}
 }
 
-// What the cache knows, of which the rules' own lines come meanwhile. returns how many it does not
-static uint32_t cache_look(struct look *l, uint8_t unknown[DP_BURST])
+// What the cache knows, of which the rules' counters come meanwhile.
+static void cache_look(struct look *l)
 {
-	uint32_t n = 0, last = UINT32_MAX;
+	struct dp_of_pw *pw = l->asker.pw;
+	const struct dp_of_path *last = NULL;
+	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < l->n; i++) {
-		uint32_t rule;
+		const struct dp_of_path *path = dp_of_cache_find(pw, &l->keyed[i].sign);
 
-		if (unlikely((l->no_sign >> i & 1) != 0) ||
-		    !dp_of_cache_find(l->pw, &l->signs[i], l->version, &l->met[i])) {
-			unknown[n++] = (uint8_t)i;
+		if (unlikely(path == NULL || (l->no_sign >> i & 1) != 0)) {
+			l->paths[i] = NULL;
+			l->unknown[n++] = (uint8_t)i;
 			continue;
 		}
-		rule = l->met[i].rules[0];
-		if (rule == last)
+		l->paths[i] = path;
+		if (path == last)
 			continue;
-		last = rule;
-		__builtin_prefetch(&l->of->flows[rule]);
-		__builtin_prefetch(&l->pw->flows[rule]);
+		last = path;
+		for (uint32_t k = 0; k < path->n && k < AHEAD; k++)
+			__builtin_prefetch(&pw->flows[dp_of_step_rule(path->rules[k])]);
 	}
-	l->pw->n_cache_looked += l->n;
-	l->pw->n_cache_found += l->n - n;
-	return n;
+	l->n_unknown = n;
+	pw->n_cache_looked += l->n;
+	pw->n_cache_found += l->n - n;
 }
 
-static void keys_make(struct look *l, const struct dp_batch *b, const uint8_t *which, uint32_t n)
+static void keys_make(struct look *l, const struct dp_batch *b)
 {
-	for (uint32_t i = 0; i < n; i++) {
-		uint32_t at = which[i];
+	for (uint32_t i = 0; i < l->n_unknown; i++) {
+		uint32_t at = l->unknown[i];
 		const struct rte_mbuf *m = dp_head(b, &b->runs[at]);
 
 		if ((l->has_key >> at & 1) == 0)
 			dp_flow_key_make(dp_data(m), rte_pktmbuf_data_len(m), &dp_meta_const(m)->p,
-					 l->in_port, &l->keys[at]);
+					 l->asker.in_port, &l->keyed[at].key);
 	}
 }
 
-static void tables_look(struct look *l, const uint8_t *which, uint32_t n)
+static void tables_look(struct look *l)
 {
 	const struct dp_flow_key *keys[DP_BURST];
 	const struct dp_flow_rule *first[DP_BURST];
 
-	for (uint32_t i = 0; i < n; i++)
-		keys[i] = &l->keys[which[i]];
-	dp_flow_table_find_burst(l->of->tables[0], keys, n, l->version, first);
-	for (uint32_t i = 0; i < n; i++)
-		dp_of_walk(l->of, &l->keys[which[i]], l->version, first[i], &l->met[which[i]]);
+	for (uint32_t i = 0; i < l->n_unknown; i++)
+		keys[i] = &l->keyed[l->unknown[i]].key;
+	dp_flow_table_find_burst(l->of->tables[0], keys, l->n_unknown, l->version, first);
+	for (uint32_t i = 0; i < l->n_unknown; i++) {
+		uint32_t at = l->unknown[i];
+
+		dp_of_walk(l->of, &l->keyed[at].key, l->version, first[i], &l->met[at]);
+	}
 }
 
 static void look_up(struct look *l, const struct dp_batch *b)
 {
-	struct dp_of_port_pw *port = &l->pw->ports[b->v->port->idx];
-	uint8_t unknown[DP_BURST];
-	uint32_t n = l->n;
+	struct dp_of_port_pw *port = &l->asker.pw->ports[b->v->port->idx];
 
-	if (likely(l->shape != NULL)) {
+	l->has_key = l->no_sign = 0;
+	if (likely(l->asker.shape != NULL)) {
 		signs_make(l, b);
-		n = cache_look(l, unknown);
+		cache_look(l);
 	} else {
-		for (uint32_t i = 0; i < n; i++)
-			unknown[i] = (uint8_t)i;
+		l->n_unknown = l->n;
+		for (uint32_t i = 0; i < l->n; i++) {
+			l->unknown[i] = (uint8_t)i;
+			l->paths[i] = NULL;
+		}
 	}
 	port->n_looked += l->n;
-	port->n_found += l->n - n;
-	if (n == 0)
+	port->n_found += l->n - l->n_unknown;
+	if (l->n_unknown == 0)
 		return;
-	keys_make(l, b, unknown, n);
-	tables_look(l, unknown, n);
-	for (uint32_t i = 0; i < n && l->shape != NULL; i++) {
-		uint32_t at = unknown[i];
+	keys_make(l, b);
+	tables_look(l);
+}
+
+// After the batch: a new path may take the place of one that a run of it met.
+static void cache_fill(struct look *l, const struct dp_batch *b)
+{
+	struct dp_of_pw *pw = l->asker.pw;
+
+	for (uint32_t i = 0; i < l->n_unknown && l->asker.shape != NULL; i++) {
+		uint32_t at = l->unknown[i];
 
 		if ((l->no_sign >> at & 1) == 0)
-			dp_of_cache_insert(l->pw, &l->signs[at], l->version, port, &l->met[at]);
+			dp_of_cache_insert(pw, &l->keyed[at].sign, &pw->ports[b->v->port->idx],
+					   &l->met[at]);
 	}
 }
 
 static void gathered_init(struct gathered *g)
 {
 	g->out = g->of_out = NULL;
-	g->n = g->n_normal = g->n_met = g->n_alone = g->of_port = 0;
+	g->path = NULL;
+	g->n = g->n_normal = g->n_met = g->n_first = g->of_port = 0;
 	g->n_bytes = 0;
-	g->rule = UINT32_MAX;
 	g->kind = DP_OF_PROG_ANY;
 }
 
@@ -201,7 +232,7 @@ static void ctx_init(struct dp_of_ctx *c, struct dp_worker *w, const struct look
 	c->flow = NULL;
 	c->version = l->version;
 	c->metadata = c->tunnel_id = 0;
-	c->in_port = l->in_port;
+	c->in_port = l->asker.in_port;
 	c->n_given = 0;
 	c->budget = w->snap->n_ports + DP_OF_SPARE_OUTPUTS;
 	c->work = DP_OF_WORK;
@@ -216,8 +247,7 @@ static void ctx_init(struct dp_of_ctx *c, struct dp_worker *w, const struct look
 static void exec_run(struct dp_worker *w, const struct dp_batch *b, struct look *l, uint32_t at)
 {
 	const struct dp_run *r = &b->runs[at];
-	struct dp_of_met *met = &l->met[at];
-	bool was_partial = met->is_partial;
+	struct dp_of_met *met = &l->met[at], whole = *met;
 	struct dp_of_ctx c;
 
 	for (uint32_t i = 0; i < r->n; i++) {
@@ -228,13 +258,10 @@ static void exec_run(struct dp_worker *w, const struct dp_batch *b, struct look 
 		c.cls = dp_meta(c.m)->cls;
 		c.met = &one;
 		dp_of_exec(&c);
-		if (!was_partial || one.is_partial)
-			continue;
-		was_partial = false;
-		if (l->shape != NULL && (l->no_sign >> at & 1) == 0)
-			dp_of_cache_insert(l->pw, &l->signs[at], l->version,
-					   &l->pw->ports[b->v->port->idx], &one);
+		if (whole.is_partial && !one.is_partial)
+			whole = one;
 	}
+	*met = whole;
 }
 
 static void count_all(struct dp_worker *w, const struct look *l, const struct dp_of_met *met,
@@ -242,26 +269,10 @@ static void count_all(struct dp_worker *w, const struct look *l, const struct dp
 {
 	uint64_t n_bytes = (uint64_t)n * rte_pktmbuf_pkt_len(m);
 
-	for (uint32_t i = 0; i < met->n; i++)
-		dp_of_met_count(l->pw, &l->of->flows[met->rules[i]], n, n_bytes, w->now_ns);
-}
-
-// What it all comes to, when nothing but metadata stands before: DP_OF_PROG_ANY = something else.
-static uint8_t verdict_of(const struct look *l, const struct dp_of_met *met,
-			  const struct dp_of_prog **last)
-{
-	if (likely(met->n == 1 && !met->is_missed && !met->is_partial)) {
-		*last = dp_of_prog_at(&l->of->flows[met->rules[0]], l->version);
-		return (*last)->kind == DP_OF_PROG_GOTO ? DP_OF_PROG_ANY : (*last)->kind;
-	}
 	for (uint32_t i = 0; i < met->n; i++) {
-		*last = dp_of_prog_at(&l->of->flows[met->rules[i]], l->version);
-		if (i + 1 < met->n && (*last)->kind != DP_OF_PROG_GOTO)
-			return DP_OF_PROG_ANY;
+		dp_of_rule_met(l->asker.pw, dp_of_step_rule(met->rules[i]), n, n_bytes, w->now_ns);
+		dp_of_table_met(l->asker.pw, dp_of_step_table(met->rules[i]), n);
 	}
-	if (met->is_missed || met->is_partial || met->n == 0 || (*last)->kind == DP_OF_PROG_GOTO)
-		return DP_OF_PROG_ANY;
-	return (*last)->kind;
 }
 
 // The port that frames simply go to; NULL = it is not that simple.
@@ -270,7 +281,7 @@ static const struct dp_view *plain_output(const struct dp_worker *w, const struc
 {
 	const struct dp_view *out = dp_of_view(w->snap, of_port);
 
-	if (out == NULL || of_port == l->in_port || dp_of_config_of(l->of, of_port) != 0 ||
+	if (out == NULL || of_port == l->asker.in_port || dp_of_config_of(l->of, of_port) != 0 ||
 	    (out->cfg.flags & DP_PF_MIRROR_DST) != 0 ||
 	    (out->cfg.role == DP_ROLE_HOST && w->snap->services != NULL))
 		return NULL;
@@ -284,40 +295,37 @@ static inline bool is_looked_at(const struct rte_mbuf *m)
 
 static inline __attribute__((always_inline)) void met_flush(struct look *l, struct gathered *g)
 {
-	struct dp_of_flow_pw *c;
+	struct dp_of_pw *pw = l->asker.pw;
+	const struct dp_of_path *p = g->path;
 
 	if (g->n_met == 0)
 		return;
-	c = &l->pw->flows[g->rule];
-	dp_of_add(&c->n_pkts, g->n_met);
-	dp_of_add(&c->n_bytes, g->n_bytes);
-	atomic_store_explicit(&c->used_ns, l->now_ns, memory_order_relaxed);
-	g->n_alone += g->n_met;
+	for (uint32_t i = 0; i < p->n; i++) {
+		dp_of_rule_met(pw, dp_of_step_rule(p->rules[i]), g->n_met, g->n_bytes, l->now_ns);
+		if (i > 0)
+			dp_of_table_met(pw, dp_of_step_table(p->rules[i]), g->n_met);
+	}
+	g->n_first += g->n_met;
 	g->n_met = 0;
 	g->n_bytes = 0;
 }
 
-// Frames that met one rule met it in the first table.
-static void alone_flush(struct look *l, struct gathered *g)
+// Each walk begins in the first table.
+static void first_flush(struct look *l, struct gathered *g)
 {
-	struct dp_of_table_pw *t = &l->pw->tables[0];
-
 	met_flush(l, g);
-	if (g->n_alone == 0)
-		return;
-	dp_of_add(&t->n_lookups, g->n_alone);
-	dp_of_add(&t->n_matched, g->n_alone);
+	if (g->n_first > 0)
+		dp_of_table_met(l->asker.pw, 0, g->n_first);
 }
 
-// What the one rule that a frame met comes to. Frames in a row often met the same one, and rules in
-// a row often say the same port.
-static void rule_take(struct dp_worker *w, struct look *l, uint32_t rule, struct gathered *g)
+// What a path comes to. Frames in a row often met the same one, and paths in a row often end at
+// the same port.
+static void path_take(struct dp_worker *w, struct look *l, const struct dp_of_path *p,
+		      struct gathered *g)
 {
-	const struct dp_of_prog *p = dp_of_prog_at(&l->of->flows[rule], l->version);
-
 	met_flush(l, g);
-	g->rule = rule;
-	g->kind = p->kind == DP_OF_PROG_GOTO ? DP_OF_PROG_ANY : p->kind;
+	g->path = p;
+	g->kind = p->kind;
 	if (g->kind != DP_OF_PROG_OUTPUT)
 		return;
 	if (p->out_port != g->of_port) {
@@ -326,6 +334,16 @@ static void rule_take(struct dp_worker *w, struct look *l, uint32_t rule, struct
 	}
 	if (g->of_out == NULL)
 		g->kind = DP_OF_PROG_ANY;
+}
+
+static void met_of_path(const struct dp_of_path *p, struct dp_of_met *out)
+{
+	out->n = p->n;
+	out->out_port = p->out_port;
+	out->kind = p->kind;
+	out->is_missed = p->is_missed;
+	out->is_partial = out->is_deep = false;
+	memcpy(out->rules, p->rules, p->n * sizeof(p->rules[0]));
 }
 
 static inline void gather(struct gathered *g, struct rte_mbuf **pkts, uint32_t n)
@@ -354,12 +372,12 @@ static void act_on_any(struct dp_worker *w, struct dp_batch *b, struct look *l, 
 {
 	const struct dp_run *r = &b->runs[at];
 	struct rte_mbuf **pkts = b->pkts + r->first;
-	const struct dp_of_prog *last = NULL;
-	uint8_t kind = verdict_of(l, &l->met[at], &last);
+	const struct dp_of_met *met = &l->met[at];
 	const struct dp_view *out = NULL;
+	uint8_t kind = met->kind;
 
 	if (kind == DP_OF_PROG_OUTPUT) {
-		out = is_looked_at(pkts[0]) ? NULL : plain_output(w, l, last->out_port);
+		out = is_looked_at(pkts[0]) ? NULL : plain_output(w, l, met->out_port);
 		if (out == NULL)
 			kind = DP_OF_PROG_ANY;
 	}
@@ -370,7 +388,7 @@ static void act_on_any(struct dp_worker *w, struct dp_batch *b, struct look *l, 
 		exec_run(w, b, l, at);
 		return;
 	}
-	count_all(w, l, &l->met[at], pkts[0], r->n);
+	count_all(w, l, met, pkts[0], r->n);
 	if (kind == DP_OF_PROG_NORMAL) {
 		gather_normal(w, b, r, g);
 	} else if (kind == DP_OF_PROG_DROP) {
@@ -383,20 +401,20 @@ static void act_on_any(struct dp_worker *w, struct dp_batch *b, struct look *l, 
 	}
 }
 
-// Most runs: one rule, one port. The rest is anybody's.
+// Most runs: a path that is known, one port. The rest is anybody's.
 static inline void act_on(struct dp_worker *w, struct dp_batch *b, struct look *l, uint32_t at,
 			  struct gathered *g)
 {
 	const struct dp_run *r = &b->runs[at];
 	struct rte_mbuf **pkts = b->pkts + r->first;
-	const struct dp_of_met *met = &l->met[at];
+	const struct dp_of_path *path = l->paths[at];
 
-	if (unlikely(met->n != 1 || met->is_missed || met->is_partial)) {
+	if (unlikely(path == NULL)) {
 		act_on_any(w, b, l, at, g);
 		return;
 	}
-	if (met->rules[0] != g->rule)
-		rule_take(w, l, met->rules[0], g);
+	if (path != g->path)
+		path_take(w, l, path, g);
 	if (likely(g->kind == DP_OF_PROG_OUTPUT && !is_looked_at(pkts[0]))) {
 		if (unlikely(g->of_out != g->out)) { // always, where runs wait for L2
 			flush(w, b, g);
@@ -408,6 +426,7 @@ static inline void act_on(struct dp_worker *w, struct dp_batch *b, struct look *
 			flush(w, b, g);
 		gather_normal(w, b, r, g);
 	} else {
+		met_of_path(path, &l->met[at]);
 		act_on_any(w, b, l, at, g);
 		return;
 	}
@@ -421,6 +440,7 @@ static void take_out(struct dp_worker *w, struct dp_batch *b, uint32_t in_port)
 	const struct dp_of *of = w->snap->of;
 	bool closed = (dp_of_config_of(of, in_port) & (DP_OFPPC_NO_RECV | DP_OFPPC_PORT_DOWN)) != 0;
 	bool whole = dp_of_drops_fragments(of);
+	bool lost = false;
 	uint32_t n_ok = 0;
 
 	// Most ports have no boot service near, and nothing to be looked at.
@@ -430,12 +450,15 @@ static void take_out(struct dp_worker *w, struct dp_batch *b, uint32_t in_port)
 	for (uint32_t i = 0; i < b->n_runs; i++) {
 		const struct dp_meta *m = dp_meta(b->pkts[b->runs[i].first]);
 
-		if (closed)
+		if (closed) {
 			dp_drop_run(w, b, &b->runs[i], DP_DROP_of_port, DP_STAGE_forward);
-		else if (whole && (m->p.flags & DP_PF_FRAG) != 0) // never more than one in a run
+		} else if (whole && (m->p.flags & DP_PF_FRAG) != 0) { // alone in its run
 			dp_drop_run(w, b, &b->runs[i], DP_DROP_of_fragment, DP_STAGE_forward);
-		else if (dp_forward_own(w, b, &b->runs[i]))
-			b->runs[n_ok++] = b->runs[i];
+		} else if (dp_forward_own(w, b, &b->runs[i])) {
+			dp_run_keep(b, i, &n_ok, &lost);
+			continue;
+		}
+		lost = true;
 	}
 	b->n_runs = n_ok;
 }
@@ -443,24 +466,27 @@ static void take_out(struct dp_worker *w, struct dp_batch *b, uint32_t in_port)
 void dp_of_forward_burst(struct dp_worker *w, struct dp_batch *b)
 {
 	struct dp_of *of = w->snap->of;
+	struct dp_of_pw *pw = of->pw[w->id];
 	struct gathered g;
 	struct look l;
 
 	l.of = of;
-	l.pw = of->pw[w->id];
 	l.now_ns = w->now_ns;
-	l.in_port = dp_of_number(b->v);
+	l.asker.pw = pw;
+	l.asker.in_port = dp_of_number(b->v);
 	// Before the shape: it has what rules of this version look at, or more.
 	l.version = atomic_load_explicit(&of->version, memory_order_acquire);
-	l.shape =
-		l.pw->cache == NULL ? NULL : atomic_load_explicit(&of->shape, memory_order_acquire);
-	take_out(w, b, l.in_port);
+	l.asker.shape =
+		pw->cache == NULL ? NULL : atomic_load_explicit(&of->shape, memory_order_acquire);
+	dp_of_cache_see(pw, l.version);
+	take_out(w, b, l.asker.in_port);
 	l.n = b->n_runs;
-	l.has_key = l.no_sign = 0;
 	look_up(&l, b);
 	gathered_init(&g);
 	for (uint32_t i = 0; i < l.n; i++)
 		act_on(w, b, &l, i, &g);
-	alone_flush(&l, &g);
+	first_flush(&l, &g);
 	flush(w, b, &g);
+	if (unlikely(l.n_unknown > 0))
+		cache_fill(&l, b);
 }

@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 
 #include <rte_malloc.h>
+#include <rte_random.h>
 
 #include "of_priv.h"
 #include "weir_rcu.h"
@@ -159,6 +160,35 @@ static void region_free(void *p, size_t size)
 		munmap(p, size);
 }
 
+// An entry that needs two lines stands on an even one, in the smallest cache, too.
+static size_t cache_size(uint32_t n_entries)
+{
+	return RTE_MAX(n_entries, 2u) * sizeof(struct dp_of_entry);
+}
+
+// Few frames meet what no other met.
+static size_t paths_size(uint32_t n_entries)
+{
+	return RTE_MAX(n_entries / 2, (uint32_t)DP_OF_PATH_WAYS) * sizeof(struct dp_of_path);
+}
+
+static int cache_create(struct dp_of_pw *pw, uint32_t n_entries)
+{
+	pw->cache = region(cache_size(n_entries));
+	pw->paths = region(paths_size(n_entries));
+	if (pw->cache == NULL || pw->paths == NULL)
+		return -ENOMEM;
+	// The kernel gives its pages now, not to a worker.
+	memset(pw->cache, 0, cache_size(n_entries));
+	memset(pw->paths, 0, paths_size(n_entries));
+	pw->cache_mask = n_entries - 1;
+	pw->paths_mask = paths_size(n_entries) / sizeof(*pw->paths) - 1;
+	pw->first_stamp = pw->next_stamp = 1;
+	for (uint32_t i = 0; i < RTE_DIM(pw->seeds); i++)
+		pw->seeds[i] = rte_rand();
+	return 0;
+}
+
 static int worker_create(struct dp_of *of, uint32_t id)
 {
 	struct dp_of_pw *pw = rte_zmalloc("of_pw", sizeof(*pw), RTE_CACHE_LINE_SIZE);
@@ -171,13 +201,7 @@ static int worker_create(struct dp_of *of, uint32_t id)
 		return -ENOMEM;
 	if (of->params.cache_entries == 0)
 		return 0;
-	pw->cache_mask = of->params.cache_entries - 1;
-	pw->cache = region(of->params.cache_entries * sizeof(*pw->cache));
-	if (pw->cache == NULL)
-		return -ENOMEM;
-	// The kernel gives its pages now, not to a worker.
-	memset(pw->cache, 0, of->params.cache_entries * sizeof(*pw->cache));
-	return 0;
+	return cache_create(pw, of->params.cache_entries);
 }
 
 static void worker_destroy(struct dp_of *of, uint32_t id)
@@ -187,7 +211,8 @@ static void worker_destroy(struct dp_of *of, uint32_t id)
 	if (pw == NULL)
 		return;
 	region_free(pw->flows, of->n_slots * sizeof(*pw->flows));
-	region_free(pw->cache, of->params.cache_entries * sizeof(*pw->cache));
+	region_free(pw->cache, cache_size(of->params.cache_entries));
+	region_free(pw->paths, paths_size(of->params.cache_entries));
 	rte_free(pw);
 }
 
@@ -198,9 +223,9 @@ static bool is_power(uint32_t n)
 
 static int params_check(const struct dp_of_params *p, struct weir_err *err)
 {
-	if (p->max_flows == 0 || p->max_flows > 1u << 24)
+	if (p->max_flows == 0 || p->max_flows > DP_OF_FLOWS_MAX)
 		return weir_err_set(err, -EINVAL, "OpenFlow: %u flows: must be 1..%u", p->max_flows,
-				    1u << 24);
+				    DP_OF_FLOWS_MAX);
 	if (p->cache_entries != 0 && !is_power(p->cache_entries))
 		return weir_err_set(err, -EINVAL, "OpenFlow: cache of %u: must be a power of two",
 				    p->cache_entries);

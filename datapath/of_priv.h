@@ -19,13 +19,16 @@
 
 enum {
 	DP_OF_WALK = DP_FLOW_TABLES, // rules that a frame can meet: goto leads to higher tables
-	DP_OF_CACHED = 8,	     // of them that the cache keeps
-	DP_OF_CACHE_WORDS = 10,	     // of a key that are not 0, the frame's shape included
+	DP_OF_CACHED = 12,	     // of them that the cache keeps
+	DP_OF_LINE_WORDS = 6,	     // of a key, in one line of the cache
+	DP_OF_CACHE_WORDS = 12,	     // that are not 0, the frame's shape included: two lines
 	DP_OF_GROUP_DEPTH = 8,	     // groups in groups
 	DP_OF_SPARE_OUTPUTS = 256,   // of one frame, beside one for each port
 	DP_OF_WORK = 65536, // bytes of operations for one frame: eight of the longest programs
 	DP_OF_SPARE_RETIRED = 64,
 	DP_OF_OUTS = 256, // packet-outs that may wait
+	DP_OF_FLOWS_MAX = 1 << 22,
+	DP_OF_PATH_WAYS = 8,
 };
 
 // --- Programs
@@ -120,31 +123,38 @@ struct dp_of_table_pw {
 	_Atomic uint64_t n_lookups, n_matched;
 };
 
-// What words of a key an entry of the cache has, and what more it says in the same number.
+// What words of a key an entry of the cache has.
 enum dp_of_cached {
-	DP_OF_WHICH = 0xffff,	   // bit i: word i of the key is not 0 and stands in words[]
-	DP_OF_PLAIN = 1 << 16,	   // words 0..4, be they 0 or not: all that such a frame has
-	DP_OF_N_WORDS_SHIFT = 17,  // the frame's shape included, which is the first
-	DP_OF_N_WORDS = 15 << 17,  // to here: what entry and frame must have in common
-	DP_OF_N_RULES_SHIFT = 24,  // in the order of the walk
-	DP_OF_N_RULES = 15 << 24,  //
-	DP_OF_IS_MISSED = 1 << 28, // the last table had no rule
-	DP_OF_PLAIN_WORDS = 6,	   // and what its words are: the shape, and 0..4
-	DP_OF_SAME = DP_OF_WHICH | DP_OF_PLAIN | DP_OF_N_WORDS,
+	DP_OF_WHICH = 0xffff,	  // bit i: word i of the key is not 0 and stands in words[]
+	DP_OF_PLAIN = 1 << 16,	  // words 0..4, be they 0 or not: all that such a frame has
+	DP_OF_N_WORDS_SHIFT = 17, // the frame's shape included, which is the first
+	DP_OF_SECOND = 1 << 21,	  // the line before has the rest
+	DP_OF_PLAIN_WORDS = 5,	  // and what its words are: the shape, and 0..4
 };
 
-// An entry of the cache: the words of a key that tables look at, and what the frame met. Of a plain
-// frame that met one rule the first line is all.
+// A line of the cache: the words of a key that tables look at, and where the frame's path stands.
+// More words than a line has go on in the next one, whose stamp is the complement of the first's.
 struct dp_of_entry {
-	uint64_t version; // 0 = empty
-	uint32_t what;	  // enum dp_of_cached
-	uint32_t rule;	  // the first
-	uint64_t words[DP_OF_CACHE_WORDS];
-	uint32_t rules[DP_OF_CACHED - 1]; // after it
-	uint32_t reserved;
+	uint64_t stamp; // of the path when it was found; 0 = empty
+	uint32_t what;	// enum dp_of_cached
+	uint32_t path;	// index
+	uint64_t words[DP_OF_LINE_WORDS];
 };
-_Static_assert(sizeof(struct dp_of_entry) == 128, "two cache lines");
-_Static_assert(offsetof(struct dp_of_entry, words) + 8 * DP_OF_PLAIN_WORDS <= 64, "one line");
+_Static_assert(sizeof(struct dp_of_entry) == 64, "a cache line");
+_Static_assert((int)DP_OF_PLAIN_WORDS <= (int)DP_OF_LINE_WORDS, "in one line");
+
+// What frames met: rules in order, each with its table, and what they come to. Kept once for all
+// entries that met the same.
+struct dp_of_path {
+	uint64_t stamp;	   // never used twice; 0 = empty
+	uint32_t out_port; // DP_OF_PROG_OUTPUT
+	uint8_t kind;	   // enum dp_of_prog_kind: of all rules together
+	uint8_t n;
+	bool is_missed; // the last table had no rule
+	uint8_t reserved;
+	uint32_t rules[DP_OF_CACHED]; // dp_of_step_of()
+};
+_Static_assert(sizeof(struct dp_of_path) == 64, "a cache line");
 
 // A port at one worker.
 struct dp_of_port_pw {
@@ -170,7 +180,11 @@ struct dp_of_punt {
 struct dp_of_pw {
 	struct dp_of_flow_pw *flows; // by index of the rule
 	struct dp_of_entry *cache;   // NULL = none
-	uint64_t cache_mask;
+	struct dp_of_path *paths;
+	uint64_t cache_mask, paths_mask;
+	uint64_t seeds[3]; // constant: where a frame stands in the cache is nobody's to foresee
+	// What has a lower stamp was found in another version.
+	uint64_t version, first_stamp, next_stamp;
 	struct dp_of_port_pw ports[DP_MAX_PORTS + 1]; // the last one is nobody's
 	struct dp_of_table_pw tables[DP_FLOW_TABLES];
 	uint64_t n_cache_looked, n_cache_found, n_cache_inserted;
@@ -295,13 +309,34 @@ struct dp_of_set {
 	const struct dp_flow_op *sets[DP_FLOW_N_FIELDS];
 };
 
+// A rule of a walk and its table, in a word.
+enum { DP_OF_RULE_BITS = 24 };
+_Static_assert(DP_OF_FLOWS_MAX * 2 + 1024 <= 1 << DP_OF_RULE_BITS, "an index of each slot");
+
+static inline uint32_t dp_of_step_of(uint32_t rule, uint32_t table)
+{
+	return table << DP_OF_RULE_BITS | rule;
+}
+
+static inline uint32_t dp_of_step_rule(uint32_t step)
+{
+	return step & ((1u << DP_OF_RULE_BITS) - 1);
+}
+
+static inline uint32_t dp_of_step_table(uint32_t step)
+{
+	return step >> DP_OF_RULE_BITS;
+}
+
 // What a frame met: rules in order.
 struct dp_of_met {
 	uint32_t n;
-	bool is_missed;	 // the last table had no rule
-	bool is_partial; // what comes next depends on what the last rule's actions make of it
-	bool is_deep;	 // not for the cache
-	uint32_t rules[DP_OF_WALK];
+	uint32_t out_port; // DP_OF_PROG_OUTPUT
+	uint8_t kind;	   // what it all comes to, when nothing but metadata stands before; or ANY
+	bool is_missed;	   // the last table had no rule
+	bool is_partial;   // what comes next depends on what the last rule's actions make of it
+	bool is_deep;	   // not for the cache
+	uint32_t rules[DP_OF_WALK]; // dp_of_step_of()
 };
 
 // One frame on its way.
@@ -354,15 +389,21 @@ static inline void dp_of_add(_Atomic uint64_t *c, uint64_t n)
 }
 
 // n frames of n_bytes in all met the rule.
-static inline void dp_of_met_count(struct dp_of_pw *pw, const struct dp_of_flow *f, uint32_t n,
-				   uint64_t n_bytes, uint64_t at_ns)
+static inline void dp_of_rule_met(struct dp_of_pw *pw, uint32_t rule, uint64_t n, uint64_t n_bytes,
+				  uint64_t at_ns)
 {
-	struct dp_of_flow_pw *c = &pw->flows[f->rule.idx];
-	struct dp_of_table_pw *t = &pw->tables[f->table];
+	struct dp_of_flow_pw *c = &pw->flows[rule];
 
 	dp_of_add(&c->n_pkts, n);
 	dp_of_add(&c->n_bytes, n_bytes);
 	atomic_store_explicit(&c->used_ns, at_ns, memory_order_relaxed);
+}
+
+// And found it in this table.
+static inline void dp_of_table_met(struct dp_of_pw *pw, uint32_t table, uint64_t n)
+{
+	struct dp_of_table_pw *t = &pw->tables[table];
+
 	dp_of_add(&t->n_lookups, n);
 	dp_of_add(&t->n_matched, n);
 }

@@ -18,7 +18,6 @@ enum {
 	P_HIP = 139,
 	P_SHIM6 = 140,
 	MAX_EXT_HEADERS = 8,
-	VXLAN_PORT = 4789,
 };
 
 // What one pass carries along. left() is what may still be read.
@@ -99,7 +98,7 @@ static void parse_l4(struct cursor *c, size_t l4_size)
 		if (o->ip_proto == P_TCP &&
 		    ((p[12] >> 4) < 5 || (size_t)(p[12] >> 4) * 4 > l4_size))
 			fail(c, DP_DROP_l3_malformed);
-		if (o->ip_proto == P_UDP && o->dport == VXLAN_PORT && have(c, 16))
+		if (o->ip_proto == P_UDP && o->dport == DP_VXLAN_PORT && have(c, 16))
 			o->flags |= DP_PF_VXLAN;
 		return;
 	}
@@ -365,7 +364,7 @@ static bool parse_plain(const uint8_t *data, size_t size, size_t wire_size, stru
 	tcp = p[9] == P_TCP;
 	if (type != DP_ETH_IPV4 || p[0] != 0x45 || (dp_be16(p + 6) & 0x3fff) != 0 ||
 	    (p[9] != P_UDP && !tcp) || total < (tcp ? 40 : 28) ||
-	    total > wire_size - (size_t)(p - data) || dport == VXLAN_PORT ||
+	    total > wire_size - (size_t)(p - data) || dport == DP_VXLAN_PORT ||
 	    (tcp && ((p[32] >> 4) < 5 || (p[32] >> 4) * 4 > total - 20)))
 		return false;
 	if (p != data + 14) {

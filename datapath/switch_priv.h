@@ -195,7 +195,10 @@ struct dp_dirty {
 // holds for all.
 struct dp_run {
 	uint16_t first, n;
-	uint16_t flow;	   // of a portal, + 1; 0 = not known. classify fills it where storage looks
+	uint16_t flow; // of a portal, + 1; 0 = not known. classify fills it where storage looks
+	// The head differs from that of the run before it in runs[] in addresses of IP and in ports
+	// at most. Who takes a run out of runs[] says so to the next one (dp_run_keep()).
+	bool kin;
 	uint64_t src, dst; // keys of the forwarding table; learn fills them
 };
 
@@ -369,6 +372,17 @@ static inline uint32_t dp_l2_size(const struct dp_meta *m)
 static inline struct rte_mbuf *dp_head(const struct dp_batch *b, const struct dp_run *r)
 {
 	return b->pkts[r->first];
+}
+
+// runs[i] goes on as runs[*n]. Whose neighbour was taken out is nobody's kin.
+static inline void dp_run_keep(struct dp_batch *b, uint32_t i, uint32_t *n, bool *lost)
+{
+	if (unlikely(*n != i)) {
+		b->runs[*n] = b->runs[i];
+		b->runs[*n].kin &= !*lost;
+		*lost = false;
+	}
+	++*n;
 }
 
 // --- the hops, in order. Each leaves in b->runs what goes on; forward leaves nothing.

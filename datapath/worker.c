@@ -49,40 +49,69 @@ void dp_drop_run(struct dp_worker *w, struct dp_batch *b, const struct dp_run *r
 	}
 }
 
+// Boot requests, whose payload the guard reads.
+static inline bool has_own_run(uint16_t dport)
+{
+	return dport == 67 || dport == 4011;
+}
+
 // May neighbours join this frame's run? Only where nothing is looked at but what `joins` compares,
-// and nothing is done that goes by the frame: plain unicast in one buffer. Not boot requests, whose
-// payload the guard reads, nor priority tags, which are cut out.
+// and nothing is done that goes by the frame: plain unicast in one buffer. Not boot requests, nor
+// priority tags, which are cut out.
 static bool heads_run(const struct rte_mbuf *m, const struct dp_meta *meta)
 {
 	const struct dp_parse *p = &meta->p;
 
 	return p->plain && meta->flags == 0 && m->nb_segs == 1 && (dp_data(m)[0] & 1) == 0 &&
-	       p->dport != 67 && p->dport != 4011 && (p->n_tags == 0 || (p->tci[0] & 0xfff) != 0);
+	       !has_own_run(p->dport) && (p->n_tags == 0 || (p->tci[0] & 0xfff) != 0);
 }
+
+enum likeness {
+	APART,
+	KIN, // but for addresses of IP and ports
+	SAME,
+};
 
 // Does m say what the head of the run says? Of IPv4 all but identification, TTL and checksum is
 // compared, of L4 the ports and TCP's header size.
-static bool joins(const struct rte_mbuf *head, const struct rte_mbuf *m)
+static inline enum likeness likeness(const struct rte_mbuf *head, const struct rte_mbuf *m)
 {
 	// From IPv4's total length to its protocol.
 	static const uint8_t but_id_ttl[8] = { 255, 255, 0, 0, 255, 255, 0, 255 };
 	const struct dp_parse *p = &dp_meta_const(head)->p;
 	const uint8_t *a = dp_data(head), *b = dp_data(m);
 	uint64_t diff = dp_load64(a) ^ dp_load64(b);
+	uint16_t dport;
 
 	if (diff != 0 || rte_pktmbuf_data_len(m) != rte_pktmbuf_data_len(head) || m->nb_segs != 1 ||
 	    dp_meta_const(m)->flags != 0)
-		return false;
+		return APART;
 	diff = dp_load64(a + 8) ^ dp_load64(b + 8);
 	a += p->l3_off;
 	b += p->l3_off;
 	diff |= dp_load32(a - 2) ^ dp_load32(b - 2);
 	diff |= (dp_load64(a + 2) ^ dp_load64(b + 2)) & dp_load64(but_id_ttl);
-	diff |= dp_load64(a + 12) ^ dp_load64(b + 12);
-	diff |= dp_load32(a + 20) ^ dp_load32(b + 20);
 	if (p->ip_proto == 6)
 		diff |= (a[32] ^ b[32]) & 0xf0;
-	return diff == 0;
+	if (diff != 0)
+		return APART;
+	diff = dp_load64(a + 12) ^ dp_load64(b + 12);
+	diff |= dp_load32(a + 20) ^ dp_load32(b + 20);
+	if (diff == 0)
+		return SAME;
+	dport = dp_be16(b + 22);
+	return has_own_run(dport) || dport == DP_VXLAN_PORT ? APART : KIN;
+}
+
+// What parse would say of a frame that is kin to one that it has seen.
+static inline void take_after(const struct dp_meta *kin, const struct rte_mbuf *m,
+			      struct dp_meta *out)
+{
+	const uint8_t *l4 = dp_data(m) + kin->p.l4_off;
+
+	*out = *kin;
+	out->p.sport = dp_be16(l4);
+	out->p.dport = dp_be16(l4 + 2);
 }
 
 // rx and parse. A frame longer than any we carry, and not a super-frame, ends here.
@@ -94,6 +123,8 @@ static uint16_t receive(struct dp_worker *w, const struct dp_rxq *rxq, struct dp
 	uint16_t max = unlikely(pw->limit != NULL) ? (uint16_t)pw->limit->pkts_max : DP_BURST;
 	uint16_t n = p->drv->rx_burst(p->link, rxq->q, b->pkts, max);
 	const struct rte_mbuf *head = NULL; // of a run that may grow
+	// The first of those that are kin, which the stores of its parse have left by now.
+	const struct dp_meta *kin = NULL;
 	uint16_t vm_idx = rxq->view->vm == NULL ? 0 : rxq->view->vm->idx;
 	bool tapped = w->snap->tap != NULL;
 	uint64_t n_bytes = 0;
@@ -108,10 +139,19 @@ static uint16_t receive(struct dp_worker *w, const struct dp_rxq *rxq, struct dp
 		struct rte_mbuf *m = b->pkts[i];
 		struct dp_meta *meta = dp_meta(m);
 		uint32_t size = rte_pktmbuf_pkt_len(m);
+		enum likeness like = head == NULL ? APART : likeness(head, m);
 
 		n_bytes += size;
-		if (head != NULL && joins(head, m)) {
+		if (like == SAME) {
 			b->runs[b->n_runs - 1].n++;
+			continue;
+		}
+		if (like == KIN) {
+			take_after(kin, m, meta);
+			head = m;
+			b->runs[b->n_runs].first = i;
+			b->runs[b->n_runs].kin = true;
+			b->runs[b->n_runs++].n = 1;
 			continue;
 		}
 		meta->in_port = p->idx;
@@ -130,9 +170,12 @@ static uint16_t receive(struct dp_worker *w, const struct dp_rxq *rxq, struct dp
 			continue;
 		}
 		b->runs[b->n_runs].first = i;
+		b->runs[b->n_runs].kin = false;
 		b->runs[b->n_runs++].n = 1;
-		if (!tapped && heads_run(m, meta))
+		if (!tapped && heads_run(m, meta)) {
 			head = m;
+			kin = meta;
+		}
 	}
 	pw->c[DP_PC_rx_pkts] += n;
 	pw->c[DP_PC_rx_bytes] += n_bytes;

@@ -41,14 +41,16 @@ struct workload {
 	uint32_t n_macs;   // per port
 	uint16_t size;	   // bytes, without FCS
 	uint8_t proto;
-	bool flood;	 // the first port sends to all, the others send nothing
-	uint16_t tag[2]; // VLAN tag that the frames of a and b carry
-	uint8_t n_flows; // connections with a storage portal, one after the other; 0 = none
-	uint8_t tables;	 // enum tables
+	bool flood;	   // the first port sends to all, the others send nothing
+	uint16_t tag[2];   // VLAN tag that the frames of a and b carry
+	uint8_t n_flows;   // connections with a storage portal, one after the other; 0 = none
+	uint8_t tables;	   // enum tables
+	uint16_t n_sports; // source ports, one after the other; 0 = one
 };
 
-// What OpenFlow tables say, when they are on: from a to b and back.
-enum tables { NO_TABLES, BY_PORT, BY_ADDRESS, BY_NORMAL };
+// What OpenFlow tables say, when they are on: from a to b and back. BY_ACL: a list of two rules
+// that let all go on to a table with a rule per port.
+enum tables { NO_TABLES, BY_PORT, BY_ADDRESS, BY_NORMAL, BY_ACL };
 
 #define GUEST(name, more)                                                                          \
 	"{\"name\":\"" name "\",\"type\":\"weir-interfaces:guest\",\"weir-interfaces:port\":{"     \
@@ -73,22 +75,25 @@ enum tables { NO_TABLES, BY_PORT, BY_ADDRESS, BY_NORMAL };
 	"\"port\":3260}]}"
 
 static const struct workload workloads[] = {
-	{ "guest-1", TWO_GUESTS, 1, 60, PROTO_UDP, false, { 0, 0 }, 0, NO_TABLES },
-	{ "guest-1k", TWO_GUESTS, 1000, 60, PROTO_UDP, false, { 0, 0 }, 0, NO_TABLES },
-	{ "guest-10k", TWO_GUESTS, 10000, 60, PROTO_UDP, false, { 0, 0 }, 0, NO_TABLES },
-	{ "guest-1-tcp", TWO_GUESTS, 1, 60, PROTO_TCP, false, { 0, 0 }, 0, NO_TABLES },
-	{ "guest-1-1518", TWO_GUESTS, 1, 1514, PROTO_UDP, false, { 0, 0 }, 0, NO_TABLES },
-	{ "vm-1", TWO_VMS, 1, 60, PROTO_UDP, false, { 0, 0 }, 0, NO_TABLES },
-	{ "vm-1-storage", TWO_VMS STORAGE, 1, 60, PROTO_TCP, false, { 0, 0 }, 1, NO_TABLES },
-	{ "vm-1-storage8", TWO_VMS STORAGE, 1, 60, PROTO_TCP, false, { 0, 0 }, 8, NO_TABLES },
-	{ "uplink-1k", TWO_PORTS, 1000, 60, PROTO_UDP, false, { 0, 0 }, 0, NO_TABLES },
-	{ "trunk-1k", GUEST_AND_TRUNK, 1000, 60, PROTO_UDP, false, { 0, 20 }, 0, NO_TABLES },
-	{ "of-1", TWO_GUESTS, 1, 60, PROTO_UDP, false, { 0, 0 }, 0, BY_PORT },
-	{ "of-1k", TWO_GUESTS, 1000, 60, PROTO_UDP, false, { 0, 0 }, 0, BY_PORT },
-	{ "of-10k", TWO_GUESTS, 10000, 60, PROTO_UDP, false, { 0, 0 }, 0, BY_PORT },
-	{ "of-addresses-1k", TWO_GUESTS, 1000, 60, PROTO_UDP, false, { 0, 0 }, 0, BY_ADDRESS },
-	{ "of-normal-1k", TWO_GUESTS, 1000, 60, PROTO_UDP, false, { 0, 0 }, 0, BY_NORMAL },
-	{ "flood-3", FOUR_GUESTS, 1, 60, PROTO_UDP, true, { 0, 0 }, 0, NO_TABLES },
+	{ "guest-1", TWO_GUESTS, 1, 60, PROTO_UDP, false, { 0, 0 }, 0, NO_TABLES, 0 },
+	{ "guest-1k", TWO_GUESTS, 1000, 60, PROTO_UDP, false, { 0, 0 }, 0, NO_TABLES, 0 },
+	{ "guest-10k", TWO_GUESTS, 10000, 60, PROTO_UDP, false, { 0, 0 }, 0, NO_TABLES, 0 },
+	{ "guest-1-tcp", TWO_GUESTS, 1, 60, PROTO_TCP, false, { 0, 0 }, 0, NO_TABLES, 0 },
+	{ "guest-1-1518", TWO_GUESTS, 1, 1514, PROTO_UDP, false, { 0, 0 }, 0, NO_TABLES, 0 },
+	{ "vm-1", TWO_VMS, 1, 60, PROTO_UDP, false, { 0, 0 }, 0, NO_TABLES, 0 },
+	{ "vm-1-storage", TWO_VMS STORAGE, 1, 60, PROTO_TCP, false, { 0, 0 }, 1, NO_TABLES, 0 },
+	{ "vm-1-storage8", TWO_VMS STORAGE, 1, 60, PROTO_TCP, false, { 0, 0 }, 8, NO_TABLES, 0 },
+	{ "uplink-1k", TWO_PORTS, 1000, 60, PROTO_UDP, false, { 0, 0 }, 0, NO_TABLES, 0 },
+	{ "trunk-1k", GUEST_AND_TRUNK, 1000, 60, PROTO_UDP, false, { 0, 20 }, 0, NO_TABLES, 0 },
+	{ "of-1", TWO_GUESTS, 1, 60, PROTO_UDP, false, { 0, 0 }, 0, BY_PORT, 0 },
+	{ "of-1k", TWO_GUESTS, 1000, 60, PROTO_UDP, false, { 0, 0 }, 0, BY_PORT, 0 },
+	{ "of-10k", TWO_GUESTS, 10000, 60, PROTO_UDP, false, { 0, 0 }, 0, BY_PORT, 0 },
+	{ "of-addresses-1k", TWO_GUESTS, 1000, 60, PROTO_UDP, false, { 0, 0 }, 0, BY_ADDRESS, 0 },
+	{ "of-normal-1k", TWO_GUESTS, 1000, 60, PROTO_UDP, false, { 0, 0 }, 0, BY_NORMAL, 0 },
+	{ "guest-flows", TWO_GUESTS, 1, 60, PROTO_UDP, false, { 0, 0 }, 0, NO_TABLES, 10000 },
+	{ "of-flows", TWO_GUESTS, 1, 60, PROTO_UDP, false, { 0, 0 }, 0, BY_PORT, 10000 },
+	{ "of-flows-acl", TWO_GUESTS, 1, 60, PROTO_UDP, false, { 0, 0 }, 0, BY_ACL, 10000 },
+	{ "flood-3", FOUR_GUESTS, 1, 60, PROTO_UDP, true, { 0, 0 }, 0, NO_TABLES, 0 },
 };
 
 struct link {
@@ -99,6 +104,7 @@ struct link {
 	uint64_t n_sent, n_taken;
 	uint32_t pos[8]; // of each connection: bytes sent
 	uint8_t n_flows, flow;
+	uint16_t n_sports, sport;
 	uint16_t size;
 	uint8_t frame[1514];
 };
@@ -120,6 +126,7 @@ static void frame_fill(struct link *l, const struct workload *wl)
 	uint8_t *p = l->frame + 12;
 
 	l->n_flows = wl->n_flows;
+	l->n_sports = wl->n_sports;
 	l->size = wl->size;
 	l->frame[0] = l->frame[6] = 2;
 	l->frame[5] = (uint8_t)(2 - l->side % 2);
@@ -225,6 +232,10 @@ static uint16_t bench_rx(void *link, uint16_t q, struct rte_mbuf **pkts, uint16_
 			l->next = 0;
 		if (l->n_flows > 0)
 			storage_fill(l, p);
+		if (l->n_sports > 0) {
+			put16(p + 34, 10000u + l->sport);
+			l->sport = (uint16_t)((l->sport + 1) % l->n_sports);
+		}
 		pkts[i]->pkt_len = pkts[i]->data_len = l->size;
 		dp_meta(pkts[i])->flags = 0;
 		dp_meta(pkts[i])->tso_segsz = 0;
@@ -341,8 +352,35 @@ static int learn(struct ctl *c, const struct workload *wl)
 	return -EIO;
 }
 
-static int rule_add(struct dp_of *of, const struct dp_flow_key *key, const struct dp_flow_key *mask,
-		    uint32_t port)
+// A rule of table 0 that leads on to table 1.
+static int acl_add(struct dp_of *of, const struct dp_flow_key *key, const struct dp_flow_key *mask,
+		   uint32_t priority)
+{
+	const struct dp_flow_prog p = { .size = sizeof(p), .table = 1 };
+	struct dp_of_flow *f;
+
+	return dp_of_flow_add(of, 0, key, mask, priority, &p, &f);
+}
+
+// Two rules: one for a port that nobody sends to, the other for all.
+static int acl_make(struct dp_of *of)
+{
+	struct dp_flow_key key = { { 0 } }, mask = { { 0 } };
+	int rc = acl_add(of, &key, &mask, 1);
+
+	dp_flow_put(&key, DP_FLOW_eth_type, (struct dp_flow_value){ 0, ETH_P_IP4 });
+	dp_flow_put(&mask, DP_FLOW_eth_type, dp_flow_ones(DP_FLOW_eth_type));
+	dp_flow_put(&key, DP_FLOW_ip_proto, (struct dp_flow_value){ 0, PROTO_UDP });
+	dp_flow_put(&mask, DP_FLOW_ip_proto, dp_flow_ones(DP_FLOW_ip_proto));
+	dp_flow_put(&key, DP_FLOW_udp_dst, (struct dp_flow_value){ 0, 53 });
+	dp_flow_put(&mask, DP_FLOW_udp_dst, dp_flow_ones(DP_FLOW_udp_dst));
+	dp_flow_put(&key, DP_FLOW_udp_src, (struct dp_flow_value){ 0, 53 });
+	dp_flow_put(&mask, DP_FLOW_udp_src, dp_flow_ones(DP_FLOW_udp_src));
+	return rc < 0 ? rc : acl_add(of, &key, &mask, 20);
+}
+
+static int rule_add(struct dp_of *of, const struct workload *wl, const struct dp_flow_key *key,
+		    const struct dp_flow_key *mask, uint32_t port)
 {
 	union {
 		struct dp_flow_prog p;
@@ -353,7 +391,7 @@ static int rule_add(struct dp_of *of, const struct dp_flow_key *key, const struc
 
 	u.p.n_apply = sizeof(o);
 	memcpy(u.p.ops, &o, sizeof(o));
-	return dp_of_flow_add(of, 0, key, mask, 1, &u.p, &f);
+	return dp_of_flow_add(of, wl->tables == BY_ACL, key, mask, 1, &u.p, &f);
 }
 
 // The rules of one direction: from port number in.
@@ -373,7 +411,7 @@ static int way_add(struct dp_of *of, const struct workload *wl, uint32_t in)
 			dp_flow_put(&key, DP_FLOW_eth_dst, (struct dp_flow_value){ 0, mac });
 			dp_flow_put(&mask, DP_FLOW_eth_dst, dp_flow_ones(DP_FLOW_eth_dst));
 		}
-		rc = rule_add(of, &key, &mask, out);
+		rc = rule_add(of, wl, &key, &mask, out);
 	}
 	return rc;
 }
@@ -400,6 +438,8 @@ static int tables_make(struct dp_switch *sw, const struct workload *wl)
 		rc = way_add(of, wl, 1);
 	if (rc == 0)
 		rc = way_add(of, wl, 2);
+	if (rc == 0 && wl->tables == BY_ACL)
+		rc = acl_make(of);
 	if (rc < 0)
 		return rc;
 	dp_of_publish(of);

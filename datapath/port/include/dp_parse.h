@@ -15,6 +15,7 @@
 #define DP_PARSE_BYTES 256 // headers are looked for in this many bytes, no further
 #define DP_PARSE_TAGS 2
 #define DP_PARSE_LABELS 3
+#define DP_VXLAN_PORT 4789 // UDP, RFC 7348 section 5
 
 enum dp_ethertype {
 	DP_ETH_IPV4 = 0x0800,
