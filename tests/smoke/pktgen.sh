@@ -39,6 +39,14 @@ expect 0 "$sound"' and .seconds < 10 and .tx_pps < 120000'
 head -1 "$LAB_T/r.csv" | grep -q '^seconds,stream,tx_pkts,rx_pkts'
 [ "$(wc -l <"$LAB_T/r.csv")" -ge 3 ]
 
+echo "- SIGUSR1 ends an interval of the CSV"
+"$pktgen" --events --csv "$LAB_T/asked.csv" port=copy:a port=copy:b warm-up=50ms duration=1500ms interval=3600s >"$LAB_T/r.out" 2>"$LAB_T/r.err" & p=$!
+LAB_PIDS+=($p)
+lab_wait_text "$LAB_T/r.out" measuring 20 $p
+kill -USR1 $p; sleep 0.3; kill -USR1 $p
+wait $p
+awk -F, 'NR > 1 { n++; idle += $13 <= 1 } END { exit !(n == 2 && idle == 2) }' "$LAB_T/asked.csv" || { cat "$LAB_T/asked.csv"; exit 1; }
+
 profiles=$lab_top/tools/pktgen/profiles
 for p in l2-64 imix mac-churn; do
 	pg port=copy:a port=copy:b "$profiles/$p.profile" warm-up=50ms duration=300ms

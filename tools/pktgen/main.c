@@ -47,12 +47,11 @@ struct run {
 	bool *churn_up, gone;  // gone: a port could not come back
 };
 
-static volatile sig_atomic_t stopped;
+static volatile sig_atomic_t stopped, asked;
 
 static void on_signal(int sig)
 {
-	(void)sig;
-	stopped = 1;
+	*(sig == SIGUSR1 ? &asked : &stopped) = 1;
 }
 
 static void event(const struct run *r, const char *what)
@@ -157,8 +156,12 @@ static void interval(struct run *r, uint64_t start)
 	double done = (double)(r->e.tick - start) / (double)ticks(r, r->cfg->duration_ns);
 
 	pg_look_take(&r->e, &r->now);
-	if (r->csv != NULL)
+	if (r->csv != NULL) {
 		pg_report_csv(r->csv, &r->e, &r->last, &r->now);
+		if (asked)
+			fflush(r->csv);
+	}
+	asked = 0;
 	if (r->opt.live)
 		pg_report_live(&r->e, &r->last, &r->now, done);
 	pg_look_take(&r->e, &r->last);
@@ -235,6 +238,7 @@ static void measure(struct run *r)
 	while (!stopped && r->e.tick - start < ticks(r, r->cfg->warm_up_ns))
 		turn(r);
 	event(r, "measuring");
+	asked = 0;
 	r->e.measuring = true;
 	pg_look_take(&r->e, &r->before);
 	pg_look_take(&r->e, &r->last);
@@ -243,10 +247,11 @@ static void measure(struct run *r)
 	while (!stopped && !r->gone &&
 	       (r->e.tick - start < ticks(r, r->cfg->duration_ns) || churning(r))) {
 		turn(r);
-		if (r->e.tick >= next) {
-			interval(r, start);
+		if (!asked && r->e.tick < next)
+			continue;
+		if (r->e.tick >= next)
 			next += ticks(r, r->cfg->interval_ns);
-		}
+		interval(r, start);
 	}
 	r->e.measuring = false;
 	pg_look_take(&r->e, &r->now);
@@ -489,7 +494,7 @@ static int help(void)
 	puts("\n"
 	     "  --cpu N      pin the polling thread\n"
 	     "  --json FILE  the result; - is stdout\n"
-	     "  --csv FILE   a line for each stream and interval\n"
+	     "  --csv FILE   a line for each stream and interval; SIGUSR1 ends one early\n"
 	     "  --live       a line that changes (default on a terminal)\n"
 	     "  --events     print listening, attached, verified, measuring, measured as they "
 	     "happen\n"
@@ -603,6 +608,7 @@ int main(int argc, char **argv)
 	raise_descriptors();
 	signal(SIGINT, on_signal);
 	signal(SIGTERM, on_signal);
+	signal(SIGUSR1, on_signal);
 	signal(SIGPIPE, SIG_IGN);
 	rc = run(&r);
 	run_close(&r);

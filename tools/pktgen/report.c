@@ -111,24 +111,34 @@ static double seconds(const struct pg_engine *e, const struct pg_look *from,
 	return (double)(to->tick - from->tick) / e->ticks_per_s;
 }
 
+// The generator's turns in which nothing moved, as a share of its time.
+static double idle_share(const struct pg_look *from, const struct pg_look *to)
+{
+	uint64_t busy = to->busy_ticks - from->busy_ticks, idle = to->idle_ticks - from->idle_ticks;
+
+	return busy + idle == 0 ? 0.0 : (double)idle / (double)(busy + idle);
+}
+
 void pg_report_csv_head(FILE *f)
 {
 	fputs("seconds,stream,tx_pkts,rx_pkts,rx_bytes,wanted_pkts,blocked_pkts,lost_pkts,"
-	      "reordered_pkts,duplicated_pkts,corrupt_pkts,ios\n",
+	      "reordered_pkts,duplicated_pkts,corrupt_pkts,ios,idle\n",
 	      f);
 }
 
 void pg_report_csv(FILE *f, const struct pg_engine *e, const struct pg_look *from,
 		   const struct pg_look *to)
 {
+	double idle = idle_share(from, to);
+
 	for (uint32_t i = 0; i < e->cfg->n_streams; i++) {
 		struct total t;
 
 		total_of(e, &e->cfg->streams[i], from, to, &t);
-		fprintf(f, "%.3f,%s,%lu,%lu,%lu,%lu,%lu,%lu,%lu,%lu,%lu,%lu\n",
+		fprintf(f, "%.6f,%s,%lu,%lu,%lu,%lu,%lu,%lu,%lu,%lu,%lu,%lu,%.4f\n",
 			seconds(e, from, to), e->cfg->streams[i].name, t.c.tx_pkts, t.c.rx_pkts,
 			t.c.rx_bytes, t.c.wanted_pkts, t.c.blocked_pkts, t.lost, t.reordered,
-			t.duplicated, t.corrupt, t.c.ios);
+			t.duplicated, t.corrupt, t.c.ios, idle);
 	}
 }
 
@@ -194,7 +204,7 @@ static void json_counts(FILE *f, const struct total *t, double s)
 static void json_generator(FILE *f, const struct pg_engine *e, const struct pg_look *from,
 			   const struct pg_look *to)
 {
-	uint64_t busy = to->busy_ticks - from->busy_ticks, idle = to->idle_ticks - from->idle_ticks;
+	uint64_t busy = to->busy_ticks - from->busy_ticks;
 	struct total t;
 
 	total_of(e, NULL, from, to, &t);
@@ -208,7 +218,7 @@ static void json_generator(FILE *f, const struct pg_engine *e, const struct pg_l
 		t.c.tx_pkts + t.c.rx_pkts == 0
 			? 0.0
 			: (double)busy * 2 / (double)(t.c.tx_pkts + t.c.rx_pkts),
-		busy + idle == 0 ? 0.0 : (double)idle / (double)(busy + idle),
+		idle_share(from, to),
 		t.c.wanted_pkts == 0 ? 0.0 : (double)t.c.blocked_pkts / (double)t.c.wanted_pkts,
 		e->front != NULL && vh_front_huge_pages(e->front) ? "true" : "false");
 }

@@ -1,5 +1,5 @@
 """What plays the guests: weir-pktgen, or DPDK's testpmd as a neutral cross-check. Both listen, the switch connects."""
-import csv, json, os, queue, subprocess, threading, time
+import csv, json, os, queue, signal, subprocess, threading, time
 from dataclasses import dataclass, field
 
 import host
@@ -8,6 +8,7 @@ from policy import FRAMING, Policy
 from switches import TESTPMD, testpmd_counters
 
 ATTACH_S = 60
+PATIENCE_S = 600  # the generator's own, as it stands still while rules are loaded
 WINDOW_MS = 100  # what a floor is held against
 
 
@@ -25,13 +26,14 @@ class Load:
     warm_up_least: float = 0.0  # seconds that something takes to build up
     warm_up: float = 5.0
     seconds: float = 10.0
+    sliced: bool = False   # it runs until it is told to end, and look() ends its intervals
 
 
 def pktgen_settings(load, ports):
     """Settings of weir-pktgen for LOAD. The only place that knows its words."""
     out = ["port=" + s + (",rx=" + load.reads[i] if i in load.reads else "") for i, s in enumerate(ports)]
-    out += ["interval=%dms" % WINDOW_MS] if load.uplink else []
-    out += ["attach=%ds" % ATTACH_S, "warm-up=%gs" % load.warm_up, "duration=%gs" % load.seconds, "size=%d" % load.size, "macs=%d" % load.macs,
+    out += ["interval=%gs" % load.seconds] if load.sliced else ["interval=%dms" % WINDOW_MS] if load.uplink else []
+    out += ["attach=%ds" % PATIENCE_S, "warm-up=%gs" % load.warm_up, "duration=%gs" % load.seconds, "size=%d" % load.size, "macs=%d" % load.macs,
             "flows=%d" % load.macs, "rate=max"]
     if load.streams == [{"name": "all"}]:
         return out
@@ -89,17 +91,33 @@ class Pktgen:
 
     def measure(self, begin, end):
         """Call BEGIN and END just inside the measuring interval."""
-        self._wait("measuring", self.load.warm_up + 20)
+        self.warmed()
         started = time.monotonic()
         begin()
         time.sleep(max(0.1, self.load.seconds * 0.97 - 0.1 - (time.monotonic() - started)))
         end()
         self._wait("measured", self.load.seconds + 20)
+        return self._result()
+
+    def warmed(self):
+        self._wait("measuring", self.load.warm_up + 20)
+
+    def look(self):
+        """An interval ends here."""
+        os.kill(self.process.pid, signal.SIGUSR1)
+
+    def finish(self):
+        """Of a sliced load: (the figures of the whole, those of each interval)."""
+        os.kill(self.process.pid, signal.SIGINT)
+        self._wait("measured", 20)
+        return self._result(), [self._interval(part) for part in self._intervals()]
+
+    def _result(self):
         try:
             self.process.child.wait(20)
             with open(self.result) as f:
                 return self._figures(json.load(f))
-        except (OSError, ValueError) as e:
+        except (OSError, ValueError, subprocess.TimeoutExpired) as e:
             raise BenchError("pktgen: no result: %s" % e)
 
     def _figures(self, j):
@@ -113,15 +131,24 @@ class Pktgen:
                 "gen_blocked": blocked, "tsc_hz": j["tsc_hz"], "streams": {s["name"]: s for s in j["streams"]}, "all_ports": j["ports"],
                 "measured_s": seconds, "windows": self._windows()}
 
-    def _windows(self):
-        """Per window, the bits on the wire that arrived of each stream: [(seconds, {stream: bits})]."""
-        out, streams = [], len(self.load.streams)
+    def _intervals(self):
+        """The rows of each interval, one per stream."""
+        streams = len(self.load.streams)
         with open(self.windows) as f:
             rows = list(csv.DictReader(f))
-        for i in range(0, len(rows) - streams + 1, streams):
-            part = rows[i:i + streams]
-            out.append((float(part[0]["seconds"]), {r["stream"]: 8 * (int(r["rx_bytes"]) + FRAMING * int(r["rx_pkts"])) for r in part}))
-        return out
+        return [rows[i:i + streams] for i in range(0, len(rows) - streams + 1, streams)]
+
+    def _interval(self, part):
+        """What _figures() says of the whole that depends on the time, of one interval."""
+        r = {k: float(v) for k, v in part[0].items() if k != "stream"}
+        tx, rx, blocked = r["tx_pkts"] / r["seconds"], r["rx_pkts"] / r["seconds"], r["blocked_pkts"] / max(1, r["wanted_pkts"])
+        return {"tx_pps": tx, "rx_pps": rx, "gbit": rx * self.load.size * 8 / 1e9, "offered_pps": tx / max(1e-9, 1 - blocked), "gen_idle": r["idle"],
+                "gen_blocked": blocked, "seconds": r["seconds"]}
+
+    def _windows(self):
+        """Per window, the bits on the wire that arrived of each stream: [(seconds, {stream: bits})]."""
+        return [(float(part[0]["seconds"]), {r["stream"]: 8 * (int(r["rx_bytes"]) + FRAMING * int(r["rx_pkts"])) for r in part})
+                for part in self._intervals()]
 
     def stop(self):
         if self.process:

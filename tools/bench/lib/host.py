@@ -8,6 +8,9 @@ HUGE = "/proc/sys/vm/nr_hugepages"
 TICKS = os.sysconf("SC_CLK_TCK")
 PR_SET_PDEATHSIG = 1
 BUSY_MIN, GEN_IDLE_MIN = 0.98, 0.05  # a data-plane thread that has no more to give; a generator that has
+# Shares of one CPU's time that may go elsewhere, and how slow the CPU may compute against the run's best. (How fast it copies
+# is only written down: on a shared host that changes by half from one second to the next.)
+STEAL_MAX, FOREIGN_MAX, PREEMPTED_MAX, COMPUTE_MIN = 0.005, 0.02, 0.01, 0.9
 DATA_THREADS = ("rte-worker", "lcore-worker", "pmd-c")
 
 
@@ -77,8 +80,15 @@ class Process:
             self.check()
             raise BenchError("%s: does not read its input" % self.name)
 
+    def pause(self):
+        os.killpg(self.pid, signal.SIGSTOP)
+
+    def resume(self):
+        os.killpg(self.pid, signal.SIGCONT)
+
     def stop(self, grace=5.0):
         if self.alive():
+            self.resume()  # what stands still does not end before that
             self.child.terminate()
         try:
             self.child.wait(grace)
@@ -245,6 +255,13 @@ class Disturbance:
         d = {k: now[k] - was[k] for k in now}
         return {"steal": d["steal"] / (2 * d["at"] * TICKS), "foreign": max(0.0, (d["busy"] - d["ours"]) / (d["at"] * TICKS)),
                 "preempted": d["waited"] / 1e9 / d["at"]}
+
+
+def disturbed(r):
+    """What disturbed a trial or a slice, in words; "" if nothing did."""
+    found = [(name, r[name]) for name, most in (("steal", STEAL_MAX), ("foreign", FOREIGN_MAX), ("preempted", PREEMPTED_MAX)) if r[name] > most]
+    slow = [("compute speed", r["compute"])] if r.get("compute", 1.0) < COMPUTE_MIN else []
+    return ", ".join("%s %.1f %%" % (n, 100 * v) for n, v in found + slow)
 
 
 def machine_line():

@@ -1,5 +1,5 @@
 """From trials to figures: medians, spread, ratios with confidence, table, CSV, plot and the section of RESULTS.md."""
-import csv, os, random, shlex, statistics, subprocess
+import csv, math, os, random, shlex, statistics, subprocess
 
 import host
 import report_qos
@@ -7,7 +7,7 @@ from workloads import AGREE_WITHIN, BARS
 
 COLUMNS = ["workload", "cell", "switch", "variant", "trial", "generator", "ports", "size", "macs", "seconds", "tx_pps", "offered_pps", "rx_pps",
            "gbit", "cycles", "busy", "bound", "lost", "corrupt", "gen_cycles", "gen_idle", "gen_blocked", "tsc_hz", "steal", "foreign", "preempted",
-           "compute", "copy", "disturbed", "repeats", "learned", *report_qos.COLUMNS]
+           "compute", "copy", "disturbed", "repeats", "learned", "beside", *report_qos.COLUMNS]
 HEAD = ["workload: cell", "switch", "Mpps", "[min-max]", "Gbit/s", "cycles/pkt", "pps vs ovs", "pps vs io", "cycles vs ovs", "cycles vs io",
         "bound by"]
 
@@ -18,6 +18,14 @@ def bootstrap(a, b, times=2000):
     again = lambda v: statistics.median(rng.choices(v, k=len(v)))
     r = sorted(again(a) / again(b) for _ in range(times))
     return statistics.median(a) / statistics.median(b), r[int(times * 0.025)], r[int(times * 0.975)]
+
+
+def bootstrap_paired(starts, times=2000):
+    """Median of the samples of several starts, and its 95 % interval: starts are drawn, then samples of each, since those of one start are alike."""
+    rng = random.Random(1)
+    again = lambda: statistics.median([x for s in rng.choices(starts, k=len(starts)) for x in rng.choices(s, k=len(s))])
+    r = sorted(again() for _ in range(times))
+    return statistics.median([x for s in starts for x in s]), r[int(times * 0.025)], r[int(times * 0.975)]
 
 
 class Summary:
@@ -62,10 +70,21 @@ class Results:
         a, b = self.sums.get(key), self.sums.get(other)
         if not a or not b:
             return None
+        paired = self._paired(key, other, measure)
         if measure == "cycles":
-            return ("",) + bootstrap(a.cycles, b.cycles)
+            return ("",) + (paired or bootstrap(a.cycles, b.cycles))
         sign = {(True, True): "", (False, True): ">= ", (True, False): "<= ", (False, False): "~ "}[a.switch_bound, b.switch_bound]
-        return (sign,) + bootstrap(a.pps, b.pps)
+        return (sign,) + (paired or bootstrap(a.pps, b.pps))
+
+    def _paired(self, key, other, measure):
+        """(ratio, low, high) of slices next to each other; None where these two never ran in turn."""
+        starts, turned = self.runner.pairs.get((key, other)), False
+        if not starts:
+            starts, turned = self.runner.pairs.get((other, key)), True
+        part = 1 if measure == "cycles" else 0
+        values = [[(1 / x[part] if x[part] else math.inf) if turned else x[part] for x in s if x[part] is not None] for s in starts or []]
+        values = [v for v in values if v]
+        return bootstrap_paired(values) if values else None
 
     def _ratio_text(self, key, other, measure):
         got = None if key == other else self.ratio(key, other, measure)

@@ -6,6 +6,7 @@ from host import BUILD, CPU_DATA, CPU_REST, BenchError, NotPossible
 from policy import FRAMING, STORAGE_TCP_PORT, guest_network, portal_address
 
 MAC_TABLE = 65536
+MAX_IDLE_MS = 60000  # a switch that stands still for others' slices must not forget its flows: its clock goes on
 TESTPMD = ["stdbuf", "-oL", "dpdk-testpmd"]  # its answers line by line, although it writes to a file
 
 
@@ -31,14 +32,14 @@ class Switch:
         self.data_tid = host.settle(self.process)
 
     def ruled(self):
-        """The flow tables, if the load has some, once ports are there."""
+        """The flow tables, if the load has some. Its ports have no guests yet."""
         if not self.load.rules:
             return
         path, at = self.dir + "/rules", self.openflow()
         with open(path, "w") as f:
             f.write("\n".join(self.load.rules) + "\n")
         self.run(["ovs-ofctl", "-O", "OpenFlow13", "del-flows", at], timeout=120)
-        self.run(["ovs-ofctl", "-O", "OpenFlow13", "add-flows", at, path], timeout=300)
+        self.run(["ovs-ofctl", "-O", "OpenFlow13", "--bundle", "add-flows", at, path], timeout=300)  # one reply, not one per rule
 
     def openflow(self):
         """Where ovs-ofctl reaches it."""
@@ -163,7 +164,7 @@ class Ovs(Switch):
         host.wait_for("ovs: ovsdb-server's socket", 10, lambda: os.path.exists(d + "/db.sock"), db)
         self.vsctl("--no-wait", "set", "Open_vSwitch", ".", "other_config:dpdk-init=true", "other_config:dpdk-lcore-mask=0x%x" % (1 << CPU_REST),
                    "other_config:pmd-cpu-mask=0x%x" % (1 << CPU_DATA), "other_config:n-handler-threads=1", "other_config:n-revalidator-threads=1",
-                   "other_config:dpdk-socket-mem=1024", "other_config:dpdk-extra=--no-pci", *self.settings[self.variant])
+                   "other_config:dpdk-socket-mem=1024", "other_config:dpdk-extra=--no-pci --in-memory", "other_config:max-idle=%d" % MAX_IDLE_MS, *self.settings[self.variant])
         self.process = self.host.start("ovs-vswitchd", ["unshare", "--net", self.daemon, "unix:%s/db.sock" % d, "--unixctl=%s/vswitchd.ctl" % d],
                                        d, env=self.env)
         host.wait_for("ovs: its control socket", 20, lambda: os.path.exists(d + "/vswitchd.ctl"), self.process, db)

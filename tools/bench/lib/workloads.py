@@ -204,6 +204,7 @@ def openflow():
 WORKLOADS = {f.__name__: f for f in (l2, ports, neighbours, agree, qos, qoscost, qosloop, openflow)}
 LONG = {"qos": qos_long}
 PEERS = {"qos": ["weir", "ovs", "kernel", "rte_sched"], "qoscost": ["weir"], "qosloop": ["weir"], "openflow": ["weir", "ovs"]}  # of others: weir, ovs, io
+PAIRED = ("openflow", "l2")  # measured in slices, all switches in turn: paired.py
 AGREE_WITHIN = 0.03
 BARS = [Bar("l2", "64 B, 1k MACs", "pps", "ovs", 1.3), Bar("l2", "64 B, 10k MACs", "pps", "ovs", 1.3),
         Bar("openflow", "10k flows", "pps", "ovs", 1.5), Bar("openflow", "64 masks of traffic", "pps", "ovs", 4), Bar("openflow", "516 masks of traffic", "pps", "ovs", 20),
