@@ -1,7 +1,7 @@
 #!/bin/bash
 # Weir beside Open vSwitch's userspace datapath: 100,000 random sets of flow tables and 1,000,000 frames, a quarter of an hour. WEIR_TABLES=N: N sets;
-# WEIR_SEED=S: from that seed on, for a difference that was printed; WEIR_JOBS=J: as so many labs at a time. A lab waits as much as it works: two do
-# the same in little more than half of the time.
+# WEIR_SEED=S: from that seed on, for a difference that was printed; WEIR_JOBS=J: in J labs at a time. In a lab the generator and
+# the switches work one after the other, so that two fill two CPUs.
 set -u
 tables=${WEIR_TABLES:-100000} seed=${WEIR_SEED:-1} jobs=${WEIR_JOBS:-2} status=0 pids=()
 [ "$tables" -ge $((jobs * 100)) ] || jobs=1
