@@ -336,15 +336,30 @@ static void frame_describe(struct dp_worker *w, struct rte_mbuf *m, const struct
 	dp_mark_look(w->snap->services, meta);
 }
 
+// A frame of the controller's own came in by no port: NORMAL may send it by each, uplinks and the
+// port at which it is counted too, and a guest's limits do not hold for it. A service's address it
+// may not take, as no guest may. own = where the view is put
+static const struct dp_view *home_of_own(const struct dp_view *home, struct dp_view *own)
+{
+	*own = *home;
+	if (own->cfg.role == DP_ROLE_UPLINK)
+		own->cfg.role = DP_ROLE_GUEST;
+	own->cfg.flags &= ~(uint32_t)(DP_PF_ADMIT | DP_PF_ISOLATED);
+	return own;
+}
+
 static void send_out(struct dp_worker *w, struct dp_of *of, struct dp_of_out *o)
 {
 	const struct dp_view *in = home_of(w->snap, o->in_port);
 	struct dp_of_ctx c;
+	struct dp_view own;
 
 	if (in == NULL) { // no port at all: nothing was generated
 		rte_pktmbuf_free(o->m);
 		return;
 	}
+	if (dp_of_view(w->snap, o->in_port) == NULL)
+		in = home_of_own(in, &own);
 	memset(&c, 0, offsetof(struct dp_of_ctx, set));
 	frame_describe(w, o->m, in);
 	dp_pw(w, in->port)->c[DP_PC_generated_pkts]++;

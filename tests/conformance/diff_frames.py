@@ -14,14 +14,27 @@ for i in range(256):
     CRC32C[i] = c
 
 
+TAUGHT = 0x1000  # of addresses that the switches were taught (diff_teach.py)
+GROUPS = [0xFFFFFFFFFFFF, 0x01005E000105]
+SELECTED = b"\x02\x20"
+
+
 def mac_of(rnd, part):
     """An Ethernet address; its third byte says whose it is"""
     return rnd.choice(MACS) | part << 24
 
 
-def some_frame(rnd, part, n, traits):
-    """n: a number that makes it unlike the others"""
-    head = mac_of(rnd, part).to_bytes(6, "big") + mac_of(rnd, part).to_bytes(6, "big")
+def selected_mac(part, weight, at, port):
+    """What a SELECT group's bucket makes of the destination: so the frame says where it came through"""
+    return int.from_bytes(SELECTED + bytes([part, weight, at, port]), "big")
+
+
+def some_frame(rnd, part, n, traits, port):
+    """n: a number that makes it unlike the others. port: where it goes in; what NORMAL learns from it is known already"""
+    to, by = mac_of(rnd, part), mac_of(rnd, part)
+    if traits["normal"]:
+        to, by = mac_of(rnd, part | TAUGHT) if rnd.random() < 0.85 else rnd.choice(GROUPS), MACS[port - 1 if port in (1, 2) else 0] | (part | TAUGHT) << 24
+    head = to.to_bytes(6, "big") + by.to_bytes(6, "big")
     n_tags = rnd.choice((0, 0, 1, 1) if traits["push"] else (0, 0, 0, 1, 1, 2))
     for i in range(n_tags):
         head += struct.pack("!HH", rnd.choice((0x8100, 0x88A8)) if i == 0 else 0x8100, rnd.randint(0, 3) << 13 | rnd.choice((5, 6, 7, 8)))

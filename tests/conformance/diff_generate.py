@@ -1,7 +1,7 @@
 """Random sets of rules for diff_ovs.py: what they hold, and what not, since there OVS departs from the specification or cannot be compared."""
-from diff_frames import LABELS, MACS, PORTS, V4S, V6S, mac_of, some_frame
-from diff_wire import (ADD, ALL, ANY, CONTROLLER, DELETE, DELETE_STRICT, FLOOD, G_ALL, G_FF, G_INDIRECT, G_SELECT, IN_PORT, MODIFY, MODIFY_STRICT, PRESENT,
-                       TABLE, actions, bucket, byte, flow_mod, goto, group_action, group_mod, meter, meter_mod, output, packet_out, set_field, short,
+from diff_frames import LABELS, MACS, PORTS, TAUGHT, V4S, V6S, mac_of, selected_mac, some_frame
+from diff_wire import (ADD, ALL, ANY, CONTROLLER, DELETE, DELETE_STRICT, FLOOD, G_ALL, G_FF, G_INDIRECT, G_SELECT, IN_PORT, MODIFY, MODIFY_STRICT, NORMAL, PRESENT,
+                       TABLE, actions, bucket, byte, flow_mod, goto, group_action, group_mod, meter, meter_mod, output, packet_out, set_field, set_queue, short,
                        write_metadata)
 
 N_PORTS, N_TABLES, N_GROUPS, N_BLOCKS = 4, 6, 4, 10
@@ -12,7 +12,9 @@ push_mpls                       OVS's label on IPv6 is 2 and its TC comes from D
 push_mpls on a tagged frame     OVS pushes it behind the tag, the specification before it (5.12)
 a miss behind write-actions     OVS runs the action set after a miss in a later table, the specification drops (5.4): where sets are written, nothing misses
 more than two tags              OVS keeps two; no more are made
-SELECT groups                   either may choose any bucket: all of them do the same
+SELECT groups                   either may choose any bucket: it must be one with a weight, the same for all of a flow, and do what it says
+NORMAL                          OVS learns from what comes to it, as it is then, Weir from what comes in: both were taught all before, and no rule changes a source
+queues                          on taps and veth pairs a queue changes nothing: set_queue must not, either
 SELECT, labels and action sets  ovs-vswitchd 3.1 aborts ("action_set_len <= ofpacts_len") when a frame with an action set meets a SELECT group or loses
                                 a label: where these are, no sets are written
 mpls beyond the frame's own     OVS keeps three labels, and must be told what stands behind a pop
@@ -24,6 +26,7 @@ later fragments of IPv4         OVS mends what it takes for a TCP or UDP checksu
 SCTP's ports in fragments        OVS makes a CRC of what is there, which is wrong of a part; Weir lets them be: not set
 neighbour discovery             Weir reads none in fragments (RFC 6980), OVS does: not sent in them
 TTL 0 and 1                     OVS leaves the list of actions but runs the action set, Weir drops (5.12.3): there are no action sets where they are.
+                                OVS does nothing of an action set that sends nothing, Weir does it and tells of the TTL: nor are they made there.
                                 OVS pushes labels of TTL 64 on TTL 0: none are pushed there
 VLAN in action sets             OVS pushes a tag to set its VID when another rule popped it meanwhile, the specification cannot set what is not there: only what the set pushed
 ICMPv6 types                    OVS keeps a neighbour's fields when the type is set to another: only echoes become echoes
@@ -60,8 +63,10 @@ class Set:
         self.share = 0 if is_alone else 1 + part // N_BLOCKS
         self.n_rules = 0
         # What a set is about, so that what cannot be compared does not meet
-        self.traits = {name: rnd.random() < p for name, p in (("ttl", 0.1), ("fragments", 0.2), ("push", 0.3), ("unset", 0.2), ("meters", 0.2), ("freeze", 0.3))}
+        self.traits = {name: rnd.random() < p for name, p in (("ttl", 0.1), ("fragments", 0.2), ("push", 0.3), ("unset", 0.2), ("meters", 0.2), ("freeze", 0.3),
+                                                                 ("normal", 0.3))}
         self.writes = not self.traits["ttl"] and not self.traits["unset"] and not self.traits["freeze"]
+        self.whose = part | (TAUGHT if self.traits["normal"] else 0)
         self.rules = []
         self.messages = [self.dispatch()] + self.some_groups() + self.some_rules() + self.some_changes()
 
@@ -78,8 +83,14 @@ class Set:
         self.n_rules += 1
         return self.part << 16 | self.n_rules
 
-    def frame(self, n):
-        return some_frame(self.rnd, self.part, n, self.traits)
+    def frame(self, n, port):
+        return some_frame(self.rnd, self.part, n, self.traits, port)
+
+    def frames(self, n, n_frames, port):
+        """Where a SELECT group may be, each twice: a bucket is a flow's, not a frame's"""
+        if not self.traits["freeze"]:
+            return [self.frame(n + i, port) for i in range(n_frames)]
+        return [f for i in range((n_frames + 1) // 2) for f in [self.frame(n + i, port)] * 2]
 
     # --- Groups
 
@@ -88,15 +99,12 @@ class Set:
         rnd, out = self.rnd, []
         for g in range(1, N_GROUPS + 1):
             kind = rnd.choice((G_ALL, G_ALL, G_INDIRECT, G_FF)) if g != 3 or not self.traits["freeze"] else G_SELECT
-            buckets = []
-            for n in range(1 if kind == G_INDIRECT else rnd.randint(1, 3)):
+            buckets = self.select_buckets() if kind == G_SELECT else []
+            for n in range(0 if kind == G_SELECT else 1 if kind == G_INDIRECT else rnd.randint(1, 3)):
                 what = self.bucket_actions()
                 if g == N_GROUPS and n == 0:
                     what = [group_action(self.group(rnd.randint(1, 2)))]
-                if kind == G_SELECT:
-                    buckets = buckets or [bucket(what, weight=rnd.randint(1, 3))]
-                    buckets.append(buckets[0])
-                elif kind == G_FF:
+                if kind == G_FF:
                     by_group = g > 1 and rnd.random() < 0.2
                     buckets.append(bucket(what, 0, ANY if by_group else rnd.randint(2, N_PORTS), self.group(1) if by_group else ANY))
                 else:
@@ -104,18 +112,40 @@ class Set:
             out.append(group_mod(self.group(g), kind, buckets))
         return out
 
-    def bucket_actions(self):
+    def select_buckets(self):
+        """They leave by ports of their own, with weights of their own. An address says which it was"""
+        rnd, common = self.rnd, self.bucket_rewrites()
+        weights = [rnd.choice((0, 1, 1, 2, 3, 7, 100)) for _ in range(rnd.randint(1, 4))] + [rnd.randint(1, 3)]
+        ports = [rnd.randint(3, N_PORTS) for _ in weights]
+        return [bucket(common + [set_field("eth_dst", selected_mac(self.part, weight, at, port)), output(port)], weight)
+                for at, (weight, port) in enumerate(zip(weights, ports))]
+
+    def bucket_rewrites(self):
+        """Of anything but the destination"""
         rnd, out = self.rnd, []
-        sets = {"eth_dst": mac_of(rnd, self.part), "eth_src": mac_of(rnd, self.part), "udp_dst": rnd.choice(PORTS), "ip_dscp": 10, "vlan_pcp": rnd.randint(0, 7)}
+        sets = {"eth_src": mac_of(rnd, self.part), "udp_dst": rnd.choice(PORTS), "ip_dscp": 10, "vlan_pcp": rnd.randint(0, 7)}
         if not self.traits["fragments"]:
             sets.update(ipv4_dst=rnd.choice(V4S), ipv6_src=rnd.choice(V6S))
+        if self.traits["normal"]:
+            del sets["eth_src"]
         if rnd.random() < 0.5:
             name = rnd.choice(sorted(sets))
             out.append(set_field(name, sets[name]))
         if rnd.random() < 0.1:
             out.append(short(18))
-        out.append(output(rnd.choice((1, 2, 3, 4, 2, 3, 4, IN_PORT, CONTROLLER))))
+        if rnd.random() < 0.1:
+            out.append(set_queue(rnd.randint(0, 6)))
         return out
+
+    def bucket_actions(self):
+        rnd, out = self.rnd, self.bucket_rewrites()
+        if rnd.random() < 0.1:
+            out.append(set_field("eth_dst", mac_of(rnd, self.whose)))
+        out.append(output(NORMAL if self.is_normal(0.3) else rnd.choice((1, 2, 3, 4, 2, 3, 4, IN_PORT, CONTROLLER))))
+        return out
+
+    def is_normal(self, p):
+        return self.traits["normal"] and self.rnd.random() < p
 
     # --- Rules
 
@@ -161,7 +191,7 @@ class Set:
             if command in (DELETE, MODIFY) and rnd.random() < 0.4:
                 more = {"cookie": self.part << 16 | rnd.randint(0, 3), "cookie_mask": 0xFF0003}
             if command == DELETE and rnd.random() < 0.3:
-                more["out_port"] = rnd.randint(1, N_PORTS)
+                more["out_port"] = NORMAL if self.is_normal(0.3) else rnd.randint(1, N_PORTS)
             if command == DELETE and rnd.random() < 0.2:
                 more["out_group"] = self.group(rnd.randint(1, 3))
             if command in (DELETE, DELETE_STRICT) and self.writes:
@@ -176,9 +206,9 @@ class Set:
         if rnd.random() < 0.2:
             m["in_port"] = rnd.randint(1, 2)
         if rnd.random() < 0.3:
-            put(rnd, m, "eth_dst", mac_of(rnd, self.part), 48)
+            put(rnd, m, "eth_dst", mac_of(rnd, self.whose), 48)
         if rnd.random() < 0.2:
-            put(rnd, m, "eth_src", mac_of(rnd, self.part), 48)
+            put(rnd, m, "eth_src", mac_of(rnd, self.whose), 48)
         vlan = rnd.random()
         if vlan < 0.15:
             m["vlan_vid"] = 0
@@ -280,8 +310,10 @@ class Set:
 
     def sets_of(self, m, kind):
         """What may be set in frames that match"""
-        rnd, sets = self.rnd, {"eth_dst": mac_of(self.rnd, self.part), "eth_src": mac_of(self.rnd, self.part), "tunnel_id": self.rnd.choice((0, 5))}
+        rnd, sets = self.rnd, {"eth_dst": mac_of(self.rnd, self.whose), "eth_src": mac_of(self.rnd, self.part), "tunnel_id": self.rnd.choice((0, 5))}
         kind = kind or ""
+        if self.traits["normal"]:
+            del sets["eth_src"]
         if m.get("vlan_vid"):
             sets.update(vlan_vid=PRESENT | rnd.choice((5, 6, 9)), vlan_pcp=rnd.randint(0, 7))
         if kind.startswith("ip"):
@@ -321,13 +353,15 @@ class Set:
         names = [n for n in sets if not (is_set and n.startswith("vlan"))]
         out = [set_field(n, sets[n]) for n in rnd.sample(names, min(len(names), rnd.choice((0, 0, 1, 1, 2, 3))))]
         if kind.startswith("ip") and rnd.random() < 0.3:
-            out.append(rnd.choice((short(24), short(24), byte(23, rnd.randint(2, 200)))))
+            out.append(rnd.choice((short(24), short(24), byte(23, rnd.randint(2 if self.traits["ttl"] else 20, 200)))))
         if kind == "mpls" and rnd.random() < 0.3:
             out.append(rnd.choice((byte(15, rnd.randint(20, 60)), short(16))))
         if pops_tag:
             out.append(short(18))
         if not pops_tag and (label or b"")[:2] != PUSH_MPLS and self.pushes(table, tag, is_set):
             out.append(short(17, rnd.choice((0x8100, 0x88A8))) + set_field("vlan_vid", PRESENT | rnd.choice((5, 6, 7))) + set_field("vlan_pcp", rnd.randint(0, 7)))
+        if rnd.random() < 0.1:
+            out.append(set_queue(rnd.randint(0, 6)))
         if label:
             out.append(label)  # behind all that it hides
         return out
@@ -344,7 +378,11 @@ class Set:
         out = [output(rnd.randint(1, N_PORTS)) for _ in range(rnd.choice((0, 1, 1, 2)))]
         if rnd.random() < 0.15:
             out.append(output(rnd.choice((IN_PORT, ALL, FLOOD, CONTROLLER, CONTROLLER))))
-        if rnd.random() < 0.15:
+        if self.is_normal(0.3):
+            out.insert(0, output(NORMAL))  # there may be one of each only in an action set
+        if self.traits["freeze"] and rnd.random() < 0.25:
+            out.insert(rnd.randint(0, len(out)), group_action(self.group(3)))  # SELECT
+        elif rnd.random() < 0.15:
             out.insert(rnd.randint(0, len(out)), group_action(self.group(rnd.choice(groups))))
         return out
 
@@ -380,10 +418,11 @@ class Set:
     def some_packet_outs(self, n):
         rnd, out = self.rnd, []
         for i in range(rnd.choice((0, 0, 1, 2))):
-            what = [output(rnd.choice((TABLE, TABLE, 2, 3, ALL)))]
+            port = rnd.choice((1, 2, CONTROLLER))
+            what = [output(NORMAL if self.is_normal(0.3) else rnd.choice((TABLE, TABLE, 2, 3, ALL)))]
             if rnd.random() < 0.2:
                 what.insert(0, group_action(self.group(rnd.randint(1, N_GROUPS))))
             if rnd.random() < 0.3:
-                what.insert(0, set_field("eth_dst", mac_of(rnd, self.part)))
-            out.append(packet_out(rnd.choice((1, 2, CONTROLLER)), what, self.frame(n + i)))
+                what.insert(0, set_field("eth_dst", mac_of(rnd, self.whose)))
+            out.append(packet_out(port, what, self.frame(n + i, port)))
         return out

@@ -13,12 +13,15 @@ import argparse, collections, os, random, socket, struct, subprocess, sys, time
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 sys.dont_write_bytecode = True
 import lab  # noqa: E402
+import diff_teach  # noqa: E402
+from diff_frames import SELECTED  # noqa: E402
 from diff_generate import AVOIDED, N_BLOCKS, N_PORTS, Set  # noqa: E402
-from diff_wire import (BARRIER, BARRIER_REPLY, CONTROLLER, ERROR, IN_PORT, MULTIPART_REPLY, PACKET_IN, actions, delete_all, dump_flows, flow_mod, flows_of, numbered,
+from diff_wire import (BARRIER, BARRIER_REPLY, CONTROLLER, ERROR, IN_PORT, MULTIPART_REPLY, NORMAL, PACKET_IN, actions, delete_all, dump_flows, flow_mod, flows_of, numbered,
                        output, packet_in_of)  # noqa: E402
 
 MARK_TYPE, MARK_RULE = 0x88B5, 1 << 40
 TAP_PACKET_INS = {"packet-in": {"rate": 0, "burst": 1000000}}
+REMEMBER = {"weir-system:system": {"mac-ageing": 3600}}
 NO_COOKIE = (1 << 64) - 1
 
 
@@ -48,10 +51,12 @@ class Side:
                 the_lab.veth(a, b)
             the_lab.ovs_bridge("oracle%d" % n, 10 + n, near, lab.passive(where))
             the_lab.vsctl("set", "Open_vSwitch", ".", "other_config:vlan-limit=2")
+            the_lab.vsctl("set", "bridge", "oracle%d" % n, "other_config:mac-aging-time=3600")
             the_lab.appctl("upcall/disable-megaflows")  # see AVOIDED
         else:
             far = ["w%d%d" % (n, i) for i in range(1, N_PORTS + 1)]
-            the_lab.weir(far, listen=where, dpid=10 + n, openflow=TAP_PACKET_INS)
+            the_lab.weir(far, listen=where, dpid=10 + n, openflow=TAP_PACKET_INS, more=REMEMBER, name="weir%d" % n)
+            self.socket = the_lab.weir_socket
         self.bench = frames.Bench(far, 0.002 if which == "ovs" else 0)
         for link in self.bench.links.values():
             link.s.setsockopt(socket.SOL_SOCKET, 33, 32 << 20)  # SO_RCVBUFFORCE
@@ -106,7 +111,7 @@ class Side:
 
 def mark_rules():
     return [flow_mod({"eth_type": MARK_TYPE, "in_port": i}, [actions(4, [output(IN_PORT if p == i else p) for p in range(1, N_PORTS + 1)] + [output(CONTROLLER)])],
-                     priority=65535, cookie=MARK_RULE) for i in (1, 2)]
+                     priority=65535, cookie=MARK_RULE) for i in range(1, N_PORTS + 1)]
 
 
 def both(sides, messages):
@@ -205,7 +210,7 @@ class Round:
         frames = []
         for s in self.sets:
             at = len(frames)
-            frames += [s.frame(at + i) for i in range(self.n_frames)]
+            frames += s.frames(at, self.n_frames, port)
         random.Random(port).shuffle(frames)
         self.n_in += len(frames)
         self.compare(frames, port, False)
@@ -214,9 +219,27 @@ class Round:
         """What comes out when these come in, and what was on its way"""
         got = [s.through(frames, port) for s in self.sides]
         self.n_out += sum(map(len, got[1].values()))
-        for p in got[0]:
+        selected = [self.selected(s.which, some, of_packet_outs) for s, some in zip(self.sides, got)]
+        for p in list(got[0]):
             only = differ_told(got[0][p], got[1][p], of_packet_outs) if p == "packet-ins" else differ(got[0][p], got[1][p])
             self.note_all("%s %s" % ("packet-outs, port" if of_packet_outs else "port", p), [[(f, frame_part(f)) for f in some] for some in only])
+
+        only = differ(*selected)
+        self.note_all("SELECT", [[(f, frame_part(f)) for f in some] for some in only])
+
+    def selected(self, which, got, of_packet_outs):
+        """Take the frames that a SELECT group's bucket made out of `got`: they must be what it says. returns them as if there were one bucket"""
+        out = []
+        for p in [p for p in got if p != "packet-ins"]:
+            mine = collections.Counter(f for f in got[p] if f[:2] == SELECTED)
+            got[p] = [f for f in got[p] if f[:2] != SELECTED]
+            for f, n in mine.items():
+                if f[3] == 0 or f[5] != p:
+                    self.note(frame_part(f), "%s: port %d: not what a bucket of weight %d to port %d does: %s" % (which, p, f[3], f[5], f.hex()))
+                if n % 2 and not of_packet_outs:
+                    self.note(frame_part(f), "%s: port %d: frames of a flow took different buckets: %s" % (which, p, f.hex()))
+                out += [SELECTED + bytes(4) + f[6:]] * n
+        return out
 
     def run(self):
         """returns {seed: how it differs}"""
@@ -248,9 +271,12 @@ def describe(messages):
 def main():
     args = arguments()
     lab.own_namespace()
-    started, n_different, n_in, n_out, done = time.monotonic(), 0, 0, 0, 0
+    n_different, n_in, n_out, done = 0, 0, 0, 0
     with lab.Lab() as the_lab:
         sides = [Side(which, the_lab, i) for i, which in enumerate(args.targets.split(","), 1)]
+        both(sides, delete_all() + mark_rules() + [flow_mod({}, [actions(4, [output(NORMAL)])])])
+        diff_teach.teach(sides, min(args.at_once, args.tables))
+        started = time.monotonic()  # a busy machine takes its time to begin, and that is no comparison
         while done < args.tables and n_different < 20 and time.monotonic() - started < args.seconds:
             n = min(args.at_once, args.tables - done)
             now = Round(sides, range(args.seed + done, args.seed + done + n), args.frames)
@@ -261,7 +287,7 @@ def main():
                 now.explain()
             done, n_in, n_out = done + n, n_in + now.n_in, n_out + now.n_out
     seconds = time.monotonic() - started
-    if n_out < n_in // 2:
+    if n_in == 0 or n_out < n_in // 2:
         print("DIFFERENT only %d frames came out of %d: this shows nothing" % (n_out, n_in))
         n_different += 1
     print("%d tables, %d frames in, %d out, seeds %d-%d: %d different (%.0f s, %.0f tables/s). Not generated:\n%s" % (

@@ -41,7 +41,7 @@ def set_field(name, value):
 
 
 def word(kind, value=0):
-    """An action with a 32-bit word: group (22)"""
+    """An action with a 32-bit word: queue (21), group (22)"""
     return struct.pack("!HHI", kind, 8, value)
 
 
@@ -57,6 +57,10 @@ def byte(kind, value):
 
 def group_action(number):
     return word(22, number)
+
+
+def set_queue(number):
+    return word(21, number)
 
 
 def actions(kind, what):

@@ -337,6 +337,59 @@ static void the_controller_sends(void **state)
 	of_end();
 }
 
+// It came in by no port, so NORMAL leaves none out: not the one at which it is counted, and none
+// for what guests and uplinks may not among themselves.
+static void what_the_controller_sends_by_normal_leaves_by_all_ports(void **state)
+{
+	static const struct {
+		uint32_t in_port;
+		uint8_t taken[4]; // by a, b and c, guests kept apart, and d, an uplink
+	} cases[] = {
+		{ DP_OFPP_CONTROLLER, { 1, 1, 1, 1 } },
+		{ 1, { 0, 0, 0, 1 } },
+	};
+	uint8_t frame[MEM_HEAD];
+	uint64_t was[4];
+
+	(void)state;
+	of_make("abcd", 1, DP_VLAN_ACCESS);
+	of_begin();
+	of_out(DP_OFPP_NORMAL);
+	mem_head_fill(links[0], frame, 7);
+	for (uint32_t i = 0; i < RTE_DIM(cases); i++) {
+		for (uint32_t p = 0; p < 4; p++)
+			was[p] = links[p]->taken;
+		assert_int_equal(dp_of_packet_out(of, cases[i].in_port, of_p.p.ops, of_p.p.n_apply,
+						  frame, sizeof(frame)),
+				 0);
+		dp_of_publish(of);
+		of_send(0, 0);
+		for (uint32_t p = 0; p < 4; p++)
+			assert_int_equal(links[p]->taken - was[p], cases[i].taken[p]);
+	}
+	of_end();
+}
+
+static void what_the_controller_sends_by_normal_leaves_by_a_lone_uplink(void **state)
+{
+	uint8_t frame[MEM_HEAD];
+
+	(void)state;
+	of_make("a", 1, DP_VLAN_ACCESS);
+	of_begin();
+	of_out(DP_OFPP_NORMAL);
+	links[0]->n_tags = 1;
+	links[0]->tci = 20;
+	mem_head_fill(links[0], frame, 7);
+	assert_int_equal(dp_of_packet_out(of, DP_OFPP_CONTROLLER, of_p.p.ops, of_p.p.n_apply, frame,
+					  sizeof(frame)),
+			 0);
+	dp_of_publish(of);
+	of_send(0, 0);
+	assert_int_equal(links[0]->taken, 1);
+	of_end();
+}
+
 static void ports_may_be_closed(void **state)
 {
 	(void)state;
@@ -500,6 +553,8 @@ int main(void)
 		cmocka_unit_test(the_controller_hears_whole_checksums),
 		cmocka_unit_test(only_a_miss_of_its_own_is_told_as_one),
 		cmocka_unit_test(the_controller_sends),
+		cmocka_unit_test(what_the_controller_sends_by_normal_leaves_by_all_ports),
+		cmocka_unit_test(what_the_controller_sends_by_normal_leaves_by_a_lone_uplink),
 		cmocka_unit_test(ports_may_be_closed),
 		cmocka_unit_test(transparent_ports_take_any_tag),
 		cmocka_unit_test(explain_says_what_happens),
