@@ -114,7 +114,7 @@ static void sample(struct merge *x, const struct dp_flow_table *ft)
 	for (uint32_t i = 0; i < x->n_masks; i++)
 		x->masks[i]->group = x->group_of[i];
 	for (uint32_t i = 0; i < ft->n_rules; i += step) {
-		uint32_t at = ft_index_mask(ft, ft->rules[i])->group;
+		uint32_t at = ft_index_mask(ft->rules[i])->group;
 		struct group *g = &x->groups[at];
 
 		if (at < x->n_groups && g->n_sample < most)
@@ -301,12 +301,12 @@ int ft_merge(struct dp_flow_table *ft, uint32_t set)
 	if (x == NULL)
 		return -ENOMEM;
 	x->n_masks = 0;
-	x->masks = malloc((ft->n_masks + 1) * sizeof(x->masks[0]));
-	x->group_of = malloc((ft->n_masks + 1) * sizeof(x->group_of[0]));
+	x->masks = malloc((ft->masks.n + 1) * sizeof(x->masks[0]));
+	x->group_of = malloc((ft->masks.n + 1) * sizeof(x->group_of[0]));
 	if (x->masks != NULL && x->group_of != NULL) {
-		for (uint32_t b = 0; b < ft->n_mask_buckets; b++) {
-			for (struct ft_mask *m = ft->masks[b]; m != NULL; m = m->next)
-				x->masks[x->n_masks++] = m;
+		for (uint32_t b = 0; b < ft->masks.n_buckets; b++) {
+			for (struct dp_flow_link *l = ft->masks.at[b]; l != NULL; l = l->next)
+				x->masks[x->n_masks++] = ft_mask_of(l);
 		}
 		qsort(x->masks, x->n_masks, sizeof(x->masks[0]), by_rules);
 		choose(x, ft);

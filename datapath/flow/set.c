@@ -63,15 +63,6 @@ static int wait_insert(struct ft_set *s, struct dp_flow_rule *r, uint32_t set)
 	return 0;
 }
 
-static bool is_within(const struct ft_tuple *t, const struct dp_flow_rule *r)
-{
-	uint64_t missing = 0;
-
-	for (uint32_t i = 0; i < t->n_words; i++)
-		missing |= t->bits[i] & ~r->mask.w[t->idx[i]];
-	return missing == 0;
-}
-
 int ft_set_insert(struct dp_flow_table *ft, struct dp_flow_rule *r, struct ft_mask *m, uint32_t set)
 {
 	struct ft_set *s = &ft->sets[set];
@@ -79,10 +70,10 @@ int ft_set_insert(struct dp_flow_table *ft, struct dp_flow_rule *r, struct ft_ma
 	int length = -ENOSPC;
 
 	// Few masks: each has its own. Many: one that is there is no probe more.
-	if (own == NULL && ft->n_masks <= DP_FLOW_TUPLES)
+	if (own == NULL && ft->masks.n <= DP_FLOW_TUPLES)
 		own = own_tuple(ft, m, set);
 	for (uint32_t i = 0; own == NULL && length == -ENOSPC && i < s->n_tuples; i++) {
-		if (is_within(s->tuples[i], r))
+		if (ft_is_within(&s->tuples[i]->mask, &r->mask))
 			length = ft_tuple_insert(ft, s->tuples[i], r, set);
 	}
 	if (own == NULL && length == -ENOSPC)
@@ -156,10 +147,10 @@ void ft_set_retire(struct dp_flow_table *ft, struct ft_set *s)
 // Masks forget a tuple that is going.
 static void forget(struct dp_flow_table *ft, const struct ft_tuple *t)
 {
-	for (uint32_t b = 0; b < ft->n_mask_buckets; b++) {
-		for (struct ft_mask *m = ft->masks[b]; m != NULL; m = m->next) {
-			if (m->tuple[ft->now] == t)
-				m->tuple[ft->now] = NULL;
+	for (uint32_t b = 0; b < ft->masks.n_buckets; b++) {
+		for (struct dp_flow_link *l = ft->masks.at[b]; l != NULL; l = l->next) {
+			if (ft_mask_of(l)->tuple[ft->now] == t)
+				ft_mask_of(l)->tuple[ft->now] = NULL;
 		}
 	}
 }

@@ -102,7 +102,7 @@ static bool is_untidy(const struct dp_flow_table *t)
 
 	slack = slack < SLACK ? SLACK : slack > MAX_SLACK ? MAX_SLACK : slack;
 	return s->n_wide > t->wide_then + t->wide_then / 2 + slack ||
-	       (t->n_masks > DP_FLOW_TUPLES && t->n_masks > 2 * t->masks_then) ||
+	       (t->masks.n > DP_FLOW_TUPLES && t->masks.n > 2 * t->masks_then) ||
 	       (t->n_rules < t->then / 4 && (s->n_blocks > 0 || t->masks_then > DP_FLOW_TUPLES));
 }
 
@@ -110,7 +110,7 @@ static void build_start(struct dp_flow_table *t)
 {
 	t->wide_then = t->sets[t->now].n_wide; // also if it fails: not with each change again
 	t->then = t->n_rules;
-	t->masks_then = t->n_masks;
+	t->masks_then = t->masks.n;
 	t->n_built = 0;
 	t->is_building = ft_merge(t, 1 - t->now) == 0;
 }
@@ -132,6 +132,7 @@ static void build_finish(struct dp_flow_table *t)
 	}
 	ft_set_retire(t, &t->sets[t->now]);
 	t->now = next;
+	t->n_arranged++;
 	t->wide_then = t->sets[next].n_wide;
 	t->then = t->n_rules;
 	t->is_building = false;
@@ -154,7 +155,7 @@ static void step(struct dp_flow_table *t)
 	for (; t->is_building && n > 0 && t->n_built < t->n_rules; n--) {
 		struct dp_flow_rule *r = t->rules[t->n_built];
 
-		if (ft_set_insert(t, r, ft_index_mask(t, r), 1 - t->now) != 0)
+		if (ft_set_insert(t, r, ft_index_mask(r), 1 - t->now) != 0)
 			build_give_up(t);
 		else
 			t->n_built++;
