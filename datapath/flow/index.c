@@ -75,6 +75,8 @@ void ft_index_fini(struct dp_flow_table *t)
 	ft_map_fini(&t->index);
 	ft_map_fini(&t->masks);
 	ft_map_fini(&t->groups);
+	ft_index_forget(t);
+	free(t->all_masks);
 	free(t->rules);
 }
 
@@ -97,6 +99,22 @@ bool ft_room(void *array, uint32_t n, uint32_t *max)
 
 // --- Masks
 
+// So many more masks have each of its bits.
+static void mask_count(struct dp_flow_table *t, const struct dp_flow_key *mask, uint32_t by)
+{
+	for (uint32_t i = 0; i < DP_FLOW_WORDS; i++) {
+		for (uint64_t m = mask->w[i]; m != 0; m &= m - 1) {
+			uint32_t *n = &t->n_with[i * 64 + (uint32_t)__builtin_ctzll(m)];
+
+			*n += by;
+			if (*n == 0)
+				t->mask.w[i] &= ~(m & -m);
+			else
+				t->mask.w[i] |= m & -m;
+		}
+	}
+}
+
 static struct ft_mask *mask_get(struct dp_flow_table *t, const struct dp_flow_key *mask)
 {
 	uint64_t hash = hash_mask(mask);
@@ -106,37 +124,46 @@ static struct ft_mask *mask_get(struct dp_flow_table *t, const struct dp_flow_ke
 		if (l->hash == hash && memcmp(&ft_mask_of(l)->mask, mask, sizeof(*mask)) == 0)
 			return ft_mask_of(l);
 	}
+	if (!ft_room(&t->all_masks, t->masks.n, &t->max_masks))
+		return NULL;
 	m = calloc(1, sizeof(*m));
 	if (m == NULL)
 		return NULL;
 	m->mask = *mask;
+	m->group = UINT32_MAX;
 	m->link.hash = hash;
+	m->pos = t->masks.n;
+	t->all_masks[m->pos] = m;
 	ft_map_insert(&t->masks, &m->link);
-	for (uint32_t i = 0; i < DP_FLOW_WORDS; i++)
-		t->mask.w[i] |= mask->w[i];
+	mask_count(t, mask, 1);
 	return m;
 }
 
-// The union of all masks is made anew when one went.
 static void mask_drop(struct dp_flow_table *t, struct ft_mask *m)
 {
+	struct ft_mask *last;
+
 	if (m->n_rules > 0)
 		return;
 	ft_map_remove(&t->masks, &m->link);
-	free(m);
-	t->mask_is_wide = true;
+	last = t->all_masks[t->masks.n];
+	t->all_masks[m->pos] = last;
+	last->pos = m->pos;
+	mask_count(t, &m->mask, UINT32_MAX);
+	m->link.next = t->gone == NULL ? NULL : &t->gone->link;
+	t->gone = m;
+	if (t->merge == NULL)
+		ft_index_forget(t);
 }
 
-void ft_index_union(struct dp_flow_table *t)
+void ft_index_forget(struct dp_flow_table *t)
 {
-	memset(&t->mask, 0, sizeof(t->mask));
-	for (uint32_t b = 0; b < t->masks.n_buckets; b++) {
-		for (const struct dp_flow_link *l = t->masks.at[b]; l != NULL; l = l->next) {
-			for (uint32_t i = 0; i < DP_FLOW_WORDS; i++)
-				t->mask.w[i] |= ft_mask_of(l)->mask.w[i];
-		}
+	while (t->gone != NULL) {
+		struct ft_mask *m = t->gone;
+
+		t->gone = m->link.next == NULL ? NULL : ft_mask_of(m->link.next);
+		free(m);
 	}
-	t->mask_is_wide = false;
 }
 
 // --- Groups
@@ -262,8 +289,10 @@ void ft_index_remove(struct dp_flow_table *t, struct dp_flow_rule *r)
 		built->pos = at;
 		at = t->n_built;
 	}
-	t->rules[at] = last;
-	last->pos = at;
+	if (at < t->n_rules) { // else the last one has gone, or moved
+		t->rules[at] = last;
+		last->pos = at;
+	}
 	ft_map_remove(&t->index, &r->same);
 	last = g->rules[--g->n_rules];
 	g->rules[r->group_pos] = last;

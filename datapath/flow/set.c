@@ -53,16 +53,6 @@ static int block_insert(struct dp_flow_table *ft, struct dp_flow_rule *r, uint32
 	return 0;
 }
 
-static int wait_insert(struct ft_set *s, struct dp_flow_rule *r, uint32_t set)
-{
-	if (!ft_room(&s->waiting, s->n_waiting, &s->max_waiting))
-		return -ENOMEM;
-	r->place[set] = (struct dp_flow_place){ s, NULL, s->n_waiting };
-	s->waiting[s->n_waiting++] = r;
-	s->n_wide++;
-	return 0;
-}
-
 int ft_set_insert(struct dp_flow_table *ft, struct dp_flow_rule *r, struct ft_mask *m, uint32_t set)
 {
 	struct ft_set *s = &ft->sets[set];
@@ -81,7 +71,8 @@ int ft_set_insert(struct dp_flow_table *ft, struct dp_flow_rule *r, struct ft_ma
 	if (own != NULL)
 		length = ft_tuple_insert(ft, own, r, set);
 	if (length == -ENOSPC)
-		return set == ft->now ? block_insert(ft, r, set) : wait_insert(s, r, set);
+		return set == ft->now || s->is_cut ? block_insert(ft, r, set)
+						   : ft_run_insert(s, r, set);
 	if (length < 0)
 		return length;
 	if ((uint32_t)length > s->longest)
@@ -101,19 +92,24 @@ void ft_set_remove(struct dp_flow_table *ft, struct dp_flow_rule *r, uint32_t se
 		s->has_empty |= t->n_rules == 0;
 		return;
 	}
-	s->n_wide--;
 	if (p->owner == s) {
-		struct dp_flow_rule *last = s->waiting[--s->n_waiting];
-
-		s->waiting[p->hash] = last;
-		last->place[set].hash = p->hash;
-		*p = (struct dp_flow_place){ 0 };
+		ft_run_remove(s, r, set);
 	} else {
 		struct ft_block *b = p->owner;
 
+		s->n_wide--;
 		ft_block_remove(r, set);
 		s->has_empty |= b->n_rules == 0;
 	}
+}
+
+static void own_free(struct ft_set *s)
+{
+	for (uint32_t i = 0; i < s->n_runs; i++)
+		free(s->runs[i]);
+	free(s->runs);
+	free(s->blocks);
+	memset(s, 0, sizeof(*s));
 }
 
 void ft_set_free(struct ft_set *s)
@@ -122,9 +118,7 @@ void ft_set_free(struct ft_set *s)
 		ft_tuple_destroy(s->tuples[i]);
 	for (uint32_t i = 0; i < s->n_blocks; i++)
 		free(s->blocks[i]);
-	free(s->blocks);
-	free(s->waiting);
-	memset(s, 0, sizeof(*s));
+	own_free(s);
 }
 
 static void tuple_retire(struct dp_flow_table *ft, struct ft_tuple *t)
@@ -139,19 +133,15 @@ void ft_set_retire(struct dp_flow_table *ft, struct ft_set *s)
 		tuple_retire(ft, s->tuples[i]);
 	for (uint32_t i = 0; i < s->n_blocks; i++)
 		ft->retire(ft->arg, s->blocks[i]);
-	free(s->blocks);
-	free(s->waiting);
-	memset(s, 0, sizeof(*s));
+	own_free(s);
 }
 
 // Masks forget a tuple that is going.
 static void forget(struct dp_flow_table *ft, const struct ft_tuple *t)
 {
-	for (uint32_t b = 0; b < ft->masks.n_buckets; b++) {
-		for (struct dp_flow_link *l = ft->masks.at[b]; l != NULL; l = l->next) {
-			if (ft_mask_of(l)->tuple[ft->now] == t)
-				ft_mask_of(l)->tuple[ft->now] = NULL;
-		}
+	for (uint32_t i = 0; i < ft->masks.n; i++) {
+		if (ft->all_masks[i]->tuple[ft->now] == t)
+			ft->all_masks[i]->tuple[ft->now] = NULL;
 	}
 }
 

@@ -72,6 +72,7 @@ struct ft_block {
 	_Atomic(struct dp_flow_rule *) rules[512];
 	// main
 	uint32_t n_rules, max;
+	uint64_t ever[8];	 // had a rule once: its bits are somewhere
 	uint32_t highest;	 // no rule has a higher priority
 	struct dp_flow_key mask; // the bits of all quads
 	// main: w, worker: r, relaxed
@@ -89,14 +90,24 @@ struct ft_view {
 	} at[];
 };
 
+#define FT_RUN 16384
+
+// Rules that wait for blocks, those that are much alike beside each other.
+struct ft_run {
+	uint32_t n, n_cut; // the first n_cut are in blocks
+	struct dp_flow_rule *at[FT_RUN];
+};
+
 // One way to keep all rules. main
 struct ft_set {
 	struct ft_tuple *tuples[DP_FLOW_TUPLES];
 	struct ft_block **blocks;
-	struct dp_flow_rule **waiting; // for blocks, while the set is being built
+	struct ft_run **runs; // what waits for blocks, while the set is being built
+	uint32_t n_runs, max_runs;
+	uint32_t cutting; // this run, and those behind it wait
+	bool is_cut;	  // none does, and what comes goes to blocks at once
 	uint32_t n_tuples, n_blocks, max_blocks;
 	uint32_t n_wide; // rules in blocks, or waiting
-	uint32_t n_waiting, max_waiting;
 	uint32_t longest;
 	bool is_stale;	// the view lacks what is here
 	bool has_empty; // tuples or blocks
@@ -114,6 +125,7 @@ struct ft_mask {
 	struct dp_flow_link link; // in masks
 	struct dp_flow_key mask;
 	uint32_t n_rules, group;
+	uint32_t pos;		   // among all masks
 	struct ft_tuple *tuple[2]; // by set: where they go; NULL = where there is room
 };
 
@@ -151,15 +163,20 @@ struct dp_flow_table {
 	struct ft_map groups; // struct ft_group, by mask and priority
 	struct ft_priorities *priorities[256];
 	struct ft_set sets[2];
-	uint32_t n_arranged; // times that another set came into use
-	uint32_t now;	     // the set in use
-	bool is_building;    // the other one is to take its place
-	uint32_t n_built;    // rules[0..) that are in it
+	uint32_t n_arranged;	    // times that another set came into use
+	struct ft_mask **all_masks; // masks.n of them
+	uint32_t max_masks;
+	struct ft_mask *gone;	// that a merge may still look at
+	struct ft_merge *merge; // that arranges the other set
+	uint32_t now;		// the set in use
+	bool is_building;	// the other one is to take its place
+	bool is_cutting;	// and all that was there is in it
+	uint32_t n_built;	// rules[0..) that are in it
 	uint32_t masks_then, wide_then,
 		then;		 // rules in blocks, and all, when the set in use was built
 	struct ft_tuple *dying;	 // unreachable tuples, whose nodes are given up step by step
 	struct dp_flow_key mask; // of all rules
-	bool mask_is_wide;	 // it may have bits that no rule has any more
+	uint32_t n_with[64 * DP_FLOW_WORDS]; // masks that have the bit
 };
 
 static inline uint64_t ft_mix(uint64_t h)
@@ -249,8 +266,8 @@ static inline struct ft_mask *ft_index_mask(const struct dp_flow_rule *r)
 {
 	return r->group->mask;
 }
-// The union of all masks, anew.
-void ft_index_union(struct dp_flow_table *t);
+// No merge looks at masks that went.
+void ft_index_forget(struct dp_flow_table *t);
 
 // A tuple (tuple.c): chains of at most `longest` rules.
 struct ft_tuple *ft_tuple_create(const struct dp_flow_key *mask, uint64_t n_rules);
@@ -268,11 +285,17 @@ struct ft_block *ft_block_create(const struct dp_flow_key *mask, struct dp_flow_
 bool ft_block_fits(const struct ft_block *b, const struct dp_flow_rule *r);
 void ft_block_insert(struct ft_block *b, struct dp_flow_rule *r, uint32_t set);
 void ft_block_remove(struct dp_flow_rule *r, uint32_t set);
-// All that waits goes to blocks. returns 0 or -ENOMEM
-int ft_blocks_build(struct dp_flow_table *ft, uint32_t set);
+// It waits for a block. returns 0 or -ENOMEM
+int ft_run_insert(struct ft_set *s, struct dp_flow_rule *r, uint32_t set);
+void ft_run_remove(struct ft_set *s, struct dp_flow_rule *r, uint32_t set);
+// One block of what waits; is_cut when none does. returns 0 or -ENOMEM
+int ft_run_cut(struct dp_flow_table *ft, uint32_t set);
 
-// Which masks share a tuple (merge.c). returns 0, or -ENOMEM with the set empty
-int ft_merge(struct dp_flow_table *ft, uint32_t set);
+// Which masks share a tuple (merge.c). returns NULL = no memory
+struct ft_merge *ft_merge_create(const struct dp_flow_table *ft);
+void ft_merge_destroy(struct ft_merge *x);
+// A part of it. returns 0 = the set has its tuples, and masks know theirs; -EAGAIN; -ENOMEM
+int ft_merge_step(struct dp_flow_table *ft, struct ft_merge *x, uint32_t set);
 
 // A set (set.c).
 int ft_set_insert(struct dp_flow_table *ft, struct dp_flow_rule *r, struct ft_mask *m,

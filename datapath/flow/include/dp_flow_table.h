@@ -86,6 +86,10 @@ int dp_flow_table_insert(struct dp_flow_table *t, struct dp_flow_rule *r);
 // Unlink it; workers may still see it until a grace period has passed.
 void dp_flow_table_remove(struct dp_flow_table *t, struct dp_flow_rule *r);
 
+// How rules are arranged follows them in small steps, one with each change. One more of them.
+// returns whether there is more to do
+bool dp_flow_table_tend(struct dp_flow_table *t);
+
 // The rule with exactly this match and priority in that version. returns NULL = none. main
 struct dp_flow_rule *dp_flow_table_exact(const struct dp_flow_table *t,
 					 const struct dp_flow_key *key,

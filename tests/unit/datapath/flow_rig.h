@@ -58,6 +58,12 @@ static inline void rig_fini(struct rig *g)
 	dp_flow_table_destroy(g->table);
 }
 
+static inline void rig_tend(struct rig *g)
+{
+	while (dp_flow_table_tend(g->table))
+		;
+}
+
 static inline struct dp_flow_rule *rig_rule(const struct dp_flow_key *key,
 					    const struct dp_flow_key *mask, uint32_t priority)
 {

@@ -228,6 +228,7 @@ static void masks_of_an_attack_cost_few_probes_and_compares(void **state)
 		attack(i, &key, &mask);
 		rig_add(&g, &key, &mask, 1);
 	}
+	rig_tend(&g);
 	c = cost_of_rules(&g);
 	dp_flow_table_info(g.table, &info);
 	assert_int_equal(info.n_overflow, 512);
@@ -250,6 +251,7 @@ static void a_match_overlaps_rules_of_a_block_by_what_it_says(void **state)
 		key.w[0] = mask.w[0] = 1;
 		rig_add(&g, &key, &mask, 1);
 	}
+	rig_tend(&g);
 	for (uint32_t i = 0; i < 512; i++) {
 		struct dp_flow_overlap o = { .priority = 1, .version = 2 };
 
@@ -281,6 +283,7 @@ static void a_grid_of_prefixes_is_one_tuple(void **state)
 		key.w[3] = rig_random(&g);
 		rig_add(&g, &key, &mask, 1);
 	}
+	rig_tend(&g);
 	for (uint32_t i = 0; i < g.n_rules; i++)
 		assert_non_null(dp_flow_table_find_cost(g.table, &g.rules[i]->key, 2, &c));
 	dp_flow_table_info(g.table, &info);
@@ -357,6 +360,7 @@ static void a_match_is_not_compared_with_all_rules(void **state)
 		uint32_t n = 100000;
 
 		make_mask(&g, GRID, &mask);
+		rig_tend(&g);
 		mask.w[1] = ~UINT64_C(0);
 		memset(&key, 0, sizeof(key));
 		key.w[1] = i;
