@@ -13,6 +13,7 @@
 enum {
 	FEW_GROUPS = 8,
 	FEW_RULES = 64,
+	QUAD = 4, // looks that four bits of a block are: some cache lines
 	ALL = UINT32_MAX,
 };
 
@@ -118,7 +119,7 @@ static const struct dp_flow_rule *block_look(struct look *l, const struct ft_blo
 		match[w] = atomic_load_explicit(&b->used[w], memory_order_relaxed);
 	for (uint32_t q = 0; any && q < b->n_quads; q++) {
 		any = quad_look(l, b, q, match);
-		spend(l, 1);
+		spend(l, QUAD);
 	}
 	for (uint32_t w = 0; any && w < b->n_words; w++) {
 		for (uint64_t m = match[w]; m != 0; m &= m - 1) {
