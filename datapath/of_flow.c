@@ -366,6 +366,13 @@ struct dp_of_flow *dp_of_flow_exact(struct dp_of *of, uint8_t table, const struc
 								priority, staged);
 }
 
+bool dp_of_flow_overlap(struct dp_of *of, uint8_t table, struct dp_flow_overlap *o,
+			uint32_t *n_most)
+{
+	o->version = atomic_load_explicit(&of->version, memory_order_relaxed) + 1;
+	return dp_flow_table_overlap(of->tables[table], o, n_most);
+}
+
 void dp_of_flow_set_user(struct dp_of_flow *f, void *user)
 {
 	f->user = user;

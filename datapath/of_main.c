@@ -18,6 +18,7 @@
 // Changes, and what they free, of one turn of dp_of_housekeep(); and when new flows wait for room:
 // more than connections can add in one.
 enum { SLICE = 2048, SLICE_MOST = 4 * SLICE };
+enum { TEND = 8 }; // steps of arranging rules, of 0.1 ms each, in one turn
 
 void dp_of_retire(struct dp_of *of, struct dp_of_dead *d, void (*fn)(struct dp_of *of, void *obj),
 		  void *obj)
@@ -416,6 +417,17 @@ bool dp_of_settled(struct dp_of *of, uint64_t version)
 	return of->settled >= version;
 }
 
+// Tables go on with what changes began, also when no more changes come.
+static void tend(struct dp_of *of)
+{
+	uint32_t n = TEND;
+
+	for (uint32_t t = 0; t <= of->last_table; t++) {
+		while (n > 0 && dp_flow_table_tend(of->tables[t]))
+			n--;
+	}
+}
+
 void dp_of_housekeep(struct dp_of *of, uint64_t now_ns)
 {
 	uint32_t n_free = of->n_free_slots + of->n_slots - of->n_ever;
@@ -426,6 +438,7 @@ void dp_of_housekeep(struct dp_of *of, uint64_t now_ns)
 	settled_follow(of);
 	dp_of_flows_settle(of, of->settled, n_most);
 	dp_groups_settle(of->groups, of->settled);
+	tend(of);
 	reclaim(of, n_most);
 }
 

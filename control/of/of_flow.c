@@ -354,26 +354,26 @@ static int each(struct of_agent *a, struct of_mod *x, of_flow_fn *fn)
 // --- Add
 
 // Two rules of one priority overlap when a frame could match both.
-static int overlaps(struct of_agent *a, struct of_flow *f, void *arg)
-{
-	const struct of_mod *x = arg;
-	const struct dp_flow_rule *r = dp_of_flow_rule(f->dp);
-
-	(void)a;
-	if (f->priority != x->m->priority)
-		return 0;
-	for (uint32_t i = 0; i < DP_FLOW_WORDS; i++) {
-		if (((r->key.w[i] ^ x->select.key.w[i]) & r->mask.w[i] & x->select.mask.w[i]) != 0)
-			return 0;
-	}
-	return bad(x->e, OF13_FLOW_MOD_FAILED_OVERLAP);
-}
-
 static int check_overlap(struct of_agent *a, struct of_mod *x)
 {
+	struct dp_flow_overlap *o = &x->overlap;
+	uint32_t n_left, n_most;
+	bool is_done;
+
 	if ((x->m->flags & OF13_FLOW_MOD_FLAG_CHECK_OVERLAP) == 0)
 		return 0;
-	return of_flow_walk(a, x->m->table_id, x->m->table_id, overlaps, x);
+	if (!a->txn.midway)
+		*o = (struct dp_flow_overlap){ .key = x->select.key,
+					       .mask = x->select.mask,
+					       .priority = x->m->priority };
+	if (of_slice_over(a))
+		return OF_MORE;
+	n_most = n_left = of_slice_left(a);
+	is_done = dp_of_flow_overlap(a->p.of, x->m->table_id, o, &n_left);
+	a->work += OF_WORK_LOOK * (n_most - n_left);
+	if (!is_done)
+		return OF_MORE;
+	return o->found == NULL ? 0 : bad(x->e, OF13_FLOW_MOD_FAILED_OVERLAP);
 }
 
 static int no_room(struct of_wire_error *e, int rc)

@@ -27,6 +27,11 @@ bool of_slice_over(const struct of_agent *a)
 	return a->work >= a->slice_end;
 }
 
+uint32_t of_slice_left(const struct of_agent *a)
+{
+	return of_slice_over(a) ? 0 : (uint32_t)((a->slice_end - a->work) / OF_WORK_LOOK);
+}
+
 int of_journal_reserve(struct of_agent *a)
 {
 	struct of_journal *j = &a->journal;

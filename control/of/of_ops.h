@@ -122,6 +122,7 @@ enum of_work {
 };
 void of_slice_begin(struct of_agent *a);
 bool of_slice_over(const struct of_agent *a);
+uint32_t of_slice_left(const struct of_agent *a); // looks
 
 // A call that stands midway: again with the next slice. Beside 0 and -EINVAL.
 enum { OF_MORE = 1 };

@@ -23,6 +23,7 @@ struct of_mod {
 	struct of_select select;
 	struct of_compile *c;
 	struct of_wire_error *e;
+	struct dp_flow_overlap overlap; // where the look for it stands
 	bool strict, deletes;
 	uint8_t reason; // of flow-removed
 };

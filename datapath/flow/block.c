@@ -6,8 +6,7 @@
 
 enum {
 	BLOCK = 512,
-	MIN_CUT = 128,	// a block may end with a group of rules that are alike from there on
-	SORTED = 16384, // more are not sorted: main has other things to do
+	MIN_CUT = 128, // a block may end with a group of rules that are alike from there on
 };
 
 static void quads_of(struct ft_block *b, const struct dp_flow_key *mask)
@@ -94,19 +93,30 @@ static uint32_t slot_free(const struct ft_block *b)
 	return w * 64 + (uint32_t)__builtin_ctzll(~used);
 }
 
-// In which of a quad's 16 values the rule is, or not.
+static void bit_set(struct ft_block *b, uint32_t q, uint64_t v, uint32_t slot, bool is_set)
+{
+	_Atomic uint64_t *w = &b->bits[(q * 16 + v) * b->n_words + slot / 64];
+	uint64_t bit = UINT64_C(1) << slot % 64;
+	uint64_t old = atomic_load_explicit(w, memory_order_relaxed);
+
+	atomic_store_explicit(w, is_set ? old | bit : old & ~bit, memory_order_relaxed);
+}
+
+// In which of a quad's 16 values the rule is, or not: where the slot had none ever, it is in none.
 static void quad_set(struct ft_block *b, uint32_t q, const struct dp_flow_rule *r, uint32_t slot)
 {
 	uint32_t shift = b->quads[q] % 16 * 4, word = b->quads[q] / 16;
 	uint64_t key = r->key.w[word] >> shift & 15, mask = r->mask.w[word] >> shift & 15;
-	uint64_t bit = UINT64_C(1) << slot % 64;
+	uint64_t open = ~mask & 15;
 
-	for (uint64_t v = 0; v < 16; v++) {
-		_Atomic uint64_t *w = &b->bits[(q * 16 + v) * b->n_words + slot / 64];
-		uint64_t old = atomic_load_explicit(w, memory_order_relaxed);
-
-		atomic_store_explicit(w, ((v ^ key) & mask) == 0 ? old | bit : old & ~bit,
-				      memory_order_relaxed);
+	for (uint64_t v = 0; (b->ever[slot / 64] >> slot % 64 & 1) != 0 && v < 16; v++) {
+		if (((v ^ key) & mask) != 0)
+			bit_set(b, q, v, slot, false);
+	}
+	for (uint64_t v = open;; v = (v - 1) & open) {
+		bit_set(b, q, key | v, slot, true);
+		if (v == 0)
+			break;
 	}
 }
 
@@ -122,6 +132,7 @@ void ft_block_insert(struct ft_block *b, struct dp_flow_rule *r, uint32_t set)
 		atomic_store_explicit(&b->max_priority[w], r->priority, memory_order_relaxed);
 	atomic_store_explicit(&b->rules[slot], r, memory_order_relaxed);
 	atomic_store_explicit(&b->used[w], used | UINT64_C(1) << slot % 64, memory_order_release);
+	b->ever[w] |= UINT64_C(1) << slot % 64;
 	b->n_rules++;
 	r->place[set] = (struct dp_flow_place){ b, NULL, slot };
 }
@@ -138,26 +149,15 @@ void ft_block_remove(struct dp_flow_rule *r, uint32_t set)
 	r->place[set] = (struct dp_flow_place){ 0 };
 }
 
-static int by_match(const void *a, const void *b)
+static int by_match(const struct dp_flow_rule *x, const struct dp_flow_rule *y)
 {
-	const struct dp_flow_rule *x = *(struct dp_flow_rule *const *)a;
-	const struct dp_flow_rule *y = *(struct dp_flow_rule *const *)b;
-
 	for (uint32_t i = 0; i < DP_FLOW_WORDS; i++) {
 		if (x->mask.w[i] != y->mask.w[i])
 			return x->mask.w[i] < y->mask.w[i] ? -1 : 1;
 		if (x->key.w[i] != y->key.w[i])
 			return x->key.w[i] < y->key.w[i] ? -1 : 1;
 	}
-	return 0;
-}
-
-static int by_priority(const void *a, const void *b)
-{
-	const struct dp_flow_rule *x = *(struct dp_flow_rule *const *)a;
-	const struct dp_flow_rule *y = *(struct dp_flow_rule *const *)b;
-
-	return x->priority == y->priority ? by_match(a, b) : x->priority < y->priority ? 1 : -1;
+	return (x > y) - (x < y);
 }
 
 // The first word in which they are not alike.
@@ -193,14 +193,28 @@ static uint32_t cut(struct dp_flow_rule *const *rules, uint32_t n)
 	return first >= MIN_CUT ? first : last >= MIN_CUT ? last : BLOCK;
 }
 
-static int block_build(struct dp_flow_table *ft, struct dp_flow_rule **rules, uint32_t n,
+struct ranked {
+	uint32_t priority, at;
+};
+
+static int by_priority(const void *a, const void *b)
+{
+	const struct ranked *x = a, *y = b;
+
+	if (x->priority != y->priority)
+		return x->priority < y->priority ? 1 : -1;
+	return (x->at > y->at) - (x->at < y->at);
+}
+
+static int block_build(struct ft_set *s, struct dp_flow_rule *const *rules, uint32_t n,
 		       uint32_t set)
 {
-	struct ft_set *s = &ft->sets[set];
 	struct dp_flow_key mask = { 0 };
+	struct ranked ranked[BLOCK];
 	struct ft_block *b;
 
 	for (uint32_t r = 0; r < n; r++) {
+		ranked[r] = (struct ranked){ rules[r]->priority, r };
 		for (uint32_t i = 0; i < DP_FLOW_WORDS; i++)
 			mask.w[i] |= rules[r]->mask.w[i];
 	}
@@ -210,24 +224,89 @@ static int block_build(struct dp_flow_table *ft, struct dp_flow_rule **rules, ui
 	if (b == NULL)
 		return -ENOMEM;
 	s->blocks[s->n_blocks++] = b;
-	qsort(rules, n, sizeof(rules[0]), by_priority);
-	b->highest = rules[0]->priority;
+	qsort(ranked, n, sizeof(ranked[0]), by_priority);
+	b->highest = ranked[0].priority;
 	for (uint32_t r = 0; r < n; r++)
-		ft_block_insert(b, rules[r], set);
+		ft_block_insert(b, rules[ranked[r].at], set);
 	return 0;
 }
 
-int ft_blocks_build(struct dp_flow_table *ft, uint32_t set)
+// --- What waits for blocks: runs of rules, each sorted
+
+// Where the rule is in its run, or belongs.
+static uint32_t run_place(const struct ft_run *run, const struct dp_flow_rule *r)
+{
+	uint32_t low = run->n_cut, high = run->n;
+
+	while (low < high) {
+		uint32_t at = (low + high) / 2;
+
+		if (by_match(run->at[at], r) < 0)
+			low = at + 1;
+		else
+			high = at;
+	}
+	return low;
+}
+
+static struct ft_run *run_new(struct ft_set *s)
+{
+	struct ft_run *run;
+
+	if (!ft_room(&s->runs, s->n_runs, &s->max_runs))
+		return NULL;
+	run = malloc(sizeof(*run));
+	if (run == NULL)
+		return NULL;
+	run->n = run->n_cut = 0;
+	s->runs[s->n_runs++] = run;
+	return run;
+}
+
+int ft_run_insert(struct ft_set *s, struct dp_flow_rule *r, uint32_t set)
+{
+	struct ft_run *run = s->n_runs == 0 ? NULL : s->runs[s->n_runs - 1];
+	uint32_t at;
+
+	if (run == NULL || run->n == FT_RUN)
+		run = run_new(s);
+	if (run == NULL)
+		return -ENOMEM;
+	at = run_place(run, r);
+	memmove(&run->at[at + 1], &run->at[at], (run->n - at) * sizeof(run->at[0]));
+	run->at[at] = r;
+	run->n++;
+	s->n_wide++;
+	r->place[set] = (struct dp_flow_place){ s, NULL, s->n_runs - 1 };
+	return 0;
+}
+
+void ft_run_remove(struct ft_set *s, struct dp_flow_rule *r, uint32_t set)
+{
+	struct ft_run *run = s->runs[r->place[set].hash];
+	uint32_t at = run_place(run, r);
+
+	run->n--;
+	memmove(&run->at[at], &run->at[at + 1], (run->n - at) * sizeof(run->at[0]));
+	s->n_wide--;
+	r->place[set] = (struct dp_flow_place){ 0 };
+}
+
+int ft_run_cut(struct dp_flow_table *ft, uint32_t set)
 {
 	struct ft_set *s = &ft->sets[set];
+	struct ft_run *run;
+	uint32_t n;
 
-	if (s->n_waiting > 0 && s->n_waiting <= SORTED)
-		qsort(s->waiting, s->n_waiting, sizeof(s->waiting[0]), by_match);
-	for (uint32_t at = 0, n; at < s->n_waiting; at += n) {
-		n = cut(s->waiting + at, s->n_waiting - at);
-		if (block_build(ft, s->waiting + at, n, set) != 0)
-			return -ENOMEM;
-	}
-	s->n_waiting = 0;
+	while (s->cutting < s->n_runs && s->runs[s->cutting]->n_cut == s->runs[s->cutting]->n)
+		s->cutting++;
+	s->is_cut = s->cutting == s->n_runs;
+	if (s->is_cut)
+		return 0;
+	run = s->runs[s->cutting];
+	n = cut(run->at + run->n_cut, run->n - run->n_cut);
+	if (block_build(s, run->at + run->n_cut, n, set) != 0)
+		return -ENOMEM;
+	run->n_cut += n;
 	return 0;
 }

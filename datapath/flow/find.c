@@ -26,12 +26,6 @@ struct probe {
 	uint32_t key;	// of the burst
 };
 
-static inline bool is_seen(const struct dp_flow_rule *r, uint64_t version)
-{
-	return atomic_load_explicit(&r->since, memory_order_relaxed) <= version &&
-	       version < atomic_load_explicit(&r->until, memory_order_relaxed);
-}
-
 static inline bool is_better(const struct dp_flow_rule *best, uint32_t priority)
 {
 	return best == NULL || priority > best->priority;
@@ -62,7 +56,7 @@ static inline const struct dp_flow_rule *chain_find(const struct ft_tuple *t,
 		if (!is_better(best, n->priority))
 			return best;
 		COUNT(l, n_compares);
-		if (node_matches(t, n, l->key) && is_seen(n->rule, l->version))
+		if (node_matches(t, n, l->key) && ft_is_seen(n->rule, l->version))
 			return n->rule;
 	}
 	return best;
@@ -232,7 +226,7 @@ static const struct dp_flow_rule *block_find(const struct ft_block *b, const str
 			COUNT(l, n_compares);
 			// The bits may be those of two rules, one after the other in its place.
 			if (is_better(best, r->priority) && rule_matches(r, l->key) &&
-			    is_seen(r, l->version))
+			    ft_is_seen(r, l->version))
 				best = r;
 		}
 	}

@@ -1,21 +1,12 @@
-// What main knows of a table's rules: all of them in a row, by their match and priority, and how
-// many have which mask. Hash tables that grow by one bucket at a time, so that no change is slow.
+// What main knows of a table's rules: all of them in a row, by their match and priority, how many
+// have which mask, and which have the same mask and priority.
 #include "table_priv.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MIN_INDEX = 16 };
-
-// Bucket of a hash among n, n >= 1: linear hashing.
-static uint32_t bucket_of(uint64_t hash, uint32_t n)
-{
-	uint32_t high = n == 1 ? 1 : 1u << (32 - __builtin_clz(n - 1)); // power of two, >= n
-	uint32_t at = (uint32_t)hash & (high - 1);
-
-	return at < n ? at : at - high / 2;
-}
+enum { MIN_ROOM = 16 };
 
 static uint64_t hash_key(uint64_t h, const struct dp_flow_key *k)
 {
@@ -26,10 +17,15 @@ static uint64_t hash_key(uint64_t h, const struct dp_flow_key *k)
 	return h;
 }
 
-static uint64_t hash_match(const struct dp_flow_key *key, const struct dp_flow_key *mask,
-			   uint32_t priority)
+// Of a group, and begin of the hash of each of its rules.
+static uint64_t seed_of(const struct dp_flow_key *mask, uint32_t priority)
 {
-	return ft_mix(hash_key(hash_key(priority, key), mask));
+	return hash_key(priority, mask);
+}
+
+static uint64_t hash_rule(uint64_t seed, const struct dp_flow_key *key)
+{
+	return ft_mix(hash_key(seed, key));
 }
 
 static uint64_t hash_mask(const struct dp_flow_key *mask)
@@ -39,37 +35,55 @@ static uint64_t hash_mask(const struct dp_flow_key *mask)
 
 int ft_index_init(struct dp_flow_table *t)
 {
-	t->index = calloc(MIN_INDEX, sizeof(t->index[0]));
-	t->masks = calloc(MIN_INDEX, sizeof(t->masks[0]));
-	t->rules = calloc(MIN_INDEX, sizeof(t->rules[0]));
-	if (t->index == NULL || t->masks == NULL || t->rules == NULL) {
+	t->rules = calloc(MIN_ROOM, sizeof(t->rules[0]));
+	t->max_rules = MIN_ROOM;
+	if (t->rules == NULL || ft_map_init(&t->index) != 0 || ft_map_init(&t->masks) != 0 ||
+	    ft_map_init(&t->groups) != 0) {
 		ft_index_fini(t);
 		return -ENOMEM;
 	}
-	t->n_index = t->n_mask_buckets = 1;
-	t->max_index = t->max_mask_buckets = t->max_rules = MIN_INDEX;
 	return 0;
+}
+
+static void group_free(struct ft_group *g)
+{
+	free(g->rules);
+	free(g);
 }
 
 void ft_index_fini(struct dp_flow_table *t)
 {
-	for (uint32_t i = 0; i < t->n_mask_buckets; i++) {
-		struct ft_mask *m, *next;
+	struct dp_flow_link *l, *next;
 
-		for (m = t->masks[i]; m != NULL; m = next) {
-			next = m->next;
-			free(m);
+	for (uint32_t i = 0; i < t->masks.n_buckets; i++) {
+		for (l = t->masks.at[i]; l != NULL; l = next) {
+			next = l->next;
+			free(ft_mask_of(l));
 		}
 	}
-	free(t->index);
-	free(t->masks);
+	for (uint32_t i = 0; i < t->groups.n_buckets; i++) {
+		for (l = t->groups.at[i]; l != NULL; l = next) {
+			next = l->next;
+			group_free(ft_group_of(l));
+		}
+	}
+	for (uint32_t i = 0; i < 256; i++) {
+		for (uint32_t p = 0; t->priorities[i] != NULL && p < 256; p++)
+			free(t->priorities[i]->at[p].groups);
+		free(t->priorities[i]);
+	}
+	ft_map_fini(&t->index);
+	ft_map_fini(&t->masks);
+	ft_map_fini(&t->groups);
+	ft_index_forget(t);
+	free(t->all_masks);
 	free(t->rules);
 }
 
 // array: pointer to an array of pointers
 bool ft_room(void *array, uint32_t n, uint32_t *max)
 {
-	uint32_t want = *max == 0 ? MIN_INDEX : *max * 2;
+	uint32_t want = *max == 0 ? 2 : *max * 2;
 	void *old, *more;
 
 	if (n < *max)
@@ -83,126 +97,188 @@ bool ft_room(void *array, uint32_t n, uint32_t *max)
 	return true;
 }
 
-// One bucket more: the rules of one bucket are dealt to it and to the new one.
-static void split_index(struct dp_flow_table *t)
+// --- Masks
+
+// So many more masks have each of its bits.
+static void mask_count(struct dp_flow_table *t, const struct dp_flow_key *mask, uint32_t by)
 {
-	struct dp_flow_rule *r, *next;
-	uint32_t from;
+	for (uint32_t i = 0; i < DP_FLOW_WORDS; i++) {
+		for (uint64_t m = mask->w[i]; m != 0; m &= m - 1) {
+			uint32_t *n = &t->n_with[i * 64 + (uint32_t)__builtin_ctzll(m)];
 
-	if (t->n_index > t->n_rules || !ft_room(&t->index, t->n_index, &t->max_index))
-		return;
-	t->index[t->n_index++] = NULL;
-	from = bucket_of(t->n_index - 1, t->n_index - 1);
-	r = t->index[from];
-	t->index[from] = NULL;
-	for (; r != NULL; r = next) {
-		struct dp_flow_rule **b = &t->index[bucket_of(r->hash, t->n_index)];
-
-		next = r->same;
-		r->same = *b;
-		*b = r;
+			*n += by;
+			if (*n == 0)
+				t->mask.w[i] &= ~(m & -m);
+			else
+				t->mask.w[i] |= m & -m;
+		}
 	}
-}
-
-static void split_masks(struct dp_flow_table *t)
-{
-	struct ft_mask *m, *next;
-	uint32_t from;
-
-	if (t->n_mask_buckets > t->n_masks ||
-	    !ft_room(&t->masks, t->n_mask_buckets, &t->max_mask_buckets))
-		return;
-	t->masks[t->n_mask_buckets++] = NULL;
-	from = bucket_of(t->n_mask_buckets - 1, t->n_mask_buckets - 1);
-	m = t->masks[from];
-	t->masks[from] = NULL;
-	for (; m != NULL; m = next) {
-		struct ft_mask **b = &t->masks[bucket_of(m->hash, t->n_mask_buckets)];
-
-		next = m->next;
-		m->next = *b;
-		*b = m;
-	}
-}
-
-// returns the place in its list where a mask is, or would be
-static struct ft_mask **mask_find(const struct dp_flow_table *t, const struct dp_flow_key *mask,
-				  uint64_t hash)
-{
-	struct ft_mask **m = &t->masks[bucket_of(hash, t->n_mask_buckets)];
-
-	while (*m != NULL && ((*m)->hash != hash || memcmp(&(*m)->mask, mask, sizeof(*mask)) != 0))
-		m = &(*m)->next;
-	return m;
-}
-
-struct ft_mask *ft_index_mask(const struct dp_flow_table *t, const struct dp_flow_rule *r)
-{
-	return *mask_find(t, &r->mask, hash_mask(&r->mask));
 }
 
 static struct ft_mask *mask_get(struct dp_flow_table *t, const struct dp_flow_key *mask)
 {
 	uint64_t hash = hash_mask(mask);
-	struct ft_mask **at = mask_find(t, mask, hash), *m = *at;
+	struct ft_mask *m;
 
-	if (m != NULL)
-		return m;
+	for (struct dp_flow_link *l = ft_map_first(&t->masks, hash); l != NULL; l = l->next) {
+		if (l->hash == hash && memcmp(&ft_mask_of(l)->mask, mask, sizeof(*mask)) == 0)
+			return ft_mask_of(l);
+	}
+	if (!ft_room(&t->all_masks, t->masks.n, &t->max_masks))
+		return NULL;
 	m = calloc(1, sizeof(*m));
 	if (m == NULL)
 		return NULL;
 	m->mask = *mask;
-	m->hash = hash;
-	*at = m;
-	t->n_masks++;
-	for (uint32_t i = 0; i < DP_FLOW_WORDS; i++)
-		t->mask.w[i] |= mask->w[i];
-	split_masks(t);
+	m->group = UINT32_MAX;
+	m->link.hash = hash;
+	m->pos = t->masks.n;
+	t->all_masks[m->pos] = m;
+	ft_map_insert(&t->masks, &m->link);
+	mask_count(t, mask, 1);
 	return m;
 }
 
+static void mask_drop(struct dp_flow_table *t, struct ft_mask *m)
+{
+	struct ft_mask *last;
+
+	if (m->n_rules > 0)
+		return;
+	ft_map_remove(&t->masks, &m->link);
+	last = t->all_masks[t->masks.n];
+	t->all_masks[m->pos] = last;
+	last->pos = m->pos;
+	mask_count(t, &m->mask, UINT32_MAX);
+	m->link.next = t->gone == NULL ? NULL : &t->gone->link;
+	t->gone = m;
+	if (t->merge == NULL)
+		ft_index_forget(t);
+}
+
+void ft_index_forget(struct dp_flow_table *t)
+{
+	while (t->gone != NULL) {
+		struct ft_mask *m = t->gone;
+
+		t->gone = m->link.next == NULL ? NULL : ft_mask_of(m->link.next);
+		free(m);
+	}
+}
+
+// --- Groups
+
+struct ft_priority *ft_index_priority(const struct dp_flow_table *t, uint32_t priority)
+{
+	struct ft_priorities *p = t->priorities[priority >> 8 & 255];
+
+	return p == NULL ? NULL : &p->at[priority & 255];
+}
+
+static struct ft_priority *priority_get(struct dp_flow_table *t, uint32_t priority)
+{
+	struct ft_priorities **p = &t->priorities[priority >> 8 & 255];
+
+	if (*p == NULL)
+		*p = calloc(1, sizeof(**p));
+	return *p == NULL ? NULL : &(*p)->at[priority & 255];
+}
+
+static struct ft_group *group_find(const struct dp_flow_table *t, const struct dp_flow_key *mask,
+				   uint32_t priority, uint64_t seed)
+{
+	struct dp_flow_link *l = ft_map_first(&t->groups, ft_mix(seed));
+
+	for (; l != NULL; l = l->next) {
+		struct ft_group *g = ft_group_of(l);
+
+		if (g->seed == seed && g->priority == priority &&
+		    memcmp(&g->mask->mask, mask, sizeof(*mask)) == 0)
+			return g;
+	}
+	return NULL;
+}
+
+static struct ft_group *group_make(struct dp_flow_table *t, const struct dp_flow_rule *r,
+				   uint64_t seed)
+{
+	struct ft_priority *p = priority_get(t, r->priority);
+	struct ft_group *g;
+	struct ft_mask *m;
+
+	if (p == NULL || !ft_room(&p->groups, p->n_groups, &p->max_groups))
+		return NULL;
+	g = calloc(1, sizeof(*g));
+	if (g == NULL || !ft_room(&g->rules, 0, &g->max_rules)) {
+		free(g);
+		return NULL;
+	}
+	m = mask_get(t, &r->mask);
+	if (m == NULL) {
+		group_free(g);
+		return NULL;
+	}
+	g->mask = m;
+	g->priority = r->priority;
+	g->seed = seed;
+	g->link.hash = ft_mix(seed);
+	ft_map_insert(&t->groups, &g->link);
+	g->pos = p->n_groups;
+	p->groups[p->n_groups++] = g;
+	return g;
+}
+
+static void group_drop(struct dp_flow_table *t, struct ft_group *g)
+{
+	struct ft_priority *p = ft_index_priority(t, g->priority);
+	struct ft_group *last = p->groups[--p->n_groups];
+
+	p->groups[g->pos] = last;
+	last->pos = g->pos;
+	if (p->n_groups == 0) {
+		free(p->groups);
+		p->groups = NULL;
+		p->max_groups = 0;
+	}
+	ft_map_remove(&t->groups, &g->link);
+	group_free(g);
+}
+
+// --- Rules
+
 int ft_index_insert(struct dp_flow_table *t, struct dp_flow_rule *r, struct ft_mask **mask)
 {
-	struct dp_flow_rule **b;
-	struct ft_mask *m;
+	uint64_t seed = seed_of(&r->mask, r->priority);
+	struct ft_group *g;
 
 	if (!ft_room(&t->rules, t->n_rules, &t->max_rules))
 		return -ENOMEM;
-	m = mask_get(t, &r->mask);
-	if (m == NULL)
+	g = group_find(t, &r->mask, r->priority, seed);
+	if (g == NULL)
+		g = group_make(t, r, seed);
+	if (g == NULL || !ft_room(&g->rules, g->n_rules, &g->max_rules))
 		return -ENOMEM;
-	m->n_rules++;
 	r->words = 0;
 	for (uint32_t i = 0; i < DP_FLOW_WORDS; i++)
 		r->words |= (uint16_t)((r->mask.w[i] != 0) << i);
-	r->hash = hash_match(&r->key, &r->mask, r->priority);
+	r->group = g;
+	r->group_pos = g->n_rules;
+	g->rules[g->n_rules++] = r;
+	g->mask->n_rules++;
+	ft_index_priority(t, r->priority)->n_rules++;
 	r->pos = t->n_rules;
 	t->rules[t->n_rules++] = r;
-	b = &t->index[bucket_of(r->hash, t->n_index)];
-	r->same = *b;
-	*b = r;
-	split_index(t);
-	*mask = m;
+	r->same.hash = hash_rule(seed, &r->key);
+	ft_map_insert(&t->index, &r->same);
+	*mask = g->mask;
 	return 0;
-}
-
-// The union of all masks is made anew when one went.
-static void mask_drop(struct dp_flow_table *t, const struct dp_flow_key *mask)
-{
-	struct ft_mask **at = mask_find(t, mask, hash_mask(mask)), *m = *at;
-
-	if (--m->n_rules > 0)
-		return;
-	*at = m->next;
-	free(m);
-	t->n_masks--;
-	t->mask_is_wide = true;
 }
 
 void ft_index_remove(struct dp_flow_table *t, struct dp_flow_rule *r)
 {
-	struct dp_flow_rule **b = &t->index[bucket_of(r->hash, t->n_index)];
 	struct dp_flow_rule *last = t->rules[--t->n_rules];
+	struct ft_group *g = r->group;
+	struct ft_mask *m = g->mask;
 	uint32_t at = r->pos;
 
 	// Those that the next set has stay in front.
@@ -213,24 +289,35 @@ void ft_index_remove(struct dp_flow_table *t, struct dp_flow_rule *r)
 		built->pos = at;
 		at = t->n_built;
 	}
-	t->rules[at] = last;
-	last->pos = at;
-	while (*b != r)
-		b = &(*b)->same;
-	*b = r->same;
-	mask_drop(t, &r->mask);
+	if (at < t->n_rules) { // else the last one has gone, or moved
+		t->rules[at] = last;
+		last->pos = at;
+	}
+	ft_map_remove(&t->index, &r->same);
+	last = g->rules[--g->n_rules];
+	g->rules[r->group_pos] = last;
+	last->group_pos = r->group_pos;
+	ft_index_priority(t, r->priority)->n_rules--;
+	m->n_rules--;
+	if (g->n_rules == 0)
+		group_drop(t, g);
+	mask_drop(t, m);
 }
 
-void ft_index_union(struct dp_flow_table *t)
+struct dp_flow_rule *ft_index_find(const struct dp_flow_table *t, const struct ft_group *g,
+				   const struct dp_flow_key *key, uint64_t version)
 {
-	memset(&t->mask, 0, sizeof(t->mask));
-	for (uint32_t b = 0; b < t->n_mask_buckets; b++) {
-		for (const struct ft_mask *m = t->masks[b]; m != NULL; m = m->next) {
-			for (uint32_t i = 0; i < DP_FLOW_WORDS; i++)
-				t->mask.w[i] |= m->mask.w[i];
-		}
+	uint64_t hash = hash_rule(g->seed, key);
+	struct dp_flow_link *l = ft_map_first(&t->index, hash);
+
+	for (; l != NULL; l = l->next) {
+		struct dp_flow_rule *r = ft_rule_of(l);
+
+		if (l->hash == hash && r->group == g && memcmp(&r->key, key, sizeof(*key)) == 0 &&
+		    ft_is_seen(r, version))
+			return r;
 	}
-	t->mask_is_wide = false;
+	return NULL;
 }
 
 struct dp_flow_rule *dp_flow_table_exact(const struct dp_flow_table *t,
@@ -238,16 +325,7 @@ struct dp_flow_rule *dp_flow_table_exact(const struct dp_flow_table *t,
 					 const struct dp_flow_key *mask, uint32_t priority,
 					 uint64_t version)
 {
-	uint64_t hash = hash_match(key, mask, priority);
-	struct dp_flow_rule *r = t->index[bucket_of(hash, t->n_index)];
+	const struct ft_group *g = group_find(t, mask, priority, seed_of(mask, priority));
 
-	for (; r != NULL; r = r->same) {
-		if (r->hash == hash && r->priority == priority &&
-		    memcmp(&r->key, key, sizeof(*key)) == 0 &&
-		    memcmp(&r->mask, mask, sizeof(*mask)) == 0 &&
-		    atomic_load_explicit(&r->since, memory_order_relaxed) <= version &&
-		    version < atomic_load_explicit(&r->until, memory_order_relaxed))
-			return r;
-	}
-	return NULL;
+	return g == NULL ? NULL : ft_index_find(t, g, key, version);
 }

@@ -11,7 +11,7 @@
 enum {
 	GROUPS = 64,	 // that are compared with each other
 	SAMPLE = 512,	 // rules of a group
-	SAMPLES = 4096,	 // of all groups, at first
+	SAMPLES = 4096,	 // of all groups
 	MIN_SAMPLE = 64, // but of each
 	SAMPLED = 8192,	 // rules looked at for samples
 	FEW = 64,	 // rules that a block of one word takes: not worth a probe
@@ -20,34 +20,42 @@ enum {
 	LARGE = 2048,	 // rules, so many that it may be of use for some of them
 	LARGE_CHAIN = 64,
 	SLOTS = 4 * SAMPLE,
+	// In one step, each about 0.1 ms at most:
+	STEP_MASKS = 256,
+	STEP_RULES = 256,
+	STEP_KEYS = 2048,
+	KEYS_OF_PAIR = 64, // what a pair costs beside its keys
 };
 
 struct group {
 	struct dp_flow_key mask; // in common
 	struct dp_flow_key like; // what made them one group
 	uint64_t n_rules;
-	const struct dp_flow_rule *sample[SAMPLE];
+	uint16_t sample[SAMPLE]; // of keys
 	uint32_t n_sample, n_bits;
-	bool is_gone; // into another one, or to blocks
+	uint32_t into; // the group that it is part of: itself, or another one
+	bool is_gone;  // into another one, or to blocks
 };
 
-struct merge {
+enum stage { COUNTING, GROUPING, SAMPLING, COMPARING, MERGING, RECOMPARING, SETTING };
+
+// It is done in steps, between which rules and masks come and go.
+struct ft_merge {
 	struct group groups[GROUPS];
 	double cost[GROUPS][GROUPS]; // of the pair's merging, for a < b
 	uint32_t n_groups, n_left;
-	struct ft_mask **masks;
-	uint32_t *group_of; // by mask
-	uint32_t n_masks;
+	uint32_t n_masks; // that there were
+	struct ft_mask **masks, **sorted;
+	uint8_t *size; // by mask: bits of its number of rules
+	uint32_t n_of_size[33];
+	enum stage stage;
+	uint32_t at, other; // where the stage stands
+	uint32_t level;
+	bool is_all; // each mask has a group
+	struct ft_tuple *tuples[GROUPS];
+	uint32_t n_keys;
+	struct dp_flow_key keys[SAMPLES]; // of rules that were sampled
 };
-
-static int by_rules(const void *a, const void *b)
-{
-	const struct ft_mask *x = *(struct ft_mask *const *)a, *y = *(struct ft_mask *const *)b;
-
-	if (x->n_rules != y->n_rules)
-		return x->n_rules < y->n_rules ? 1 : -1;
-	return memcmp(&x->mask, &y->mask, sizeof(x->mask));
-}
 
 // A mask without what is not whole bits (0), groups of four (1) or bytes (2): masks that are much
 // alike are the same then.
@@ -76,50 +84,56 @@ static void group_add(struct group *g, const struct dp_flow_key *mask, uint64_t 
 	}
 }
 
-// Groups of masks that are alike on that level. returns false when there are too many; their masks
-// have no group then
-static bool group(struct merge *x, uint32_t level)
+// Masks with the most rules first, roughly.
+static void sort(struct ft_merge *x)
 {
-	bool is_all = true;
+	uint32_t at[33], n = 0;
 
-	x->n_groups = 0;
-	for (uint32_t i = 0; i < x->n_masks; i++) {
-		struct dp_flow_key like = relaxed(&x->masks[i]->mask, level);
-		uint32_t g = 0;
-
-		while (g < x->n_groups && memcmp(&x->groups[g].like, &like, sizeof(like)) != 0)
-			g++;
-		x->group_of[i] = g;
-		if (g == GROUPS) {
-			is_all = false;
-			continue;
-		}
-		if (g == x->n_groups) {
-			x->n_groups++;
-			memset(&x->groups[g], 0, sizeof(x->groups[g]));
-			x->groups[g].like = like;
-			x->groups[g].mask = x->masks[i]->mask;
-		}
-		group_add(&x->groups[g], &x->masks[i]->mask, x->masks[i]->n_rules);
-	}
-	return is_all;
+	for (uint32_t i = 33; i-- > 0; n += x->n_of_size[i])
+		at[i] = n;
+	for (uint32_t i = 0; i < x->n_masks; i++)
+		x->sorted[at[x->size[i]]++] = x->masks[i];
 }
 
-static void sample(struct merge *x, const struct dp_flow_table *ft)
+static void count_mask(struct ft_merge *x, uint32_t i)
 {
-	uint32_t step = ft->n_rules / SAMPLED + 1, most = SAMPLES / (x->n_groups + 1);
+	uint32_t n = x->masks[i]->n_rules;
+
+	x->size[i] = (uint8_t)(n == 0 ? 0 : 32 - __builtin_clz(n));
+	x->n_of_size[x->size[i]]++;
+}
+
+// The group of masks that are alike on that level; GROUPS = there are too many
+static uint32_t group_of(struct ft_merge *x, const struct ft_mask *m)
+{
+	struct dp_flow_key like = relaxed(&m->mask, x->level);
+	uint32_t g = 0;
+
+	while (g < x->n_groups && memcmp(&x->groups[g].like, &like, sizeof(like)) != 0)
+		g++;
+	if (g == GROUPS)
+		return g;
+	if (g == x->n_groups) {
+		x->n_groups++;
+		memset(&x->groups[g], 0, sizeof(x->groups[g]));
+		x->groups[g].into = g;
+		x->groups[g].like = like;
+		x->groups[g].mask = m->mask;
+	}
+	group_add(&x->groups[g], &m->mask, m->n_rules);
+	return g;
+}
+
+static void sample(struct ft_merge *x, const struct dp_flow_rule *r)
+{
+	uint32_t most = SAMPLES / (x->n_groups + 1), at = ft_index_mask(r)->group;
+	struct group *g = &x->groups[at < GROUPS ? at : 0];
 
 	most = most > SAMPLE ? SAMPLE : most < MIN_SAMPLE ? MIN_SAMPLE : most;
-
-	for (uint32_t i = 0; i < x->n_masks; i++)
-		x->masks[i]->group = x->group_of[i];
-	for (uint32_t i = 0; i < ft->n_rules; i += step) {
-		uint32_t at = ft_index_mask(ft, ft->rules[i])->group;
-		struct group *g = &x->groups[at];
-
-		if (at < x->n_groups && g->n_sample < most)
-			g->sample[g->n_sample++] = ft->rules[i];
-	}
+	if (at >= x->n_groups || g->n_sample == most || x->n_keys == SAMPLES)
+		return;
+	x->keys[x->n_keys] = r->key;
+	g->sample[g->n_sample++] = (uint16_t)x->n_keys++;
 }
 
 struct counted {
@@ -129,7 +143,8 @@ struct counted {
 	uint32_t n_pairs; // that fell together
 };
 
-static void count(struct counted *c, const struct group *g, const struct dp_flow_key *mask)
+static void count(const struct ft_merge *x, struct counted *c, const struct group *g,
+		  const struct dp_flow_key *mask)
 {
 	for (uint32_t i = 0; i < g->n_sample; i++) {
 		uint64_t h = 0;
@@ -137,7 +152,8 @@ static void count(struct counted *c, const struct group *g, const struct dp_flow
 
 		for (uint32_t w = 0; w < DP_FLOW_WORDS; w++) {
 			if (mask->w[w] != 0)
-				h += ft_mix((g->sample[i]->key.w[w] & mask->w[w]) + w) * FT_ODD(w);
+				h += ft_mix((x->keys[g->sample[i]].w[w] & mask->w[w]) + w) *
+				     FT_ODD(w);
 		}
 		at = (uint32_t)(h >> 40) & (c->n_slots - 1);
 		while (c->n[at] != 0 && c->hash[at] != h)
@@ -148,7 +164,8 @@ static void count(struct counted *c, const struct group *g, const struct dp_flow
 }
 
 // How many rules a rule would meet in its chain.
-static double together(const struct group *a, const struct group *b, uint32_t *n_bits)
+static double together(const struct ft_merge *x, const struct group *a, const struct group *b,
+		       uint32_t *n_bits)
 {
 	static struct counted c; // main's; too large for a stack
 	struct dp_flow_key mask = a->mask;
@@ -164,22 +181,22 @@ static double together(const struct group *a, const struct group *b, uint32_t *n
 		mask.w[i] &= b == NULL ? mask.w[i] : b->mask.w[i];
 		*n_bits += (uint32_t)__builtin_popcountll(mask.w[i]);
 	}
-	count(&c, a, &mask);
+	count(x, &c, a, &mask);
 	if (b != NULL)
-		count(&c, b, &mask);
+		count(x, &c, b, &mask);
 	return n < 2 ? 0 : (double)n_rules * c.n_pairs / (n * (n - 1) / 2);
 }
 
 // The less the better; where the samples do not say, the mask with the most bits.
-static double cost(const struct group *a, const struct group *b)
+static double cost(const struct ft_merge *x, const struct group *a, const struct group *b)
 {
 	uint32_t n_bits;
-	double n = together(a, b, &n_bits);
+	double n = together(x, a, b, &n_bits);
 
 	return n + 1.0 / (n_bits + 1);
 }
 
-static void absorb(struct merge *x, uint32_t into, uint32_t from)
+static void absorb(struct ft_merge *x, uint32_t into, uint32_t from)
 {
 	struct group *a = &x->groups[into], *b = &x->groups[from];
 	uint32_t n = a->n_sample + b->n_sample;
@@ -192,46 +209,35 @@ static void absorb(struct merge *x, uint32_t into, uint32_t from)
 		a->sample[a->n_sample++] = b->sample[i];
 	group_add(a, &b->mask, b->n_rules);
 	b->is_gone = true;
+	b->into = into;
 	x->n_left--;
-	for (uint32_t i = 0; i < x->n_masks; i++) {
-		if (x->group_of[i] == from)
-			x->group_of[i] = into;
-	}
-	for (uint32_t i = 0; i < x->n_groups; i++) {
-		if (i != into && !x->groups[i].is_gone)
-			x->cost[i < into ? i : into][i < into ? into : i] = cost(a, &x->groups[i]);
-	}
 }
 
-static void merge_groups(struct merge *x)
+// returns whether two groups became one
+static bool merge_best(struct ft_merge *x)
 {
-	x->n_left = x->n_groups;
-	for (uint32_t a = 0; a < x->n_groups; a++) {
-		for (uint32_t b = a + 1; b < x->n_groups; b++)
-			x->cost[a][b] = cost(&x->groups[a], &x->groups[b]);
-	}
-	while (x->n_left > 1) {
-		uint32_t best_a = 0, best_b = 0;
-		double best = -1;
+	uint32_t best_a = 0, best_b = 0;
+	double best = -1;
 
-		for (uint32_t a = 0; a < x->n_groups; a++) {
-			for (uint32_t b = a + 1; b < x->n_groups && !x->groups[a].is_gone; b++) {
-				if (x->groups[b].is_gone || (best >= 0 && x->cost[a][b] >= best))
-					continue;
-				best = x->cost[a][b];
-				best_a = a;
-				best_b = b;
-			}
+	for (uint32_t a = 0; a < x->n_groups; a++) {
+		for (uint32_t b = a + 1; b < x->n_groups && !x->groups[a].is_gone; b++) {
+			if (x->groups[b].is_gone || (best >= 0 && x->cost[a][b] >= best))
+				continue;
+			best = x->cost[a][b];
+			best_a = a;
+			best_b = b;
 		}
-		// A node more in some chains costs less than a probe more for all.
-		if (x->n_left <= DP_FLOW_TUPLES && best > 1)
-			return;
-		absorb(x, best_a, best_b);
 	}
+	// A node more in some chains costs less than a probe more for all.
+	if (x->n_left <= 1 || (x->n_left <= DP_FLOW_TUPLES && best > 1))
+		return false;
+	absorb(x, best_a, best_b);
+	x->other = best_a;
+	return true;
 }
 
 // Groups that no tuple is good for.
-static void dissolve(struct merge *x, bool has_blocks)
+static void dissolve(struct ft_merge *x, bool has_blocks)
 {
 	uint32_t n_bits;
 
@@ -239,27 +245,13 @@ static void dissolve(struct merge *x, bool has_blocks)
 		bool is_large = x->groups[g].n_rules > LARGE;
 
 		if (x->groups[g].is_gone ||
-		    together(&x->groups[g], NULL, &n_bits) <= (is_large ? LARGE_CHAIN : CHAIN))
+		    together(x, &x->groups[g], NULL, &n_bits) <= (is_large ? LARGE_CHAIN : CHAIN))
 			continue;
 		x->groups[g].is_gone = true;
 		has_blocks = true;
 	}
 	for (uint32_t g = 0; g < x->n_groups; g++)
 		x->groups[g].is_gone |= has_blocks && x->groups[g].n_rules <= FEW;
-}
-
-static void choose(struct merge *x, const struct dp_flow_table *ft)
-{
-	uint32_t level = 0;
-	bool is_all;
-
-	while (!(is_all = group(x, level)) && level < 2)
-		level++;
-	if (x->n_masks <= DP_FLOW_TUPLES)
-		return;
-	sample(x, ft);
-	merge_groups(x);
-	dissolve(x, !is_all || (ft->n_rules <= FEW && x->n_left > WORTH_FEW));
 }
 
 static int by_bits(const void *a, const void *b)
@@ -270,10 +262,9 @@ static int by_bits(const void *a, const void *b)
 }
 
 // Tuples, those with the most bits first: a rule goes to the first one that takes it.
-static int make_tuples(struct merge *x, struct ft_set *s, uint32_t set)
+static int make_tuples(struct ft_merge *x, struct ft_set *s)
 {
 	struct group *sorted[GROUPS];
-	struct ft_tuple *of[GROUPS] = { NULL };
 	uint32_t n = 0;
 
 	for (uint32_t g = 0; g < x->n_groups; g++) {
@@ -286,36 +277,181 @@ static int make_tuples(struct merge *x, struct ft_set *s, uint32_t set)
 
 		if (t == NULL)
 			return -ENOMEM;
-		s->tuples[s->n_tuples++] = of[sorted[i] - x->groups] = t;
+		s->tuples[s->n_tuples++] = x->tuples[sorted[i] - x->groups] = t;
 	}
-	for (uint32_t i = 0; i < x->n_masks; i++)
-		x->masks[i]->tuple[set] = x->group_of[i] < x->n_groups ? of[x->group_of[i]] : NULL;
 	return 0;
 }
 
-int ft_merge(struct dp_flow_table *ft, uint32_t set)
+// --- Its steps
+
+struct ft_merge *ft_merge_create(const struct dp_flow_table *ft)
 {
-	struct merge *x = malloc(sizeof(*x));
-	int err = -ENOMEM;
+	uint32_t n = ft->masks.n;
+	struct ft_merge *x = malloc(sizeof(*x));
 
 	if (x == NULL)
-		return -ENOMEM;
-	x->n_masks = 0;
-	x->masks = malloc((ft->n_masks + 1) * sizeof(x->masks[0]));
-	x->group_of = malloc((ft->n_masks + 1) * sizeof(x->group_of[0]));
-	if (x->masks != NULL && x->group_of != NULL) {
-		for (uint32_t b = 0; b < ft->n_mask_buckets; b++) {
-			for (struct ft_mask *m = ft->masks[b]; m != NULL; m = m->next)
-				x->masks[x->n_masks++] = m;
-		}
-		qsort(x->masks, x->n_masks, sizeof(x->masks[0]), by_rules);
-		choose(x, ft);
-		err = make_tuples(x, &ft->sets[set], set);
-		if (err != 0)
-			ft_set_free(&ft->sets[set]);
+		return NULL;
+	memset(x, 0, offsetof(struct ft_merge, keys));
+	x->masks = malloc(2 * (size_t)n * sizeof(x->masks[0]) + n);
+	if (x->masks == NULL) {
+		free(x);
+		return NULL;
 	}
+	x->sorted = x->masks + n;
+	x->size = (uint8_t *)(x->sorted + n);
+	x->n_masks = n;
+	memcpy(x->masks, ft->all_masks, n * sizeof(x->masks[0]));
+	x->level = n > GROUPS ? 1 : 0; // below, each has a group of its own
+	x->is_all = true;
+	return x;
+}
+
+void ft_merge_destroy(struct ft_merge *x)
+{
+	if (x == NULL)
+		return;
 	free(x->masks);
-	free(x->group_of);
 	free(x);
+}
+
+static void next_stage(struct ft_merge *x, enum stage stage)
+{
+	x->stage = stage;
+	x->at = x->other = 0;
+}
+
+static void do_masks(struct ft_merge *x)
+{
+	for (uint32_t n = 0; n < STEP_MASKS && x->at < x->n_masks; n++, x->at++) {
+		if (x->stage == COUNTING) {
+			count_mask(x, x->at);
+			continue;
+		}
+		x->sorted[x->at]->group = group_of(x, x->sorted[x->at]);
+		if (x->sorted[x->at]->group < GROUPS)
+			continue;
+		if (x->level == 2) {
+			x->is_all = false;
+			continue;
+		}
+		x->level++;
+		x->n_groups = 0;
+		next_stage(x, GROUPING);
+		return;
+	}
+	if (x->at < x->n_masks)
+		return;
+	if (x->stage == COUNTING) {
+		sort(x);
+		next_stage(x, GROUPING);
+	} else {
+		x->n_left = x->n_groups;
+		next_stage(x, SAMPLING);
+	}
+}
+
+static void do_sample(struct ft_merge *x, const struct dp_flow_table *ft)
+{
+	uint32_t step = ft->n_rules / SAMPLED + 1;
+
+	for (uint32_t n = 0; n < STEP_RULES && x->at < ft->n_rules; n++, x->at += step)
+		sample(x, ft->rules[x->at]);
+	if (x->at >= ft->n_rules)
+		next_stage(x, COMPARING);
+}
+
+// Costs of pairs, until so many keys were hashed.
+static void do_compare(struct ft_merge *x)
+{
+	uint32_t n = 0;
+
+	for (; n < STEP_KEYS && x->at < x->n_groups; x->other++) {
+		const struct group *a = &x->groups[x->at], *b = &x->groups[x->other];
+
+		if (x->other >= x->n_groups) {
+			x->other = ++x->at; // and one more
+			continue;
+		}
+		if (x->other <= x->at)
+			continue;
+		x->cost[x->at][x->other] = cost(x, a, b);
+		n += a->n_sample + b->n_sample + KEYS_OF_PAIR;
+	}
+	if (x->at >= x->n_groups)
+		next_stage(x, MERGING);
+}
+
+// Those of the group that grew.
+static void do_recompare(struct ft_merge *x)
+{
+	uint32_t n = 0, g = x->other;
+
+	for (; n < STEP_KEYS && x->at < x->n_groups; x->at++) {
+		uint32_t i = x->at;
+
+		if (i == g || x->groups[i].is_gone)
+			continue;
+		x->cost[i < g ? i : g][i < g ? g : i] = cost(x, &x->groups[g], &x->groups[i]);
+		n += x->groups[g].n_sample + x->groups[i].n_sample + KEYS_OF_PAIR;
+	}
+	if (x->at >= x->n_groups)
+		next_stage(x, MERGING);
+}
+
+static int do_merge(struct ft_merge *x, const struct dp_flow_table *ft, struct ft_set *s)
+{
+	if (x->n_masks > DP_FLOW_TUPLES) {
+		x->at = 0;
+		if (merge_best(x)) {
+			x->stage = RECOMPARING;
+			return 0;
+		}
+		dissolve(x, !x->is_all || (ft->n_rules <= FEW && x->n_left > WORTH_FEW));
+	}
+	next_stage(x, SETTING);
+	return make_tuples(x, s);
+}
+
+// Where the rules of each mask go.
+static bool do_set(struct ft_merge *x, uint32_t set)
+{
+	for (uint32_t n = 0; n < STEP_MASKS && x->at < x->n_masks; n++, x->at++) {
+		struct ft_mask *m = x->masks[x->at];
+		uint32_t g = m->group;
+
+		while (g < x->n_groups && x->groups[g].into != g)
+			g = x->groups[g].into;
+		m->tuple[set] = g < x->n_groups ? x->tuples[g] : NULL;
+	}
+	return x->at == x->n_masks;
+}
+
+int ft_merge_step(struct dp_flow_table *ft, struct ft_merge *x, uint32_t set)
+{
+	int err = -EAGAIN;
+
+	switch (x->stage) {
+	case COUNTING:
+	case GROUPING:
+		do_masks(x);
+		break;
+	case SAMPLING:
+		do_sample(x, ft);
+		break;
+	case COMPARING:
+		do_compare(x);
+		break;
+	case RECOMPARING:
+		do_recompare(x);
+		break;
+	case MERGING:
+		if (do_merge(x, ft, &ft->sets[set]) != 0)
+			err = -ENOMEM;
+		break;
+	case SETTING:
+		if (do_set(x, set))
+			err = 0;
+		break;
+	}
 	return err;
 }

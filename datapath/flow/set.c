@@ -53,25 +53,6 @@ static int block_insert(struct dp_flow_table *ft, struct dp_flow_rule *r, uint32
 	return 0;
 }
 
-static int wait_insert(struct ft_set *s, struct dp_flow_rule *r, uint32_t set)
-{
-	if (!ft_room(&s->waiting, s->n_waiting, &s->max_waiting))
-		return -ENOMEM;
-	r->place[set] = (struct dp_flow_place){ s, NULL, s->n_waiting };
-	s->waiting[s->n_waiting++] = r;
-	s->n_wide++;
-	return 0;
-}
-
-static bool is_within(const struct ft_tuple *t, const struct dp_flow_rule *r)
-{
-	uint64_t missing = 0;
-
-	for (uint32_t i = 0; i < t->n_words; i++)
-		missing |= t->bits[i] & ~r->mask.w[t->idx[i]];
-	return missing == 0;
-}
-
 int ft_set_insert(struct dp_flow_table *ft, struct dp_flow_rule *r, struct ft_mask *m, uint32_t set)
 {
 	struct ft_set *s = &ft->sets[set];
@@ -79,10 +60,10 @@ int ft_set_insert(struct dp_flow_table *ft, struct dp_flow_rule *r, struct ft_ma
 	int length = -ENOSPC;
 
 	// Few masks: each has its own. Many: one that is there is no probe more.
-	if (own == NULL && ft->n_masks <= DP_FLOW_TUPLES)
+	if (own == NULL && ft->masks.n <= DP_FLOW_TUPLES)
 		own = own_tuple(ft, m, set);
 	for (uint32_t i = 0; own == NULL && length == -ENOSPC && i < s->n_tuples; i++) {
-		if (is_within(s->tuples[i], r))
+		if (ft_is_within(&s->tuples[i]->mask, &r->mask))
 			length = ft_tuple_insert(ft, s->tuples[i], r, set);
 	}
 	if (own == NULL && length == -ENOSPC)
@@ -90,7 +71,8 @@ int ft_set_insert(struct dp_flow_table *ft, struct dp_flow_rule *r, struct ft_ma
 	if (own != NULL)
 		length = ft_tuple_insert(ft, own, r, set);
 	if (length == -ENOSPC)
-		return set == ft->now ? block_insert(ft, r, set) : wait_insert(s, r, set);
+		return set == ft->now || s->is_cut ? block_insert(ft, r, set)
+						   : ft_run_insert(s, r, set);
 	if (length < 0)
 		return length;
 	if ((uint32_t)length > s->longest)
@@ -110,19 +92,24 @@ void ft_set_remove(struct dp_flow_table *ft, struct dp_flow_rule *r, uint32_t se
 		s->has_empty |= t->n_rules == 0;
 		return;
 	}
-	s->n_wide--;
 	if (p->owner == s) {
-		struct dp_flow_rule *last = s->waiting[--s->n_waiting];
-
-		s->waiting[p->hash] = last;
-		last->place[set].hash = p->hash;
-		*p = (struct dp_flow_place){ 0 };
+		ft_run_remove(s, r, set);
 	} else {
 		struct ft_block *b = p->owner;
 
+		s->n_wide--;
 		ft_block_remove(r, set);
 		s->has_empty |= b->n_rules == 0;
 	}
+}
+
+static void own_free(struct ft_set *s)
+{
+	for (uint32_t i = 0; i < s->n_runs; i++)
+		free(s->runs[i]);
+	free(s->runs);
+	free(s->blocks);
+	memset(s, 0, sizeof(*s));
 }
 
 void ft_set_free(struct ft_set *s)
@@ -131,9 +118,7 @@ void ft_set_free(struct ft_set *s)
 		ft_tuple_destroy(s->tuples[i]);
 	for (uint32_t i = 0; i < s->n_blocks; i++)
 		free(s->blocks[i]);
-	free(s->blocks);
-	free(s->waiting);
-	memset(s, 0, sizeof(*s));
+	own_free(s);
 }
 
 static void tuple_retire(struct dp_flow_table *ft, struct ft_tuple *t)
@@ -148,19 +133,15 @@ void ft_set_retire(struct dp_flow_table *ft, struct ft_set *s)
 		tuple_retire(ft, s->tuples[i]);
 	for (uint32_t i = 0; i < s->n_blocks; i++)
 		ft->retire(ft->arg, s->blocks[i]);
-	free(s->blocks);
-	free(s->waiting);
-	memset(s, 0, sizeof(*s));
+	own_free(s);
 }
 
 // Masks forget a tuple that is going.
 static void forget(struct dp_flow_table *ft, const struct ft_tuple *t)
 {
-	for (uint32_t b = 0; b < ft->n_mask_buckets; b++) {
-		for (struct ft_mask *m = ft->masks[b]; m != NULL; m = m->next) {
-			if (m->tuple[ft->now] == t)
-				m->tuple[ft->now] = NULL;
-		}
+	for (uint32_t i = 0; i < ft->masks.n; i++) {
+		if (ft->all_masks[i]->tuple[ft->now] == t)
+			ft->all_masks[i]->tuple[ft->now] = NULL;
 	}
 }
 

@@ -5,8 +5,9 @@
 #include <string.h>
 
 enum {
-	AT_ONCE = 4096, // rules that are arranged anew in one go
-	STEP = 8,	// and of more, with each change
+	MANY = 16384,	// rules, from which on they are arranged anew in
+	STEP = 8,	// smaller steps: so many of them with each change,
+	LONG_STEP = 64, // and so many of fewer
 	SLACK = 8,	// rules in blocks that are no reason to do so
 	MAX_SLACK = 256,
 };
@@ -47,6 +48,7 @@ void dp_flow_table_destroy(struct dp_flow_table *t)
 		ft_tuple_destroy(d);
 	}
 	free(view_now(t));
+	ft_merge_destroy(t->merge);
 	ft_index_fini(t);
 	free(t);
 }
@@ -102,7 +104,7 @@ static bool is_untidy(const struct dp_flow_table *t)
 
 	slack = slack < SLACK ? SLACK : slack > MAX_SLACK ? MAX_SLACK : slack;
 	return s->n_wide > t->wide_then + t->wide_then / 2 + slack ||
-	       (t->n_masks > DP_FLOW_TUPLES && t->n_masks > 2 * t->masks_then) ||
+	       (t->masks.n > DP_FLOW_TUPLES && t->masks.n > 2 * t->masks_then) ||
 	       (t->n_rules < t->then / 4 && (s->n_blocks > 0 || t->masks_then > DP_FLOW_TUPLES));
 }
 
@@ -110,13 +112,23 @@ static void build_start(struct dp_flow_table *t)
 {
 	t->wide_then = t->sets[t->now].n_wide; // also if it fails: not with each change again
 	t->then = t->n_rules;
-	t->masks_then = t->n_masks;
+	t->masks_then = t->masks.n;
 	t->n_built = 0;
-	t->is_building = ft_merge(t, 1 - t->now) == 0;
+	t->is_cutting = false;
+	t->merge = ft_merge_create(t);
+	t->is_building = t->merge != NULL;
+}
+
+static void merge_over(struct dp_flow_table *t)
+{
+	ft_merge_destroy(t->merge);
+	t->merge = NULL;
+	ft_index_forget(t);
 }
 
 static void build_give_up(struct dp_flow_table *t)
 {
+	merge_over(t);
 	ft_set_free(&t->sets[1 - t->now]);
 	t->is_building = false;
 	t->n_built = 0;
@@ -126,23 +138,61 @@ static void build_finish(struct dp_flow_table *t)
 {
 	uint32_t next = 1 - t->now;
 
-	if (ft_blocks_build(t, next) != 0 || view_publish(t, &t->sets[next]) != 0) {
+	if (view_publish(t, &t->sets[next]) != 0) {
 		build_give_up(t);
 		return;
 	}
 	ft_set_retire(t, &t->sets[t->now]);
 	t->now = next;
+	t->n_arranged++;
 	t->wide_then = t->sets[next].n_wide;
 	t->then = t->n_rules;
 	t->is_building = false;
 	t->n_built = 0;
 }
 
-// What is not part of the change itself, a little with each.
-static void step(struct dp_flow_table *t)
+// Rules go to the set that is being built. returns 0 or -ENOMEM
+static int build_fill(struct dp_flow_table *t)
 {
-	uint32_t n = t->n_rules <= AT_ONCE ? AT_ONCE : STEP;
+	uint32_t n = t->n_rules < MANY ? LONG_STEP : STEP;
 
+	for (; n > 0 && t->n_built < t->n_rules; n--) {
+		struct dp_flow_rule *r = t->rules[t->n_built];
+		int err = ft_set_insert(t, r, ft_index_mask(r), 1 - t->now);
+
+		if (err != 0)
+			return err;
+		t->n_built++;
+	}
+	return 0;
+}
+
+// The next part: tuples for masks, rules to them, blocks for those that are left, and rules that
+// came meanwhile. returns 0 or -ENOMEM
+static int build_step(struct dp_flow_table *t)
+{
+	uint32_t next = 1 - t->now;
+	int err = 0;
+
+	if (t->merge != NULL) {
+		err = ft_merge_step(t, t->merge, next);
+		if (err == 0)
+			merge_over(t);
+		return err == -EAGAIN ? 0 : err;
+	}
+	// What comes while runs are cut goes to their blocks afterwards, not to one of its own.
+	t->is_cutting |= t->n_built == t->n_rules;
+	if (t->is_cutting && !t->sets[next].is_cut)
+		err = ft_run_cut(t, next);
+	else
+		err = build_fill(t);
+	if (err == 0 && t->n_built == t->n_rules && t->sets[next].is_cut)
+		build_finish(t);
+	return err;
+}
+
+bool dp_flow_table_tend(struct dp_flow_table *t)
+{
 	if (t->dying != NULL) {
 		struct ft_tuple *next = t->dying->next_dying;
 
@@ -151,16 +201,9 @@ static void step(struct dp_flow_table *t)
 	}
 	if (!t->is_building && is_untidy(t))
 		build_start(t);
-	for (; t->is_building && n > 0 && t->n_built < t->n_rules; n--) {
-		struct dp_flow_rule *r = t->rules[t->n_built];
-
-		if (ft_set_insert(t, r, ft_index_mask(t, r), 1 - t->now) != 0)
-			build_give_up(t);
-		else
-			t->n_built++;
-	}
-	if (t->is_building && t->n_built == t->n_rules)
-		build_finish(t);
+	else if (t->is_building && build_step(t) != 0)
+		build_give_up(t);
+	return t->is_building || t->dying != NULL;
 }
 
 int dp_flow_table_insert(struct dp_flow_table *t, struct dp_flow_rule *r)
@@ -184,7 +227,7 @@ int dp_flow_table_insert(struct dp_flow_table *t, struct dp_flow_rule *r)
 		s->has_empty = true; // a tuple may have been made for it
 		return err;
 	}
-	step(t);
+	(void)dp_flow_table_tend(t);
 	return 0;
 }
 
@@ -199,13 +242,11 @@ void dp_flow_table_remove(struct dp_flow_table *t, struct dp_flow_rule *r)
 	// Without memory for the view, what is empty stays in it.
 	if (s->has_empty && view_publish(t, s) == 0)
 		ft_set_drop_empty(t);
-	step(t);
+	(void)dp_flow_table_tend(t);
 }
 
 void dp_flow_table_mask(struct dp_flow_table *t, struct dp_flow_key *out)
 {
-	if (t->mask_is_wide)
-		ft_index_union(t);
 	*out = t->mask;
 }
 

@@ -7,6 +7,8 @@
 
 #include "dp_flow_table.h"
 
+#include <stddef.h>
+
 #define FT_SLOTS 7
 
 // A rule in a chain: those whose keys are alike under the tuple's mask, by falling priority.
@@ -70,6 +72,7 @@ struct ft_block {
 	_Atomic(struct dp_flow_rule *) rules[512];
 	// main
 	uint32_t n_rules, max;
+	uint64_t ever[8];	 // had a rule once: its bits are somewhere
 	uint32_t highest;	 // no rule has a higher priority
 	struct dp_flow_key mask; // the bits of all quads
 	// main: w, worker: r, relaxed
@@ -87,26 +90,65 @@ struct ft_view {
 	} at[];
 };
 
+#define FT_RUN 16384
+
+// Rules that wait for blocks, those that are much alike beside each other.
+struct ft_run {
+	uint32_t n, n_cut; // the first n_cut are in blocks
+	struct dp_flow_rule *at[FT_RUN];
+};
+
 // One way to keep all rules. main
 struct ft_set {
 	struct ft_tuple *tuples[DP_FLOW_TUPLES];
 	struct ft_block **blocks;
-	struct dp_flow_rule **waiting; // for blocks, while the set is being built
+	struct ft_run **runs; // what waits for blocks, while the set is being built
+	uint32_t n_runs, max_runs;
+	uint32_t cutting; // this run, and those behind it wait
+	bool is_cut;	  // none does, and what comes goes to blocks at once
 	uint32_t n_tuples, n_blocks, max_blocks;
 	uint32_t n_wide; // rules in blocks, or waiting
-	uint32_t n_waiting, max_waiting;
 	uint32_t longest;
 	bool is_stale;	// the view lacks what is here
 	bool has_empty; // tuples or blocks
 };
 
+// A hash table of links that grows by one bucket at a time, so that no change is slow.
+struct ft_map {
+	struct dp_flow_link **at;
+	uint32_t n_buckets, max;
+	uint32_t n; // links
+};
+
 // Rules of one mask.
 struct ft_mask {
+	struct dp_flow_link link; // in masks
 	struct dp_flow_key mask;
-	struct ft_mask *next;
-	uint64_t hash;
 	uint32_t n_rules, group;
+	uint32_t pos;		   // among all masks
 	struct ft_tuple *tuple[2]; // by set: where they go; NULL = where there is room
+};
+
+// And of one priority.
+struct ft_group {
+	struct dp_flow_link link; // in groups
+	struct ft_mask *mask;
+	struct dp_flow_rule **rules;
+	uint32_t n_rules, max_rules;
+	uint32_t priority;
+	uint32_t pos; // among those of its priority
+	uint64_t seed;
+};
+
+struct ft_priority {
+	struct ft_group **groups;
+	uint32_t n_groups, max_groups;
+	uint32_t n_rules;
+};
+
+// Priorities of which all bits but the last eight are alike.
+struct ft_priorities {
+	struct ft_priority at[256];
 };
 
 struct dp_flow_table {
@@ -116,19 +158,25 @@ struct dp_flow_table {
 	void *arg;
 	struct dp_flow_rule **rules;
 	uint32_t n_rules, max_rules;
-	struct dp_flow_rule **index; // by match and priority, by linear hashing
-	uint32_t n_index, max_index;
-	struct ft_mask **masks; // by mask
-	uint32_t n_masks, n_mask_buckets, max_mask_buckets;
+	struct ft_map index;  // rules, by match and priority
+	struct ft_map masks;  // struct ft_mask, by mask
+	struct ft_map groups; // struct ft_group, by mask and priority
+	struct ft_priorities *priorities[256];
 	struct ft_set sets[2];
-	uint32_t now;	  // the set in use
-	bool is_building; // the other one is to take its place
-	uint32_t n_built; // rules[0..) that are in it
+	uint32_t n_arranged;	    // times that another set came into use
+	struct ft_mask **all_masks; // masks.n of them
+	uint32_t max_masks;
+	struct ft_mask *gone;	// that a merge may still look at
+	struct ft_merge *merge; // that arranges the other set
+	uint32_t now;		// the set in use
+	bool is_building;	// the other one is to take its place
+	bool is_cutting;	// and all that was there is in it
+	uint32_t n_built;	// rules[0..) that are in it
 	uint32_t masks_then, wide_then,
 		then;		 // rules in blocks, and all, when the set in use was built
 	struct ft_tuple *dying;	 // unreachable tuples, whose nodes are given up step by step
 	struct dp_flow_key mask; // of all rules
-	bool mask_is_wide;	 // it may have bits that no rule has any more
+	uint32_t n_with[64 * DP_FLOW_WORDS]; // masks that have the bit
 };
 
 static inline uint64_t ft_mix(uint64_t h)
@@ -164,15 +212,62 @@ static inline uint64_t ft_slot_of(const struct ft_node *n, uint64_t hash)
 	return n == NULL ? 0 : (uint64_t)(uintptr_t)n | hash >> 48 << 48;
 }
 
+static inline struct dp_flow_rule *ft_rule_of(const struct dp_flow_link *l)
+{
+	return (struct dp_flow_rule *)((uintptr_t)l - offsetof(struct dp_flow_rule, same));
+}
+
+static inline struct ft_mask *ft_mask_of(const struct dp_flow_link *l)
+{
+	return (struct ft_mask *)((uintptr_t)l - offsetof(struct ft_mask, link));
+}
+
+static inline struct ft_group *ft_group_of(const struct dp_flow_link *l)
+{
+	return (struct ft_group *)((uintptr_t)l - offsetof(struct ft_group, link));
+}
+
+// Is all of a in b?
+static inline bool ft_is_within(const struct dp_flow_key *a, const struct dp_flow_key *b)
+{
+	uint64_t missing = 0;
+
+	for (uint32_t i = 0; i < DP_FLOW_WORDS; i++)
+		missing |= a->w[i] & ~b->w[i];
+	return missing == 0;
+}
+
+// Is the rule seen in that version?
+static inline bool ft_is_seen(const struct dp_flow_rule *r, uint64_t version)
+{
+	return atomic_load_explicit(&r->since, memory_order_relaxed) <= version &&
+	       version < atomic_load_explicit(&r->until, memory_order_relaxed);
+}
+
+// Hash tables (map.c). returns 0 or -ENOMEM
+int ft_map_init(struct ft_map *m);
+void ft_map_fini(struct ft_map *m);
+// Those that may have that hash, and others.
+struct dp_flow_link *ft_map_first(const struct ft_map *m, uint64_t hash);
+void ft_map_insert(struct ft_map *m, struct dp_flow_link *l);
+void ft_map_remove(struct ft_map *m, const struct dp_flow_link *l);
+
 // What main knows of the rules (index.c).
 int ft_index_init(struct dp_flow_table *t);
 void ft_index_fini(struct dp_flow_table *t);
 // returns 0 and its mask's record, or -ENOMEM
 int ft_index_insert(struct dp_flow_table *t, struct dp_flow_rule *r, struct ft_mask **mask);
 void ft_index_remove(struct dp_flow_table *t, struct dp_flow_rule *r);
-struct ft_mask *ft_index_mask(const struct dp_flow_table *t, const struct dp_flow_rule *r);
-// The union of all masks, anew.
-void ft_index_union(struct dp_flow_table *t);
+struct ft_priority *ft_index_priority(const struct dp_flow_table *t, uint32_t priority);
+// The rule of that group with that key, seen in that version. returns NULL = none
+struct dp_flow_rule *ft_index_find(const struct dp_flow_table *t, const struct ft_group *g,
+				   const struct dp_flow_key *key, uint64_t version);
+static inline struct ft_mask *ft_index_mask(const struct dp_flow_rule *r)
+{
+	return r->group->mask;
+}
+// No merge looks at masks that went.
+void ft_index_forget(struct dp_flow_table *t);
 
 // A tuple (tuple.c): chains of at most `longest` rules.
 struct ft_tuple *ft_tuple_create(const struct dp_flow_key *mask, uint64_t n_rules);
@@ -190,11 +285,17 @@ struct ft_block *ft_block_create(const struct dp_flow_key *mask, struct dp_flow_
 bool ft_block_fits(const struct ft_block *b, const struct dp_flow_rule *r);
 void ft_block_insert(struct ft_block *b, struct dp_flow_rule *r, uint32_t set);
 void ft_block_remove(struct dp_flow_rule *r, uint32_t set);
-// All that waits goes to blocks. returns 0 or -ENOMEM
-int ft_blocks_build(struct dp_flow_table *ft, uint32_t set);
+// It waits for a block. returns 0 or -ENOMEM
+int ft_run_insert(struct ft_set *s, struct dp_flow_rule *r, uint32_t set);
+void ft_run_remove(struct ft_set *s, struct dp_flow_rule *r, uint32_t set);
+// One block of what waits; is_cut when none does. returns 0 or -ENOMEM
+int ft_run_cut(struct dp_flow_table *ft, uint32_t set);
 
-// Which masks share a tuple (merge.c). returns 0, or -ENOMEM with the set empty
-int ft_merge(struct dp_flow_table *ft, uint32_t set);
+// Which masks share a tuple (merge.c). returns NULL = no memory
+struct ft_merge *ft_merge_create(const struct dp_flow_table *ft);
+void ft_merge_destroy(struct ft_merge *x);
+// A part of it. returns 0 = the set has its tuples, and masks know theirs; -EAGAIN; -ENOMEM
+int ft_merge_step(struct dp_flow_table *ft, struct ft_merge *x, uint32_t set);
 
 // A set (set.c).
 int ft_set_insert(struct dp_flow_table *ft, struct dp_flow_rule *r, struct ft_mask *m,

@@ -27,6 +27,7 @@
 
 struct dp_switch;
 struct dp_of;
+struct dp_flow_overlap;
 struct dp_flow_rule;
 struct dp_of_flow; // a rule in force, or staged
 struct rte_mbuf;
@@ -94,6 +95,10 @@ void dp_of_flow_free(struct dp_of *of, struct dp_of_flow *f);
 // The rule with exactly this match and priority, staged changes included. returns NULL = none
 struct dp_of_flow *dp_of_flow_exact(struct dp_of *of, uint8_t table, const struct dp_flow_key *key,
 				    const struct dp_flow_key *mask, uint16_t priority);
+// A rule of o->priority that overlaps o->key and o->mask, staged changes included, by
+// dp_flow_table_overlap(). returns whether it is done, with o->found
+bool dp_of_flow_overlap(struct dp_of *of, uint8_t table, struct dp_flow_overlap *o,
+			uint32_t *n_most);
 void dp_of_flow_set_user(struct dp_of_flow *f, void *user); // the agent's record of it
 void *dp_of_flow_user(const struct dp_of_flow *f);
 // Its match, priority and newest program, to be shown. Valid as long as f.

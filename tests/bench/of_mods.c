@@ -1,11 +1,13 @@
 // How long OpenFlow messages about very many flows hold the main thread: the longest turn (bytes
 // taken, a tick, or housekeeping) of each kind, in ms of processor time.
 //
-//   weir-of-mods [FLOWS]
+//   weir-of-mods [FLOWS]             adds, changes, deletions, bundles
+//   weir-of-mods FLOWS overlap       adds that may not overlap what is there
 #include "of_rig.h"
 
 #include <malloc.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include "agent_priv.h"
@@ -78,7 +80,7 @@ static void feed(const char *name, struct of_buf *b)
 		at += (size_t)rc;
 		tick();
 	}
-	for (uint32_t i = 0; i < 400; i++)
+	for (uint32_t i = 0; i < 400 || agent->txn.is_open; i++)
 		tick();
 	printf("%-28s input %6.1f  tick %6.1f  housekeeping %6.1f  in all %8.1f ms\n", name,
 	       longest[INPUT], longest[TICK], longest[HOUSEKEEP], whole);
@@ -87,21 +89,51 @@ static void feed(const char *name, struct of_buf *b)
 
 struct flow {
 	uint32_t n, group, cookie_mask;
+	uint32_t n_masks, n_priorities; // 0 = one
 	uint16_t flags, priority;
 	uint8_t command, mask_bits;
 };
+
+static uint64_t mixed(uint64_t x)
+{
+	x = (x ^ x >> 31) * UINT64_C(0x9e3779b97f4a7c15);
+	x = (x ^ x >> 29) * UINT64_C(0xbf58476d1ce4e5b9);
+	return x ^ x >> 32;
+}
+
+// One of many masks that have nothing in common, with values of the flow's own.
+static void put_masked(struct of_buf *match, const struct flow *f)
+{
+	static const struct {
+		uint32_t oxm;
+		uint64_t bits;
+	} fields[] = { { OF13_OXM_ETH_DST, 0xffffffffffff },
+		       { OF13_OXM_ETH_SRC, 0xffffffffffff },
+		       { OF13_OXM_IPV4_SRC, 0xffffffff } };
+
+	for (uint32_t i = 0; i < 3; i++) {
+		uint64_t which = (uint64_t)(f->n % f->n_masks + 1) << 8 | i;
+		uint64_t mask = (mixed(which) | mixed(which << 32)) & fields[i].bits;
+
+		of13_oxm_put_number(match, fields[i].oxm, mixed((uint64_t)f->n << 8 | i) & mask,
+				    mask);
+	}
+}
 
 static void put(struct of_buf *b, const struct flow *f)
 {
 	struct of13_action a = { .type = OF13_ACTION_OUTPUT };
 	struct of13_instruction i = { .type = OF13_INSTRUCTION_APPLY_ACTIONS };
-	struct of13_flow_mod m = { FLOW_MOD,
-				   .xid = f->n,
-				   .command = f->command,
-				   .priority = f->priority,
-				   .cookie = f->n & 3,
-				   .cookie_mask = f->cookie_mask,
-				   .flags = f->flags };
+	struct of13_flow_mod m = {
+		FLOW_MOD,
+		.xid = f->n,
+		.command = f->command,
+		.priority = (uint16_t)(f->priority +
+				       (f->n_priorities == 0 ? 0 : f->n % f->n_priorities)),
+		.cookie = f->n & 3,
+		.cookie_mask = f->cookie_mask,
+		.flags = f->flags
+	};
 	struct of_buf actions = { 0 }, instructions = { 0 }, match = { 0 };
 
 	a.output.port = 2;
@@ -116,8 +148,11 @@ static void put(struct of_buf *b, const struct flow *f)
 	if (f->n != 0) {
 		of13_oxm_put_number(&match, OF13_OXM_IN_PORT, 1, UINT64_MAX);
 		of13_oxm_put_number(&match, OF13_OXM_ETH_TYPE, 0x0800, UINT64_MAX);
-		of13_oxm_put_number(&match, OF13_OXM_IPV4_DST, f->n,
-				    f->mask_bits == 0 ? UINT64_MAX : f->mask_bits);
+		if (f->n_masks > 0)
+			put_masked(&match, f);
+		else
+			of13_oxm_put_number(&match, OF13_OXM_IPV4_DST, f->n,
+					    f->mask_bits == 0 ? UINT64_MAX : f->mask_bits);
 	}
 	m.match = of_buf_list(&match);
 	of13_flow_mod_put(b, &m);
@@ -186,6 +221,25 @@ static void bundle(const char *name, uint32_t n, struct flow f, bool fails)
 	of_buf_fini(&inner);
 }
 
+// Flows of which none overlaps another, and each is asked whether it does.
+static void measure_overlap(uint32_t n)
+{
+	const struct flow del = { .command = OF13_FLOW_MOD_COMMAND_DELETE };
+	struct flow f = { .priority = 100, .flags = OF13_FLOW_MOD_FLAG_CHECK_OVERLAP };
+
+	many("overlap: one mask", n, f);
+	one("delete all", del);
+	bundle("overlap: a bundle of them", n, f, false);
+	one("delete all", del);
+	f.n_priorities = 1000;
+	bundle("overlap: 1,000 priorities", n, f, false);
+	one("delete all", del);
+	f.n_priorities = 0;
+	f.n_masks = 500;
+	bundle("overlap: 500 masks", n, f, false);
+	one("delete all", del);
+}
+
 static void measure(uint32_t n)
 {
 	const struct flow add = { .priority = 100, .flags = OF13_FLOW_MOD_FLAG_SEND_FLOW_REM };
@@ -246,7 +300,10 @@ int main(int argc, char **argv)
 	assert_int_equal(of_conn_open(agent, &cp, now_ns, &conn), 0);
 	of13_hello_put(&b, &hello);
 	assert_int_equal(of_conn_input(conn, b.data, b.size, now_ns), b.size);
-	measure(n);
+	if (argc > 2 && strcmp(argv[2], "overlap") == 0)
+		measure_overlap(n);
+	else
+		measure(n);
 	of_buf_fini(&b);
 	of_conn_close(conn);
 	of_agent_destroy(agent);

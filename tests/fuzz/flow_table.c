@@ -64,6 +64,21 @@ static void look_up(const struct rig *g, const struct dp_flow_key *k)
 	}
 }
 
+static void look_for_overlaps(struct rig *g, struct input *in)
+{
+	uint8_t how = next(in);
+	struct dp_flow_overlap o = { .priority = how & 3, .version = g->version + (how >> 2 & 1) };
+
+	read_mask(in, &o.mask);
+	if (g->n_rules > 0 && (how & 8) != 0)
+		o.mask = g->rules[next(in) % g->n_rules]->mask;
+	read_key(in, g, &o.key);
+	for (uint32_t i = 0; i < DP_FLOW_WORDS; i++)
+		o.key.w[i] &= o.mask.w[i];
+	if (!rig_overlap_agrees(g, &o, (how & 16) != 0 ? 3 : 100000, how >> 5))
+		abort();
+}
+
 // Rules of many masks at once, which a few bytes would not come to.
 static void add_many(struct rig *g, uint32_t n, uint8_t how)
 {
@@ -107,6 +122,9 @@ static void step(struct rig *g, struct input *in)
 	case 5:
 		for (uint32_t n = what >> 3; n > 0 && g->n_rules > 0; n--)
 			rig_unlink(g, n * 7 % g->n_rules);
+		break;
+	case 6:
+		look_for_overlaps(g, in);
 		break;
 	default:
 		read_key(in, g, &key);

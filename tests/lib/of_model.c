@@ -127,6 +127,30 @@ struct dp_of_flow *dp_of_flow_exact(struct dp_of *of, uint8_t table, const struc
 	return NULL;
 }
 
+// With few looks left it is done with the second call.
+bool dp_of_flow_overlap(struct dp_of *of, uint8_t table, struct dp_flow_overlap *o,
+			uint32_t *n_most)
+{
+	bool is_first = !o->is_midway, is_few = *n_most < 100;
+
+	(void)of;
+	o->is_midway = true;
+	*n_most -= is_few ? *n_most : 1;
+	if (is_first && is_few)
+		return false;
+	for (struct dp_of_flow *f = flows; f != NULL; f = f->next) {
+		uint64_t differ = 0;
+
+		for (uint32_t i = 0; i < DP_FLOW_WORDS; i++)
+			differ |=
+				(f->rule.key.w[i] ^ o->key.w[i]) & f->rule.mask.w[i] & o->mask.w[i];
+		if (!f->ending && !f->ended && f->table == table && differ == 0 &&
+		    f->rule.priority == o->priority)
+			o->found = &f->rule;
+	}
+	return true;
+}
+
 void dp_of_flow_set_user(struct dp_of_flow *f, void *user)
 {
 	f->user = user;

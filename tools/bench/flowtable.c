@@ -255,6 +255,8 @@ static void run(const struct line *l)
 		worst = took > worst ? took : worst;
 	}
 	inserts = l->n_rules / (seconds_now() - inserts);
+	while (dp_flow_table_tend(t))
+		;
 	before = mallinfo2().uordblks + mallinfo2().hblkhd - before;
 	dp_flow_table_info(t, &info);
 	make_keys(rules, l->n_rules, true);

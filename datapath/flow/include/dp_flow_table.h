@@ -35,6 +35,13 @@
 
 struct dp_flow_prog;
 struct dp_flow_table;
+struct ft_group;
+
+// In a bucket of one of the table's own indexes.
+struct dp_flow_link {
+	struct dp_flow_link *next;
+	uint64_t hash;
+};
 
 // A rule as lookups see it. Owned by who inserts it; its address is its identity.
 struct dp_flow_rule {
@@ -47,16 +54,17 @@ struct dp_flow_rule {
 	_Atomic(const struct dp_flow_prog *) prog;
 	struct dp_flow_key key, mask; // key & ~mask = 0
 	// main: the table's own.
-	struct dp_flow_rule *same; // next of its bucket in the index of matches
-	uint64_t hash;		   // there
-	uint32_t pos;		   // among all rules
-	uint16_t words;		   // bit i: mask.w[i] is not 0
+	struct dp_flow_link same; // in the index of matches
+	uint32_t pos;		  // among all rules
+	uint16_t words;		  // bit i: mask.w[i] is not 0
 	uint16_t reserved;
 	// Where it stands: in what lookups use, and in what is being built to take its place.
 	struct dp_flow_place {
 		void *owner, *node;
 		uint64_t hash;
 	} place[2];
+	struct ft_group *group; // those of its priority and mask
+	uint32_t group_pos;	// among them
 };
 
 struct dp_flow_table_info {
@@ -78,11 +86,32 @@ int dp_flow_table_insert(struct dp_flow_table *t, struct dp_flow_rule *r);
 // Unlink it; workers may still see it until a grace period has passed.
 void dp_flow_table_remove(struct dp_flow_table *t, struct dp_flow_rule *r);
 
+// How rules are arranged follows them in small steps, one with each change. One more of them.
+// returns whether there is more to do
+bool dp_flow_table_tend(struct dp_flow_table *t);
+
 // The rule with exactly this match and priority in that version. returns NULL = none. main
 struct dp_flow_rule *dp_flow_table_exact(const struct dp_flow_table *t,
 					 const struct dp_flow_key *key,
 					 const struct dp_flow_key *mask, uint32_t priority,
 					 uint64_t version);
+
+// A look for rules that overlap a match: of the same priority, and some key matches both.
+struct dp_flow_overlap {
+	struct dp_flow_key key, mask; // key & ~mask = 0
+	uint32_t priority;
+	uint64_t version;
+	const struct dp_flow_rule *found; // one that overlaps; NULL = none
+	// Where it stands. The table's own; all 0 before the first call.
+	uint32_t n_groups, n_rules; // that are still to be looked at
+	uint32_t n_arranged;
+	bool is_midway, by_view;
+};
+// Looks at about *n_most rules, and subtracts from it what it looked at; at 0 it goes on with the
+// next call. Rules may go meanwhile; who inserts one begins anew. Rules are looked at one by one
+// only where the match leaves out what lookups are hashed by. returns whether it is done. main
+bool dp_flow_table_overlap(const struct dp_flow_table *t, struct dp_flow_overlap *o,
+			   uint32_t *n_most);
 
 // The best rule for the key in that version. returns NULL = table miss without a rule
 //

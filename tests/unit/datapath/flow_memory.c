@@ -107,7 +107,7 @@ static void a_table_without_memory_is_not_made(void **state)
 	struct dp_flow_table *t;
 
 	(void)state;
-	for (uint32_t fail = 1; fail <= 5; fail++) {
+	for (uint32_t fail = 1; fail <= 6; fail++) {
 		int err;
 
 		n_left = fail;

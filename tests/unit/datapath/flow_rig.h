@@ -58,6 +58,12 @@ static inline void rig_fini(struct rig *g)
 	dp_flow_table_destroy(g->table);
 }
 
+static inline void rig_tend(struct rig *g)
+{
+	while (dp_flow_table_tend(g->table))
+		;
+}
+
 static inline struct dp_flow_rule *rig_rule(const struct dp_flow_key *key,
 					    const struct dp_flow_key *mask, uint32_t priority)
 {
@@ -130,6 +136,45 @@ static inline bool rig_agrees(const struct rig *g, const struct dp_flow_key *k, 
 	if (r == NULL || want < 0)
 		return r == NULL && want < 0;
 	return r->priority == want && rig_matches(r, k) && rig_sees(r, version);
+}
+
+static inline bool rig_overlaps(const struct dp_flow_rule *r, const struct dp_flow_overlap *o)
+{
+	for (uint32_t i = 0; i < DP_FLOW_WORDS; i++) {
+		if (((r->key.w[i] ^ o->key.w[i]) & r->mask.w[i] & o->mask.w[i]) != 0)
+			return false;
+	}
+	return r->priority == o->priority && rig_sees(r, o->version);
+}
+
+// What overlaps it, in calls that look at `most` rules each; rules that are told to go do so
+// between the first two.
+static inline const struct dp_flow_rule *rig_overlap(struct rig *g, struct dp_flow_overlap *o,
+						     uint32_t most, uint32_t n_gone)
+{
+	uint32_t n = most;
+
+	while (!dp_flow_table_overlap(g->table, o, &n)) {
+		assert(n == 0);
+		n = most;
+		for (; n_gone > 0 && g->n_rules > 0; n_gone--)
+			rig_unlink(g, n_gone * 7 % g->n_rules);
+	}
+	return o->found;
+}
+
+// Does the table find one where the list has one?
+static inline bool rig_overlap_agrees(struct rig *g, struct dp_flow_overlap *o, uint32_t most,
+				      uint32_t n_gone)
+{
+	const struct dp_flow_rule *r = rig_overlap(g, o, most, n_gone);
+	bool is_there = false, is_linked = r == NULL;
+
+	for (uint32_t i = 0; i < g->n_rules; i++) {
+		is_there |= rig_overlaps(g->rules[i], o);
+		is_linked |= g->rules[i] == r;
+	}
+	return r == NULL ? !is_there : is_linked && rig_overlaps(r, o);
 }
 
 // The version goes on, and what ended before it is unlinked.

@@ -228,12 +228,43 @@ static void masks_of_an_attack_cost_few_probes_and_compares(void **state)
 		attack(i, &key, &mask);
 		rig_add(&g, &key, &mask, 1);
 	}
+	rig_tend(&g);
 	c = cost_of_rules(&g);
 	dp_flow_table_info(g.table, &info);
 	assert_int_equal(info.n_overflow, 512);
 	assert_true(c.n_probes <= 3 * g.n_rules);
 	assert_true(c.n_lines <= 40 * g.n_rules);
 	assert_true(c.n_compares <= 2 * g.n_rules);
+	rig_fini(&g);
+}
+
+// What all rules of a block ask for alike, a match need not ask for.
+static void a_match_overlaps_rules_of_a_block_by_what_it_says(void **state)
+{
+	struct dp_flow_key key, mask;
+	struct rig g;
+
+	(void)state;
+	rig_init(&g, 15);
+	for (uint32_t i = 0; i < 512; i++) {
+		attack(i, &key, &mask);
+		key.w[0] = mask.w[0] = 1;
+		rig_add(&g, &key, &mask, 1);
+	}
+	rig_tend(&g);
+	for (uint32_t i = 0; i < 512; i++) {
+		struct dp_flow_overlap o = { .priority = 1, .version = 2 };
+
+		o.key = g.rules[i]->key;
+		o.mask = g.rules[i]->mask;
+		assert_ptr_equal(rig_overlap(&g, &o, 100000, 0), g.rules[i]);
+		o.key.w[0] = o.mask.w[0] = 0;
+		o.is_midway = false;
+		assert_ptr_equal(rig_overlap(&g, &o, 100000, 0), g.rules[i]);
+		o.mask.w[0] = 1;
+		o.is_midway = false;
+		assert_null(rig_overlap(&g, &o, 100000, 0));
+	}
 	rig_fini(&g);
 }
 
@@ -252,11 +283,97 @@ static void a_grid_of_prefixes_is_one_tuple(void **state)
 		key.w[3] = rig_random(&g);
 		rig_add(&g, &key, &mask, 1);
 	}
+	rig_tend(&g);
 	for (uint32_t i = 0; i < g.n_rules; i++)
 		assert_non_null(dp_flow_table_find_cost(g.table, &g.rules[i]->key, 2, &c));
 	dp_flow_table_info(g.table, &info);
 	assert_true(info.n_tuples <= 2);
 	assert_true(c.n_probes <= 2 * g.n_rules && c.n_compares <= 3 * g.n_rules);
+	rig_fini(&g);
+}
+
+// Any match, one of the style's, or a rule's with some bits left out; staged or in force.
+static void check_overlap(struct rig *g, enum style style, uint32_t n_priorities)
+{
+	const uint32_t most[] = { 1, 7, 100000 };
+	struct dp_flow_overlap o = { .priority = rig_below(g, n_priorities),
+				     .version = g->version + rig_below(g, 2) };
+	uint32_t n_gone = rig_below(g, 8) == 0 ? rig_below(g, 40) : 0;
+
+	make_mask(g, rig_below(g, 4) == 0 ? (enum style)rig_below(g, N_STYLES) : style, &o.mask);
+	if (g->n_rules > 0 && rig_below(g, 2) == 0)
+		o.mask = g->rules[rig_below(g, g->n_rules)]->mask;
+	if (rig_below(g, 4) == 0)
+		o.mask.w[rig_below(g, DP_FLOW_WORDS)] &= rig_random(g);
+	make_key(g, &o.key);
+	for (uint32_t i = 0; i < DP_FLOW_WORDS; i++)
+		o.key.w[i] &= o.mask.w[i];
+	assert_true(rig_overlap_agrees(g, &o, most[rig_below(g, 3)], n_gone));
+}
+
+static void overlaps(enum style style, uint32_t n, uint32_t most, uint32_t n_priorities)
+{
+	struct dp_flow_key key, mask;
+	struct rig g;
+
+	rig_init(&g, n + n_priorities);
+	for (uint32_t i = 0; i < n; i++) {
+		enum style s = style == N_STYLES ? (enum style)rig_below(&g, N_STYLES) : style;
+
+		make_key(&g, &key);
+		make_mask(&g, s, &mask);
+		for (uint32_t w = 0; w < DP_FLOW_WORDS; w++)
+			key.w[w] ^= rig_random(&g) & rig_random(&g) & mask.w[w];
+		rig_add(&g, &key, &mask, rig_below(&g, n_priorities));
+		while (g.n_rules > most)
+			rig_unlink(&g, rig_below(&g, g.n_rules));
+		if (rig_below(&g, 16) == 0)
+			g.rules[rig_below(&g, g.n_rules)]->until = g.version + 1;
+		if (rig_below(&g, 64) == 0)
+			rig_publish(&g);
+		check_overlap(&g, s, n_priorities);
+	}
+	rig_fini(&g);
+}
+
+static void overlaps_are_found_as_in_a_list(void **state)
+{
+	(void)state;
+	for (uint32_t style = 0; style <= N_STYLES; style++) {
+		overlaps((enum style)style, 2000, 40, 2);
+		overlaps((enum style)style, 2000, 800, 1);
+		overlaps((enum style)style, 2000, 1500, 3);
+	}
+}
+
+// Of a thousand masks that leave room for each other, a match asks few rules.
+static void a_match_is_not_compared_with_all_rules(void **state)
+{
+	struct dp_flow_key key, mask;
+	uint64_t n_looks = 0;
+	struct rig g;
+
+	(void)state;
+	rig_init(&g, 14);
+	for (uint32_t i = 0; i < 4000; i++) {
+		struct dp_flow_overlap o = { .version = 2, .priority = 1 };
+		uint32_t n = 100000;
+
+		make_mask(&g, GRID, &mask);
+		rig_tend(&g);
+		mask.w[1] = ~UINT64_C(0);
+		memset(&key, 0, sizeof(key));
+		key.w[1] = i;
+		key.w[3] = rig_random(&g);
+		o.mask = mask;
+		for (uint32_t w = 0; w < DP_FLOW_WORDS; w++)
+			o.key.w[w] = key.w[w] & mask.w[w];
+		assert_true(dp_flow_table_overlap(g.table, &o, &n));
+		assert_null(o.found);
+		n_looks += 100000 - n;
+		rig_add(&g, &key, &mask, 1);
+	}
+	assert_true(n_looks < 4000 * 70);
 	rig_fini(&g);
 }
 
@@ -299,7 +416,10 @@ int main(void)
 		cmocka_unit_test(exact_finds_each_rule_and_no_other),
 		cmocka_unit_test(many_rules_of_any_masks_are_found_while_they_are_arranged_anew),
 		cmocka_unit_test(masks_of_an_attack_cost_few_probes_and_compares),
+		cmocka_unit_test(a_match_overlaps_rules_of_a_block_by_what_it_says),
 		cmocka_unit_test(a_grid_of_prefixes_is_one_tuple),
+		cmocka_unit_test(overlaps_are_found_as_in_a_list),
+		cmocka_unit_test(a_match_is_not_compared_with_all_rules),
 		cmocka_unit_test(bits_outside_the_mask_change_no_result),
 	};
 
