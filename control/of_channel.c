@@ -1,5 +1,5 @@
 // See of_channel.h. One link is one socket with its agent's connection; one turn of the agent
-// (time, packet-ins, barriers) is followed by a look at every link.
+// (time, packet-ins, promises) is followed by a look at every link.
 #include "of_channel_priv.h"
 
 #include <arpa/inet.h>
@@ -557,7 +557,7 @@ static void turn(struct ctl_of_channel *ch)
 		after = l->next;
 		hungry |= carry(l) && is_hungry(l);
 	}
-	// The tick knows nothing of a barrier that was carried just now.
+	// The tick knows nothing of a promise that was carried just now.
 	hungry |= !waited && of_agent_is_waiting(ch->p.agent);
 	rearm(ch, next, hungry);
 }

@@ -259,6 +259,7 @@ int of_port_mod(struct of_agent *a, const struct of13_port_mod *m, bool check_on
 	config = (p->config & ~m->mask) | (m->config & m->mask);
 	if (dp_of_port_config(a->p.of, p->no, config) != 0)
 		return bad(e, OF13_PORT_MOD_FAILED_BAD_CONFIG);
+	a->at_once = true;
 	// At once: the next message may ask for it, or change another bit of it.
 	if (config != p->config) {
 		config_take(p, config, (p->state & OF13_PORT_STATE_LINK_DOWN) == 0);

@@ -356,6 +356,14 @@ void of_conn_send(struct of_conn *c, const struct of_buf *b)
 	c->n_sent++;
 }
 
+void of_conn_promise(struct of_conn *c, struct of_buf *b)
+{
+	assert(!rig.a.staged);
+	of_conn_send(c, b);
+	of_buf_fini(b);
+	c->n_promised++;
+}
+
 void of_conn_error(struct of_conn *c, const uint8_t *msg, size_t size, struct of_wire_error e)
 {
 	assert(size >= 8);
