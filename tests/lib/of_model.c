@@ -7,6 +7,7 @@
 #include "dp_flow_table.h"
 #include "dp_qos_info.h"
 #include "dp_switch.h"
+#include "written.h"
 
 struct rig rig;
 uint32_t rig_n_outs;
@@ -352,6 +353,7 @@ const struct dp_qos_class *dp_switch_qos_classes(const struct dp_switch *sw)
 void of_conn_send(struct of_conn *c, const struct of_buf *b)
 {
 	assert(!b->failed);
+	written(b->data, b->size);
 	memcpy(of_buf_grow(&c->out, b->size), b->data, b->size);
 	c->n_sent++;
 }
