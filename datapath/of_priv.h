@@ -129,7 +129,7 @@ enum dp_of_cached {
 	DP_OF_N_RULES_SHIFT = 24,  // in the order of the walk
 	DP_OF_N_RULES = 15 << 24,  //
 	DP_OF_IS_MISSED = 1 << 28, // the last table had no rule
-	DP_OF_PLAIN_WORDS = 6,	   // and what its words are: the shape, and 0..4
+	DP_OF_PLAIN_WORDS = 5,	   // and so many words: those, the shape in the first
 	DP_OF_SAME = DP_OF_WHICH | DP_OF_PLAIN | DP_OF_N_WORDS,
 };
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 # No byte that leaves for a guest or a controller was never written: valgrind watches the models of firmware and the tests of recipes, pools and
-# loops, which look at each byte of each frame; and of OpenFlow the codec and all that the agent says, whose bytes it is asked about.
+# loops, which look at each byte of each frame; and of OpenFlow the codec and all that the agent says, whose bytes it is asked about. It sees, too,
+# what the datapath decides by a byte that was never written.
 set -eu
 cd "$(dirname "$0")/../.."
 build=${WEIR_BUILD:-build}
@@ -39,6 +40,6 @@ of() { # NAME...
 		echo "- $name: every byte was written"
 	done
 }
-of boot_clients boot_loops of_said of_conn & beside=$!
+of boot_clients boot_loops of_said of_conn of_agent & beside=$!
 of boot_pools boot_recipes of_stats of_group of_codec
 wait $beside
