@@ -59,7 +59,7 @@ static void present(const struct of_port *p, struct of13_port *out)
 
 	*out = (struct of13_port){ .port_no = p->no, .config = p->config, .state = p->state };
 	memcpy(out->hw_addr, p->mac, sizeof(out->hw_addr));
-	memcpy(out->name, p->name, sizeof(out->name));
+	memcpy(out->name, p->name, sizeof(out->name) - 1);
 	// Of a link whose rate is not configured nothing is known: virtual ones have none.
 	out->curr = out->supported = feature_of(p->rate_bits_per_s);
 	out->curr_speed = out->max_speed = kbit > UINT32_MAX ? UINT32_MAX : (uint32_t)kbit;

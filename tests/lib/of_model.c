@@ -321,8 +321,8 @@ int dp_switch_port_info(const struct dp_switch *sw, uint16_t idx, struct dp_port
 	out->cfg.role = idx == RIG_PORTS ? DP_ROLE_HOST : DP_ROLE_GUEST;
 	out->cfg.of_port = idx;
 	out->cfg.rate_bits_per_s = idx == 1 ? 10000000000 : 0;
-	memcpy(out->cfg.name, rig.other[idx] ? "other" : names[idx],
-	       rig.other[idx] ? 5 : strlen(names[idx]));
+	snprintf(out->cfg.name, sizeof(out->cfg.name), "%s%s", names[idx],
+		 rig.other[idx] ? ".other" : "");
 	out->link.up = !rig.down[idx];
 	out->link.mac[5] = (uint8_t)idx;
 	return 0;
