@@ -1,5 +1,5 @@
 // See of_channel.h. One link is one socket with its agent's connection; one turn of the agent
-// (time, packet-ins, barriers) is followed by a look at every link.
+// (time, packet-ins, promises) is followed by a look at every link.
 #include "of_channel_priv.h"
 
 #include <arpa/inet.h>
@@ -437,6 +437,7 @@ static void welcome(struct listener *ls, int fd)
 	l = link_make(ch, fd, name);
 	if (l == NULL)
 		return;
+	l->from = ls;
 	ch->n_services++;
 	if (ls->conf.path[0] == '\0')
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
@@ -522,10 +523,40 @@ struct listener *ctl_of_listener_make(struct ctl_of_channel *ch, const struct cf
 	return ls;
 }
 
+// Why a client of its listener may no longer be there. returns NULL = it may
+static const char *forbidden(const struct link *l)
+{
+	const struct cfg_listener *conf = &l->from->conf;
+
+	if (conf->tls && l->tls == NULL)
+		return "its listener wants TLS now";
+	if (conf->tls && !ctl_tls_is_for(l->tls, conf->peer_name))
+		return "its certificate is not for the peer-name that its listener wants now";
+	return NULL;
+}
+
+// why: NULL = those that may not be there any more
+static void clients_end(struct listener *ls, const char *why)
+{
+	for (struct link *l = ls->ch->links, *after; l != NULL; l = after) {
+		const char *now = l->from != ls ? NULL : why == NULL ? forbidden(l) : why;
+
+		after = l->next;
+		if (now != NULL)
+			link_end(l, now);
+	}
+}
+
+void ctl_of_listener_recheck(struct listener *ls)
+{
+	clients_end(ls, NULL);
+}
+
 void ctl_of_listener_free(struct listener *ls)
 {
 	if (ls == NULL)
 		return;
+	clients_end(ls, "its listener is gone");
 	ev_io_stop(ls->ch->p.loop, &ls->io);
 	ev_timer_stop(ls->ch->p.loop, &ls->again);
 	if (ls->io.fd >= 0) {
@@ -557,7 +588,7 @@ static void turn(struct ctl_of_channel *ch)
 		after = l->next;
 		hungry |= carry(l) && is_hungry(l);
 	}
-	// The tick knows nothing of a barrier that was carried just now.
+	// The tick knows nothing of a promise that was carried just now.
 	hungry |= !waited && of_agent_is_waiting(ch->p.agent);
 	rearm(ch, next, hungry);
 }

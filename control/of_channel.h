@@ -3,7 +3,8 @@
 // it is configured. What is said on them is the agent's (of_agent.h). Nothing is waited for.
 //
 // A change comes in two steps, as all changes do: prepare may fail and touches nothing that runs;
-// commit cannot fail. Connections whose configuration did not change stay.
+// commit cannot fail. Connections whose configuration did not change stay; clients of a listener
+// that could not come to it any more leave.
 //
 // thread: main.
 #ifndef CTL_OF_CHANNEL_H

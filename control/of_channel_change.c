@@ -122,8 +122,11 @@ static void listeners_commit(struct ctl_of_channel *ch, struct ctl_of_channel_ch
 
 		if (at < CFG_LISTENERS) {
 			now[i] = ch->listeners[at];
-			now[i]->conf = *conf;
 			ch->listeners[at] = NULL;
+			if (memcmp(&now[i]->conf, conf, sizeof(*conf)) == 0)
+				continue;
+			now[i]->conf = *conf;
+			ctl_of_listener_recheck(now[i]);
 		} else {
 			now[i] = ctl_of_listener_make(ch, conf, c->fds[i]);
 			if (now[i] != NULL)

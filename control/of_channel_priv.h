@@ -15,6 +15,7 @@ struct link {
 	struct ctl_of_channel *ch;
 	struct link *next;
 	struct remote *remote; // NULL = it came to a listener
+	struct listener *from; // that one
 	struct of_conn *conn;  // NULL = being connected
 	struct ctl_tls *tls;
 	struct ev_io io;
@@ -69,6 +70,9 @@ void ctl_of_remote_free(struct remote *r);
 // no memory
 struct listener *ctl_of_listener_make(struct ctl_of_channel *ch, const struct cfg_listener *conf,
 				      int fd);
+// Its connections end, too.
 void ctl_of_listener_free(struct listener *ls);
+// It is configured anew: who came to it before and may not come now leaves.
+void ctl_of_listener_recheck(struct listener *ls);
 
 #endif

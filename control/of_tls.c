@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { NAME_FLAGS = X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS };
+
 struct ctl_tls_files {
 	SSL_CTX *ctx;
 };
@@ -113,7 +115,7 @@ static int peer_name_set(SSL *ssl, const char *name)
 
 	if (name[0] == '\0')
 		return 0;
-	X509_VERIFY_PARAM_set_hostflags(p, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+	X509_VERIFY_PARAM_set_hostflags(p, NAME_FLAGS);
 	if (X509_VERIFY_PARAM_set1_ip_asc(p, name) == 1)
 		return 0;
 	return X509_VERIFY_PARAM_set1_host(p, name, 0) == 1 ? 0 : -ENOMEM;
@@ -156,6 +158,20 @@ void ctl_tls_free(struct ctl_tls *t)
 		return;
 	SSL_free(t->ssl);
 	free(t);
+}
+
+bool ctl_tls_is_for(const struct ctl_tls *t, const char *peer_name)
+{
+	X509 *cert = SSL_get0_peer_certificate(t->ssl);
+	int rc;
+
+	if (cert == NULL || peer_name[0] == '\0')
+		return cert != NULL;
+	rc = X509_check_ip_asc(cert, peer_name, 0);
+	if (rc == -2) // no address
+		rc = X509_check_host(cert, peer_name, 0, NAME_FLAGS, NULL);
+	ERR_clear_error();
+	return rc == 1;
 }
 
 int ctl_tls_feed(struct ctl_tls *t, const uint8_t *bytes, size_t n)

@@ -129,7 +129,7 @@ enum dp_of_cached {
 	DP_OF_PLAIN = 1 << 16,	  // words 0..4, be they 0 or not: all that such a frame has
 	DP_OF_N_WORDS_SHIFT = 17, // the frame's shape included, which is the first
 	DP_OF_SECOND = 1 << 21,	  // the line before has the rest
-	DP_OF_PLAIN_WORDS = 5,	  // and what its words are: the shape, and 0..4
+	DP_OF_PLAIN_WORDS = 5,	  // and so many words: those, the shape in the first
 };
 
 // A line of the cache: the words of a key that tables look at, and where the frame's path stands.

@@ -66,7 +66,7 @@ struct of_agent {
 	uint64_t now_ns;
 	uint64_t published; // version that the last publish made
 	bool staged;	    // changes wait for a publish
-	bool sent_out;	    // packet-outs since then: a barrier waits for them by a version, too
+	bool at_once;	    // and what needs none, as packet-outs: of_conn_promise()
 	bool has_generation;
 	uint64_t generation_id; // of roles
 	bool tables_on;		// DP_OF_TABLES
@@ -78,6 +78,9 @@ struct of_agent {
 
 // Append a whole message, as a *_put() built it. Consumes nothing; b->failed closes the connection.
 void of_conn_send(struct of_conn *c, const struct of_buf *b);
+// A reply that promises that all of before is done: it leaves when every worker acts on that, and
+// what the connection says next waits with it. Takes b's memory.
+void of_conn_promise(struct of_conn *c, struct of_buf *b);
 // Bytes of its replies that wait: who has much to say goes on when it is little.
 size_t of_conn_waiting(const struct of_conn *c);
 // Version of the connection's messages: 4 or 5.

@@ -10,8 +10,8 @@
 enum {
 	PACKET_INS = 32,	   // of one go
 	TICK_ROUNDS = 32,	   // goes of one tick
-	BARRIER_SOON_NS = 2000000, // a barrier that waits is looked at in each turn of the loop,
-	BARRIER_NS = 1000000,	   // and after that time only so often: a worker is stuck
+	PROMISE_SOON_NS = 2000000, // a promise that waits is looked at in each turn of the loop,
+	PROMISE_NS = 1000000,	   // and after that time only so often: a worker is stuck
 	SECOND_NS = 1000000000,
 };
 
@@ -89,20 +89,20 @@ static bool packet_ins_take(struct of_agent *a)
 	return true;
 }
 
-// When a barrier is to be looked at again. Workers answer within a nap of theirs, and a timer of
+// When a promise is to be looked at again. Workers answer within a nap of theirs, and a timer of
 // the loop is coarser than that.
-static uint64_t barriers_look(const struct of_agent *a)
+static uint64_t promises_look(const struct of_agent *a)
 {
 	uint64_t next = UINT64_MAX;
 
 	for (uint32_t i = 0; i < OF_CONNS_MAX; i++) {
 		const struct of_conn *c = a->conns[i];
 
-		if (c == NULL || !c->barrier)
+		if (c == NULL || !c->promised)
 			continue;
-		if (a->now_ns - c->barrier_ns < BARRIER_SOON_NS)
+		if (a->now_ns - c->promise_ns < PROMISE_SOON_NS)
 			return a->now_ns;
-		next = a->now_ns + BARRIER_NS;
+		next = a->now_ns + PROMISE_NS;
 	}
 	return next;
 }
@@ -110,7 +110,7 @@ static uint64_t barriers_look(const struct of_agent *a)
 bool of_agent_is_waiting(const struct of_agent *a)
 {
 	for (uint32_t i = 0; i < OF_CONNS_MAX; i++) {
-		if (a->conns[i] != NULL && a->conns[i]->barrier)
+		if (a->conns[i] != NULL && a->conns[i]->promised)
 			return true;
 	}
 	return false;
@@ -130,7 +130,7 @@ uint64_t of_agent_tick(struct of_agent *a, uint64_t now_ns)
 			next = earlier(next, of_conn_tick(a->conns[i]));
 	}
 	next = earlier(next, loss_look(a));
-	return earlier(next, barriers_look(a));
+	return earlier(next, promises_look(a));
 }
 
 enum dp_of_mode of_agent_mode(const struct of_agent *a)

@@ -118,7 +118,10 @@ static void reply(struct of_conn *c, const struct of13_bundle_control *m)
 	r.type = m->type + 1;
 	r.properties = (struct of_list){ 0 };
 	of13_bundle_control_put(&b, &r);
-	of_conn_send(c, &b);
+	if (m->type == OF13_BUNDLE_CONTROL_COMMIT_REQUEST)
+		of_conn_promise(c, &b); // that all of it is in force
+	else
+		of_conn_send(c, &b);
 	of_buf_fini(&b);
 }
 

@@ -1,5 +1,5 @@
 // The channel of one controller: bytes become messages, hellos agree on a version, echoes tell
-// whether it lives, a barrier holds what follows it, and everything else is of_role.c's or
+// whether it lives, a promise holds what follows it, and everything else is of_role.c's or
 // of_msg.c's.
 //
 // Input is bounded by one message and OF_TURN_MESSAGES of them in a call, so no controller starves
@@ -32,6 +32,7 @@ void of_conn_fail(struct of_conn *c, const char *fmt, ...)
 	if (c->over)
 		return; // the first reason counts
 	c->over = true;
+	c->promised = false;
 	va_start(ap, fmt);
 	vsnprintf(c->info.last_error, sizeof(c->info.last_error), fmt, ap);
 	va_end(ap);
@@ -284,43 +285,49 @@ static uint64_t alive_look(struct of_conn *c)
 	return now + probe;
 }
 
-// --- Barrier
+// --- Promises: replies to barriers and commits
 
-static void barrier_answer(struct of_conn *c)
+static void promise_look(struct of_conn *c)
 {
-	const struct of13_barrier_reply r = { .version = c->info.version, .xid = c->barrier_xid };
-	struct of_buf b = { 0 };
-
-	c->barrier = false;
-	(void)of13_barrier_reply_put(&b, &r);
-	of_conn_send(c, &b);
-	of_buf_fini(&b);
+	if (!c->promised || !dp_of_settled(c->agent->p.of, c->promise_version))
+		return;
+	c->promised = false;
+	of_conn_send(c, &c->promise);
+	of_buf_fini(&c->promise);
 }
 
-static void barrier_look(struct of_conn *c)
+void of_conn_promise(struct of_conn *c, struct of_buf *b)
 {
-	if (c->barrier && dp_of_settled(c->agent->p.of, c->barrier_version))
-		barrier_answer(c);
+	struct of_agent *a = c->agent;
+
+	// What was in force at once has no version that could be waited for, but the next one will
+	// do.
+	a->staged |= a->at_once;
+	if (a->staged)
+		of_publish(a);
+	c->promised = !c->over;
+	of_buf_fini(&c->promise); // of one that is over
+	c->promise = *b;
+	c->promise_version = a->published;
+	c->promise_ns = a->now_ns;
+	*b = (struct of_buf){ 0 };
+	promise_look(c);
 }
 
 static void barrier_request(struct of_conn *c, const uint8_t *msg, size_t size)
 {
-	struct of_agent *a = c->agent;
+	struct of13_barrier_reply r = { .version = c->info.version };
 	struct of13_barrier_request m;
 	struct of_wire_error e;
+	struct of_buf b = { 0 };
 
 	if (of13_barrier_request_get(msg, size, &m, &e) < 0) {
 		of_conn_error(c, msg, size, e);
 		return;
 	}
-	a->staged |= a->sent_out;
-	if (a->staged)
-		of_publish(a);
-	c->barrier = true;
-	c->barrier_xid = m.xid;
-	c->barrier_version = a->published;
-	c->barrier_ns = a->now_ns;
-	barrier_look(c);
+	r.xid = m.xid;
+	(void)of13_barrier_reply_put(&b, &r);
+	of_conn_promise(c, &b);
 }
 
 // --- Input
@@ -458,7 +465,7 @@ bool of_conn_over(const struct of_conn *c)
 
 bool of_conn_wants_input(const struct of_conn *c)
 {
-	return !c->over && !c->barrier && of_conn_waiting(c) <= OF_OUTPUT_MAX &&
+	return !c->over && !c->promised && of_conn_waiting(c) <= OF_OUTPUT_MAX &&
 	       !of_msg_busy(c->agent, c);
 }
 
@@ -497,7 +504,7 @@ uint64_t of_conn_tick(struct of_conn *c)
 {
 	if (c->over)
 		return UINT64_MAX;
-	barrier_look(c);
+	promise_look(c);
 	// Who is not listened to because of others may have said that it lives.
 	if (of_msg_held(c->agent, c)) {
 		c->heard_ns = c->agent->now_ns;
@@ -554,6 +561,7 @@ void of_conn_close(struct of_conn *c)
 			c->agent->conns[i] = NULL;
 	}
 	of_out_drop(&c->out);
+	of_buf_fini(&c->promise);
 	free(c->in);
 	free(c);
 }

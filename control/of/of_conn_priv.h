@@ -49,9 +49,9 @@ struct of_conn {
 	uint8_t *in;
 	size_t in_size, in_cap;
 	uint32_t masks[OF_ASYNC_KINDS][2]; // [0] as master or equal, [1] as slave
-	bool barrier;			   // waits for this version
-	uint32_t barrier_xid;
-	uint64_t barrier_version, barrier_ns;	// ns: when it came
+	bool promised;			   // a reply waits for this version
+	struct of_buf promise;
+	uint64_t promise_version, promise_ns;	// ns: when it was made
 	uint64_t heard_ns, opened_ns, asked_ns; // asked: an echo request is unanswered; 0 = none
 	struct of_out out;
 };
@@ -77,7 +77,7 @@ bool of_message_writes(const uint8_t *msg, size_t size);
 
 // --- of_conn.c
 
-// Barriers and time. returns when it is to be called again at the latest
+// Promises and time. returns when it is to be called again at the latest
 uint64_t of_conn_tick(struct of_conn *c);
 
 // The connection ends after what is in its output; why, for people.

@@ -103,6 +103,7 @@ static int set(struct of_agent *a, const struct of13_meter_mod *m, struct of_met
 	x->created_ns = was != NULL ? was->created_ns : a->now_ns;
 	x->n_flows = was != NULL ? was->n_flows : 0;
 	of_map_put(&a->meters, x);
+	a->at_once = true;
 	free(was);
 	return 0;
 }
@@ -124,6 +125,7 @@ static int flows_end(struct of_agent *a, uint32_t id, struct of_wire_error *e)
 static void end(struct of_agent *a, struct of_meter *x)
 {
 	dp_of_meter_del(a->p.of, x->id);
+	a->at_once = true;
 	of_map_remove(&a->meters, x->id);
 	free(x);
 }

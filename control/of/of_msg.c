@@ -199,8 +199,10 @@ static int set_config(const struct request *r)
 				 OF13_SWITCH_CONFIG_FAILED_BAD_FLAGS);
 	// A slave only reads (section 6.3.6); but each controller says this when it comes, so it is
 	// no error.
-	if (!of_conn_is_slave(r->c))
+	if (!of_conn_is_slave(r->c)) {
 		dp_of_drop_fragments(r->a->p.of, m.flags == OF13_CONFIG_FRAG_DROP);
+		r->a->at_once = true;
+	}
 	r->a->miss_send_len = m.miss_send_len;
 	return 0;
 }
@@ -393,7 +395,7 @@ void of_publish(struct of_agent *a)
 	if (!a->staged || a->txn.is_open)
 		return;
 	a->published = dp_of_publish(a->p.of);
-	a->staged = a->sent_out = false;
+	a->staged = a->at_once = false;
 	of_flow_published(a);
 }
 

@@ -253,7 +253,7 @@ struct of_port {
 	uint16_t idx;
 	uint32_t gen;
 	uint8_t mac[6];
-	char name[16];
+	char name[DP_NAME_MAX]; // more than is told
 	uint32_t config, state;
 	uint64_t created_ns;
 	uint64_t rate_bits_per_s;

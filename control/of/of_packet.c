@@ -52,7 +52,7 @@ int of_packet_out(struct of_agent *a, const struct of13_packet_out *m, struct of
 		return -EINVAL;
 	of_publish(a); // what was said before holds for this frame
 	rc = dp_of_packet_out(a->p.of, m->in_port, c->prog.ops, c->size, m->data.at, m->data.size);
-	a->sent_out |= rc == 0;
+	a->at_once |= rc == 0;
 	if (rc == -EAGAIN) // as any frame that finds no room: counted, no error of the message
 		a->n_outs_dropped++;
 	return rc == 0 || rc == -EAGAIN ? 0 : bad(e, OF13_BAD_REQUEST_BAD_PACKET);

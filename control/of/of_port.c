@@ -59,7 +59,7 @@ static void present(const struct of_port *p, struct of13_port *out)
 
 	*out = (struct of13_port){ .port_no = p->no, .config = p->config, .state = p->state };
 	memcpy(out->hw_addr, p->mac, sizeof(out->hw_addr));
-	memcpy(out->name, p->name, sizeof(out->name));
+	memcpy(out->name, p->name, sizeof(out->name) - 1);
 	// Of a link whose rate is not configured nothing is known: virtual ones have none.
 	out->curr = out->supported = feature_of(p->rate_bits_per_s);
 	out->curr_speed = out->max_speed = kbit > UINT32_MAX ? UINT32_MAX : (uint32_t)kbit;
@@ -259,6 +259,7 @@ int of_port_mod(struct of_agent *a, const struct of13_port_mod *m, bool check_on
 	config = (p->config & ~m->mask) | (m->config & m->mask);
 	if (dp_of_port_config(a->p.of, p->no, config) != 0)
 		return bad(e, OF13_PORT_MOD_FAILED_BAD_CONFIG);
+	a->at_once = true;
 	// At once: the next message may ask for it, or change another bit of it.
 	if (config != p->config) {
 		config_take(p, config, (p->state & OF13_PORT_STATE_LINK_DOWN) == 0);

@@ -7,6 +7,7 @@
 #include "dp_flow_table.h"
 #include "dp_qos_info.h"
 #include "dp_switch.h"
+#include "written.h"
 
 struct rig rig;
 uint32_t rig_n_outs;
@@ -344,8 +345,8 @@ int dp_switch_port_info(const struct dp_switch *sw, uint16_t idx, struct dp_port
 	out->cfg.role = idx == RIG_PORTS ? DP_ROLE_HOST : DP_ROLE_GUEST;
 	out->cfg.of_port = idx;
 	out->cfg.rate_bits_per_s = idx == 1 ? 10000000000 : 0;
-	memcpy(out->cfg.name, rig.other[idx] ? "other" : names[idx],
-	       rig.other[idx] ? 5 : strlen(names[idx]));
+	snprintf(out->cfg.name, sizeof(out->cfg.name), "%s%s", names[idx],
+		 rig.other[idx] ? ".other" : "");
 	out->link.up = !rig.down[idx];
 	out->link.mac[5] = (uint8_t)idx;
 	return 0;
@@ -376,8 +377,17 @@ const struct dp_qos_class *dp_switch_qos_classes(const struct dp_switch *sw)
 void of_conn_send(struct of_conn *c, const struct of_buf *b)
 {
 	assert(!b->failed);
+	written(b->data, b->size);
 	memcpy(of_buf_grow(&c->out, b->size), b->data, b->size);
 	c->n_sent++;
+}
+
+void of_conn_promise(struct of_conn *c, struct of_buf *b)
+{
+	assert(!rig.a.staged);
+	of_conn_send(c, b);
+	of_buf_fini(b);
+	c->n_promised++;
 }
 
 void of_conn_error(struct of_conn *c, const uint8_t *msg, size_t size, struct of_wire_error e)

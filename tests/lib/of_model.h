@@ -11,7 +11,7 @@ enum { RIG_PORTS = 4, RIG_CONNS = 2, RIG_FLOWS_MAX = 1000 };
 struct of_conn {
 	struct of_buf out;	    // messages, one behind the other
 	struct of_wire_error error; // the last one
-	uint32_t n_errors, n_sent;
+	uint32_t n_errors, n_sent, n_promised;
 	uint32_t error_xid;
 	uint32_t n_waiting; // what of_conn_waiting says
 };

@@ -4,6 +4,7 @@
     of_peer.py listen PORT SECONDS [KEY CERT CA]   be a controller: say "up" when a switch has answered features and barrier
     of_peer.py ask ADDRESS                         be a client of a listener (PORT or path): features, barrier, garbage, roles
     of_peer.py many ADDRESS                        flow-mods and a barrier in one go, more than one turn takes: say the median wait in ms
+    of_peer.py stay ADDRESS [KEY CERT]             be a client until the switch closes, and say "closed" then
     of_peer.py reset PORT SECONDS                  accept and close at once; say how many came
 """
 import socket, ssl, struct, sys, time
@@ -134,6 +135,23 @@ def ask(address):
     print("right")
 
 
+def stay(address, key=None, cert=None):
+    p = dial(address)
+    if key:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        context.load_cert_chain(cert, key)
+        p.s = context.wrap_socket(p.s)
+    p.greet()
+    p.s.settimeout(None)
+    try:
+        while p.get() is not None:
+            pass
+    except OSError:
+        pass
+    print("closed", flush=True)
+
+
 def many(address):
     p, waits, n = dial(address), [], 290
     p.greet()
@@ -168,4 +186,4 @@ def reset(port, seconds):
     print(n)
 
 
-{"listen": listen, "ask": ask, "many": many, "reset": reset}[sys.argv[1]](*sys.argv[2:])
+{"listen": listen, "ask": ask, "stay": stay, "many": many, "reset": reset}[sys.argv[1]](*sys.argv[2:])

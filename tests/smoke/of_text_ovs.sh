@@ -82,6 +82,14 @@ code 1 "$weir" of mod-port 77 down
 "$weir" of mod-port b no-forward
 "$weir" of dump-ports-desc | grep -A1 '2(b)' | grep -q NO_FWD
 "$weir" of mod-port b forward
+# Names that differ behind the 15 characters that OpenFlow tells are told apart by number.
+"$weir" -c "configure; set port frontend-network-1 type uplink device net_null7 of-port 11; set port frontend-network-2 type uplink device net_null8 of-port 12; commit" >/dev/null
+code 2 "$weir" of mod-port frontend-networ down
+grep -q 'frontend-networ: several ports begin so' out
+code 2 "$weir" of add-flow table=3,in_port=frontend-network-1,actions=drop
+grep -q 'frontend-network-1: OpenFlow tells 15 characters of a name' out
+"$weir" of add-flow table=3,in_port=11,actions=output:12,output:b
+"$weir" of dump-flows --names --no-stats table=3 | grep -q 'in_port=11 actions=output:12,output:b'
 
 echo "- explain walks the tables"
 "$weir" of del-flows

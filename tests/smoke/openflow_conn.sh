@@ -122,6 +122,27 @@ of show "ssl:127.0.0.1:$((tls + 1))" -p "$LAB_T/good-controller.key" -c "$LAB_T/
 refute of show "ssl:127.0.0.1:$((tls + 1))" -p "$LAB_T/good-controller.key" -c "$LAB_T/good-controller.pem" -C "$LAB_T/good-ca.pem" 2>/dev/null
 "$weir" -c "configure; set openflow listener t peer-name controller; commit" >/dev/null
 of show "ssl:127.0.0.1:$((tls + 1))" -p "$LAB_T/good-controller.key" -c "$LAB_T/good-controller.pem" -C "$LAB_T/good-ca.pem" | grep -q 00000000000000a1
+# Who is there already leaves by the commit that would not let it in, and not by another one: a name, TLS, a listener that goes.
+stay() { # NAME ARGUMENTS...
+	timeout 120 "$peer" stay "${@:2}" >"$LAB_T/stay-$1" &
+	LAB_PIDS+=("$!")
+	wait_for active field "$1-" state
+}
+stay t $((tls + 1)) "$LAB_T/good-controller.key" "$LAB_T/good-controller.pem"
+stay l "$p"
+stay u "$LAB_T/u.sock"
+"$weir" -c "configure; delete openflow listener t peer-name; commit; set openflow listener t peer-name controller; commit" >/dev/null
+refute grep -q closed "$LAB_T"/stay-*
+"$weir" -c "configure; set openflow listener t peer-name other; commit" >/dev/null
+wait_for closed cat "$LAB_T/stay-t"
+grep -Eq "openflow: t-[0-9]+ .*left: its certificate is not for the peer-name" "$LAB_T/switch.log"
+"$weir" -c "configure; set openflow listener t peer-name controller; set openflow listener l protocol tls; commit" >/dev/null
+wait_for closed cat "$LAB_T/stay-l"
+grep -Eq "openflow: l-[0-9]+ .*left: its listener wants TLS now" "$LAB_T/switch.log"
+refute grep -q closed "$LAB_T/stay-u"
+"$weir" -c "configure; delete openflow listener u; commit" >/dev/null
+wait_for closed cat "$LAB_T/stay-u"
+"$weir" -c "configure; rollback 1; set openflow listener l protocol tcp; commit" >/dev/null
 refute grep -q lost "$LAB_T/c2"
 wait_for "none" field c1 state
 # What cannot be is refused, and nothing changed.

@@ -162,30 +162,41 @@ int of_run_need_ports(struct of_run *r)
 	return rc;
 }
 
-static bool port_number(void *arg, const char *name, size_t size, uint32_t *port)
+// A name of this length may be the beginning of a longer one.
+enum { PORT_NAME_TOLD = sizeof(((struct of13_port *)0)->name) - 1 };
+
+static int port_number(void *arg, const char *name, size_t size, uint32_t *port)
 {
+	size_t told = size > PORT_NAME_TOLD ? PORT_NAME_TOLD : size;
 	struct of_run *r = arg;
+	uint32_t n = 0;
 
 	if (of_run_need_ports(r) != 0)
-		return false;
+		return -ENOENT;
 	for (uint32_t i = 0; i < r->n_ports; i++) {
-		if (strlen(r->ports[i].name) == size && memcmp(r->ports[i].name, name, size) == 0) {
-			*port = r->ports[i].port;
-			return true;
-		}
+		if (strlen(r->ports[i].name) != told || memcmp(r->ports[i].name, name, told) != 0)
+			continue;
+		*port = r->ports[i].port;
+		n++;
 	}
-	return false;
+	if (n == 0)
+		return -ENOENT;
+	return told < size ? -ENAMETOOLONG : n > 1 ? -ENOTUNIQ : 0;
 }
 
+// NULL = none, or not its alone.
 static const char *port_name(void *arg, uint32_t port)
 {
 	const struct of_run *r = arg;
+	const char *name = NULL;
 
-	for (uint32_t i = 0; i < r->n_ports; i++) {
-		if (r->ports[i].port == port)
-			return r->ports[i].name;
+	for (uint32_t i = 0; i < r->n_ports && name == NULL; i++)
+		name = r->ports[i].port == port ? r->ports[i].name : NULL;
+	for (uint32_t i = 0; i < r->n_ports && name != NULL; i++) {
+		if (r->ports[i].port != port && strcmp(r->ports[i].name, name) == 0)
+			return NULL;
 	}
-	return NULL;
+	return name;
 }
 
 // --- Commands that ask
@@ -211,9 +222,9 @@ static int run_plain(struct of_run *r, uint16_t type)
 // A port named on the command line. returns 0, or an exit code with the reason printed
 static int port_of(struct of_run *r, const char *name, uint32_t *port)
 {
-	if (of_text_port_number(name, &r->text_ports, port))
-		return 0;
-	return cli_problem(r->c, EXIT_USAGE, "%s: there is no such port", name);
+	int rc = of_text_port_number(name, &r->text_ports, port);
+
+	return rc == 0 ? 0 : cli_problem(r->c, EXIT_USAGE, "%s: %s", name, of_text_port_error(rc));
 }
 
 static int run_ports(struct of_run *r)

@@ -12,9 +12,10 @@
 // One connection is one controller, or a service connection (ovs-ofctl, `weir of`): that one gets
 // no asynchronous messages unless it asks for them, and does not count for the fail mode.
 //
-// A barrier's reply waits until every worker acts on what came before (dp_of_settled); what the
-// same connection says meanwhile waits with it, others go on. What a connection reads in one go is
-// one version for the workers, unless a barrier or bundle divides it.
+// A barrier's reply waits until every worker acts on what came before (dp_of_settled), and so does
+// that to a bundle's commit; what the same connection says meanwhile waits with it, others go on.
+// What a connection reads in one go is one version for the workers, unless a barrier or bundle
+// divides it.
 //
 // Output is bounded: when a controller does not read, packet-ins go first, and are counted; replies
 // are never lost: a connection that leaves more of them unread than OF_OUTPUT_MAX is not read from.
@@ -76,7 +77,7 @@ int of_agent_create(const struct of_agent_params *p, struct of_agent **out, stru
 void of_agent_configure(struct of_agent *a, const struct of_agent_params *p);
 // Connections first.
 void of_agent_destroy(struct of_agent *a);
-// Packet-ins, timeouts, port changes, barriers that wait. returns when it wants to be called again
+// Packet-ins, timeouts, port changes, promises that wait. returns when it wants to be called again
 // at the latest (ns of the same clock)
 uint64_t of_agent_tick(struct of_agent *a, uint64_t now_ns);
 
@@ -87,7 +88,7 @@ uint64_t of_agent_outs_dropped(const struct of_agent *a);
 void of_agent_count(const struct of_agent *a, uint32_t *n_groups, uint32_t *n_meters);
 // What becomes of frames now: the fail mode may have taken over.
 enum dp_of_mode of_agent_mode(const struct of_agent *a);
-// Does a barrier wait for workers? Then it is worth to call of_agent_tick() again soon.
+// Does a barrier or a commit wait for workers? Then it is worth to call of_agent_tick() again soon.
 bool of_agent_is_waiting(const struct of_agent *a);
 
 // returns 0; -ENOSPC = OF_CONNS_MAX are open; -ENOMEM

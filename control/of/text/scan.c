@@ -185,7 +185,7 @@ static const struct {
 };
 enum { RESERVED = sizeof(reserved) / sizeof(reserved[0]) };
 
-static bool find_port(struct span s, const struct of_text_ports *ports, uint32_t *port)
+static int find_port(struct span s, const struct of_text_ports *ports, uint32_t *port)
 {
 	uint64_t n;
 
@@ -194,35 +194,51 @@ static bool find_port(struct span s, const struct of_text_ports *ports, uint32_t
 	else if (s.size > 0 && isdigit((unsigned char)*s.at) && oft_span_number(s, ANY, &n) == 0) {
 		// 16-bit numbers of reserved ports, as OpenFlow 1.0 had them.
 		*port = n >= 0xfff8 && n <= 0xffff ? (uint32_t)n + 0xffff0000 : (uint32_t)n;
-		return n < PORTS || *port >= 0xfffffff8;
+		return n < PORTS || *port >= 0xfffffff8 ? 0 : -ENOENT;
 	}
 	for (uint32_t i = 0; i < RESERVED; i++) {
 		if (oft_span_is(s, reserved[i].name)) {
 			*port = reserved[i].port;
-			return true;
+			return 0;
 		}
 	}
-	return s.size > 0 && ports != NULL && ports->number != NULL &&
-	       ports->number(ports->arg, s.at, s.size, port);
+	if (s.size == 0 || ports == NULL || ports->number == NULL)
+		return -ENOENT;
+	return ports->number(ports->arg, s.at, s.size, port);
 }
 
-bool of_text_port_number(const char *s, const struct of_text_ports *ports, uint32_t *port)
+const char *of_text_port_error(int error)
+{
+	switch (error) {
+	case -ENAMETOOLONG:
+		return "OpenFlow tells 15 characters of a name, and a port's begins so: say its "
+		       "number";
+	case -ENOTUNIQ:
+		return "several ports begin so, and OpenFlow tells no more of a name: say the "
+		       "number";
+	default:
+		return "there is no port of that name";
+	}
+}
+
+int of_text_port_number(const char *s, const struct of_text_ports *ports, uint32_t *port)
 {
 	return find_port((struct span){ s, strlen(s) }, ports, port);
 }
 
 int oft_scan_port(const struct scan *s, struct span where, uint32_t *port)
 {
+	int rc = find_port(where, s->ports, port);
 	uint64_t n;
 
-	if (find_port(where, s->ports, port))
+	if (rc == 0)
 		return 0;
 	if (where.size == 0)
 		return oft_scan_error(s, where, "a port is missing");
 	if (oft_span_number(where, UINT64_MAX, &n) != -EINVAL)
 		return oft_scan_error(
 			s, where, "no port: they are 1..%u, and reserved ones by name", PORTS - 1);
-	return oft_scan_error(s, where, "there is no port of that name");
+	return oft_scan_error(s, where, "%s", of_text_port_error(rc));
 }
 
 void of_text_port(struct of_text *t, uint32_t port, const struct of_text_ports *ports)
@@ -239,6 +255,12 @@ void of_text_port(struct of_text *t, uint32_t port, const struct of_text_ports *
 	if (name == NULL) {
 		of_text_printf(t, "%u", port);
 		return;
+	}
+	for (uint32_t i = 0; i < RESERVED; i++) { // read again it would be that one
+		if (strcasecmp(name, reserved[i].name) == 0) {
+			of_text_printf(t, "%u", port);
+			return;
+		}
 	}
 	for (const char *p = name; *p != '\0'; p++) {
 		if (!isalnum((unsigned char)*p) && strchr("-_.", *p) == NULL) {

@@ -9,6 +9,7 @@
 
 #include "of_ops.h"
 #include "of_build.h"
+#include "weir_rcu.h"
 
 static struct of_agent *agent;
 static struct of_conn *conn;
@@ -171,6 +172,116 @@ static void a_barrier_waits_for_packet_outs(void **state)
 	of_end();
 }
 
+enum { BUSY = 1 }; // a worker beside the one that turns
+
+// It stands in the middle of a batch from one call to the next.
+static void workers_turn(void)
+{
+	weir_rcu_report(sw->rcu, BUSY);
+	mem_turns(10000, 1000);
+	dp_switch_housekeep(sw, now_ns);
+	of_agent_tick(agent, now_ns);
+}
+
+// What is in force at once has no version of its own: a worker in the middle of a batch may still
+// act on what was before.
+static void a_barrier_waits_for_what_is_in_force_at_once(void **state)
+{
+	const struct of13_barrier_request barrier = { .xid = 9 };
+	const struct of13_set_config config = { .flags = OF13_CONFIG_FRAG_DROP };
+	struct of13_meter_mod meter = { .flags = OF13_METER_FLAG_PKTPS, .meter_id = 1 };
+	struct of13_port_mod port = { .port_no = 1, .config = 1, .mask = 1 };
+	struct of_buf b = { 0 };
+
+	(void)state;
+	of_make("abc", 1, DP_VLAN_ACCESS);
+	agent_open(1000);
+	weir_rcu_join(sw->rcu, BUSY);
+	workers_turn();
+	memcpy(port.hw_addr, of_port_find(agent, 1)->mac, 6);
+	for (uint32_t i = 0; i < 5; i++) {
+		heard(0);
+		b.size = 0;
+		meter.command = i == 1 ? OF13_METER_MOD_COMMAND_DELETE : OF13_METER_MOD_COMMAND_ADD;
+		if (i < 2)
+			of13_meter_mod_put(&b, &meter);
+		else if (i == 2)
+			of13_port_mod_put(&b, &port);
+		else if (i == 3)
+			of13_set_config_put(&b, &config);
+		of13_barrier_request_put(&b, &barrier);
+		feed(&b);
+		assert_int_equal(heard(OF13_TYPE_BARRIER_REPLY), i == 4);
+		assert_int_equal(of_agent_is_waiting(agent), i != 4);
+		workers_turn();
+		assert_int_equal(heard(OF13_TYPE_BARRIER_REPLY), i != 4);
+	}
+	weir_rcu_leave(sw->rcu, BUSY);
+	of_buf_fini(&b);
+	agent_close();
+	of_end();
+}
+
+static void put_bundle(struct of_buf *b, uint8_t command, uint32_t out_port)
+{
+	struct of13_bundle_add add = { .xid = 0, .bundle_id = 3 };
+	const struct of13_bundle_control commit = { .xid = 4,
+						    .bundle_id = 3,
+						    .type = OF13_BUNDLE_CONTROL_COMMIT_REQUEST };
+	struct of_buf inner = { 0 };
+
+	put_flow(&inner, command, 0, 1, out_port);
+	add.message = of_buf_list(&inner);
+	of13_bundle_add_put(b, &add);
+	of13_bundle_control_put(b, &commit);
+	of_buf_fini(&inner);
+}
+
+// As after a barrier: who has the reply to a commit sends frames that meet the new rules, and is
+// not read from before.
+static void a_commit_is_answered_when_workers_act_on_it(void **state)
+{
+	struct of_conn *first, *other;
+	struct of_buf b = { 0 };
+
+	(void)state;
+	of_make("abc", 1, DP_VLAN_ACCESS);
+	agent_open(1000);
+	first = conn;
+	conn_open();
+	other = conn;
+	conn = first;
+	weir_rcu_join(sw->rcu, BUSY);
+	workers_turn();
+	heard(0);
+	put_bundle(&b, 0, 2);
+	feed(&b);
+	assert_int_equal(heard(OF13_TYPE_EXPERIMENTER), 0);
+	assert_false(of_conn_wants_input(first));
+	assert_true(of_conn_wants_input(other)); // main waits for nobody
+	assert_true(of_agent_is_waiting(agent));
+	workers_turn();
+	assert_int_equal(heard(OF13_TYPE_EXPERIMENTER), 1);
+	assert_true(of_conn_wants_input(first));
+	of_send(0, 100);
+	assert_int_equal(links[1]->taken, 100);
+	// Whose connection ends meanwhile gets nothing, and nothing waits for it.
+	b.size = 0;
+	put_bundle(&b, OF13_FLOW_MOD_COMMAND_DELETE, 2);
+	feed(&b);
+	assert_true(of_agent_is_waiting(agent));
+	of_conn_close(first);
+	assert_false(of_agent_is_waiting(agent));
+	workers_turn();
+	of_send(0, 100);
+	assert_int_equal(links[1]->taken, 100);
+	weir_rcu_leave(sw->rcu, BUSY);
+	conn = other;
+	of_buf_fini(&b);
+	agent_close();
+	of_end();
+}
+
 static void slaves_do_not_configure_the_switch(void **state)
 {
 	struct of13_role_request role = { .xid = 1, .role = OF13_ROLE_SLAVE };
@@ -316,6 +427,8 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(controllers_make_frames_go_and_stop),
 		cmocka_unit_test(a_barrier_waits_for_packet_outs),
+		cmocka_unit_test(a_barrier_waits_for_what_is_in_force_at_once),
+		cmocka_unit_test(a_commit_is_answered_when_workers_act_on_it),
 		cmocka_unit_test(slaves_do_not_configure_the_switch),
 		cmocka_unit_test(a_long_change_takes_many_short_turns),
 	};

@@ -70,7 +70,9 @@ static void a_commit_does_all_in_order(void **state)
 	assert_true(put_group(5, 0, 7));
 	assert_int_equal(rig_flows() + rig_groups(), 0); // nothing happens before
 	assert_true(control(5, CLOSE));
+	assert_int_equal(rig.conns[0].n_promised, 0);
 	assert_true(control(5, COMMIT));
+	assert_int_equal(rig.conns[0].n_promised, 1);
 	assert_int_equal(rig_flows(), 1);
 	assert_non_null(rig_find(0, 2, NULL));
 	assert_int_equal(rig_groups(), 1);

@@ -5,6 +5,7 @@
 
 #include "of13.h"
 #include "of_random.h"
+#include "written.h"
 #include "../unit.h"
 
 #define ROUNDS 150
@@ -20,6 +21,7 @@ static void make(const struct of_desc *d, uint8_t version, void *m, struct of_bu
 	b->size = 0;
 	b->failed = false;
 	assert_int_equal(of_put_message(b, d, m), 0);
+	written(b->data, b->size);
 }
 
 static void each(void (*check)(const struct of_desc *d, uint8_t version))

@@ -9,6 +9,7 @@
 #include "../unit.h"
 #include "of_conn_priv.h"
 #include "of_stub.h"
+#include "written.h"
 
 #define S 1000000000ull // ns
 
@@ -88,6 +89,7 @@ static inline int hear(struct of_conn *c, uint8_t *m, size_t *size)
 		return -1;
 	*size = (size_t)out[2] << 8 | out[3];
 	assert_in_range(*size, 8, n);
+	written(out, *size);
 	memcpy(m, out, *size < 256 ? *size : 256);
 	of_conn_sent(c, *size);
 	return m[1];

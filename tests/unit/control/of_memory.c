@@ -8,6 +8,7 @@
 #include "of_build.h"
 #include "of_conn_priv.h"
 #include "of_ops.h"
+#include "of_script.h"
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t n, size_t size);
@@ -73,84 +74,6 @@ void *__wrap_rte_zmalloc(const char *type, size_t size, unsigned align)
 }
 
 // --- The conversation
-
-static const char *const script[] = {
-	"0400 0010 00000001 0001 0008 00000030", // hello
-	"0405 0008 00000002",
-	"0402 000c 00000003 01020304", // features, echo
-	// groups 1 (select, two buckets) and 2 (all, to 1)
-	"040f 0050 00000004 0000 01 00 00000001 "
-	"0020 0001 ffffffff ffffffff 00000000 0000 0010 00000002 ffff 000000000000 "
-	"0020 0002 ffffffff ffffffff 00000000 0000 0010 00000003 ffff 000000000000",
-	"040f 0028 00000005 0000 00 00 00000002 0018 0000 ffffffff ffffffff 00000000 "
-	"0016 0008 00000001",
-	// meter 1: 1000 kbit/s
-	"041d 0020 00000006 0000 0001 00000001 0001 0010 000003e8 00000000 00000000",
-// flows: in_port 1 to group 2 by meter 1; IPv4 to table 1; table 1 to port 2
-#define FLOW(xid, command, prio, table, idle, match, inst_size, inst)                              \
-	"040e " inst_size " 000000" xid " 00000000000000" xid " 0000000000000000 " table           \
-	" " command " " idle " 0000 " prio " ffffffff ffffffff ffffffff 0001 0000 " match inst
-#define PORT_1 "0001 000c 80000004 00000001 00000000 "
-#define IPV4 "0001 0010 80000a02 0800 80001804 0a000001 0000"
-	FLOW("07", "00", "0064", "00", "0000", PORT_1, "0060",
-	     "0006 0008 00000001 0004 0010 00000000 0016 0008 00000002 0003 0008 00000000"),
-	FLOW("08", "00", "0065", "00", "0005", "0001 000a 80000a02 0800 000000000000", "0048",
-	     "0001 0008 01 000000"),
-	FLOW("09", "00", "0066", "01", "0000", PORT_1, "0058",
-	     "0004 0018 00000000 0000 0010 00000002 ffff 000000000000"),
-	FLOW("0a", "00", "0067", "01", "0000", "0001 0004 00000000 ", "0050",
-	     "0004 0018 00000000 0000 0010 00000003 ffff 000000000000"),
-	"0414 0008 0000000b", // barrier
-	// modify, and replace
-	FLOW("0c", "01", "0000", "01", "0000", "0001 0004 00000000 ", "0038", ""),
-	FLOW("0d", "01", "0000", "01", "0000", "0001 0004 00000000 ", "0050",
-	     "0004 0018 00000000 0000 0010 00000001 ffff 000000000000"),
-	FLOW("0e", "00", "0066", "01", "0000", PORT_1, "0058",
-	     "0004 0018 00000000 0000 0010 00000003 ffff 000000000000"),
-	// all kinds of multipart requests
-	"0412 0010 00000010 0000 0000 00000000",
-	"0412 0038 00000011 0001 0000 00000000 ff000000 ffffffff ffffffff 00000000 "
-	"0000000000000000 0000000000000000 0001 0004 00000000",
-	"0412 0038 00000012 0002 0000 00000000 ff000000 ffffffff ffffffff 00000000 "
-	"0000000000000000 0000000000000000 0001 0004 00000000",
-	"0412 0010 00000013 0003 0000 00000000",
-	"0412 0018 00000014 0004 0000 00000000 ffffffff 00000000",
-	"0412 0018 00000015 0005 0000 00000000 ffffffff ffffffff",
-	"0412 0018 00000016 0006 0000 00000000 fffffffc 00000000",
-	"0412 0010 00000017 0007 0000 00000000",
-	"0412 0010 00000018 0008 0000 00000000",
-	"0412 0018 00000019 0009 0000 00000000 ffffffff 00000000",
-	"0412 0018 0000001a 000a 0000 00000000 ffffffff 00000000",
-	"0412 0010 0000001b 000b 0000 00000000",
-	"0412 0010 0000001c 000c 0000 00000000",
-	"0412 0010 0000001d 000d 0000 00000000",
-	"0416 0010 0000001e ffffffff 00000000", // queues
-	"0407 0008 0000001f",
-	"0418 0018 00000020 00000002 00000000 0000000000000001", // master
-	"041a 0008 00000021",					 // async
-	"040d 0038 00000022 ffffffff fffffffd 0010 000000000000 0000 0010 00000002 ffff "
-	"000000000000 "
-	"020000000001 020000000002 88b5 0000",
-	// a bundle: open, a group and a flow in it, commit
-	"0404 0018 00000023 4f4e4600 000008fc 00000005 0000 0003",
-	"0404 0028 00000024 4f4e4600 000008fd 00000005 0000 0003 "
-	"040f 0010 00000024 0000 00 00 00000003",
-	"0404 0050 00000025 4f4e4600 000008fd 00000005 0000 0003 "
-	"040e 0038 00000025 0000000000000025 0000000000000000 02 00 0000 0000 0001 "
-	"ffffffff ffffffff ffffffff 0000 0000 0001 0004 00000000",
-	"0404 0018 00000026 4f4e4600 000008fc 00000005 0004 0003",
-	// group 1 anew, meter 1 anew
-	"040f 0030 00000027 0001 01 00 00000001 "
-	"0020 0001 ffffffff ffffffff 00000000 0000 0010 00000002 ffff 000000000000",
-	"041d 0020 00000028 0001 0001 00000001 0001 0010 000007d0 00000000 00000000",
-	// group 2 goes, and its flow; meter 1; all flows; all groups
-	"040f 0010 00000029 0002 00 00 00000002",
-	"041d 0010 0000002a 0002 0001 00000001",
-	FLOW("2b", "03", "0000", "ff", "0000", "0001 0004 00000000 ", "0038", ""),
-	"040f 0010 0000002c 0002 00 00 fffffffc",
-	"041d 0010 0000002d 0002 0000 ffffffff",
-};
-enum { N_SCRIPT = sizeof(script) / sizeof(script[0]) };
 
 static struct of_agent *agent;
 static struct of_conn *conn;
@@ -227,7 +150,7 @@ static void conn_open(void)
 	counts = false;
 	of_conn_close(conn);
 	assert_int_equal(of_conn_open(agent, &p, now_ns, &conn), 0);
-	hex_list(&h, script[0]);
+	hex_list(&h, of_script[0]);
 	assert_int_equal(of_conn_input(conn, h.b, h.n, now_ns), h.n);
 	hear();
 	counts = was;
@@ -238,7 +161,7 @@ static void say(uint32_t i)
 	static struct hex h;
 	int rc;
 
-	hex_list(&h, script[i]);
+	hex_list(&h, of_script[i]);
 	if (h.n != of_be16(h.b + 2))
 		fail_msg("message %u: %zu bytes", i, h.n);
 	counts = true;
@@ -250,13 +173,13 @@ static void say(uint32_t i)
 // returns whether an allocation failed; what then is wrong fails the test
 static bool converse(uint32_t n)
 {
-	static uint64_t states[N_SCRIPT]; // after each message, when nothing fails
+	static uint64_t states[OF_N_SCRIPT]; // after each message, when nothing fails
 	bool failed = false;
 
 	n_left = n;
 	n_allocs = 0;
 	states[0] = n == 0 ? state_sum() : states[0];
-	for (uint32_t i = 1; i < N_SCRIPT; i++) {
+	for (uint32_t i = 1; i < OF_N_SCRIPT; i++) {
 		bool armed = n_left > 0, told;
 
 		say(i);
@@ -278,7 +201,7 @@ static bool converse(uint32_t n)
 					 told ? "refused and done" : "nothing done or told");
 			if (of_conn_over(conn))
 				conn_open();
-			if (i < N_SCRIPT - 3 && n % 16 != 0)
+			if (i < OF_N_SCRIPT - 3 && n % 16 != 0)
 				return true; // to the end only each 16th time: it takes long
 		}
 	}
@@ -300,7 +223,7 @@ static void begin(void)
 
 static void finish(void)
 {
-	for (uint32_t i = N_SCRIPT - 3; i < N_SCRIPT; i++)
+	for (uint32_t i = OF_N_SCRIPT - 3; i < OF_N_SCRIPT; i++)
 		say(i); // all goes
 	settle();
 	hear();

@@ -8,17 +8,21 @@
 #include "of_text.h"
 #include "of_text_lines.h"
 
-static bool port_number(void *arg, const char *name, size_t size, uint32_t *port)
+static int port_number(void *arg, const char *name, size_t size, uint32_t *port)
 {
 	(void)arg;
 	*port = 7;
-	return size == 6 && memcmp(name, "web1.0", 6) == 0;
+	if (size == 15)
+		return -ENOTUNIQ;
+	if (size > 15)
+		return -ENAMETOOLONG;
+	return size == 6 && memcmp(name, "web1.0", 6) == 0 ? 0 : -ENOENT;
 }
 
 static const char *port_name(void *arg, uint32_t port)
 {
 	(void)arg;
-	return port == 7 ? "web1.0" : NULL;
+	return port == 7 ? "web1.0" : port == 8 ? "All" : NULL;
 }
 
 static const struct of_text_ports ports = { NULL, port_number, port_name };
@@ -116,6 +120,9 @@ static void refusals_name_the_word_its_place_and_the_reason(void **state)
 		{ "actions=bar", "bar", "no action of" },
 		{ "actions=output:70000", "70000", "no port" },
 		{ "actions=output:nobody", "nobody", "no port of that name" },
+		{ "actions=output:a-name-of-15-ch", "a-name-of-15-ch", "several ports" },
+		{ "actions=output:a-name-of-16-char", "a-name-of-16-char",
+		  "15 characters of a name" },
 		{ "actions=1,drop", "drop", "stands alone" },
 		{ "actions=drop,1", "1", "stands alone" },
 		{ "actions=goto_table:1,output:2", "output:2", "comes before goto_table" },
@@ -189,6 +196,9 @@ static void names_of_ports_are_read_and_written(void **state)
 	line_reads("in_port=web1.0,actions=web1.0,output:web1.0", &b);
 	assert_int_equal(of_text_mod(&t, b.data, b.size, &ports), 0);
 	assert_string_equal(t.buf, "flow add in_port=web1.0 actions=output:web1.0,output:web1.0");
+	of_text_fini(&t);
+	of_text_port(&t, 8, &ports); // a port that is called as a reserved one is not that one
+	assert_string_equal(t.buf, "8");
 	of_text_fini(&t);
 	of_buf_fini(&b);
 }

@@ -160,6 +160,37 @@ static void tables_follow_each_other_with_metadata(void **state)
 	of_end();
 }
 
+// What a worker's stack had before.
+static void __attribute__((noinline)) scribble(uint8_t with)
+{
+	volatile uint8_t at[65536];
+
+	for (size_t i = 0; i < sizeof(at); i++)
+		at[i] = with;
+}
+
+static void a_frame_is_known_by_itself_alone(void **state)
+{
+	uint64_t found;
+
+	(void)state;
+	of_make("abcd", 1, DP_VLAN_ACCESS);
+	of_any();
+	of_begin();
+	of_out(3);
+	of_add(0, 1);
+	dp_of_publish(of);
+	of_send(0, 1);
+	found = of->pw[0]->n_cache_found;
+	for (uint8_t i = 1; i <= 20; i++) {
+		links[0]->left = 1;
+		scribble(i);
+		dp_switch_turn(sw, 0, now_ns += 1000);
+	}
+	assert_int_equal(of->pw[0]->n_cache_found, found + 20);
+	of_end();
+}
+
 static void staged_changes_are_seen_together(void **state)
 {
 	struct dp_of_flow *a, *b;
@@ -543,6 +574,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_rule_sends_and_counts),
+		cmocka_unit_test(a_frame_is_known_by_itself_alone),
 		cmocka_unit_test(what_no_rule_matches_is_dropped),
 		cmocka_unit_test(a_rule_without_actions_drops),
 		cmocka_unit_test(normal_keeps_the_rules_of_ports),

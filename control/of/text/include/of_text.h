@@ -50,7 +50,9 @@ struct of_text_error {
 // Names of ports; NULL, or members NULL: numbers and reserved names only.
 struct of_text_ports {
 	void *arg;
-	bool (*number)(void *arg, const char *name, size_t size, uint32_t *port);
+	// returns 0; -ENOENT; where a switch tells less of a name than there is: -ENAMETOOLONG =
+	// one or more begin so, -ENOTUNIQ = several ports are told by that name
+	int (*number)(void *arg, const char *name, size_t size, uint32_t *port);
 	const char *(*name)(void *arg, uint32_t port); // NULL = none
 };
 
@@ -88,8 +90,10 @@ int of_text_packet_out(const char *s, const struct of_text_ports *ports, struct 
 // otherwise it is a flow, and `command` says what becomes of it.
 int of_text_line(const char *s, enum of_text_command command, const struct of_text_ports *ports,
 		 struct of_buf *out, struct of_text_error *e);
-// A port by number, reserved name or name. returns false when there is none
-bool of_text_port_number(const char *s, const struct of_text_ports *ports, uint32_t *port);
+// A port by number, reserved name or name. returns 0, or as number() of ports
+int of_text_port_number(const char *s, const struct of_text_ports *ports, uint32_t *port);
+// What such an error means, in words.
+const char *of_text_port_error(int error);
 
 // --- Messages to text
 
