@@ -98,7 +98,7 @@ static void hint(FILE *f, const json_t *state)
 	fprintf(f,
 		"%s: every frame is dropped. 'weir of add-flow priority=0,actions=NORMAL' "
 		"forwards by MAC addresses.\n",
-		answer_number(state, "flows") == 0 ? "no rule" : "no rule in table 0");
+		answer_number(state, "flows") == 0 ? "no flow" : "no flow in table 0");
 }
 
 void show_openflow(FILE *f, const json_t *data)
