@@ -27,6 +27,8 @@ struct ctl_of_channel_params {
 	const char *socket_path; // of local tools, for root only; "" = none
 };
 
+// Without controllers and listeners but that of local tools, which is tried again where it cannot
+// be made. returns 0 or -ENOMEM
 int ctl_of_channel_create(const struct ctl_of_channel_params *p, struct ctl_of_channel **out);
 // Closes all.
 void ctl_of_channel_destroy(struct ctl_of_channel *ch);

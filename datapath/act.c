@@ -51,12 +51,6 @@ static void pop_tag(struct rte_mbuf *m, struct dp_meta *meta)
 	meta->flags &= (uint8_t)~DP_MF_TAGGED;
 }
 
-static inline void put16(uint8_t *p, uint32_t v)
-{
-	p[0] = (uint8_t)(v >> 8);
-	p[1] = (uint8_t)v;
-}
-
 // The tag's control information: priority, drop eligibility, VLAN.
 static inline uint32_t tci_of(const struct dp_meta *meta, const struct wanted *wanted)
 {
@@ -78,8 +72,8 @@ static bool push_tag(struct rte_mbuf *m, struct dp_meta *meta, uint16_t tpid, ui
 	if (p == NULL)
 		return false;
 	memmove(p, p + 4, 12);
-	put16(p + 12, tpid);
-	put16(p + 14, tci);
+	dp_put16(p + 12, tpid);
+	dp_put16(p + 14, tci);
 	shift_offsets(meta, 4);
 	meta->p.n_tags++;
 	meta->flags |= DP_MF_TAGGED;
@@ -99,9 +93,9 @@ static inline bool retag(struct rte_mbuf *m, const struct wanted *wanted)
 	} else {
 		uint8_t *p = rte_pktmbuf_mtod(m, uint8_t *);
 
-		put16(p + 12, tpid);
+		dp_put16(p + 12, tpid);
 		if (wanted->marks != NULL)
-			put16(p + 14, tci_of(meta, wanted));
+			dp_put16(p + 14, tci_of(meta, wanted));
 	}
 	return true;
 }
@@ -141,7 +135,7 @@ static void mark_as_is(struct rte_mbuf *m, const struct wanted *wanted, uint32_t
 		uint8_t *p = rte_pktmbuf_mtod(m, uint8_t *);
 		uint32_t vid = dp_be16(p + 14) & 0xfff;
 
-		put16(p + 14, (tci_of(meta, wanted) & 0xf000) | vid);
+		dp_put16(p + 14, (tci_of(meta, wanted) & 0xf000) | vid);
 	}
 	if ((keep & DP_KEEP_DSCP) == 0)
 		mark_dscp(m, wanted);

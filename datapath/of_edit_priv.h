@@ -80,12 +80,6 @@ enum dp_of_edit_result dp_of_pop_mpls(struct dp_of_frame *f, uint16_t type);
 enum dp_of_edit_result dp_of_ttl(struct dp_of_frame *f, const struct dp_flow_op *op);
 enum dp_of_edit_result dp_of_set_field(struct dp_of_frame *f, const struct dp_flow_set *s);
 
-static inline void dp_of_put16(uint8_t *p, uint32_t v)
-{
-	p[0] = (uint8_t)(v >> 8);
-	p[1] = (uint8_t)v;
-}
-
 // The outermost label, or NULL.
 static inline uint8_t *dp_of_label(const struct dp_of_frame *f)
 {

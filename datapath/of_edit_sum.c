@@ -92,7 +92,7 @@ static void l4_follow(struct dp_of_frame *f, uint32_t sums, uint16_t was, uint16
 	csum = dp_be16(at);
 	if (is_unfinished(f)) { // the field is the sum of the pseudo-header, as it is
 		if ((sums & DP_OF_SUM_PSEUDO) != 0)
-			dp_of_put16(at, fold((uint32_t)csum + (uint16_t)~was + is));
+			dp_put16(at, fold((uint32_t)csum + (uint16_t)~was + is));
 		return;
 	}
 	if (csum == 0 && proto == P_UDP) // RFC 768: none
@@ -102,7 +102,7 @@ static void l4_follow(struct dp_of_frame *f, uint32_t sums, uint16_t was, uint16
 	// then; where zero would be right, that is as well.
 	if (csum == 0 && (proto == P_UDP || proto == P_ICMP))
 		csum = 0xffff;
-	dp_of_put16(at, csum);
+	dp_put16(at, csum);
 }
 
 void dp_of_sums_follow(struct dp_of_frame *f, uint32_t sums, uint16_t was, uint16_t is)
@@ -112,7 +112,7 @@ void dp_of_sums_follow(struct dp_of_frame *f, uint32_t sums, uint16_t was, uint1
 	if ((sums & DP_OF_SUM_IP) != 0 && (f->meta->p.flags & DP_PF_IP4) != 0) {
 		uint8_t *at = f->data + f->meta->p.l3_off + 10;
 
-		dp_of_put16(at, dp_of_csum(dp_be16(at), was, is));
+		dp_put16(at, dp_of_csum(dp_be16(at), was, is));
 	}
 	if ((sums & (DP_OF_SUM_PSEUDO | DP_OF_SUM_L4)) != 0)
 		l4_follow(f, sums, was, is);

@@ -52,8 +52,8 @@ enum dp_of_edit_result dp_of_push_vlan(struct dp_of_frame *f, uint16_t tpid)
 		return DP_OF_EDIT_OFFLOAD;
 	if (!push(f))
 		return DP_OF_EDIT_NO_ROOM;
-	dp_of_put16(f->data + MACS_SIZE, tpid);
-	dp_of_put16(f->data + MACS_SIZE + 2, tci);
+	dp_put16(f->data + MACS_SIZE, tpid);
+	dp_put16(f->data + MACS_SIZE + 2, tci);
 	dp_of_frame_renew(f);
 	return DP_OF_EDIT_OK;
 }
@@ -97,7 +97,7 @@ enum dp_of_edit_result dp_of_push_mpls(struct dp_of_frame *f, uint16_t type)
 	is[LABEL_BOS] |= label == NULL || f->meta->p.n_tags > 0;
 	if (!push(f))
 		return DP_OF_EDIT_NO_ROOM;
-	dp_of_put16(f->data + MACS_SIZE, type);
+	dp_put16(f->data + MACS_SIZE, type);
 	memcpy(f->data + MACS_SIZE + 2, is, sizeof(is));
 	dp_of_frame_renew(f);
 	return DP_OF_EDIT_OK;
@@ -110,7 +110,7 @@ enum dp_of_edit_result dp_of_pop_mpls(struct dp_of_frame *f, uint16_t type)
 	if (dp_of_label(f) == NULL || (f->meta->p.flags & DP_PF_LLC) != 0)
 		return DP_OF_EDIT_NO_HEADER;
 	pop(f, at);
-	dp_of_put16(f->data + at - 2, type);
+	dp_put16(f->data + at - 2, type);
 	dp_of_frame_renew(f);
 	return DP_OF_EDIT_OK;
 }
@@ -134,7 +134,7 @@ static void ttl_set(const struct ttl *t, uint8_t ttl)
 	*t->at = ttl;
 	sum = dp_of_csum(dp_be16(t->ip4 + 10), was, dp_be16(t->at));
 	if (was != dp_be16(t->at))
-		dp_of_put16(t->ip4 + 10, sum);
+		dp_put16(t->ip4 + 10, sum);
 }
 
 static bool outer_ip(const struct dp_of_frame *f, struct ttl *out)

@@ -1,4 +1,5 @@
 #include "of_group_priv.h"
+#include "of_chain_priv.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -25,18 +26,9 @@ struct dp_of_groups {
 
 enum { LINE = RTE_CACHE_LINE_SIZE };
 
-static void *lines_alloc(size_t size)
-{
-	void *p = aligned_alloc(LINE, RTE_ALIGN_CEIL(size, (size_t)LINE));
-
-	if (p != NULL)
-		memset(p, 0, size);
-	return p;
-}
-
 static uint32_t chain_of(const struct dp_of_groups *gs, uint32_t group)
 {
-	return group * 0x9e3779b1u >> 7 & gs->mask;
+	return dp_of_chain_of(group, gs->mask);
 }
 
 static uint64_t until_of(const struct dp_of_group_view *v)
@@ -146,7 +138,7 @@ static int slots_make(struct dp_of_group_view *v)
 
 static struct dp_of_group_life *group_make(uint32_t n_workers)
 {
-	struct dp_of_group_life *g = lines_alloc(
+	struct dp_of_group_life *g = dp_of_lines_alloc(
 		sizeof(*g) + n_workers * sizeof(((struct dp_of_group_life *)0)->workers[0]));
 
 	if (g != NULL)
@@ -180,7 +172,7 @@ static struct dp_of_group_view *view_make(const struct dp_of_groups *gs, struct 
 	v->watches = watches_any(def);
 	v->tally_stride = (uint32_t)(stride / sizeof(struct dp_of_tally));
 	v->buckets = buckets_copy(def);
-	v->tallies = lines_alloc(stride * gs->p.n_workers + LINE);
+	v->tallies = dp_of_lines_alloc(stride * gs->p.n_workers + LINE);
 	v->life = g == NULL ? group_make(gs->p.n_workers) : g;
 	if (v->life != NULL)
 		v->life->n_views++;
@@ -320,11 +312,9 @@ void dp_groups_settle(struct dp_of_groups *gs, uint64_t version)
 
 int dp_groups_create(const struct dp_of_groups_params *p, struct dp_of_groups **out)
 {
-	uint32_t n = 64;
+	uint32_t n = dp_of_chains(p->max_groups);
 	struct dp_of_groups *gs;
 
-	while (n < p->max_groups && n < 1u << 20)
-		n *= 2;
 	gs = calloc(1, sizeof(*gs) + n * sizeof(gs->chains[0]));
 	if (gs == NULL)
 		return -ENOMEM;

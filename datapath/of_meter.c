@@ -1,4 +1,5 @@
 #include "of_meter_priv.h"
+#include "of_chain_priv.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -61,7 +62,7 @@ struct dp_of_meters {
 
 static uint32_t chain_of(const struct dp_of_meters *ms, uint32_t meter)
 {
-	return meter * 0x9e3779b1u >> 7 & ms->mask;
+	return dp_of_chain_of(meter, ms->mask);
 }
 
 static struct dp_of_meter *find(const struct dp_of_meters *ms, uint32_t meter)
@@ -115,13 +116,10 @@ static struct dp_of_meter_view *view_make(struct dp_of_meters *ms, uint32_t flag
 static struct dp_of_meter *meter_make(struct dp_of_meters *ms, uint32_t id)
 {
 	size_t size = sizeof(struct dp_of_meter) + ms->p.n_workers * sizeof(struct meter_pw);
-	struct dp_of_meter *m;
+	struct dp_of_meter *m = dp_of_lines_alloc(size);
 
-	m = aligned_alloc(RTE_CACHE_LINE_SIZE, RTE_ALIGN_CEIL(size, (size_t)RTE_CACHE_LINE_SIZE));
-	if (m == NULL)
-		return NULL;
-	memset(m, 0, size);
-	m->id = id;
+	if (m != NULL)
+		m->id = id;
 	return m;
 }
 
@@ -187,11 +185,9 @@ void dp_meters_free(void *mem)
 
 int dp_meters_create(const struct dp_of_meters_params *p, struct dp_of_meters **out)
 {
+	uint32_t n = dp_of_chains(p->max_meters);
 	struct dp_of_meters *ms;
-	uint32_t n = 64;
 
-	while (n < p->max_meters && n < 1u << 20)
-		n *= 2;
 	ms = calloc(1, sizeof(*ms) + n * sizeof(ms->chains[0]));
 	if (ms == NULL)
 		return -ENOMEM;

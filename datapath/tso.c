@@ -24,12 +24,6 @@ struct cut {
 	uint8_t tcp_flags;
 };
 
-static void put16(uint8_t *p, uint32_t v)
-{
-	p[0] = (uint8_t)(v >> 8);
-	p[1] = (uint8_t)v;
-}
-
 static int cut_prepare(const struct rte_mbuf *m, struct cut *c)
 {
 	const struct dp_meta *meta = dp_meta_const(m);
@@ -64,17 +58,17 @@ static void header_fix(uint8_t *p, const struct dp_meta *meta, const struct cut 
 	bool first = at == 0, last = at + size == c->payload;
 
 	if ((meta->p.flags & DP_PF_IP4) != 0) {
-		put16(l3 + 2, ip_size);
-		put16(l3 + 4, c->ip_id + at / meta->tso_segsz);
-		put16(l3 + 10, 0);
+		dp_put16(l3 + 2, ip_size);
+		dp_put16(l3 + 4, c->ip_id + at / meta->tso_segsz);
+		dp_put16(l3 + 10, 0);
 		// Summed in memory order, so stored in memory order.
 		uint16_t sum = (uint16_t)~rte_raw_cksum(l3, (size_t)(l3[0] & 15) * 4);
 		memcpy(l3 + 10, &sum, 2);
 	} else {
-		put16(l3 + 4, ip_size - 40);
+		dp_put16(l3 + 4, ip_size - 40);
 	}
-	put16(tcp + 4, seq >> 16);
-	put16(tcp + 6, seq);
+	dp_put16(tcp + 4, seq >> 16);
+	dp_put16(tcp + 6, seq);
 	tcp[13] = c->tcp_flags;
 	if (!first)
 		tcp[13] &= (uint8_t)~TCP_CWR;

@@ -97,11 +97,6 @@ static int open_bundle(struct of_agent *a, const struct of_conn *c, uint32_t id,
 
 // --- Commit
 
-static size_t message_size(const uint8_t *msg)
-{
-	return (size_t)(msg[2] << 8 | msg[3]);
-}
-
 static int commit(struct of_agent *a, struct of_bundle *b)
 {
 	take_out(a, b); // it is done even if its connection ends
@@ -134,7 +129,7 @@ int of_bundle_committed(struct of_agent *a, struct of_conn *c, const struct of13
 	if (rc != 0 && c != NULL) {
 		const uint8_t *msg = b->bytes + a->txn.at;
 
-		of_conn_error(c, msg, message_size(msg), *e);
+		of_conn_error(c, msg, of_be16(msg + 2), *e);
 	}
 	a->bundles->doing = NULL;
 	destroy(a, b);
@@ -212,21 +207,16 @@ static int keep(struct of_agent *a, struct of_bundle *b, struct of_list msg,
 	return 0;
 }
 
-static uint32_t xid_of(const uint8_t *msg)
-{
-	return (uint32_t)msg[4] << 24 | (uint32_t)msg[5] << 16 | (uint32_t)msg[6] << 8 | msg[7];
-}
-
 static int check_message(struct of_agent *a, const struct of13_bundle_add *m,
 			 struct of_wire_error *e)
 {
 	const struct of_list *in = &m->message;
 
-	if (in->size < 8 || message_size(in->at) != in->size)
+	if (in->size < 8 || of_be16(in->at + 2) != in->size)
 		return bad(e, OF13_BUNDLE_FAILED_MSG_BAD_LEN);
 	if (in->at[0] != (m->version == 0 ? OF13_VERSION : m->version))
 		return of_refuse(e, OF13_ERROR_BAD_REQUEST, OF13_BAD_REQUEST_BAD_VERSION);
-	if (xid_of(in->at) != m->xid)
+	if (of_be32(in->at + 4) != m->xid)
 		return bad(e, OF13_BUNDLE_FAILED_MSG_BAD_XID);
 	return of_msg_change(a, in->at, in->size, OF_CHANGE_CHECK, e);
 }

@@ -2,7 +2,7 @@
 // whether it lives, a promise holds what follows it, and everything else is of_role.c's or
 // of_msg.c's.
 //
-// Input is bounded by one message and OF_TURN_MESSAGES of them in a call, so no controller starves
+// Input is bounded by one message and TURN_MESSAGES of them in a call, so no controller starves
 // the others; output by OF_OUTPUT_MAX, above which nothing more is read, and by OUTPUT_ALL for what
 // nobody asked for: the connection with most of it ends, and its output with it.
 #include <errno.h>

@@ -83,14 +83,4 @@ uint64_t of_conn_tick(struct of_conn *c);
 // The connection ends after what is in its output; why, for people.
 void of_conn_fail(struct of_conn *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-static inline uint16_t of_be16(const uint8_t *p)
-{
-	return (uint16_t)(p[0] << 8 | p[1]);
-}
-
-static inline uint32_t of_be32(const uint8_t *p)
-{
-	return (uint32_t)of_be16(p) << 16 | of_be16(p + 2);
-}
-
 #endif

@@ -113,11 +113,6 @@ static bool undo(struct of_agent *a)
 
 // --- The transaction
 
-static size_t message_size(const uint8_t *msg)
-{
-	return (size_t)(msg[2] << 8 | msg[3]);
-}
-
 static bool is_port_mod(const uint8_t *msg)
 {
 	return msg[1] == OF13_TYPE_PORT_MOD;
@@ -133,7 +128,7 @@ static int message_do(struct of_agent *a, const uint8_t *msg)
 		a->work += OF_WORK_LOOK;
 		return 0;
 	}
-	rc = of_msg_change(a, msg, message_size(msg),
+	rc = of_msg_change(a, msg, of_be16(msg + 2),
 			   t->at_ports ? OF_CHANGE_PORTS : OF_CHANGE_STAGED, &t->e);
 	a->work += OF_WORK_MESSAGE;
 	return t->at_ports ? 0 : rc;
@@ -150,7 +145,7 @@ static int messages_do(struct of_agent *a)
 		t->midway = rc == OF_MORE;
 		if (rc != 0)
 			return rc;
-		t->at += message_size(msg);
+		t->at += of_be16(msg + 2);
 		if (of_slice_over(a) && t->at < t->size)
 			return OF_MORE;
 	}

@@ -12,13 +12,9 @@ static int bad(struct of_wire_error *e, uint16_t code)
 // returns false when the bytes say more than the field's bits hold
 static bool value_of(const uint8_t *p, enum dp_flow_field f, struct dp_flow_value *out)
 {
-	uint32_t n = of13_oxm_size(dp_flow_fields[f].oxm);
-	struct dp_flow_value v = { 0 }, ones = dp_flow_ones(f);
+	struct dp_flow_value v = dp_flow_value_of(p, of13_oxm_size(dp_flow_fields[f].oxm));
+	struct dp_flow_value ones = dp_flow_ones(f);
 
-	for (uint32_t i = 0; i < n; i++) {
-		v.hi = v.hi << 8 | v.lo >> 56;
-		v.lo = v.lo << 8 | p[i];
-	}
 	*out = v;
 	return (v.hi & ~ones.hi) == 0 && (v.lo & ~ones.lo) == 0;
 }

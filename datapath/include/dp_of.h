@@ -82,13 +82,17 @@ int dp_of_set_mode(struct dp_of *of, enum dp_of_mode mode, struct weir_err *err)
 // --- Flows. Staged until dp_of_publish().
 
 // A rule in a table. key & ~mask must be 0; prog is copied.
-// returns 0 and *out; -ENOMEM; -ENOSPC = max_flows are there (out unchanged, nothing staged)
+// returns 0 and *out; -ENOSPC = max_flows are there; -ENOMEM, which is also said while rules that
+//         ended still hold all slots; -EINVAL = no such table, or prog is not well-formed. Failed,
+//         out is unchanged and nothing staged
 int dp_of_flow_add(struct dp_of *of, uint8_t table, const struct dp_flow_key *key,
 		   const struct dp_flow_key *mask, uint16_t priority,
 		   const struct dp_flow_prog *prog, struct dp_of_flow **out);
-// The rule does something else from the next version on; its counters stay. returns 0 or -ENOMEM
+// The rule does something else from the next version on; its counters stay.
+// returns 0; -ENOMEM or -EINVAL (prog is not well-formed) with the rule as it was
 int dp_of_flow_change(struct dp_of *of, struct dp_of_flow *f, const struct dp_flow_prog *prog);
-// It ends with this version. f stays valid for dp_of_flow_count() until dp_of_flow_free().
+// From the next version on it is not there. f stays valid for dp_of_flow_count() until
+// dp_of_flow_free().
 void dp_of_flow_end(struct dp_of *of, struct dp_of_flow *f);
 // The owner has read its last counters (after dp_of_settled()); memory goes when no worker sees it.
 void dp_of_flow_free(struct dp_of *of, struct dp_of_flow *f);
@@ -106,7 +110,7 @@ const struct dp_flow_rule *dp_of_flow_rule(const struct dp_of_flow *f);
 
 struct dp_of_count {
 	uint64_t n_pkts, n_bytes;
-	uint64_t used_ns; // dp_switch_now_ns() of the last one, within 10 ms; 0 = none yet
+	uint64_t used_ns; // of the last one: when its worker's turn began; 0 = none yet
 };
 void dp_of_flow_count(const struct dp_of *of, const struct dp_of_flow *f, struct dp_of_count *out);
 
@@ -126,11 +130,13 @@ struct dp_of_bucket {
 	uint32_t watch_port, watch_group; // DP_OFPP_ANY = none
 	const uint8_t *ops;		  // apply list of actions
 };
-// Make or replace. returns 0; -ENOMEM; -ENOSPC; -ELOOP = it would lead to itself
+// Make or replace. The buckets are copied.
+// returns 0; -ENOMEM; -ENOSPC = max_groups are there; -ELOOP = it would lead to itself, or to more
+//         groups than are looked through for that. Failed, nothing is staged
 int dp_of_group_set(struct dp_of *of, uint32_t group, enum dp_of_group_type type,
 		    const struct dp_of_bucket *buckets, uint32_t n_buckets);
 void dp_of_group_end(struct dp_of *of, uint32_t group);
-// bucket = UINT32_MAX: of the group. returns 0 or -ENOENT
+// bucket = UINT32_MAX: of the group. returns 0; -ENOENT = no such group or bucket, *out is zero
 int dp_of_group_count(const struct dp_of *of, uint32_t group, uint32_t bucket,
 		      struct dp_of_count *out);
 
@@ -146,7 +152,8 @@ struct dp_of_band {
 	uint8_t prec_level;   // by how many drop precedences
 	uint16_t reserved;
 };
-// returns 0; -EINVAL = too many bands, or not one unit; -ENOSPC; -ENOMEM
+// Make or replace.
+// returns 0; -EINVAL = too many bands, or not one unit; -ENOSPC = max_meters are there; -ENOMEM
 int dp_of_meter_set(struct dp_of *of, uint32_t meter, uint32_t flags,
 		    const struct dp_of_band *bands, uint32_t n_bands);
 void dp_of_meter_del(struct dp_of *of, uint32_t meter);
@@ -188,13 +195,15 @@ struct dp_of_packet_in {
 	struct dp_of_flow *flow; // that sent it here; NULL = none, or it has ended since
 	uint64_t metadata, tunnel_id;
 	uint32_t in_port;
-	uint16_t size;	  // of the frame
+	uint16_t size;	  // of the whole frame
 	uint16_t max_len; // of it that the controller wants
 	uint8_t table, reason;
-	struct rte_mbuf *m; // a copy, perhaps in several segments
+	struct rte_mbuf *m; // a copy of that much of it, perhaps in several segments
 };
 // Readable when packet-ins wait.
 int dp_of_fd(const struct dp_of *of);
+// Take what waits, of each worker its share of n. returns how many are in out[n];
+// dp_of_packet_in_free() each
 uint32_t dp_of_packet_ins(struct dp_of *of, struct dp_of_packet_in *out, uint32_t n);
 void dp_of_packet_in_free(struct dp_of_packet_in *p);
 // Of those that were not taken, by reason.
@@ -203,8 +212,10 @@ struct dp_of_punt_count {
 };
 void dp_of_punt_count(const struct dp_of *of, struct dp_of_punt_count *out);
 
-// Send a frame: its operations run on a worker. in_port: where it counts as received, or
-// DP_OFPP_CONTROLLER. returns 0; -EAGAIN = the ring is full; -EMSGSIZE; -EINVAL
+// Send a frame: its operations run on a worker. ops and frame are copied. in_port: the port that it
+// seems to come from, and counts as generated at, or DP_OFPP_CONTROLLER.
+// returns 0; -EAGAIN = too many are on their way, or no buffer is free; -EMSGSIZE = longer than any
+//         frame; -EINVAL = shorter than an Ethernet header, or ops are not well-formed
 int dp_of_packet_out(struct dp_of *of, uint32_t in_port, const uint8_t *ops, size_t ops_size,
 		     const uint8_t *frame, size_t size);
 
@@ -219,7 +230,9 @@ struct dp_of_step {
 	const struct dp_flow_op *op; // STEP_OP: applied; STEP_SET: of the action set, at the end
 	struct dp_flow_key key;	     // before the step
 };
-// Walks in the version in force. step() is called for each; returns 0, or -EINVAL
+// Walks in the version in force. step() is called for each; what it is shown lasts that long.
+// returns 0; -EINVAL = no such port, or a frame that is shorter than an Ethernet header or longer
+//         than one buffer; -ENOMEM
 int dp_of_explain(struct dp_of *of, uint32_t in_port, const uint8_t *frame, size_t size,
 		  void (*step)(void *arg, const struct dp_of_step *s), void *arg);
 

@@ -296,8 +296,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except lab.LabError as e:
-        print("diff_ovs: %s" % e, file=sys.stderr)
-        sys.exit(1)
+    lab.run(main)

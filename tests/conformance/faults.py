@@ -16,14 +16,16 @@ def die(text, *args):
     raise AssertionError(text % args)
 
 
-# --- The good controller: the switch connects to it, and it asks for a barrier all the time
+# --- Controllers of the switch, which connects to them
 
-class Good(threading.Thread):
+class Listening(threading.Thread):
+    """Serves one connection after the other: a subclass says how."""
+
     def __init__(self, port):
         super().__init__(daemon=True)
         self.listening = socket.create_server(("127.0.0.1", port))
-        self.waits, self.packet_ins, self.connections, self.lost, self.stopped = [], {}, 0, None, False
-        self.jobs, self.done = [], threading.Event()
+        self.listening.settimeout(0.1)
+        self.connections, self.stopped = 0, False
         self.start()
 
     def close(self):
@@ -32,20 +34,30 @@ class Good(threading.Thread):
         self.join()
 
     def run(self):
-        import client
-        self.listening.settimeout(0.1)
         while not self.stopped:
             try:
                 s, _ = self.listening.accept()
             except (socket.timeout, OSError):
                 continue
-            try:
-                self.serve(client.Client(s))
-            except (client.Closed, TimeoutError, OSError) as e:
-                self.lost = repr(e)
+            self.serve(s)
             s.close()
 
-    def serve(self, c):
+
+class Good(Listening):
+    """It asks for a barrier all the time."""
+
+    def __init__(self, port):
+        self.waits, self.packet_ins, self.lost = [], {}, None
+        super().__init__(port)
+
+    def serve(self, s):
+        import client
+        try:
+            self.ask(client.Client(s))
+        except (client.Closed, TimeoutError, OSError) as e:
+            self.lost = repr(e)
+
+    def ask(self, c):
         import client
         self.connections += 1
         while not self.stopped:
@@ -59,38 +71,24 @@ class Good(threading.Thread):
             time.sleep(0.01)
 
 
-class Bad(threading.Thread):
-    """The other controller of the switch: it drops each connection at another point, or reads by the drop"""
+class Bad(Listening):
+    """It drops each connection at another point, or reads by the drop."""
 
     def __init__(self, port):
-        super().__init__(daemon=True)
-        self.listening = socket.create_server(("127.0.0.1", port))
-        self.connections, self.slow, self.stopped = 0, False, False
-        self.start()
+        self.slow = False
+        super().__init__(port)
 
-    def run(self):
+    def serve(self, s):
         import client
-        self.listening.settimeout(0.1)
-        while not self.stopped:
-            try:
-                s, _ = self.listening.accept()
-            except (socket.timeout, OSError):
-                continue
-            self.connections += 1
-            s.settimeout(0.2)
-            try:
-                s.sendall(client.HELLO)
-                while self.slow and not self.stopped and s.recv(256):
-                    time.sleep(0.05)
-                s.recv(64)
-            except (OSError, socket.timeout):
-                pass
-            s.close()
-
-    def close(self):
-        self.stopped = True
-        self.listening.close()
-        self.join()
+        self.connections += 1
+        s.settimeout(0.2)
+        try:
+            s.sendall(client.HELLO)
+            while self.slow and not self.stopped and s.recv(256):
+                time.sleep(0.05)
+            s.recv(64)
+        except (OSError, socket.timeout):
+            pass
 
 
 # --- Connections that end at each point
@@ -657,8 +655,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except lab.LabError as e:
-        print("faults: %s" % e, file=sys.stderr)
-        sys.exit(1)
+    lab.run(main)

@@ -20,6 +20,15 @@ def own_namespace():
     sh("ip", "link", "set", "lo", "up")
 
 
+def run(main):
+    """The whole of a program: ends with what main says, or with the reason why there is no lab."""
+    try:
+        sys.exit(main())
+    except LabError as e:
+        print("%s: %s" % (os.path.basename(sys.argv[0])[:-len(".py")], e), file=sys.stderr)
+        sys.exit(1)
+
+
 def sh(*argv):
     r = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
     if r.returncode:

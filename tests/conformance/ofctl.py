@@ -121,8 +121,4 @@ def monitor(the_lab, switch):
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except lab.LabError as e:
-        print("ofctl: %s" % e, file=sys.stderr)
-        sys.exit(1)
+    lab.run(main)

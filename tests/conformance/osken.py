@@ -185,8 +185,4 @@ def report(index, told, mended, n_bad_first, args):
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except lab.LabError as e:
-        print("osken: %s" % e, file=sys.stderr)
-        sys.exit(1)
+    lab.run(main)

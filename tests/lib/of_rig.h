@@ -9,6 +9,22 @@
 
 static struct dp_of *of;
 
+// Chance that is the same in each run: set seed, not to 0, then draw.
+static uint64_t seed;
+
+static inline uint64_t rnd(void)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return seed;
+}
+
+static inline uint32_t below(uint32_t n)
+{
+	return (uint32_t)(rnd() >> 20) % n;
+}
+
 // A program under construction: of_begin(), of_out()..., &of_p.
 static union {
 	struct dp_flow_prog p;

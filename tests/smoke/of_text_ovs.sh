@@ -102,5 +102,5 @@ grep -q '^         does set_field:00:00:00:00:00:05->eth_dst$' out
 grep -q '^         action set: output:b$' out
 grep -q '^verdict  openflow to b$' out
 "$weir" explain a ip=10.0.0.1,10.0.0.2 udp=1,2 >out
-grep -q '^table    1: no rule matches$' out
+grep -q '^table    1: no flow matches$' out
 grep -q 'dropped at forward: of_miss' out

@@ -44,18 +44,18 @@ cat >"$LAB_T/weir.json" <<END
 END
 lab_switch "$LAB_T/weir.json"
 
-# With no rule it is said that every frame is dropped, and by whom rules can come.
+# Without a flow it is said that every frame is dropped, and by whom flows can come.
 "$weir" show openflow >"$LAB_T/said"
-grep -q "^no rule: every frame is dropped" "$LAB_T/said"
+grep -q "^no flow: every frame is dropped" "$LAB_T/said"
 grep -qx "fail mode: secure" "$LAB_T/said"
 grep -Eq "^l +127.0.0.1 port $p +tcp +listening" "$LAB_T/said"
 grep -Eq "^local +$LAB_T/openflow.sock +unix +listening" "$LAB_T/said"
 "$weir" of add-flow table=1,actions=NORMAL
-"$weir" show openflow | grep -q "^no rule in table 0: every frame is dropped"
+"$weir" show openflow | grep -q "^no flow in table 0: every frame is dropped"
 "$weir" of add-flow priority=0,actions=NORMAL
 "$weir" of add-group group_id=1,type=all,bucket=output:1
 "$weir" show openflow >"$LAB_T/said"
-refute grep -q "^no rule" "$LAB_T/said"
+refute grep -q "^no flow" "$LAB_T/said"
 grep -qx "flows: 2 of 262144, groups: 1, meters: 0" "$LAB_T/said"
 grep -Eq "^ +1 +1 +0 +0$" "$LAB_T/said"
 

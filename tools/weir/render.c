@@ -306,7 +306,7 @@ static void explain_tables(FILE *f, const json_t *of)
 	{
 		fprintf(f, "table    %llu: ", answer_number(t, "table"));
 		if (json_is_true(json_object_get(t, "miss"))) {
-			fprintf(f, "no rule matches\n");
+			fprintf(f, "no flow matches\n");
 			continue;
 		}
 		fprintf(f, "priority=%llu", answer_number(t, "priority"));

@@ -10,6 +10,18 @@ static const char *dash(const char *text)
 	return text[0] == '\0' ? "-" : text;
 }
 
+static void texts(struct table *t, const json_t *e, const char *const *leaves, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		table_cell(t, "%s", dash(said(e, leaves[i]).text));
+}
+
+static void numbers(struct table *t, const json_t *e, const char *const *leaves, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		table_cell(t, "%llu", answer_number(e, leaves[i]));
+}
+
 static void connections(FILE *f, const json_t *list)
 {
 	static const char *const names[] = {
@@ -17,7 +29,11 @@ static void connections(FILE *f, const json_t *list)
 		"VERSION",    "ROLE",	   "MESSAGES-IN", "PACKET-INS", "PACKET-INS-DROPPED",
 		"BUNDLES",    "LAST-ERROR"
 	};
-	static const char *const words[] = { "name", "kind", "peer", "state" };
+	static const char *const who[] = { "name", "kind", "peer", "state" };
+	static const char *const how[] = { "version", "role" };
+	static const char *const counts[] = { "messages-in", "packet-ins", "packet-ins-dropped",
+					      "bundles" };
+	static const char *const why[] = { "last-error" };
 	struct table t;
 	const json_t *c;
 	size_t i;
@@ -25,16 +41,11 @@ static void connections(FILE *f, const json_t *list)
 	table_begin(&t, 12, names);
 	json_array_foreach((json_t *)(uintptr_t)list, i, c)
 	{
-		for (size_t k = 0; k < sizeof(words) / sizeof(words[0]); k++)
-			table_cell(&t, "%s", dash(said(c, words[k]).text));
+		texts(&t, c, who, 4);
 		table_cell(&t, "%llu s", answer_number(c, "since"));
-		table_cell(&t, "%s", dash(said(c, "version").text));
-		table_cell(&t, "%s", dash(said(c, "role").text));
-		table_cell(&t, "%llu", answer_number(c, "messages-in"));
-		table_cell(&t, "%llu", answer_number(c, "packet-ins"));
-		table_cell(&t, "%llu", answer_number(c, "packet-ins-dropped"));
-		table_cell(&t, "%llu", answer_number(c, "bundles"));
-		table_cell(&t, "%s", dash(said(c, "last-error").text));
+		texts(&t, c, how, 2);
+		numbers(&t, c, counts, 4);
+		texts(&t, c, why, 1);
 	}
 	table_print(f, &t);
 }
@@ -42,7 +53,7 @@ static void connections(FILE *f, const json_t *list)
 static void tables(FILE *f, const json_t *list)
 {
 	static const char *const names[] = { "TABLE", "FLOWS", "LOOKUPS", "MATCHED" };
-	static const char *const numbers[] = { "id", "flows", "lookups", "matched" };
+	static const char *const counts[] = { "id", "flows", "lookups", "matched" };
 	struct table t;
 	const json_t *e;
 	size_t i;
@@ -50,8 +61,7 @@ static void tables(FILE *f, const json_t *list)
 	table_begin(&t, 4, names);
 	json_array_foreach((json_t *)(uintptr_t)list, i, e)
 	{
-		for (size_t k = 0; k < sizeof(numbers) / sizeof(numbers[0]); k++)
-			table_cell(&t, "%llu", answer_number(e, numbers[k]));
+		numbers(&t, e, counts, 4);
 	}
 	table_print(json_array_size(list) == 0 ? NULL : f, &t);
 	if (json_array_size(list) > 0)
@@ -70,8 +80,7 @@ static void listeners(FILE *f, const json_t *list)
 	table_begin(&t, 5, names);
 	json_array_foreach((json_t *)(uintptr_t)list, i, e)
 	{
-		for (size_t k = 0; k < sizeof(words) / sizeof(words[0]); k++)
-			table_cell(&t, "%s", dash(said(e, words[k]).text));
+		texts(&t, e, words, 5);
 	}
 	table_print(f, &t);
 	fputc('\n', f);
@@ -89,7 +98,7 @@ static void hint(FILE *f, const json_t *state)
 	fprintf(f,
 		"%s: every frame is dropped. 'weir of add-flow priority=0,actions=NORMAL' "
 		"forwards by MAC addresses.\n",
-		answer_number(state, "flows") == 0 ? "no rule" : "no rule in table 0");
+		answer_number(state, "flows") == 0 ? "no flow" : "no flow in table 0");
 }
 
 void show_openflow(FILE *f, const json_t *data)

@@ -35,11 +35,6 @@ static const uint8_t *take(struct cursor *c, size_t n)
 	return at;
 }
 
-static uint16_t be16(const uint8_t *at)
-{
-	return (uint16_t)(at[0] << 8 | at[1]);
-}
-
 // --- OXM
 
 enum oxm_in { IN_MATCH, IN_ACTION };
@@ -76,7 +71,7 @@ static int get_oxm(struct cursor *c, enum oxm_in in, uint64_t *seen)
 	if (c->left < 4)
 		return refuse(c, short_of);
 	m.field = c->at[2] >> 1;
-	if (be16(c->at) != OF_OXM_BASIC || m.field >= OF_OXM_N || !of13_oxm_infos[m.field].name)
+	if (of_be16(c->at) != OF_OXM_BASIC || m.field >= OF_OXM_N || !of13_oxm_infos[m.field].name)
 		return refuse(c, unknown);
 	info = &of13_oxm_infos[m.field];
 	if (c->at[2] & 1 && in == IN_ACTION)
@@ -107,9 +102,9 @@ static int get_match(struct cursor *c, struct of_list *out)
 
 	if (!head)
 		return refuse(c, OF13_ERR(BAD_MATCH, BAD_LEN));
-	if (be16(head) != 1) // OFPMT_OXM
+	if (of_be16(head) != 1) // OFPMT_OXM
 		return refuse(c, OF13_ERR(BAD_MATCH, BAD_TYPE));
-	size = be16(head + 2);
+	size = of_be16(head + 2);
 	if (size < 4 || !take(c, ((size + 7) & ~(size_t)7) - 4))
 		return refuse(c, OF13_ERR(BAD_MATCH, BAD_LEN));
 	in.left = size - 4;
@@ -131,7 +126,7 @@ static int get_struct(struct cursor *c, const struct of_desc *d, uint8_t *out)
 	if (c->left < d->wire_size)
 		return refuse(c, d->error);
 	if (d->length_at >= 0)
-		size = be16(c->at + d->length_at);
+		size = of_be16(c->at + d->length_at);
 	all = d->align == OF_PADDED8 ? (size + 7) & ~(size_t)7 : size;
 	if (size < d->wire_size || (d->align == OF_MULTIPLE8 && size % 8) || !take(c, all))
 		return refuse(c, d->error);
@@ -180,7 +175,7 @@ static int get_inner(struct cursor *c, struct of_list *out)
 
 	if (c->left < 8)
 		return refuse(c, OF13_ERR(BUNDLE_FAILED, MSG_BAD_LEN));
-	size = be16(c->at + 2);
+	size = of_be16(c->at + 2);
 	if (size < 8 || size > c->left)
 		return refuse(c, OF13_ERR(BUNDLE_FAILED, MSG_BAD_LEN));
 	*out = (struct of_list){ c->at, size };
@@ -233,7 +228,7 @@ static bool get_plain(struct cursor *c, const struct of_field *f, uint8_t *out)
 		return get_bytes(c, f, out + f->offset);
 	case OF_SIZE_OF:
 		at = take(c, 2);
-		c->sized = at ? be16(at) : 0;
+		c->sized = at ? of_be16(at) : 0;
 		return at;
 	case OF_TAIL:
 		return take(c, (8 - (c->whole - c->left) % 8) % 8);
@@ -339,7 +334,7 @@ int of_get_message(const struct of_desc *d, const uint8_t *msg, size_t size, voi
 	uint8_t *to = out;
 
 	memset(to, 0, d->c_size);
-	if (size < 8 || be16(msg + 2) != size)
+	if (size < 8 || of_be16(msg + 2) != size)
 		return refuse(&c, OF13_ERR(BAD_REQUEST, BAD_LEN));
 	c.version = msg[0];
 	if (msg[1] != (c.version < 5 ? d->type_old : d->type) ||

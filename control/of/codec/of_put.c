@@ -189,14 +189,22 @@ static int put_struct(struct of_buf *b, const struct of_desc *d, const uint8_t *
 	return err ? err : finish(&s, d);
 }
 
+// Nothing of what could not be written stays. What a length field cannot say has no room either:
+// who looks at the buffer alone must not take it for empty.
+static int done(struct of_buf *b, size_t start, int err)
+{
+	if (err)
+		b->size = start;
+	if (err == -EMSGSIZE)
+		b->failed = true;
+	return err;
+}
+
 int of_put(struct of_buf *b, const struct of_desc *d, const void *m)
 {
 	size_t start = b->size;
-	int err = b->failed ? -ENOMEM : put_struct(b, d, m);
 
-	if (err)
-		b->size = start;
-	return err;
+	return done(b, start, b->failed ? -ENOMEM : put_struct(b, d, m));
 }
 
 static int put_header(struct sink *s, const struct of_desc *d, const uint8_t *m)
@@ -227,7 +235,5 @@ int of_put_message(struct of_buf *b, const struct of_desc *d, const void *m)
 	s.length_at = s.start + 2;
 	if (!err)
 		err = finish(&s, d);
-	if (err)
-		b->size = s.start;
-	return err;
+	return done(b, s.start, err);
 }

@@ -135,7 +135,7 @@ bool of13_oxm_next(struct of_list *l, struct of13_oxm *out)
 	if (l->size < 4 || l->size - 4 < at[3])
 		return false;
 	body = at[3];
-	*out = (struct of13_oxm){ .class = (uint16_t)(at[0] << 8 | at[1]),
+	*out = (struct of13_oxm){ .class = of_be16(at),
 				  .field = at[2] >> 1,
 				  .has_mask = at[2] & 1,
 				  .size = (uint8_t)(at[2] & 1 ? body / 2 : body),

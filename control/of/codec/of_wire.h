@@ -76,6 +76,17 @@ static inline struct of_list of_buf_list(const struct of_buf *b)
 	return (struct of_list){ b->data, b->size };
 }
 
+// Numbers of a message at hand, where only its header or one field matters; p needs no alignment.
+static inline uint16_t of_be16(const uint8_t *p)
+{
+	return (uint16_t)(p[0] << 8 | p[1]);
+}
+
+static inline uint32_t of_be32(const uint8_t *p)
+{
+	return (uint32_t)of_be16(p) << 16 | of_be16(p + 2);
+}
+
 // --- Match fields
 
 #define OF_OXM_BASIC 0x8000 // OFPXMC_OPENFLOW_BASIC: the only class that a get lets through

@@ -6,8 +6,7 @@
 //   conn = of_conn_open(agent, &conn_params, now);     // the hello is in its output already
 //   of_conn_input(conn, bytes, n, now);
 //   iov = of_conn_output(conn, &size); ... of_conn_sent(conn, written);
-//   of_agent_tick(agent, now);                          // every few ms, and when dp_of_fd is
-//   readable
+//   of_agent_tick(agent, now);       // when it said, and when dp_of_fd() is readable
 //
 // One connection is one controller, or a service connection (ovs-ofctl, `weir of`): that one gets
 // no asynchronous messages unless it asks for them, and does not count for the fail mode.
@@ -19,6 +18,7 @@
 //
 // Output is bounded: when a controller does not read, packet-ins go first, and are counted; replies
 // are never lost: a connection that leaves more of them unread than OF_OUTPUT_MAX is not read from.
+// What nobody asked for may go beyond that: at 64 MB of all connections, the one with most ends.
 //
 // thread: main.
 #ifndef OF_AGENT_H
@@ -68,7 +68,7 @@ struct of_conn_info {
 	uint8_t version, role; // role: ofp_controller_role
 	uint64_t n_in, n_out, n_errors_sent, n_packet_ins, n_packet_ins_dropped;
 	uint32_t n_bundles;  // that it has open
-	char last_error[96]; // that it was told, or why it ends
+	char last_error[96]; // that either side told the other, or why it ends
 };
 
 int of_agent_create(const struct of_agent_params *p, struct of_agent **out, struct weir_err *err);
@@ -77,8 +77,9 @@ int of_agent_create(const struct of_agent_params *p, struct of_agent **out, stru
 void of_agent_configure(struct of_agent *a, const struct of_agent_params *p);
 // Connections first.
 void of_agent_destroy(struct of_agent *a);
-// Packet-ins, timeouts, port changes, promises that wait. returns when it wants to be called again
-// at the latest (ns of the same clock)
+// Packet-ins, timeouts, port changes, promises that wait, and what is left of long messages.
+// returns when it wants to be called again at the latest (ns of the same clock); UINT64_MAX = when
+// something comes
 uint64_t of_agent_tick(struct of_agent *a, uint64_t now_ns);
 
 // Packet-outs of all connections that found no room on their way to a worker.
@@ -95,8 +96,9 @@ bool of_agent_is_waiting(const struct of_agent *a);
 int of_conn_open(struct of_agent *a, const struct of_conn_params *p, uint64_t now_ns,
 		 struct of_conn **out);
 void of_conn_close(struct of_conn *c);
-// returns how many of the n bytes were taken (less while a barrier or its output holds it up); or
-// -EPROTO: the connection is over, once its output is written
+// returns how many of the n bytes were taken: less while a barrier, a long answer or its output
+// holds it up, and when it had its turn; or -EPROTO: the connection is over, once its output is
+// written
 int of_conn_input(struct of_conn *c, const uint8_t *bytes, size_t n, uint64_t now_ns);
 const uint8_t *of_conn_output(const struct of_conn *c, size_t *size);
 void of_conn_sent(struct of_conn *c, size_t size);

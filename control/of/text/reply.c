@@ -283,7 +283,7 @@ static bool error_write(struct of_text *t, const uint8_t *msg, size_t size,
 		of_text_put(t, "\n");
 		return true;
 	}
-	length = about.size >= 8 ? (size_t)(about.at[2] << 8 | about.at[3]) : 0;
+	length = about.size >= 8 ? of_be16(about.at + 2) : 0;
 	if (length == about.size && length > 0 && about.at[1] != OF13_TYPE_ERROR) {
 		of_text_message(t, about.at, about.size, o);
 		return true;
@@ -438,8 +438,7 @@ static bool plain_write(struct of_text *t, const uint8_t *msg, size_t size)
 		{ OF13_TYPE_BARRIER_REQUEST, "OFPT_BARRIER_REQUEST" },
 		{ OF13_TYPE_BARRIER_REPLY, "OFPT_BARRIER_REPLY" },
 	};
-	uint32_t xid =
-		(uint32_t)msg[4] << 24 | (uint32_t)msg[5] << 16 | (uint32_t)msg[6] << 8 | msg[7];
+	uint32_t xid = of_be32(msg + 4);
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		if (names[i].type != msg[1])

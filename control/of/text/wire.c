@@ -31,17 +31,6 @@ static void bytes_of(struct dp_flow_value v, uint8_t *out, size_t size)
 	}
 }
 
-static struct dp_flow_value value_of(const uint8_t *p, size_t size)
-{
-	struct dp_flow_value v = { 0 };
-
-	for (size_t i = 0; i < size; i++) {
-		v.hi = v.hi << 8 | v.lo >> 56;
-		v.lo = v.lo << 8 | p[i];
-	}
-	return v;
-}
-
 static int oxm_put(struct of_buf *b, enum dp_flow_field f, const struct field_value *v)
 {
 	uint8_t value[16], mask[16];
@@ -63,8 +52,8 @@ static int oxm_put(struct of_buf *b, enum dp_flow_field f, const struct field_va
 
 static void oxm_get(const struct of13_oxm *o, uint32_t f, struct field_value *v)
 {
-	v->value = value_of(o->value, o->size);
-	v->mask = o->has_mask ? value_of(o->mask, o->size) : oft_field_ones(f);
+	v->value = dp_flow_value_of(o->value, o->size);
+	v->mask = o->has_mask ? dp_flow_value_of(o->mask, o->size) : oft_field_ones(f);
 	v->value.hi &= v->mask.hi;
 	v->value.lo &= v->mask.lo;
 }

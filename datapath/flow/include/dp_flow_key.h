@@ -95,6 +95,18 @@ struct dp_flow_value {
 	uint64_t hi, lo;
 };
 
+// Of size bytes in network order, at most 16.
+static inline struct dp_flow_value dp_flow_value_of(const uint8_t *p, size_t size)
+{
+	struct dp_flow_value v = { 0, 0 };
+
+	for (size_t i = 0; i < size; i++) {
+		v.hi = v.hi << 8 | v.lo >> 56;
+		v.lo = v.lo << 8 | p[i];
+	}
+	return v;
+}
+
 // returns the field of that OXM number, or DP_FLOW_N_FIELDS
 enum dp_flow_field dp_flow_field_of_oxm(uint8_t oxm);
 void dp_flow_put(struct dp_flow_key *k, enum dp_flow_field f, struct dp_flow_value v);

@@ -5,7 +5,7 @@
 // have in common; a rule's own mask is compared there. So the probes of a lookup are bounded by the
 // rule set, and never by the traffic: DP_FLOW_TUPLES per table, the one with the highest priority
 // first, and none whose priorities are all lower than what was found. A chain has at most six
-// rules.
+// rules, or 64 of one mask, of which the first one that is in force is the answer.
 //
 // What no common mask tells apart, as an attacker's masks or random ones, stands in blocks of up to
 // 512: per four bits of the key and value of them one bit per rule, so that a lookup is a

@@ -65,11 +65,11 @@
 	X(driver_tx, "accepted by the driver but not sent, by the driver's own statistics")        \
 	X(mirror_only, "received on a mirror destination")                                         \
 	X(standby, "from a guest of which another host has the running copy")                      \
-	X(of_miss, "OpenFlow: no rule of the table matches")                                       \
-	X(of_no_action, "OpenFlow: the rules that it met send it nowhere")                         \
+	X(of_miss, "OpenFlow: no flow of the table matches")                                       \
+	X(of_no_action, "OpenFlow: the flows that it met send it nowhere")                         \
 	X(of_port, "OpenFlow: its output is no port, or one that must not send or receive")        \
 	X(of_fragment, "OpenFlow: a fragment, which the controller wants dropped")                 \
-	X(of_group, "OpenFlow: its group does not exist, or has no bucket that is alive")          \
+	X(of_group, "OpenFlow: its group does not exist, or has no live bucket")                   \
 	X(of_meter, "OpenFlow: over the rate of a meter")                                          \
 	X(of_ttl, "OpenFlow: its TTL is at its end")                                               \
 	X(of_loop, "OpenFlow: too many outputs or operations, or groups in groups")                \

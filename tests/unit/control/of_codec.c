@@ -379,6 +379,26 @@ static void a_put_that_finds_no_room_writes_nothing(void **state)
 	of_buf_fini(&b);
 }
 
+// A match has 16 bits for its length, whatever room there is.
+static void a_put_that_is_too_long_for_its_length_fails(void **state)
+{
+	static const uint8_t oxms[65532];
+	const struct of13_flow_mod m = { .match = { oxms, sizeof(oxms) } };
+	const struct of13_flow_stats one = { .match = m.match };
+	struct of_buf b = { .max = 1 << 20 };
+
+	(void)state;
+	assert_int_equal(of13_flow_mod_put(&b, &m), -EMSGSIZE);
+	assert_int_equal(b.size, 0);
+	assert_true(b.failed);
+	of_buf_fini(&b);
+	b = (struct of_buf){ .max = 1 << 20 };
+	assert_int_equal(of13_flow_stats_put(&b, &one), -EMSGSIZE);
+	assert_int_equal(b.size, 0);
+	assert_true(b.failed);
+	of_buf_fini(&b);
+}
+
 static void text_is_cut_and_terminated(void **state)
 {
 	static const uint8_t barrier[] = { 4, 20, 0, 8, 0, 0, 0, 9 };
@@ -405,6 +425,7 @@ int main(void)
 		cmocka_unit_test(a_flow_mod_has_its_bytes),
 		cmocka_unit_test(a_bundle_has_two_spellings),
 		cmocka_unit_test(a_put_that_finds_no_room_writes_nothing),
+		cmocka_unit_test(a_put_that_is_too_long_for_its_length_fails),
 		cmocka_unit_test(text_is_cut_and_terminated),
 	};
 

@@ -6,21 +6,6 @@
 
 enum { TABLES = 3, SIZE = 90, FLIPS = 256, TRIES = 24, TRIES_ALIKE = 512 };
 
-static uint64_t seed;
-
-static uint64_t rnd(void)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return seed;
-}
-
-static uint32_t below(uint32_t n)
-{
-	return (uint32_t)(rnd() >> 20) % n;
-}
-
 #define BYTES(s)                                                                                   \
 	{                                                                                          \
 		(s), sizeof(s) - 1                                                                 \

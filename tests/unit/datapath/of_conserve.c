@@ -4,16 +4,6 @@
 
 enum { ROUNDS = 60, TABLES = 3, RULES = 12, GROUPS = 6, BURSTS = 30 };
 
-static uint64_t seed;
-
-static uint32_t below(uint32_t n)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return (uint32_t)(seed >> 20) % n;
-}
-
 static void output_make(bool from_outside)
 {
 	static const uint32_t names[] = { DP_OFPP_IN_PORT,

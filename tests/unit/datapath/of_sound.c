@@ -12,21 +12,7 @@ enum { BURST = 16, BURSTS = 12, BURST_ROUNDS = 60, SLOTS = 64 };
 // counts.
 enum focus { ALL, TAGS, LABELS, PORTS, ADDRESSES, N_FOCUSES };
 
-static uint64_t seed;
 static enum focus focus;
-
-static uint64_t rnd(void)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return seed;
-}
-
-static uint32_t below(uint32_t n)
-{
-	return (uint32_t)(rnd() >> 20) % n;
-}
 
 // --- Frames
 

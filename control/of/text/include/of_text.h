@@ -60,7 +60,7 @@ struct of_text_ports {
 //
 // s        text, at most OF_TEXT_LINE_MAX bytes
 // ports    may be NULL
-// out      as it was, when it fails
+// out      its bytes are as they were, when it fails; without room or memory, out->failed is set
 // returns  0; -EINVAL with e filled; -ENOMEM; -EMSGSIZE = more than one message can hold
 
 enum of_text_command {
