@@ -114,6 +114,21 @@ static inline void take_after(const struct dp_meta *kin, const struct rte_mbuf *
 	out->p.dport = dp_be16(l4 + 2);
 }
 
+// What is known of a frame before any hop has seen it.
+static inline void come_in(const struct dp_rxq *rxq, struct rte_mbuf *m)
+{
+	const struct dp_view *v = rxq->view;
+	struct dp_meta *meta = dp_meta(m);
+
+	meta->in_port = v->port->idx;
+	meta->in_queue = rxq->q;
+	meta->vm_idx = v->vm == NULL ? 0 : v->vm->idx;
+	meta->vid = 0;
+	meta->pcp = 0;
+	meta->sto = 0;
+	dp_parse(dp_data(m), rte_pktmbuf_data_len(m), rte_pktmbuf_pkt_len(m), &meta->p);
+}
+
 // rx and parse. A frame longer than any we carry, and not a super-frame, ends here.
 // returns how many were received
 static uint16_t receive(struct dp_worker *w, const struct dp_rxq *rxq, struct dp_batch *b)
@@ -125,7 +140,6 @@ static uint16_t receive(struct dp_worker *w, const struct dp_rxq *rxq, struct dp
 	const struct rte_mbuf *head = NULL; // of a run that may grow
 	// The first of those that are kin, which the stores of its parse have left by now.
 	const struct dp_meta *kin = NULL;
-	uint16_t vm_idx = rxq->view->vm == NULL ? 0 : rxq->view->vm->idx;
 	bool tapped = w->snap->tap != NULL;
 	uint64_t n_bytes = 0;
 
@@ -154,13 +168,7 @@ static uint16_t receive(struct dp_worker *w, const struct dp_rxq *rxq, struct dp
 			b->runs[b->n_runs++].n = 1;
 			continue;
 		}
-		meta->in_port = p->idx;
-		meta->in_queue = rxq->q;
-		meta->vm_idx = vm_idx;
-		meta->vid = 0;
-		meta->pcp = 0;
-		meta->sto = 0;
-		dp_parse(dp_data(m), rte_pktmbuf_data_len(m), size, &meta->p);
+		come_in(rxq, m);
 		head = NULL;
 		if (unlikely(size > DP_FRAME_MAX) &&
 		    (size > DP_SUPER_FRAME_MAX || (meta->flags & DP_MF_TSO) == 0)) {
