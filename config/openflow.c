@@ -71,7 +71,7 @@ void cfg_openflow_read(const struct lyd_node *openflow, struct cfg_openflow *o)
 	o->allow_14 = cfg_flag(openflow, "version-1.4", false);
 	o->datapath_id = id == NULL ? 0 : strtoull(id, NULL, 16);
 	o->flow_limit = cfg_number(openflow, "flow-limit", 262144);
-	o->cache_entries = cfg_number(openflow, "cache-entries", 32768);
+	o->cache_entries = cfg_number(openflow, "cache-entries", 131072);
 	o->packet_in_rate = cfg_number(packet_in, "rate", 1000);
 	o->packet_in_burst = cfg_number(packet_in, "burst", 250);
 	cfg_text(tls, "private-key", o->tls.key, sizeof(o->tls.key));

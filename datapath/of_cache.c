@@ -16,7 +16,6 @@
 
 enum {
 	WAYS = 2,
-	LOOK_EVERY = 1024, // walks and hits
 	SKIPS_MAX = 31,
 };
 
@@ -125,23 +124,12 @@ const struct dp_of_path *dp_of_cache_find_any(const struct dp_of_pw *pw, const s
 	return NULL;
 }
 
-// Who finds little of what it looks for has too many flows for the cache, or makes them up: few of
-// its walks take a place that is somebody's.
-static bool may_replace(struct dp_of_port_pw *port)
+void dp_of_port_judge(struct dp_of_port_pw *port)
 {
-	if (port->n_looked >= LOOK_EVERY) {
-		bool few = port->n_found < port->n_looked / 4;
+	bool few = port->n_found < port->n_lost / 3;
 
-		port->skips =
-			few ? RTE_MIN(port->skips * 2 + 1, (uint32_t)SKIPS_MAX) : port->skips / 2;
-		port->n_looked = port->n_found = 0;
-	}
-	if (port->skipped < port->skips) {
-		port->skipped++;
-		return false;
-	}
-	port->skipped = 0;
-	return true;
+	port->skips = few ? RTE_MIN(port->skips * 2 + 1, (uint32_t)SKIPS_MAX) : port->skips / 2;
+	port->n_lost = port->n_found = 0;
 }
 
 static inline bool is_met_by(const struct dp_of_path *p, const struct dp_of_met *met)
@@ -198,10 +186,10 @@ void dp_of_cache_insert(struct dp_of_pw *pw, const struct dp_of_sign *s, struct 
 		if (is_same(at, s) || (is_free(pw, at) && (!is_wide(s) || is_free(pw, at + 1))))
 			e = at;
 	}
-	if (e == NULL && !may_replace(port))
-		return;
-	if (e == NULL)
+	if (e == NULL) {
+		port->n_lost++;
 		e = entry_at(pw, s, (uint32_t)(pw->n_cache_inserted & 1));
+	}
 	path = path_of(pw, met);
 	pw->n_cache_inserted++;
 	e->stamp = path->stamp;

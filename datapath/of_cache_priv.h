@@ -36,6 +36,24 @@ const struct dp_of_path *dp_of_cache_find_any(const struct dp_of_pw *pw,
 void dp_of_cache_insert(struct dp_of_pw *pw, const struct dp_of_sign *s, struct dp_of_port_pw *port,
 			const struct dp_of_met *met);
 
+// Who finds little of what it looks for has too many flows for the cache, or makes them up: most of
+// its bursts do without, so that it neither pays for looks in vain nor puts out everybody else's.
+void dp_of_port_judge(struct dp_of_port_pw *port);
+
+static inline bool dp_of_port_asks(struct dp_of_port_pw *port)
+{
+	enum { JUDGE_EVERY = 1024 };
+
+	if (unlikely(port->n_found + port->n_lost >= JUDGE_EVERY))
+		dp_of_port_judge(port);
+	if (likely(port->skips == 0) || port->skipped == port->skips) {
+		port->skipped = 0;
+		return true;
+	}
+	port->skipped++;
+	return false;
+}
+
 // From here on the worker goes by this version, and never by one before it.
 static inline void dp_of_cache_see(struct dp_of_pw *pw, uint64_t version)
 {

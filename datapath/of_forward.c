@@ -15,6 +15,7 @@ enum { AHEAD = 4 }; // counters of a path that are brought near
 struct look {
 	struct dp_of *of;
 	struct dp_of_asker asker;
+	struct dp_of_port_pw *port;
 	uint64_t version, now_ns;
 	uint32_t n;
 	uint32_t has_key; // bit per run
@@ -164,12 +165,11 @@ static void tables_look(struct look *l)
 
 static void look_up(struct look *l, const struct dp_batch *b)
 {
-	struct dp_of_port_pw *port = &l->asker.pw->ports[b->v->port->idx];
-
 	l->has_key = l->no_sign = 0;
 	if (likely(l->asker.shape != NULL)) {
 		signs_make(l, b);
 		cache_look(l);
+		l->port->n_found += l->n - l->n_unknown;
 	} else {
 		l->n_unknown = l->n;
 		for (uint32_t i = 0; i < l->n; i++) {
@@ -177,8 +177,6 @@ static void look_up(struct look *l, const struct dp_batch *b)
 			l->paths[i] = NULL;
 		}
 	}
-	port->n_looked += l->n;
-	port->n_found += l->n - l->n_unknown;
 	if (l->n_unknown == 0)
 		return;
 	keys_make(l, b);
@@ -186,16 +184,13 @@ static void look_up(struct look *l, const struct dp_batch *b)
 }
 
 // After the batch: a new path may take the place of one that a run of it met.
-static void cache_fill(struct look *l, const struct dp_batch *b)
+static void cache_fill(struct look *l)
 {
-	struct dp_of_pw *pw = l->asker.pw;
-
 	for (uint32_t i = 0; i < l->n_unknown && l->asker.shape != NULL; i++) {
 		uint32_t at = l->unknown[i];
 
 		if ((l->no_sign >> at & 1) == 0)
-			dp_of_cache_insert(pw, &l->keyed[at].sign, &pw->ports[b->v->port->idx],
-					   &l->met[at]);
+			dp_of_cache_insert(l->asker.pw, &l->keyed[at].sign, l->port, &l->met[at]);
 	}
 }
 
@@ -476,8 +471,10 @@ void dp_of_forward_burst(struct dp_worker *w, struct dp_batch *b)
 	l.asker.in_port = dp_of_number(b->v);
 	// Before the shape: it has what rules of this version look at, or more.
 	l.version = atomic_load_explicit(&of->version, memory_order_acquire);
-	l.asker.shape =
-		pw->cache == NULL ? NULL : atomic_load_explicit(&of->shape, memory_order_acquire);
+	l.port = &pw->ports[b->v->port->idx];
+	l.asker.shape = NULL;
+	if (pw->cache != NULL && dp_of_port_asks(l.port))
+		l.asker.shape = atomic_load_explicit(&of->shape, memory_order_acquire);
 	dp_of_cache_see(pw, l.version);
 	take_out(w, b, l.asker.in_port);
 	l.n = b->n_runs;
@@ -488,5 +485,5 @@ void dp_of_forward_burst(struct dp_worker *w, struct dp_batch *b)
 	first_flush(&l, &g);
 	flush(w, b, &g);
 	if (unlikely(l.n_unknown > 0))
-		cache_fill(&l, b);
+		cache_fill(&l);
 }

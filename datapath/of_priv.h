@@ -159,11 +159,11 @@ _Static_assert(sizeof(struct dp_of_path) == 64, "a cache line");
 // A port at one worker.
 struct dp_of_port_pw {
 	struct qos_bucket packet_in;
-	uint64_t limit;	   // that the bucket is set for
-	uint32_t gen;	   // of the port that it is set for, + 1
-	uint32_t n_looked; // since the last look at how many were found
-	uint32_t n_found;
-	uint32_t skips; // of so many walks one goes into the cache, - 1
+	uint64_t limit;	  // that the bucket is set for
+	uint32_t gen;	  // of the port that it is set for, + 1
+	uint32_t n_found; // in the cache, since dp_of_port_judge()
+	uint32_t n_lost;  // not, and the place was somebody's
+	uint32_t skips;	  // of so many bursts one asks the cache, - 1
 	uint32_t skipped;
 };
 

@@ -421,7 +421,7 @@ static int tables_make(struct dp_switch *sw, const struct workload *wl)
 	static const struct dp_of_params p = { .max_flows = 20000,
 					       .max_groups = 1,
 					       .max_meters = 1,
-					       .cache_entries = 65536,
+					       .cache_entries = 131072,
 					       .n_packet_ins = 64 };
 	struct dp_snapshot *s = (struct dp_snapshot *)(uintptr_t)dp_root(sw);
 	struct weir_err err;

@@ -171,7 +171,7 @@ static void both_as_walked(const struct sent *a, const struct sent *b)
 		struct dp_of_port_pw *port =
 			&pw->ports[dp_root(sw)->views[i == 0 ? a->port : b->port]->port->idx];
 
-		port->n_looked = port->skips = 0; // whatever it sees goes in
+		port->n_lost = port->skips = 0; // whatever it sees goes in
 	}
 	for (uint32_t i = 0; i < 4; i++)
 		assert_int_equal(sent_to(i % 2 == 0 ? a : b), walked[i % 2]);
