@@ -153,19 +153,11 @@ enum dp_drop dp_admit_again(const struct dp_port_params *cfg, struct rte_mbuf *m
 	return err;
 }
 
-// What of admission's rules for guests goes by addresses of IP and ports.
-static inline bool is_own_flow(const struct dp_port_params *cfg, const uint8_t *data,
-			       const struct dp_meta *meta)
+// Of a guest's plain frame without a tag.
+static inline bool is_own_ip4(const struct dp_port_params *cfg, const uint8_t *data)
 {
-	uint16_t sport = meta->p.sport, dport = meta->p.dport;
-
-	if ((cfg->flags & DP_PF_ADMIT) == 0)
-		return true;
-	if ((cfg->flags & DP_PF_IP4_FIXED) != 0 &&
-	    (cfg->n_ip4 == 0 || memcmp(data + 14 + 12, cfg->ip4[0], 4) != 0))
-		return false;
-	// DHCP and PXE, as guard_udp().
-	return sport != 67 && sport != 4011 && dport != 67 && dport != 68 && dport != 4011;
+	return (cfg->flags & DP_PF_IP4_FIXED) == 0 ||
+	       (cfg->n_ip4 != 0 && memcmp(data + 14 + 12, cfg->ip4[0], 4) == 0);
 }
 
 // Plain unicast of a port's own VLAN, from whom it may come, to no port that a guard watches: most
@@ -177,16 +169,21 @@ static inline bool admit_plain(const struct dp_port_params *cfg, const uint8_t *
 {
 	const uint64_t mac_mask = 0xffffffffffff; // little endian: the first six bytes
 	uint64_t src = dp_load64(data + 6) & mac_mask;
+	uint16_t sport = meta->p.sport, dport = meta->p.dport;
 
 	if (!meta->p.plain || meta->p.n_tags != 0 || cfg->vlan_mode != DP_VLAN_ACCESS ||
 	    (cfg->flags & (DP_PF_MIRROR_DST | DP_PF_STANDBY)) != 0 ||
 	    ((data[0] | data[6]) & 1) != 0 || src == 0)
 		return false;
-	if ((cfg->flags & (DP_PF_ADMIT | DP_PF_MAC_FIXED)) == (DP_PF_ADMIT | DP_PF_MAC_FIXED) &&
-	    memcmp(data + 6, cfg->mac, 6) != 0)
-		return false;
-	if (!is_own_flow(cfg, data, meta))
-		return false;
+	if ((cfg->flags & DP_PF_ADMIT) != 0) {
+		if ((cfg->flags & DP_PF_MAC_FIXED) != 0 && memcmp(data + 6, cfg->mac, 6) != 0)
+			return false;
+		if (!is_own_ip4(cfg, data))
+			return false;
+		// DHCP and PXE, as guard_udp().
+		if (sport == 67 || sport == 4011 || dport == 67 || dport == 68 || dport == 4011)
+			return false;
+	}
 	meta->vid = cfg->vid;
 	return true;
 }
@@ -220,32 +217,29 @@ static enum dp_drop admit_other(struct dp_worker *w, const struct dp_view *v, st
 void dp_admit_burst(struct dp_worker *w, struct dp_batch *b)
 {
 	const struct dp_port_params *cfg = &b->v->cfg;
+	const bool any_ip4 = (cfg->flags & DP_PF_ADMIT) == 0;
 	bool was_plain = false, lost = false;
 	uint32_t n_ok = 0;
 
 	for (uint32_t i = 0; i < b->n_runs; i++) {
-		const struct rte_mbuf *m = dp_head(b, &b->runs[i]);
-		struct dp_meta *meta = dp_meta(dp_head(b, &b->runs[i]));
-		enum dp_drop err;
+		struct dp_run *r = &b->runs[i];
+		struct rte_mbuf *m = dp_head(b, r);
+		enum dp_drop err = DP_DROP_none;
 
-		// What holds of its kin holds of it, but for what they may differ in.
-		if (b->runs[i].kin && was_plain && is_own_flow(cfg, dp_data(m), meta)) {
-			meta->vid = cfg->vid;
-			dp_run_keep(b, i, &n_ok, &lost);
+		// What holds of its kin holds of it, but for the address.
+		if (r->kin && was_plain && (any_ip4 || is_own_ip4(cfg, dp_data(m)))) {
+			dp_meta(m)->vid = cfg->vid;
+		} else {
+			was_plain = admit_plain(cfg, dp_data(m), dp_meta(m));
+			if (unlikely(!was_plain))
+				err = admit_other(w, b->v, m);
+		}
+		if (unlikely(err != DP_DROP_none)) {
+			dp_drop_run(w, b, r, err, DP_STAGE_admit);
+			lost = true;
 			continue;
 		}
-		was_plain = admit_plain(cfg, dp_data(m), meta);
-		if (likely(was_plain)) {
-			dp_run_keep(b, i, &n_ok, &lost);
-			continue;
-		}
-		err = admit_other(w, b->v, dp_head(b, &b->runs[i]));
-		if (likely(err == DP_DROP_none)) {
-			dp_run_keep(b, i, &n_ok, &lost);
-			continue;
-		}
-		dp_drop_run(w, b, &b->runs[i], err, DP_STAGE_admit);
-		lost = true;
+		dp_run_keep(b, i, &n_ok, &lost);
 	}
 	b->n_runs = n_ok;
 	if (unlikely(dp_pw(w, b->v->port)->metered))

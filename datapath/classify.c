@@ -163,10 +163,15 @@ static inline bool classify_head(const struct dp_worker *w, struct dp_batch *b, 
 
 	if ((v->cfg.flags & DP_PF_RESPONDER) != 0 && !(m->p.plain && m->p.ip_proto == 6)) {
 		dp_mark_punt(&v->cfg, dp_data(head), rte_pktmbuf_data_len(head), m);
-	} else if (like != NULL && qos_is_plain(dp_portals(w->snap), 0, m->p.sport, m->p.dport)) {
-		m->cls = like->cls;
-		m->why = like->why;
-		return true;
+	} else if (like != NULL) {
+		const struct qos_portals *portals = dp_portals(w->snap);
+
+		// Rules know no port that kin may have but a portal's.
+		if (likely(portals == NULL || !qos_portals_may(portals, m->p.sport, m->p.dport))) {
+			m->cls = like->cls;
+			m->why = like->why;
+			return true;
+		}
 	}
 	if (unlikely(!is_plain(w->snap, &v->cfg, m))) {
 		classify_other(w, b, r, head, m);

@@ -49,28 +49,30 @@ void dp_drop_run(struct dp_worker *w, struct dp_batch *b, const struct dp_run *r
 	}
 }
 
-// Boot requests, whose payload the guard reads.
-static inline bool has_own_run(uint16_t dport)
-{
-	return dport == 67 || dport == 4011;
-}
-
 // May neighbours join this frame's run? Only where nothing is looked at but what `joins` compares,
-// and nothing is done that goes by the frame: plain unicast in one buffer. Not boot requests, nor
-// priority tags, which are cut out.
+// and nothing is done that goes by the frame: plain unicast in one buffer. Not boot requests, whose
+// payload the guard reads, nor priority tags, which are cut out.
 static bool heads_run(const struct rte_mbuf *m, const struct dp_meta *meta)
 {
 	const struct dp_parse *p = &meta->p;
 
 	return p->plain && meta->flags == 0 && m->nb_segs == 1 && (dp_data(m)[0] & 1) == 0 &&
-	       !has_own_run(p->dport) && (p->n_tags == 0 || (p->tci[0] & 0xfff) != 0);
+	       p->dport != 67 && p->dport != 4011 && (p->n_tags == 0 || (p->tci[0] & 0xfff) != 0);
 }
 
 enum likeness {
 	APART,
-	KIN, // but for addresses of IP and ports
+	KIN, // but for addresses of IP, and ports that nothing but tables and portals go by
 	SAME,
 };
+
+// Ports that parse, the guard or the classifier knows: DHCP, TFTP, DHCPv6, PXE, VXLAN.
+static inline bool is_special(uint16_t port)
+{
+	return unlikely(port <= DP_VXLAN_PORT) &&
+	       ((uint16_t)(port - 67) <= 2 || (uint16_t)(port - 546) <= 1 || port == 4011 ||
+		port == DP_VXLAN_PORT);
+}
 
 // Does m say what the head of the run says? Of IPv4 all but identification, TTL and checksum is
 // compared, of L4 the ports and TCP's header size.
@@ -81,7 +83,6 @@ static inline enum likeness likeness(const struct rte_mbuf *head, const struct r
 	const struct dp_parse *p = &dp_meta_const(head)->p;
 	const uint8_t *a = dp_data(head), *b = dp_data(m);
 	uint64_t diff = dp_load64(a) ^ dp_load64(b);
-	uint16_t dport;
 
 	if (diff != 0 || rte_pktmbuf_data_len(m) != rte_pktmbuf_data_len(head) || m->nb_segs != 1 ||
 	    dp_meta_const(m)->flags != 0)
@@ -99,8 +100,7 @@ static inline enum likeness likeness(const struct rte_mbuf *head, const struct r
 	diff |= dp_load32(a + 20) ^ dp_load32(b + 20);
 	if (diff == 0)
 		return SAME;
-	dport = dp_be16(b + 22);
-	return has_own_run(dport) || dport == DP_VXLAN_PORT ? APART : KIN;
+	return is_special(dp_be16(b + 20)) || is_special(dp_be16(b + 22)) ? APART : KIN;
 }
 
 // What parse would say of a frame that is kin to one that it has seen.
@@ -138,6 +138,7 @@ static uint16_t receive(struct dp_worker *w, const struct dp_rxq *rxq, struct dp
 	uint16_t max = unlikely(pw->limit != NULL) ? (uint16_t)pw->limit->pkts_max : DP_BURST;
 	uint16_t n = p->drv->rx_burst(p->link, rxq->q, b->pkts, max);
 	const struct rte_mbuf *head = NULL; // of a run that may grow
+	struct dp_run *run = b->runs;	    // the next one
 	// The first of those that are kin, which the stores of its parse have left by now.
 	const struct dp_meta *kin = NULL;
 	bool tapped = w->snap->tap != NULL;
@@ -157,15 +158,16 @@ static uint16_t receive(struct dp_worker *w, const struct dp_rxq *rxq, struct dp
 
 		n_bytes += size;
 		if (like == SAME) {
-			b->runs[b->n_runs - 1].n++;
+			run[-1].n++;
 			continue;
 		}
+		run->first = i;
+		run->n = 1;
+		run->kin = like == KIN;
 		if (like == KIN) {
 			take_after(kin, m, meta);
 			head = m;
-			b->runs[b->n_runs].first = i;
-			b->runs[b->n_runs].kin = true;
-			b->runs[b->n_runs++].n = 1;
+			run++;
 			continue;
 		}
 		come_in(rxq, m);
@@ -177,14 +179,13 @@ static uint16_t receive(struct dp_worker *w, const struct dp_rxq *rxq, struct dp
 			dp_drop_in(w, m, DP_DROP_l2_oversize, DP_STAGE_rx);
 			continue;
 		}
-		b->runs[b->n_runs].first = i;
-		b->runs[b->n_runs].kin = false;
-		b->runs[b->n_runs++].n = 1;
+		run++;
 		if (!tapped && heads_run(m, meta)) {
 			head = m;
 			kin = meta;
 		}
 	}
+	b->n_runs = (uint32_t)(run - b->runs);
 	pw->c[DP_PC_rx_pkts] += n;
 	pw->c[DP_PC_rx_bytes] += n_bytes;
 	if (unlikely(tapped))
