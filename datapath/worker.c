@@ -145,7 +145,6 @@ static uint16_t receive(struct dp_worker *w, const struct dp_rxq *rxq, struct dp
 	uint64_t n_bytes = 0;
 
 	b->v = rxq->view;
-	b->n_runs = 0;
 	b->n_gone = 0;
 	b->gone_bytes = 0;
 	for (uint16_t i = 0; i < n; i++)

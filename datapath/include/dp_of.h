@@ -9,7 +9,7 @@
 // design.md decision 12).
 //
 // In front of the tables stands one exact cache per worker, indexed by a signature, whose entries
-// carry the version in which they were found: a stale hit is impossible.
+// serve no version but that in which they were found: a stale hit is impossible.
 //
 // Off (dp_of_set_mode(DP_OF_OFF)), frames meet plain L2 forwarding and nothing here.
 //

@@ -302,8 +302,10 @@ static void cached_as_walked(const uint8_t f[SIZE])
 // Few places, so that frames that are not alike meet in one.
 static void cache_shrink(uint32_t round)
 {
-	if (round / N_FOCUSES % 2 == 0)
+	if (round / N_FOCUSES % 2 == 0) {
 		of->pw[0]->cache_mask = 3;
+		of->pw[0]->paths_mask = DP_OF_PATH_WAYS - 1;
+	}
 }
 
 static void a_cached_walk_is_the_walk(void **state)
