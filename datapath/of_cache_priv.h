@@ -135,7 +135,8 @@ static inline void dp_of_sign_plain(const struct dp_of_asker *a, const struct rt
 	out->words[3] = w3;
 	out->words[4] = w4;
 	out->what = DP_OF_PLAIN | DP_OF_PLAIN_WORDS << DP_OF_N_WORDS_SHIFT;
-	out->hash = out->l2_hash ^ dp_of_fold(w3 ^ seeds[2], w4 ^ seeds[0]);
+	// One product alone would leave ports in a row at even distances: none or many in a place.
+	out->hash = dp_of_fold(out->l2_hash ^ dp_of_fold(w3 ^ seeds[2], w4 ^ seeds[0]), seeds[1]);
 }
 
 static inline void dp_of_cache_prefetch(const struct dp_of_pw *pw, const struct dp_of_sign *s)
