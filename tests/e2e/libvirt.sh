@@ -64,9 +64,13 @@ dynamic_ownership = 0
 remember_owner = 0
 namespaces = []
 C
+echo 'libvirt-qemu:x:64055:64055::/nonexistent:/usr/sbin/nologin' >"$LAB_T/passwd.more"
+echo 'libvirt-qemu:x:64055:' >"$LAB_T/group.more"
 # libvirtd again when it ends, until the whole is ended: machines go with the namespace of processes.
 cat >"$LAB_T/virt.sh" <<S
 for d in /etc/libvirt /run /var/lib/libvirt /var/log/libvirt /var/cache/libvirt; do mkdir -p \$d && mount -t tmpfs none \$d || exit 1; done
+# libvirtd wants the user of Debian's libvirt-daemon-system, whoever it runs machines as.
+for d in passwd group; do getent \$d libvirt-qemu && continue; cp /etc/\$d $LAB_T/\$d && cat $LAB_T/\$d.more >>$LAB_T/\$d && mount --bind $LAB_T/\$d /etc/\$d || exit 1; done
 mkdir -p /etc/libvirt/hooks/qemu.d && ln -s $LAB_T/hooks/weir /etc/libvirt/hooks/qemu.d/weir
 cp $LAB_T/qemu.conf /etc/libvirt/
 trap 'exit 0' TERM
@@ -76,7 +80,7 @@ v() { timeout 60 virsh -q -c "qemu:///system?socket=$LAB_T/v/libvirt-sock" "$@" 
 poll() { # SECONDS WHAT COMMAND...
 	local until=$((SECONDS + $1))
 	while ! "${@:3}" >/dev/null 2>&1; do
-		[ $SECONDS -lt $until ] || { tail -5 "$LAB_T/virsh.log" "$LAB_T/libvirtd.log" "$LAB_T/switch.log" >&2; fail "$2"; }
+		[ $SECONDS -lt $until ] || { tail -n 5 "$LAB_T"/{virsh,libvirtd,switch}.log >&2; fail "$2"; }
 		sleep 0.1
 	done
 }
