@@ -299,7 +299,7 @@ int dp_of_groups_create(struct dp_of *of);
 void dp_of_groups_give_up(struct dp_of *of);
 int dp_of_meters_create(struct dp_of *of);
 
-// --- The walk (of_walk.c, of_exec.c, of_set.c, of_cache.c)
+// --- The walk (of_forward.c, of_exec.c, of_set.c, of_cache.c)
 
 // The action set: at most one action of a kind, set-field by field.
 struct dp_of_set {

@@ -43,7 +43,9 @@ echo "- SIGUSR1 ends an interval of the CSV"
 "$pktgen" --events --csv "$LAB_T/asked.csv" port=copy:a port=copy:b warm-up=50ms duration=1500ms interval=3600s >"$LAB_T/r.out" 2>"$LAB_T/r.err" & p=$!
 LAB_PIDS+=($p)
 lab_wait_text "$LAB_T/r.out" measuring 20 $p
-kill -USR1 $p; sleep 0.3; kill -USR1 $p
+kill -USR1 $p
+while [ "$(wc -l <"$LAB_T/asked.csv")" -lt 2 ]; do kill -0 $p; sleep 0.05; done # its row is there
+kill -USR1 $p
 wait $p
 awk -F, 'NR > 1 { n++; idle += $13 <= 1 } END { exit !(n == 2 && idle == 2) }' "$LAB_T/asked.csv" || { cat "$LAB_T/asked.csv"; exit 1; }
 
