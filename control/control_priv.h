@@ -402,6 +402,7 @@ struct ctl_of_change;
 int ctl_of_rehearse(const struct ctl *c, const struct cfg *next, struct cfg_error *err);
 int ctl_of_prepare(struct ctl *c, const struct cfg *next, struct ctl_of_change **out,
 		   struct cfg_error *err);
+// ch may be NULL: ports changed, which the agent sees before this returns.
 void ctl_of_commit(struct ctl *c, struct ctl_of_change *ch);
 void ctl_of_abort(struct ctl *c, struct ctl_of_change *ch);
 // What was switched off goes when it can; without a loop (tests), the agent's time too. Call every

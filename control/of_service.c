@@ -287,18 +287,11 @@ static void limits_set(struct ctl_of *o, const struct cfg_openflow *next)
 	o->n_flows_max = flows;
 }
 
-void ctl_of_commit(struct ctl *c, struct ctl_of_change *ch)
+static void change_commit(struct ctl *c, struct ctl_of_change *ch)
 {
 	struct of_agent_params p;
 	bool same_id;
 
-	if (ch == NULL)
-		return;
-	if (ch->off) {
-		off(c);
-		free(ch);
-		return;
-	}
 	if (ch->on)
 		c->of = ch->made;
 	else
@@ -313,9 +306,20 @@ void ctl_of_commit(struct ctl *c, struct ctl_of_change *ch)
 		if (!same_id)
 			ctl_of_channel_reconnect(c->of->channel, "the switch has a new identity");
 	}
-	// In force with the ports, not at the next tick.
-	of_agent_tick(c->of->agent, dp_switch_now_ns());
+}
+
+void ctl_of_commit(struct ctl *c, struct ctl_of_change *ch)
+{
+	if (ch != NULL && ch->off)
+		off(c);
+	else if (ch != NULL)
+		change_commit(c, ch);
 	free(ch);
+	if (c->of == NULL)
+		return;
+	// In force with the ports, and they with it, not at the next tick.
+	of_agent_ports_changed(c->of->agent);
+	of_agent_tick(c->of->agent, dp_switch_now_ns());
 }
 
 // --- The end

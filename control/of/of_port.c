@@ -1,5 +1,5 @@
 // Ports as controllers see them: those of the switch that have a number. What changed is looked for
-// every 100 ms, and told as port-status.
+// every 100 ms and with each configuration, and told as port-status.
 #include "of_ops.h"
 
 #include "dp_switch.h"
@@ -225,6 +225,11 @@ static void look(struct of_agent *a)
 		tell(a, p, OF13_PORT_REASON_DELETE);
 		forget(a->ports, p);
 	}
+}
+
+void of_agent_ports_changed(struct of_agent *a)
+{
+	a->ports->next_ns = 0;
 }
 
 uint64_t of_port_tick(struct of_agent *a)

@@ -89,6 +89,13 @@ grep -q 'frontend-networ: several ports begin so' out
 code 2 "$weir" of add-flow table=3,in_port=frontend-network-1,actions=drop
 grep -q 'frontend-network-1: OpenFlow tells 15 characters of a name' out
 "$weir" of add-flow table=3,in_port=11,actions=output:12,output:b
+# What a commit brought or took is there, or gone, when it has ended.
+for i in $(seq 8); do
+	"$weir" -c "configure; set port now-$i type uplink device net_null1$i; commit" >/dev/null
+	"$weir" of add-flow "table=4,in_port=now-$i,actions=drop"
+	"$weir" -c "configure; delete port now-$i; commit" >/dev/null
+	code 2 "$weir" of mod-port "now-$i" down
+done
 "$weir" of dump-flows --names --no-stats table=3 | grep -q 'in_port=11 actions=output:12,output:b'
 
 echo "- explain walks the tables"

@@ -75,6 +75,8 @@ int of_agent_create(const struct of_agent_params *p, struct of_agent **out, stru
 // Another identity, fail mode and so on; sw, of, max_groups and max_meters are what they were.
 // max_flows: what is told; dp_of_set_limits() sets what is taken.
 void of_agent_configure(struct of_agent *a, const struct of_agent_params *p);
+// The switch has other ports: the next tick looks, instead of within 100 ms.
+void of_agent_ports_changed(struct of_agent *a);
 // Connections first.
 void of_agent_destroy(struct of_agent *a);
 // Packet-ins, timeouts, port changes, promises that wait, and what is left of long messages.
