@@ -8,8 +8,9 @@
 //
 // An entry names a path: the rules that were met, and what they come to. Frames of a million flows
 // meet few of them, so paths stay near, and what frames in a row met is counted once. An entry has
-// its path's stamp. Each path has one of its own, and a worker that sees another version takes none
-// from before it: stale is impossible, and a change of the tables costs each flow one walk.
+// its path's stamp. Each path has one of its own, and a worker that sees other rules or groups
+// takes none from before them: stale is impossible, and a change of the tables costs each flow one
+// walk.
 #include <string.h>
 
 #include "of_cache_priv.h"

@@ -54,16 +54,16 @@ static inline bool dp_of_port_asks(struct dp_of_port_pw *port)
 	return false;
 }
 
-// From here on the worker goes by this version, and never by one before it.
-static inline void dp_of_cache_see(struct dp_of_pw *pw, uint64_t version)
+// From here on the worker goes by walks as they are since this version, and never by older ones.
+static inline void dp_of_cache_see(struct dp_of_pw *pw, uint64_t since)
 {
-	if (likely(pw->version == version))
+	if (likely(pw->walks_since == since))
 		return;
-	pw->version = version;
+	pw->walks_since = since;
 	pw->first_stamp = pw->next_stamp;
 }
 
-// Is the path still the one that the entry was made for, and of this version?
+// Is the path still the one that the entry was made for, and no older than walks are?
 static inline bool dp_of_is_fresh(const struct dp_of_pw *pw, const struct dp_of_entry *e)
 {
 	return e->stamp >= pw->first_stamp && pw->paths[e->path].stamp == e->stamp;

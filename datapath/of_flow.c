@@ -274,6 +274,7 @@ static void stage(struct dp_of *of, struct dp_of_change *c, struct dp_of_flow *f
 	if (of->staged == NULL)
 		of->staged_last = c;
 	of->staged = c;
+	of->walks_change = true;
 }
 
 // --- What the agent calls

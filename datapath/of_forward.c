@@ -463,6 +463,7 @@ void dp_of_forward_burst(struct dp_worker *w, struct dp_batch *b)
 	struct dp_of *of = w->snap->of;
 	struct dp_of_pw *pw = of->pw[w->id];
 	struct gathered g;
+	uint64_t since;
 	struct look l;
 
 	l.of = of;
@@ -471,11 +472,13 @@ void dp_of_forward_burst(struct dp_worker *w, struct dp_batch *b)
 	l.asker.in_port = dp_of_number(b->v);
 	// Before the shape: it has what rules of this version look at, or more.
 	l.version = atomic_load_explicit(&of->version, memory_order_acquire);
+	since = atomic_load_explicit(&of->walks_since, memory_order_relaxed);
 	l.port = &pw->ports[b->v->port->idx];
 	l.asker.shape = NULL;
-	if (pw->cache != NULL && dp_of_port_asks(l.port))
+	// What this batch meets must not be kept for a version that is only about to come.
+	if (pw->cache != NULL && likely(since <= l.version) && dp_of_port_asks(l.port))
 		l.asker.shape = atomic_load_explicit(&of->shape, memory_order_acquire);
-	dp_of_cache_see(pw, l.version);
+	dp_of_cache_see(pw, since);
 	take_out(w, b, l.asker.in_port);
 	l.n = b->n_runs;
 	look_up(&l, b);

@@ -289,6 +289,7 @@ int dp_of_create(struct dp_switch *sw, const struct dp_of_params *p, struct dp_o
 	of->settled = 1;
 	of->punt_fd = -1;
 	atomic_init(&of->version, 1);
+	atomic_init(&of->walks_since, 1);
 	rc = parts_create(of);
 	if (rc < 0)
 		weir_err_set(err, rc, "OpenFlow: out of memory for %u flows", p->max_flows);
@@ -395,8 +396,11 @@ uint64_t dp_of_publish(struct dp_of *of)
 {
 	uint64_t version = atomic_load_explicit(&of->version, memory_order_relaxed) + 1;
 
-	// Before the version: who sees it sees the shape that it needs.
+	// Before the version: who sees it sees the shape that it needs, and that walks are others.
 	(void)shape_follow(of);
+	if (of->walks_change)
+		atomic_store_explicit(&of->walks_since, version, memory_order_relaxed);
+	of->walks_change = false;
 	dp_of_flows_publish(of);
 	atomic_store_explicit(&of->version, version, memory_order_release);
 	settling_push(of, version);

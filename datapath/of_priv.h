@@ -183,8 +183,8 @@ struct dp_of_pw {
 	struct dp_of_path *paths;
 	uint64_t cache_mask, paths_mask;
 	uint64_t seeds[3]; // constant: where a frame stands in the cache is nobody's to foresee
-	// What has a lower stamp was found in another version.
-	uint64_t version, first_stamp, next_stamp;
+	// What has a lower stamp was found when walks were others: before walks_since.
+	uint64_t walks_since, first_stamp, next_stamp;
 	struct dp_of_port_pw ports[DP_MAX_PORTS + 1]; // the last one is nobody's
 	struct dp_of_table_pw tables[DP_FLOW_TABLES];
 	uint64_t n_cache_looked, n_cache_found, n_cache_inserted;
@@ -236,6 +236,9 @@ struct dp_of {
 	uint32_t n_slots;
 	// main: w, worker: r, release/acquire; what is staged has the next number
 	_Atomic uint64_t version;
+	// The last one, or the next, that has other rules or groups than the one before: what walks
+	// were before it is no more. Written before the version. main: w, worker: r, relaxed
+	_Atomic uint64_t walks_since;
 	_Atomic(const struct dp_of_shape *) shape;
 	// Packet-ins of a port: rate << 32 | burst. main: w, worker: r, relaxed
 	_Atomic uint64_t punt_limit;
@@ -258,6 +261,7 @@ struct dp_of {
 	// and done in slices.
 	struct dp_of_change *staged, *staged_last, *published, *settling, *unlinking;
 	uint64_t settling_version;
+	bool walks_change;  // by what is staged
 	bool edits_ever;    // some program changed a key between tables
 	uint8_t last_table; // that ever had a rule
 	// Memory: unlinked since the last token; with a token, oldest first.

@@ -67,11 +67,13 @@ int dp_of_group_set(struct dp_of *of, uint32_t group, enum dp_of_group_type type
 		.buckets = buckets,
 	};
 
+	of->walks_change = true;
 	return dp_groups_set(of->groups, staged(of), group, &def);
 }
 
 void dp_of_group_end(struct dp_of *of, uint32_t group)
 {
+	of->walks_change = true;
 	dp_groups_end(of->groups, staged(of), group);
 }
 

@@ -191,6 +191,56 @@ static void a_frame_is_known_by_itself_alone(void **state)
 	of_end();
 }
 
+// Packet-outs and barriers make a version each; a controller's storm of them costs frames no walk.
+static void a_version_without_changes_keeps_the_cache(void **state)
+{
+	uint64_t found;
+
+	(void)state;
+	of_make("abcd", 1, DP_VLAN_ACCESS);
+	of_any();
+	of_begin();
+	of_out(3);
+	of_add(0, 1);
+	dp_of_publish(of);
+	of_send(0, 1);
+	found = of->pw[0]->n_cache_found;
+	for (uint32_t i = 1; i <= 20; i++) {
+		dp_of_publish(of);
+		of_send(0, 1);
+	}
+	assert_int_equal(of->pw[0]->n_cache_found, found + 20);
+	dp_of_group_end(of, 1); // groups are walked through
+	dp_of_publish(of);
+	of_send(0, 1);
+	assert_int_equal(of->pw[0]->n_cache_found, found + 20);
+	of_end();
+}
+
+// Main is between the two words that tell of it.
+static void what_is_met_before_a_version_is_not_kept_for_it(void **state)
+{
+	(void)state;
+	of_make("abcd", 1, DP_VLAN_ACCESS);
+	of_any();
+	of_begin();
+	of_out(3);
+	of_add(0, 1);
+	dp_of_publish(of);
+	of_any();
+	of_begin();
+	of_out(2);
+	of_add(0, 2);
+	atomic_store(&of->walks_since, atomic_load(&of->version) + 1);
+	of_send(0, 10);
+	assert_int_equal(links[2]->taken, 10);
+	dp_of_publish(of);
+	of_send(0, 10);
+	assert_int_equal(links[2]->taken, 10);
+	assert_int_equal(links[1]->taken, 10);
+	of_end();
+}
+
 static void staged_changes_are_seen_together(void **state)
 {
 	struct dp_of_flow *a, *b;
@@ -581,6 +631,8 @@ int main(void)
 		cmocka_unit_test(frames_go_to_each_output),
 		cmocka_unit_test(tables_follow_each_other_with_metadata),
 		cmocka_unit_test(staged_changes_are_seen_together),
+		cmocka_unit_test(a_version_without_changes_keeps_the_cache),
+		cmocka_unit_test(what_is_met_before_a_version_is_not_kept_for_it),
 		cmocka_unit_test(the_controller_hears),
 		cmocka_unit_test(the_controller_hears_whole_checksums),
 		cmocka_unit_test(only_a_miss_of_its_own_is_told_as_one),
