@@ -56,7 +56,7 @@ int ctl_text_read(const char *path, char **text, struct cfg_error *err)
 	return rc;
 }
 
-static char *plan_print(const struct cfg_action *a, int n, bool files)
+static char *plan_print(const struct cfg_action *a, int n, bool boot_files, bool tls_files)
 {
 	char line[320], *text = NULL;
 	size_t size = 0;
@@ -66,8 +66,10 @@ static char *plan_print(const struct cfg_action *a, int n, bool files)
 		return NULL;
 	for (int i = 0; i < n; i++)
 		fprintf(f, "%s\n", cfg_action_text(&a[i], line, sizeof(line)));
-	if (files)
+	if (boot_files)
 		fprintf(f, "boot-files: content changed\n");
+	if (tls_files)
+		fprintf(f, "openflow tls: content of files changed\n");
 	fclose(f);
 	return text;
 }
@@ -86,7 +88,7 @@ static void warn_fixed(const struct ctl *c, const struct cfg_system *b)
 			 "effect at the next start");
 }
 
-static uint64_t stamp_add(uint64_t h, const char *path)
+uint64_t ctl_stamp_add(uint64_t h, const char *path)
 {
 	struct stat st = { 0 };
 
@@ -104,10 +106,10 @@ static uint64_t files_stamp(const struct ctl *c, const struct cfg *cfg)
 	char path[PATH_MAX];
 
 	for (uint32_t i = 0; i < cfg->n_files; i++)
-		h = stamp_add(h, cfg->files[i].path);
+		h = ctl_stamp_add(h, cfg->files[i].path);
 	for (uint32_t i = 0; i < CTL_LOADERS; i++) {
 		if (ctl_loader_path(c, i, path, sizeof(path)) == 0)
-			h = stamp_add(h, path);
+			h = ctl_stamp_add(h, path);
 	}
 	return h;
 }
@@ -220,6 +222,7 @@ static int apply(struct ctl *c, struct cfg *next, const struct how *how, struct 
 {
 	struct change ch = { .next = next };
 	uint64_t stamp = files_stamp(c, next);
+	bool is_renewed = ctl_of_is_renewed(c, next);
 	bool nothing;
 	int rc = 0;
 
@@ -231,10 +234,10 @@ static int apply(struct ctl *c, struct cfg *next, const struct how *how, struct 
 	if (ch.n < 0)
 		return refuse(err, ch.n, "", "out of memory");
 	if (how->plan_text != NULL)
-		*how->plan_text =
-			plan_print(ch.actions, ch.n, stamp != c->files_stamp && ch.n == 0);
+		*how->plan_text = plan_print(ch.actions, ch.n, stamp != c->files_stamp && ch.n == 0,
+					     is_renewed && ch.n == 0);
 	// Nothing, or only what the switch does not see: descriptions, comments.
-	nothing = ch.n == 0 && stamp == c->files_stamp;
+	nothing = ch.n == 0 && stamp == c->files_stamp && !is_renewed;
 	if (!nothing)
 		rc = prepare(c, &ch, how->dry_run, err);
 	if (rc == 0 && !how->dry_run) {

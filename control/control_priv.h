@@ -402,6 +402,10 @@ struct ctl_of_change;
 int ctl_of_rehearse(const struct ctl *c, const struct cfg *next, struct cfg_error *err);
 int ctl_of_prepare(struct ctl *c, const struct cfg *next, struct ctl_of_change **out,
 		   struct cfg_error *err);
+// Do the files of TLS hold something else than when they were read? The plan tells of it.
+bool ctl_of_is_renewed(const struct ctl *c, const struct cfg *next);
+// h and what stat() says of the file, in one number: another one when it was written or replaced.
+uint64_t ctl_stamp_add(uint64_t h, const char *path);
 // ch may be NULL: ports changed, which the agent sees before this returns.
 void ctl_of_commit(struct ctl *c, struct ctl_of_change *ch);
 void ctl_of_abort(struct ctl *c, struct ctl_of_change *ch);

@@ -547,6 +547,15 @@ static void clients_end(struct listener *ls, const char *why)
 	}
 }
 
+void ctl_of_links_recheck(struct ctl_of_channel *ch)
+{
+	for (struct link *l = ch->links, *after; l != NULL; l = after) {
+		after = l->next;
+		if (l->tls != NULL && !ctl_tls_is_trusted(l->tls, ch->tls))
+			link_end(l, "ca-certificate is another now, and not its certificate's");
+	}
+}
+
 void ctl_of_listener_recheck(struct listener *ls)
 {
 	clients_end(ls, NULL);

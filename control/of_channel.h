@@ -39,7 +39,9 @@ void ctl_of_channel_destroy(struct ctl_of_channel *ch);
 // returns   0; a negative errno with err filled, nothing changed
 int ctl_of_channel_prepare(struct ctl_of_channel *ch, const struct cfg_openflow *next, bool lenient,
 			   struct ctl_of_channel_change **out, struct cfg_error *err);
-void ctl_of_channel_commit(struct ctl_of_channel *ch, struct ctl_of_channel_change *c);
+// tls_is_new  who shows a certificate that the files as they are now would not believe leaves
+void ctl_of_channel_commit(struct ctl_of_channel *ch, struct ctl_of_channel_change *c,
+			   bool tls_is_new);
 void ctl_of_channel_abort(struct ctl_of_channel_change *c);
 // Every controller anew: the switch has another identity.
 void ctl_of_channel_reconnect(struct ctl_of_channel *ch, const char *why);

@@ -160,7 +160,8 @@ static void remotes_commit(struct ctl_of_channel *ch, const struct cfg_openflow 
 	memcpy(ch->remotes, now, sizeof(now));
 }
 
-void ctl_of_channel_commit(struct ctl_of_channel *ch, struct ctl_of_channel_change *c)
+void ctl_of_channel_commit(struct ctl_of_channel *ch, struct ctl_of_channel_change *c,
+			   bool tls_is_new)
 {
 	if (c == NULL)
 		return;
@@ -170,6 +171,8 @@ void ctl_of_channel_commit(struct ctl_of_channel *ch, struct ctl_of_channel_chan
 	ch->allow_14 = c->next.allow_14;
 	listeners_commit(ch, c);
 	remotes_commit(ch, &c->next);
+	if (tls_is_new && ch->tls != NULL)
+		ctl_of_links_recheck(ch);
 	ctl_of_channel_abort(c);
 }
 

@@ -74,5 +74,7 @@ struct listener *ctl_of_listener_make(struct ctl_of_channel *ch, const struct cf
 void ctl_of_listener_free(struct listener *ls);
 // It is configured anew: who came to it before and may not come now leaves.
 void ctl_of_listener_recheck(struct listener *ls);
+// ch->tls is another: whose certificate it does not believe leaves.
+void ctl_of_links_recheck(struct ctl_of_channel *ch);
 
 #endif

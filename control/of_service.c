@@ -26,11 +26,13 @@ struct ctl_of {
 	struct dp_of *of;
 	struct of_agent *agent;
 	struct ctl_of_channel *channel; // NULL without a loop (tests)
+	uint64_t tls_stamp;		// of the files as they were read
 	uint32_t n_flows_max;		// that the tables take now
 };
 
 struct ctl_of_change {
 	bool on, off;
+	uint64_t tls_stamp;
 	struct cfg_openflow next;
 	struct ctl_of *made; // on
 	struct ctl_of_channel_change *channel;
@@ -226,6 +228,36 @@ static int change_prepare(struct ctl *c, struct ctl_of_change *ch, struct cfg_er
 	return rc;
 }
 
+// A number that changes when what the files of TLS hold does: a certificate is renewed under its
+// name.
+static uint64_t tls_stamp(const struct cfg_openflow *o)
+{
+	uint64_t h = ctl_stamp_add(0, o->tls.key);
+
+	return ctl_stamp_add(ctl_stamp_add(h, o->tls.certificate), o->tls.ca);
+}
+
+bool ctl_of_is_renewed(const struct ctl *c, const struct cfg *next)
+{
+	return c->of != NULL && next->openflow.enabled &&
+	       tls_stamp(&next->openflow) != c->of->tls_stamp;
+}
+
+// A commit of something else does not fail by files that nobody named.
+static bool is_readable(const struct cfg_openflow *o)
+{
+	struct ctl_tls_files *tls = NULL;
+	struct cfg_error err;
+
+	if (ctl_tls_files_read(&o->tls, &tls, &err) == 0) {
+		ctl_tls_files_free(tls);
+		return true;
+	}
+	weir_log(WEIR_ERROR, "%s %s: %s: TLS goes on with what was read before", err.path,
+		 err.value, err.reason);
+	return false;
+}
+
 int ctl_of_prepare(struct ctl *c, const struct cfg *next, struct ctl_of_change **out,
 		   struct cfg_error *err)
 {
@@ -235,7 +267,8 @@ int ctl_of_prepare(struct ctl *c, const struct cfg *next, struct ctl_of_change *
 	int rc;
 
 	*out = NULL;
-	if (is_on == o->enabled && (!is_on || memcmp(&c->of->conf, o, sizeof(*o)) == 0))
+	if (is_on == o->enabled && (!is_on || memcmp(&c->of->conf, o, sizeof(*o)) == 0) &&
+	    (!ctl_of_is_renewed(c, next) || !is_readable(o)))
 		return 0;
 	ch = calloc(1, sizeof(*ch));
 	if (ch == NULL)
@@ -243,6 +276,7 @@ int ctl_of_prepare(struct ctl *c, const struct cfg *next, struct ctl_of_change *
 	ch->next = *o;
 	ch->on = !is_on;
 	ch->off = !o->enabled;
+	ch->tls_stamp = tls_stamp(o); // before they are read
 	rc = change_prepare(c, ch, err);
 	if (rc < 0) {
 		ctl_of_abort(c, ch);
@@ -290,19 +324,22 @@ static void limits_set(struct ctl_of *o, const struct cfg_openflow *next)
 static void change_commit(struct ctl *c, struct ctl_of_change *ch)
 {
 	struct of_agent_params p;
-	bool same_id;
+	bool same_id, tls_is_new;
 
 	if (ch->on)
 		c->of = ch->made;
 	else
 		limits_set(c->of, &ch->next);
 	same_id = c->of->conf.datapath_id == ch->next.datapath_id;
+	tls_is_new = c->of->tls_stamp != ch->tls_stamp ||
+		     memcmp(&c->of->conf.tls, &ch->next.tls, sizeof(ch->next.tls)) != 0;
+	c->of->tls_stamp = ch->tls_stamp;
 	c->of->conf = ch->next;
 	agent_params(c, &ch->next, c->of->of, &p);
 	p.max_flows = c->of->n_flows_max;
 	of_agent_configure(c->of->agent, &p);
 	if (c->of->channel != NULL) {
-		ctl_of_channel_commit(c->of->channel, ch->channel);
+		ctl_of_channel_commit(c->of->channel, ch->channel, tls_is_new);
 		if (!same_id)
 			ctl_of_channel_reconnect(c->of->channel, "the switch has a new identity");
 	}

@@ -174,6 +174,22 @@ bool ctl_tls_is_for(const struct ctl_tls *t, const char *peer_name)
 	return rc == 1;
 }
 
+bool ctl_tls_is_trusted(const struct ctl_tls *t, const struct ctl_tls_files *f)
+{
+	X509 *cert = SSL_get0_peer_certificate(t->ssl);
+	X509_STORE_CTX *v = X509_STORE_CTX_new();
+	bool ok = false;
+
+	if (cert != NULL && v != NULL &&
+	    X509_STORE_CTX_init(v, SSL_CTX_get_cert_store(f->ctx), cert,
+				SSL_get_peer_cert_chain(t->ssl)) == 1 &&
+	    X509_STORE_CTX_set_default(v, SSL_is_server(t->ssl) ? "ssl_client" : "ssl_server") == 1)
+		ok = X509_verify_cert(v) == 1;
+	X509_STORE_CTX_free(v);
+	ERR_clear_error();
+	return ok;
+}
+
 int ctl_tls_feed(struct ctl_tls *t, const uint8_t *bytes, size_t n)
 {
 	return n > INT_MAX || BIO_write(t->in, bytes, (int)n) != (int)n ? -ENOMEM : 0;

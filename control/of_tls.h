@@ -27,6 +27,8 @@ int ctl_tls_create(const struct ctl_tls_files *f, bool server, const char *peer_
 void ctl_tls_free(struct ctl_tls *t);
 // Has the peer shown a certificate for that name? As peer_name above.
 bool ctl_tls_is_for(const struct ctl_tls *t, const char *peer_name);
+// Would f believe the certificate that the peer has shown?
+bool ctl_tls_is_trusted(const struct ctl_tls *t, const struct ctl_tls_files *f);
 // What came from the peer. returns 0 or -ENOMEM
 int ctl_tls_feed(struct ctl_tls *t, const uint8_t *bytes, size_t n);
 // What it said. returns how many bytes; 0 = nothing yet; -EPROTO = it is over, ctl_tls_error()

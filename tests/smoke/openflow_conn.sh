@@ -152,6 +152,39 @@ refute "$weir" -c "configure; discard; set openflow listener x address 127.0.0.1
 grep -q "listener\[name='x'\]/port 127.0.0.1 port $tls: cannot listen: Address already in use" "$LAB_T/said"
 refute grep -q lost "$LAB_T/c2"
 
+# Files that are renewed under their names are read by a reload or any commit; whom they believe stays.
+stay t $((tls + 1)) "$LAB_T/good-controller.key" "$LAB_T/good-controller.pem"
+shown() {
+	openssl s_client -connect "127.0.0.1:$((tls + 1))" -key "$LAB_T/good-controller.key" -cert "$LAB_T/good-controller.pem" </dev/null 2>/dev/null |
+		openssl x509 -noout -subject
+}
+[[ "$(shown)" == *switch ]]
+openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=renewed" -keyout "$LAB_T/good-switch.key" -out "$LAB_T/new.csr" 2>/dev/null
+openssl x509 -req -in "$LAB_T/new.csr" -CA "$LAB_T/good-ca.pem" -CAkey "$LAB_T/good-ca.key" -CAcreateserial -days 2 -out "$LAB_T/good-switch.pem" 2>/dev/null
+[[ "$(shown)" == *switch ]]
+"$weir" -c "configure; discard" >/dev/null 2>&1
+"$weir" reload --dry-run >"$LAB_T/said"
+grep -qx 'openflow tls: content of files changed' "$LAB_T/said"
+[[ "$(shown)" == *switch ]]
+"$weir" reload >/dev/null
+[[ "$(shown)" == *renewed ]]
+# A half-written one stops no commit of something else.
+cp "$LAB_T/good-switch.pem" "$LAB_T/whole.pem"
+head -3 "$LAB_T/whole.pem" >"$LAB_T/good-switch.pem"
+"$weir" -c "configure; set port b rate 1000000000; commit" >/dev/null
+grep -q 'tls/certificate .*TLS goes on with what was read before' "$LAB_T/switch.log"
+[[ "$(shown)" == *renewed ]]
+mv "$LAB_T/whole.pem" "$LAB_T/good-switch.pem"
+refute grep -q closed "$LAB_T/stay-t"
+refute grep -q lost "$LAB_T/c2"
+# Another authority: whom it did not sign for leaves, on either way, and comes in no more.
+cp "$LAB_T/bad-ca.pem" "$LAB_T/good-ca.pem"
+"$weir" reload >/dev/null
+wait_for closed cat "$LAB_T/stay-t"
+wait_for lost cat "$LAB_T/c2"
+wait_for "certificate" field c2 last-error
+grep -Eq "openflow: t-[0-9]+ .*left: ca-certificate is another now" "$LAB_T/switch.log"
+
 # Off and on again; the file has the numbers of ports.
 "$weir" -c "configure; discard; set openflow enabled false; commit" >/dev/null
 [ ! -e "$LAB_T/openflow.sock" ]
