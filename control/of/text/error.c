@@ -82,6 +82,8 @@ static const struct {
 	MEANS(PORT_MOD_FAILED, BAD_PORT, "there is no such port"),
 	MEANS(PORT_MOD_FAILED, BAD_HW_ADDR, "the port has another address by now"),
 	MEANS(PORT_MOD_FAILED, BAD_CONFIG, "the port cannot do that"),
+	MEANS(QUEUE_OP_FAILED, BAD_PORT, "there is no such port"),
+	MEANS(QUEUE_OP_FAILED, BAD_QUEUE, "the port has no such queue"),
 	MEANS(METER_MOD_FAILED, METER_EXISTS, "there is a meter of that number"),
 	MEANS(METER_MOD_FAILED, INVALID_METER, "not as this meter is described"),
 	MEANS(METER_MOD_FAILED, UNKNOWN_METER, "there is no such meter"),

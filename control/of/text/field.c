@@ -237,6 +237,10 @@ static int read_value(const struct scan *s, enum dp_flow_field f, struct span te
 	if (rc == -ERANGE)
 		return oft_scan_error(s, text, "%s is at most %" PRIu64, oft_field_texts[f].set,
 				      oft_field_ones(f).lo);
+	if (rc < 0 && kind == IP4 && memchr(text.at, ':', text.size) != NULL)
+		return oft_scan_error(
+			s, text, "%s wants an IPv4 address; ipv6_src and ipv6_dst are for IPv6",
+			oft_field_texts[f].set);
 	return rc < 0 ? oft_scan_error(s, text, "%s wants %s", oft_field_texts[f].set,
 				       kind_names[kind])
 		      : 0;
@@ -277,6 +281,10 @@ int oft_field_read(const struct scan *s, enum dp_flow_field f, struct span text,
 		return rc;
 	if (!read_prefix(f, mask, &out->mask)) {
 		rc = read_value(s, f, mask, &out->mask);
+		if (rc < 0 && is_address(f))
+			return oft_scan_error(s, mask, "a mask of %s is 0..%u, or %s",
+					      oft_field_texts[f].set, layout[f].bits,
+					      kind_names[oft_field_texts[f].kind]);
 		if (rc < 0)
 			return rc;
 	}

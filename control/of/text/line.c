@@ -51,6 +51,12 @@ int of_text_line(const char *text, enum of_text_command command, const struct of
 
 // --- Writing
 
+static void drop_last(struct of_text *t, char c)
+{
+	if (t->size > 0 && t->buf[t->size - 1] == c)
+		t->buf[--t->size] = '\0';
+}
+
 static int write_flow(struct of_text *t, const uint8_t *msg, size_t size,
 		      const struct of_text_ports *ports)
 {
@@ -83,8 +89,11 @@ static int write_flow(struct of_text *t, const uint8_t *msg, size_t size,
 	oft_flow_flags_write(t, m.flags);
 	oft_wire_match_get(m.match, &match);
 	oft_match_write(t, &match, m.command == OF_TEXT_DELETE ? PRIORITY : m.priority, ports);
-	if (deletes)
+	drop_last(t, ',');
+	if (deletes) {
+		drop_last(t, ' ');
 		return 0;
+	}
 	of_text_put(t, t->size > 0 && t->buf[t->size - 1] == ' ' ? "actions=" : " actions=");
 	of_text_instructions(t, m.instructions, ports);
 	return 0;
@@ -127,6 +136,7 @@ static int write_meter(struct of_text *t, const uint8_t *msg, size_t size)
 	oft_meter_flags_write(t, m.flags);
 	of_text_put(t, m.bands.size > 0 ? " bands=" : "");
 	oft_bands_write(t, m.bands, " ");
+	drop_last(t, ' ');
 	return 0;
 }
 

@@ -38,8 +38,9 @@ int oft_scan_error(const struct scan *s, struct span where, const char *fmt, ...
 	e->size = where.size;
 	for (at = 0; at < n; at++)
 		e->text[at] = isprint((unsigned char)where.at[at]) ? where.at[at] : '?';
-	at += (size_t)snprintf(e->text + at, sizeof(e->text) - at,
-			       "%s: ", n < where.size ? "..." : "");
+	if (n > 0)
+		at += (size_t)snprintf(e->text + at, sizeof(e->text) - at,
+				       "%s: ", n < where.size ? "..." : "");
 	va_start(ap, fmt);
 	vsnprintf(e->text + at, sizeof(e->text) - at, fmt, ap);
 	va_end(ap);
