@@ -78,6 +78,10 @@ code 2 "$weir" of add-flows bad.txt
 grep -q '^weir: bad.txt:2: column 9: bogus: no action' out
 code 2 "$weir" of add-flow table=300,actions=1
 code 3 "$weir" of show --target unix:/nonexistent
+code 3 "$weir" of show --target tcp:no-such-host.invalid
+refute grep -q route out # the name is what is wrong
+code 2 "$weir" of show --target ssl:127.0.0.1:6653
+grep -q 'unix:PATH or tcp:HOST\[:PORT\]; over TLS' out
 code 1 "$weir" of mod-port 77 down
 "$weir" of mod-port b no-forward
 "$weir" of dump-ports-desc | grep -A1 '2(b)' | grep -q NO_FWD

@@ -30,8 +30,11 @@ void of_link_close(struct of_link *l)
 
 // --- Connecting
 
+// error    an errno, or below 0 what getaddrinfo() says
 static int unreachable(struct cli *c, const struct of_link *l, int error)
 {
+	if (error < 0)
+		return cli_problem(c, EXIT_UNREACHABLE, "%s: %s", l->target, gai_strerror(error));
 	return cli_problem(c, EXIT_UNREACHABLE, "%s: %s%s", l->target, strerror(error),
 			   error == ENOENT || error == ECONNREFUSED
 				   ? " (does the switch run, with OpenFlow on?)"
@@ -65,13 +68,13 @@ static int connect_unix(struct of_link *l, const char *path)
 	return l->fd < 0 ? errno : connect_to(l->fd, (const struct sockaddr *)&a, sizeof(a));
 }
 
-// HOST, HOST:PORT, [HOST]:PORT
+// HOST, HOST:PORT, [HOST]:PORT. returns as unreachable() takes it
 static int connect_tcp(struct of_link *l, const char *where)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *list = NULL;
 	char host[256];
 	const char *port = default_port, *end;
-	int error = EHOSTUNREACH;
+	int error;
 
 	snprintf(host, sizeof(host), "%s", where[0] == '[' ? where + 1 : where);
 	end = where[0] == '[' ? strchr(host, ']') : strrchr(host, ':');
@@ -81,8 +84,10 @@ static int connect_tcp(struct of_link *l, const char *where)
 		port = *colon == ':' ? colon + 1 : default_port;
 		host[end - host] = '\0';
 	}
-	if (getaddrinfo(host, port, &hints, &list) != 0)
-		return EHOSTUNREACH;
+	error = getaddrinfo(host, port, &hints, &list);
+	if (error != 0)
+		return error;
+	error = EHOSTUNREACH;
 	for (const struct addrinfo *a = list; a != NULL && error != 0; a = a->ai_next) {
 		if (l->fd >= 0)
 			close(l->fd);
@@ -258,8 +263,9 @@ int of_link_open(struct cli *c, const char *target, struct of_link *l)
 	else if (l->target[0] == '/')
 		error = connect_unix(l, l->target);
 	else
-		return cli_problem(c, EXIT_USAGE, "%s: a target is unix:PATH or tcp:HOST[:PORT]",
-				   l->target);
+		return cli_problem(
+			c, EXIT_USAGE, "%s: a target is unix:PATH or tcp:HOST[:PORT]%s", l->target,
+			strncmp(l->target, "ssl:", 4) == 0 ? "; over TLS ovs-ofctl goes" : "");
 	rc = error != 0 ? unreachable(c, l, error) : hello(c, l);
 	if (rc != 0)
 		of_link_close(l);
