@@ -86,6 +86,21 @@ code 1 "$weir" of mod-port 77 down
 "$weir" of mod-port b no-forward
 "$weir" of dump-ports-desc | grep -A1 '2(b)' | grep -q NO_FWD
 "$weir" of mod-port b forward
+# Groups and meters are named by number, or as ovs-ofctl has it.
+"$weir" of add-group group_id=71,type=all,bucket=1
+"$weir" of add-meter meter=71,kbps,bands=type=drop,rate=9
+for n in 71 group_id=71; do [ "$("$weir" of dump-group-stats $n | grep -c group_id=71,)" = 1 ]; done
+for n in 71 meter=71; do
+	"$weir" of meter-stats $n | grep -q '^meter:71 '
+	"$weir" of dump-meter $n | grep -q '^meter=71 '
+done
+code 2 "$weir" of meter-stats group_id=71
+code 2 "$weir" of del-groups 7x
+"$weir" of del-groups 71
+"$weir" of del-meters meter=71
+"$weir" of del-groups all
+code 1 "$weir" of meter-stats 71
+refute grep -q group_id <("$weir" of dump-groups)
 # Names that differ behind the 15 characters that OpenFlow tells are told apart by number.
 "$weir" -c "configure; set port frontend-network-1 type uplink device net_null7 of-port 11; set port frontend-network-2 type uplink device net_null8 of-port 12; commit" >/dev/null
 code 2 "$weir" of mod-port frontend-networ down

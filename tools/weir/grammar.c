@@ -135,6 +135,16 @@ uint32_t match_next(const struct match *m, uint32_t v)
 	return next(m, v, m->n_words);
 }
 
+// A number, as ovs-ofctl writes it, too: behind its name. Or all of them.
+static bool numbers(const char *text, const char *key)
+{
+	size_t size = strlen(key);
+
+	text += strncmp(text, key, size) == 0 ? size : 0;
+	return strcmp(text, "all") == 0 ||
+	       (text[0] != '\0' && text[strspn(text, "0123456789")] == '\0');
+}
+
 static bool argument_takes(const char *name, const struct word *w)
 {
 	bool time = strcmp(name, "MINUTES") == 0;
@@ -142,6 +152,10 @@ static bool argument_takes(const char *name, const struct word *w)
 	size_t digits = strspn(w->text, "0123456789");
 	const char *unit = w->text + digits;
 
+	if (strcmp(name, "GROUP") == 0)
+		return numbers(w->text, "group_id=");
+	if (strcmp(name, "METER") == 0)
+		return numbers(w->text, "meter=");
 	if (!number && !time)
 		return true;
 	return digits > 0 &&

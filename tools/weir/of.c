@@ -247,22 +247,32 @@ static int run_ports(struct of_run *r)
 	return rc != 0 ? rc : of_run_all(r);
 }
 
+// 7, or key=7; all where it says so, or nothing
+static uint32_t number_or(const struct of_run *r, const char *argument, uint32_t all)
+{
+	const char *text = command_arg(r->cmd, argument);
+	const char *value = text == NULL ? NULL : strchr(text, '=');
+
+	value = value == NULL ? text : value + 1;
+	return value == NULL || strcmp(value, "all") == 0 ? all
+							  : (uint32_t)strtoul(value, NULL, 10);
+}
+
 static int run_groups(struct of_run *r)
 {
-	const char *number = command_arg(r->cmd, "NUMBER"), *param = r->cmd->verb->param;
-	uint32_t id = number == NULL ? 0 : (uint32_t)strtoul(number, NULL, 10);
+	const char *param = r->cmd->verb->param;
 	struct of13_multipart_request m = { 0 };
 	int rc;
 
 	if (strcmp(param, "dump-group-stats") == 0) {
 		m.type = OF13_MULTIPART_GROUP;
-		m.group.group_id = number == NULL ? OF13_GROUP_ALL : id;
+		m.group.group_id = number_or(r, "GROUP", OF13_GROUP_ALL);
 	} else if (strcmp(param, "dump-meters") == 0) {
 		m.type = OF13_MULTIPART_METER_CONFIG;
-		m.meter_config.meter_id = number == NULL ? OF13_METER_ALL : id;
+		m.meter_config.meter_id = number_or(r, "METER", OF13_METER_ALL);
 	} else {
 		m.type = OF13_MULTIPART_METER;
-		m.meter.meter_id = number == NULL ? OF13_METER_ALL : id;
+		m.meter.meter_id = number_or(r, "METER", OF13_METER_ALL);
 	}
 	rc = ask(r, &m);
 	return rc != 0 ? rc : of_run_all(r);
@@ -302,6 +312,21 @@ int of_run_refused(struct of_run *r, const struct of_text_error *e, uint32_t lin
 	return EXIT_USAGE;
 }
 
+// What is typed, as the text of a flow, group or meter. The caller frees it.
+static char *typed(const struct of_run *r)
+{
+	const char *group = command_arg(r->cmd, "GROUP"), *meter = command_arg(r->cmd, "METER");
+	const char *number = group != NULL ? group : meter;
+	struct text t = { 0 };
+
+	if (number == NULL)
+		return command_join(r->cmd, "FLOW");
+	if (strchr(number, '=') == NULL)
+		text_put(&t, group != NULL ? "group_id=" : "meter=");
+	text_put(&t, number);
+	return text_take(&t);
+}
+
 static int of_run_text(struct of_run *r)
 {
 	static const struct {
@@ -315,7 +340,7 @@ static int of_run_text(struct of_run *r)
 		{ "del-meters", OF_TEXT_DELETE },
 	};
 	const char *param = r->cmd->verb->param;
-	char *text = command_join(r->cmd, "FLOW");
+	char *text = typed(r);
 	const struct of_text_ports *ports = &r->text_ports;
 	enum of_text_command command = OF_TEXT_ADD;
 	struct of_text_error e = { 0 };
