@@ -56,6 +56,14 @@ err '^usage: weir show port PORT$'
 "$weir" of help add-flows | grep -q '^  of add-flows \[--target'
 code 2 "$weir" of help nothing
 err 'of help nothing: there is no such command here'
+# --help behind words is about them.
+"$weir" of --help | grep -q '^  of add-flow  *Add a flow'
+"$weir" of add-flows --bundle --help >out
+grep -q '^  of add-flows \[--target' out
+refute grep -q 'of dump-flows\|show ports' out
+"$weir" show ports --help >out
+grep -q '^  show ports ' out
+refute grep -q 'of dump-flows' out
 
 echo "- exit codes: refused, usage, unreachable, failed"
 code 1 "$weir" -c 'configure; set port t0 vlan 99999'
@@ -257,6 +265,8 @@ echo "- what the shell's completion asks for"
 "$weir" --complete 'show po' | cut -f1 | paste -sd' ' | grep -qx 'ports port portals'
 "$weir" --complete 'show port t' | cut -f1 | paste -sd' ' | grep -qx 't0 t1'
 "$weir" --complete 'clear counters port t' | cut -f1 | paste -sd' ' | grep -qx 't0 t1'
+"$weir" --complete 'of mod-port t' | cut -f1 | paste -sd' ' | grep -qx 't0 t1'
+[ -z "$("$weir" --complete 'of mod-port --target unix:x t')" ]
 "$weir" --complete 'show configuration port ' | cut -f1 | grep -qx t0
 "$weir" -s "$LAB_T/none.sock" --complete 'show port ' >out 2>err
 [ ! -s out ] && [ ! -s err ]

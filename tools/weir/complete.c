@@ -222,6 +222,16 @@ static uint32_t rest_begins(const struct complete *x, uint32_t v, uint32_t token
 	return at;
 }
 
+// Ports of another switch are not known.
+static bool names_target(const struct complete *x)
+{
+	for (uint32_t i = 0; i + 1 < x->words.n; i++) {
+		if (strcmp(x->words.word[i].text, "--target") == 0)
+			return true;
+	}
+	return false;
+}
+
 static void add_argument(struct complete *x, uint32_t v, uint32_t token)
 {
 	static const char *const ports[] = { "ietf-interfaces:interfaces", "interface",
@@ -234,6 +244,8 @@ static void add_argument(struct complete *x, uint32_t v, uint32_t token)
 	if (strcmp(name, "PATH") == 0) {
 		add_path(x, v, rest_begins(x, v, token));
 	} else if (strcmp(name, "PORT") == 0) {
+		add_names(x, "ports", ports);
+	} else if (strcmp(name, "OFPORT") == 0 && !names_target(x)) {
 		add_names(x, "ports", ports);
 	} else if (strcmp(name, "VM") == 0) {
 		add_names(x, "vms", vms);

@@ -58,6 +58,23 @@ static int valued(struct options *o, struct cli *c, char **argv, int *i)
 	return 1;
 }
 
+// --help behind words asks for these: for what begins with the first one, or for a verb of `of`.
+// returns -1: there is a command to run
+static int help_with(struct options *o)
+{
+	static char of[] = "of", help[] = "help";
+	bool is_of = strcmp(o->word[0], of) == 0;
+	char *about = !is_of ? o->word[0] : o->n > 1 ? o->word[1] : NULL;
+
+	o->n = 0;
+	if (is_of)
+		o->word[o->n++] = of;
+	o->word[o->n++] = help;
+	if (about != NULL)
+		o->word[o->n++] = about;
+	return -1;
+}
+
 // --json and -s may stand anywhere, so users need not remember an order. returns -1, or the exit
 // code
 static int options_read(struct options *o, struct cli *c, int argc, char **argv)
@@ -77,6 +94,8 @@ static int options_read(struct options *o, struct cli *c, int argc, char **argv)
 		} else if (strcmp(argv[i], "--version") == 0) {
 			return puts("weir " WEIR_VERSION) < 0 ? EXIT_FAILED : 0;
 		} else if (strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "--help") == 0) {
+			if (o->n > 0)
+				return help_with(o);
 			print_usage(stdout);
 			return fflush(stdout) == 0 ? 0 : EXIT_FAILED;
 		} else if (o->n == 0 && argv[i][0] == '-') {
