@@ -59,6 +59,9 @@ refute grep -q "^no flow" "$LAB_T/said"
 grep -qx "flows: 2 of 262144, groups: 1, meters: 0" "$LAB_T/said"
 grep -Eq "^ +1 +1 +0 +0$" "$LAB_T/said"
 
+"$weir" show port a >"$LAB_T/said"
+grep -qx "OpenFlow: port 7" "$LAB_T/said"
+
 # Clients of listeners, and of the socket beside the daemon's own, which is root's.
 for at in "tcp:127.0.0.1:$p" "unix:$LAB_T/u.sock" "unix:$LAB_T/openflow.sock"; do
 	of show "$at" >"$LAB_T/show"
@@ -185,9 +188,17 @@ wait_for lost cat "$LAB_T/c2"
 wait_for "certificate" field c2 last-error
 grep -Eq "openflow: t-[0-9]+ .*left: ca-certificate is another now" "$LAB_T/switch.log"
 
+# In standalone, with no controller, flows decide nothing, and that is said; as when it is off.
+"$weir" -c "configure; discard; set openflow fail-mode standalone; set openflow controller none address 127.0.0.1 port 1 inactivity-probe 1; delete openflow controller c2; commit" >/dev/null
+wait_for "^no controller is there: frames are forwarded by MAC addresses" "$weir" show openflow
+"$weir" -c "configure; set openflow fail-mode secure; commit" >/dev/null
+refute grep -q "^no controller" <("$weir" show openflow)
+
 # Off and on again; the file has the numbers of ports.
 "$weir" -c "configure; discard; set openflow enabled false; commit" >/dev/null
 [ ! -e "$LAB_T/openflow.sock" ]
+grep -q "^frames are forwarded by MAC addresses. 'set openflow enabled true'" <("$weir" show openflow)
+refute grep -q "^OpenFlow" <("$weir" show port b)
 [ "$(state)" = '{"weir-openflow:openflow-state":{"mode":"off"}}' ] || state | grep -q '"off"'
 sleep 0.1
 "$weir" -c "configure; set openflow enabled true; set port z type uplink device net_null2; delete port a; commit" >/dev/null

@@ -6,6 +6,8 @@
 #include "table.h"
 #include "weir_priv.h"
 
+static const unsigned long long OF_LOCAL = 4294967294; // of-port of the host port
+
 static const char *text(const json_t *o, const char *key)
 {
 	const char *s = json_string_value(json_object_get(o, key));
@@ -85,6 +87,7 @@ void show_port(FILE *f, const json_t *data)
 {
 	static const char *const names[] = { "COUNTER", "VALUE", "WHAT" };
 	const json_t *p = json_array_get(interfaces(data), 0), *c;
+	unsigned long long number;
 	struct table t;
 	size_t i;
 
@@ -93,6 +96,11 @@ void show_port(FILE *f, const json_t *data)
 		return;
 	}
 	show_ports(f, data);
+	number = answer_number(state(p), "of-port");
+	if (number == OF_LOCAL)
+		fprintf(f, "OpenFlow: LOCAL\n");
+	else if (number > 0)
+		fprintf(f, "OpenFlow: port %llu\n", number);
 	fprintf(f, "\n");
 	table_begin(&t, 3, names);
 	json_array_foreach(json_object_get(state(p), "counter"), i, c)

@@ -86,12 +86,21 @@ static void listeners(FILE *f, const json_t *list)
 	fputc('\n', f);
 }
 
-// Where nothing can be forwarded, that is said, and what to do about it.
+// Where flows decide nothing, or nothing can be forwarded, that is said, and what to do about it.
 static void hint(FILE *f, const json_t *state)
 {
 	const json_t *first = json_array_get(json_object_get(state, "table"), 0);
+	const char *mode = said(state, "mode").text;
 
-	if (strcmp(said(state, "mode").text, "tables") != 0)
+	if (strcmp(mode, "off") == 0)
+		fputs("frames are forwarded by MAC addresses. 'set openflow enabled true' and a "
+		      "commit let flows decide.\n",
+		      f);
+	if (strcmp(mode, "standalone") == 0)
+		fputs("no controller is there: frames are forwarded by MAC addresses, and flows "
+		      "wait for one.\n",
+		      f);
+	if (strcmp(mode, "tables") != 0)
 		return;
 	if (answer_number(first, "id") == 0 && answer_number(first, "flows") > 0)
 		return;
@@ -107,9 +116,9 @@ void show_openflow(FILE *f, const json_t *data)
 	const json_t *in = json_object_get(state, "packet-in");
 
 	fprintf(f, "mode: %s\n", said(state, "mode").text);
+	hint(f, state);
 	if (in == NULL)
 		return; // it is off
-	hint(f, state);
 	fprintf(f, "datapath: %s\nfail mode: %s\nflows: %llu of %llu, groups: %llu, meters: %llu\n",
 		said(state, "datapath-id").text, said(state, "fail-mode").text,
 		answer_number(state, "flows"), answer_number(state, "flow-limit"),
