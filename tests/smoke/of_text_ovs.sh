@@ -20,7 +20,7 @@ same theirs ours || { echo "flows.txt was made by of_flows.py with another seed 
 
 # Both loads, both dumps. SOCKET
 compare() {
-	local s=unix:$1 c
+	local s=unix:$1 c kept
 	rm -f theirs ours
 	cat >some.txt <<-F
 		table=1,priority=7,tcp,nw_src=10.0.0.0/8,cookie=0x9,idle_timeout=300,send_flow_rem,actions=output:1,set_queue:2,output:2
@@ -44,6 +44,37 @@ compare() {
 	[ -z "$("$weir" of dump-flows --target "$s" --no-stats)" ]
 	ofctl add-flows "$s" before
 	"$weir" of dump-flows --target "$s" --no-stats | sort | diff before -
+	# Nothing differs from the file; then one flow goes, one comes, one has other actions, and one has another cookie.
+	"$weir" of diff-flows --target "$s" some.txt
+	sed -e '/^[[:space:]]*priority=3/d; s/mpls_label=77/mpls_label=78/; s/priority=4,/&cookie=0x8,/; s/goto_table:1/goto_table:2/' some.txt >other.txt
+	c=0
+	"$weir" of diff-flows --target "$s" other.txt >ours || c=$?
+	[ "$c" = 1 ]
+	[ "$(cut -c1 ours | sort | tr -d '\n')" = "+++----" ]
+	grep -qx -- '-priority=0 actions=write_actions(output:2),goto_table:1' ours
+	grep -qx -- '+priority=0 actions=write_actions(output:2),goto_table:2' ours
+	[ "$("$weir" of dump-flows --target "$s" --no-stats | sort | diff before - | wc -l)" = 0 ]
+	# A flow that cannot be: with --bundle nothing changes. What stays keeps its age.
+	age() { "$weir" of dump-flows --target "$s" --json table=1 | jq '.flows[0].duration'; }
+	kept=$(age)
+	(cat other.txt; echo actions=group:4000) >bad.txt
+	c=0
+	"$weir" of replace-flows --target "$s" --bundle bad.txt 2>said || c=$?
+	[ "$c" = 1 ]
+	grep -q '^weir: bad.txt:[0-9]*: refused: OFPBAC_BAD_OUT_GROUP' said
+	"$weir" of dump-flows --target "$s" --no-stats | sort | diff before -
+	for c in "" --bundle; do
+		"$weir" of replace-flows --target "$s" $c other.txt
+		ofctl diff-flows "$s" other.txt
+		"$weir" of diff-flows --target "$s" other.txt
+		"$weir" of replace-flows --target "$s" $c some.txt
+		"$weir" of diff-flows --target "$s" some.txt # ovs-ofctl finds that mod_vlan_vid is no set_field
+	done
+	[ "$(jq -n "$(age) > $kept")" = true ]
+	c=0
+	echo "group add group_id=9,type=all" | "$weir" of diff-flows --target "$s" - 2>said || c=$?
+	[ "$c" = 2 ]
+	grep -q '^weir: -:1: here lines are flows to add' said
 }
 
 echo "- Open vSwitch: dumps read alike"

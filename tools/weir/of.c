@@ -119,6 +119,8 @@ static int take(void *arg, const uint8_t *msg, size_t size)
 		return of_run_error(r, msg, size);
 	if (msg[1] == OF13_TYPE_MULTIPART_REPLY && of_xid(msg) == r->ports_xid)
 		remember_ports(r, msg, size);
+	else if (r->flows != NULL && msg[1] == OF13_TYPE_MULTIPART_REPLY)
+		of_flows_take(r->flows, msg, size);
 	else
 		print(r, msg, size);
 	return 0;
@@ -532,6 +534,8 @@ static int run_show_named(struct of_run *r)
 	}
 	if (strcmp(param, "add-flows") == 0)
 		return of_run_file(r, command_arg(r->cmd, "FILE"), OF_TEXT_ADD);
+	if (strcmp(param, "replace-flows") == 0 || strcmp(param, "diff-flows") == 0)
+		return of_run_replace(r, command_arg(r->cmd, "FILE"), param[0] == 'r');
 	if (strcmp(param, "bundle") == 0)
 		return of_run_bundle(r, command_arg(r->cmd, "FILE"), OF_TEXT_ADD);
 	return of_run_text(r);
@@ -553,7 +557,7 @@ int run_of(struct cli *c, const struct command *cmd)
 			    .link.fd = -1,
 			    .out.max = OF_SEND_MAX,
 			    .text_ports = { .number = port_number, .name = port_name } };
-	bool here = strcmp(cmd->verb->param, "parse-flows") == 0;
+	bool here = strncmp(cmd->verb->param, "parse-", 6) == 0;
 	int rc = check_version(c, cmd);
 
 	r.text_ports.arg = &r;

@@ -5,9 +5,6 @@
 
 #include "of_priv.h"
 
-// The message at out[at] was made of that line. returns 0 or an exit code
-typedef int (*line_done)(struct of_run *r, size_t at, uint32_t line);
-
 static FILE *file_open(struct of_run *r, const char *path)
 {
 	FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
@@ -19,7 +16,7 @@ static FILE *file_open(struct of_run *r, const char *path)
 }
 
 static int read_line(struct of_run *r, char *text, uint32_t line, enum of_text_command command,
-		     line_done done)
+		     of_line_done done)
 {
 	struct of_text_error e = { 0 };
 	size_t at = r->out.size;
@@ -35,8 +32,8 @@ static int read_line(struct of_run *r, char *text, uint32_t line, enum of_text_c
 	return rc != 0 ? rc : done(r, at, line);
 }
 
-static int read_file(struct of_run *r, const char *path, enum of_text_command command,
-		     line_done done)
+int of_read_file(struct of_run *r, const char *path, enum of_text_command command,
+		 of_line_done done)
 {
 	FILE *f = file_open(r, path);
 	char *text = NULL;
@@ -73,14 +70,14 @@ int of_run_file(struct of_run *r, const char *path, enum of_text_command command
 
 	if (command_has(r->cmd, "--bundle"))
 		return of_run_bundle(r, path, command);
-	rc = read_file(r, path, command, number);
+	rc = of_read_file(r, path, command, number);
 	return rc != 0 ? rc : of_run_all(r);
 }
 
 // --- Bundles: all of it, or nothing
 
 // What was put becomes the message of a bundle-add, of the same number.
-static int add_to_bundle(struct of_run *r, size_t at, uint32_t line)
+int of_bundle_add(struct of_run *r, size_t at, uint32_t line)
 {
 	struct of_buf inner = { 0 };
 	size_t size = r->out.size - at;
@@ -127,18 +124,29 @@ static int take_control(void *arg, const uint8_t *msg, size_t size)
 	return of_xid(msg) == r->barrier_xid && msg[1] == OF13_TYPE_EXPERIMENTER ? 1 : 0;
 }
 
-int of_run_bundle(struct of_run *r, const char *path, enum of_text_command command)
+int of_bundle_open(struct of_run *r)
 {
-	int rc = control(r, OF13_BUNDLE_CONTROL_OPEN_REQUEST);
+	return control(r, OF13_BUNDLE_CONTROL_OPEN_REQUEST);
+}
 
-	// Everything in one go: what fails is told by line, and then the commit fails.
-	rc = rc != 0 ? rc : read_file(r, path, command, add_to_bundle);
-	rc = rc != 0 ? rc : control(r, OF13_BUNDLE_CONTROL_COMMIT_REQUEST);
+// Everything in one go: what fails is told by line, and then the commit fails.
+int of_bundle_commit(struct of_run *r, const char *path)
+{
+	int rc = control(r, OF13_BUNDLE_CONTROL_COMMIT_REQUEST);
+
 	rc = rc != 0 ? rc : of_link_pump(r->c, &r->link, of_buf_list(&r->out), take_control, r);
 	r->out.size = 0;
 	if (rc == EXIT_REFUSED || (rc == 0 && r->n_errors > 0))
 		return cli_problem(r->c, EXIT_REFUSED, "%s: nothing has changed", path);
 	return rc != 0 ? rc : of_run_all(r);
+}
+
+int of_run_bundle(struct of_run *r, const char *path, enum of_text_command command)
+{
+	int rc = of_bundle_open(r);
+
+	rc = rc != 0 ? rc : of_read_file(r, path, command, of_bundle_add);
+	return rc != 0 ? rc : of_bundle_commit(r, path);
 }
 
 // --- Only reading: no switch is asked
@@ -157,5 +165,15 @@ static int show_line(struct of_run *r, size_t at, uint32_t line)
 
 int of_run_parse(struct of_run *r, const char *path)
 {
-	return read_file(r, path, OF_TEXT_ADD, show_line);
+	struct of_text_error e;
+	char *text;
+	int rc;
+
+	if (path != NULL)
+		return of_read_file(r, path, OF_TEXT_ADD, show_line);
+	text = command_join(r->cmd, "FLOW");
+	rc = of_text_flow_mod(text, OF_TEXT_ADD, &r->text_ports, &r->out, &e);
+	free(text);
+	rc = rc == -EINVAL ? of_run_refused(r, &e, 0) : of_run_put(r, rc);
+	return rc != 0 ? rc : show_line(r, 0, 0);
 }

@@ -68,7 +68,8 @@ struct of_run {
 	uint32_t first_xid, n_lines;
 	bool in_part; // a later part of a reply comes
 	uint32_t n_errors;
-	json_t *json; // what was asked for
+	json_t *json;		// what was asked for
+	struct of_flows *flows; // collects them: they are not printed
 };
 
 // A message with a new number into r->out; line: of the file, 0 = none.
@@ -86,7 +87,20 @@ int of_run_refused(struct of_run *r, const struct of_text_error *e, uint32_t lin
 // Commands with files (of_file.c).
 int of_run_file(struct of_run *r, const char *path, enum of_text_command command);
 int of_run_bundle(struct of_run *r, const char *path, enum of_text_command command);
-int of_run_parse(struct of_run *r, const char *path);
+int of_run_parse(struct of_run *r, const char *path); // NULL = the flow of the command
+// The message at out[at] was made of that line. returns 0 or an exit code
+typedef int (*of_line_done)(struct of_run *r, size_t at, uint32_t line);
+int of_read_file(struct of_run *r, const char *path, enum of_text_command command,
+		 of_line_done done);
+// A bundle around messages that are put one after the other. return an exit code
+int of_bundle_open(struct of_run *r);
+int of_bundle_add(struct of_run *r, size_t at, uint32_t line);
+int of_bundle_commit(struct of_run *r, const char *path);
+
+// The switch's flows and those of a file (of_replace.c): replaced, or only what differs printed.
+// returns an exit code; EXIT_REFUSED = they differ
+int of_run_replace(struct of_run *r, const char *path, bool replace);
+void of_flows_take(struct of_flows *l, const uint8_t *msg, size_t size);
 
 // A reply as JSON (of_json.c), added to *all.
 void of_json_add(json_t *all, const uint8_t *msg, size_t size, const struct of_text_ports *ports);
