@@ -50,9 +50,10 @@ static uint32_t wanted_parts(const struct lyd_node *filter)
 		const char *top;
 		uint32_t part;
 	} parts[] = {
-		{ "interfaces", CFG_STATE_PORTS }, { "mac-table", CFG_STATE_MACS },
-		{ "vms-state", CFG_STATE_VMS },	   { "system-state", CFG_STATE_SYSTEM },
-		{ "qos-state", CFG_STATE_QOS },	   { "storage-state", CFG_STATE_STORAGE },
+		{ "interfaces", CFG_STATE_PORTS },	  { "mac-table", CFG_STATE_MACS },
+		{ "vms-state", CFG_STATE_VMS },		  { "system-state", CFG_STATE_SYSTEM },
+		{ "qos-state", CFG_STATE_QOS },		  { "storage-state", CFG_STATE_STORAGE },
+		{ "openflow-state", CFG_STATE_OPENFLOW },
 	};
 	uint32_t all = 0;
 

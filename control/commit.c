@@ -212,7 +212,8 @@ static int on_history(void *arg, uint32_t n, struct cfg_commit_head *head, char 
 static int on_state(void *arg, uint32_t wanted, char **json, struct cfg_error *err)
 {
 	// In the order of enum cfg_state.
-	static const char *const parts[] = { "ports", "macs", "vms", "system", "qos", "storage" };
+	static const char *const parts[] = { "ports", "macs",	 "vms",	    "system",
+					     "qos",   "storage", "openflow" };
 	struct cfg_request r = { .op = CFG_OP_GET_STATE };
 	struct cfg_json j;
 

@@ -59,6 +59,7 @@ enum cfg_state {
 	CFG_STATE_SYSTEM = 1 << 3,
 	CFG_STATE_QOS = 1 << 4,
 	CFG_STATE_STORAGE = 1 << 5, // all of storage-state
+	CFG_STATE_OPENFLOW = 1 << 6,
 };
 
 // What QEMU or libvirt has to be told to start a machine.

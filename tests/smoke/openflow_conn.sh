@@ -22,6 +22,15 @@ wait_for() { # TEXT COMMAND...: its output has TEXT, within 10 s
 	return 1
 }
 
+# NETCONF has the same state: all of it, and by a filter.
+netconf_has() { # TEXT [FILTER]
+	printf '%s]]>]]>' '<hello xmlns="urn:ietf:params:xml:ns:netconf:base:1.0"><capabilities><capability>urn:ietf:params:netconf:base:1.0</capability></capabilities></hello>' \
+		"<rpc message-id=\"1\" xmlns=\"urn:ietf:params:xml:ns:netconf:base:1.0\"><get>${2:-}</get></rpc>" \
+		'<rpc message-id="2" xmlns="urn:ietf:params:xml:ns:netconf:base:1.0"><close-session/></rpc>' |
+		timeout 10 "$lab_build/tools/weir-netconf" "$LAB_T/netconf.sock" >"$LAB_T/netconf"
+	grep -q "$1" "$LAB_T/netconf" || { echo "no '$1' from NETCONF:"; tail -c 500 "$LAB_T/netconf"; return 1; }
+}
+
 # Two authorities: ours, and one that nobody believes.
 for ca in good bad; do
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj "/CN=$ca" -keyout "$LAB_T/$ca-ca.key" -out "$LAB_T/$ca-ca.pem" 2>/dev/null
@@ -113,6 +122,8 @@ LAB_PIDS+=("$good")
 wait_for "up 00000000000000a1 TLSv1.[23]" cat "$LAB_T/c2"
 
 "$weir" show openflow | grep -Eq '^c2 +controller +127.0.0.1 port [0-9]+ +active'
+netconf_has '<connection><name>c2</name>.*<state>active</state>' '<filter type="subtree"><openflow-state xmlns="urn:weir:params:xml:ns:yang:weir-openflow"/></filter>'
+netconf_has '<openflow-state xmlns="[^"]*"><mode>tables</mode>'
 curl -sSf "http://127.0.0.1:$((p + 1))/metrics" >"$LAB_T/metrics"
 grep -qx 'weir_openflow_connected{controller="c2"} 1' "$LAB_T/metrics"
 grep -qx 'weir_openflow_connected{controller="c1"} 0' "$LAB_T/metrics"
@@ -197,6 +208,7 @@ refute grep -q "^no controller" <("$weir" show openflow)
 # Off and on again; the file has the numbers of ports.
 "$weir" -c "configure; discard; set openflow enabled false; commit" >/dev/null
 [ ! -e "$LAB_T/openflow.sock" ]
+netconf_has '<openflow-state xmlns="[^"]*"><mode>off</mode></openflow-state>'
 grep -q "^frames are forwarded by MAC addresses. 'set openflow enabled true'" <("$weir" show openflow)
 refute grep -q "^OpenFlow" <("$weir" show port b)
 [ "$(state)" = '{"weir-openflow:openflow-state":{"mode":"off"}}' ] || state | grep -q '"off"'
