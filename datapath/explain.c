@@ -108,13 +108,16 @@ void dp_explain_normal(const struct dp_switch *sw, const struct dp_view *in, str
 		       bool edited, struct dp_verdict *l2)
 {
 	struct described d = { .in = in, .meta = dp_meta(m) };
+	enum dp_drop err = edited ? dp_admit_again(&in->cfg, m) : DP_DROP_none;
 
-	// L2 forwarding knows no group as a source.
-	if ((dp_data(m)[6] & 1) != 0 || (edited && dp_admit_again(&in->cfg, m) != DP_DROP_none))
-		return;
+	if ((dp_data(m)[6] & 1) != 0) // L2 forwarding knows no group as a source
+		err = DP_DROP_l2_src_invalid;
 	d.frame = dp_data(m);
 	d.size = rte_pktmbuf_data_len(m);
-	explain_l2(sw, &d, l2);
+	if (err != DP_DROP_none)
+		(void)drop(l2, err, DP_STAGE_forward);
+	else
+		(void)explain_l2(sw, &d, l2);
 }
 
 // What the tables say.

@@ -67,6 +67,8 @@ void dp_of_explain_normal(struct dp_of_ctx *c)
 	dp_explain_normal(c->of->sw, c->in, c->m, c->is_edited, l2);
 	for (uint32_t i = 0; i < l2->n_out; i++)
 		goes_to(c, l2->out[i]);
+	if (l2->kind == DP_VERDICT_DROP) // told where nothing else sends it
+		c->explain->verdict->drop = l2->drop;
 	free(l2);
 }
 

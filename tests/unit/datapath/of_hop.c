@@ -620,6 +620,30 @@ static void explain_has_the_walk_of_a_drop(void **state)
 	of_end();
 }
 
+// NORMAL sends it nowhere: the reason is L2 forwarding's, as it is counted.
+static void explain_has_the_reason_of_normal(void **state)
+{
+	struct dp_verdict *v = calloc(1, sizeof(*v));
+	uint8_t frame[MEM_HEAD];
+
+	(void)state;
+	of_make("ab", 1, DP_VLAN_ACCESS);
+	mem_head_fill(links[0], frame, 1);
+	of_any();
+	of_begin();
+	of_set(DP_FLOW_eth_src, 0x010000000001);
+	of_out(DP_OFPP_NORMAL);
+	of_add(0, 1);
+	dp_of_publish(of);
+	assert_int_equal(dp_switch_explain(sw, 0, frame, sizeof(frame), v), 0);
+	assert_int_equal(v->kind, DP_VERDICT_DROP);
+	assert_int_equal(v->drop, DP_DROP_l2_src_invalid);
+	of_send(0, 5);
+	assert_int_equal(mem_dropped(0, v->drop), 5);
+	free(v);
+	of_end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -644,6 +668,7 @@ int main(void)
 		cmocka_unit_test(explain_says_what_happens),
 		cmocka_unit_test(explain_says_the_queue),
 		cmocka_unit_test(explain_has_the_walk_of_a_drop),
+		cmocka_unit_test(explain_has_the_reason_of_normal),
 	};
 
 	return mem_start() ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
