@@ -135,7 +135,7 @@ static inline bool dp_vid_in(const uint8_t trunk[DP_VIDS / 8], uint16_t vid)
 		      "may send")                                                                  \
 	X(generated_pkts, "frames made by Weir itself for this port")                              \
 	X(copied_in_pkts, "further frames of a flood or mirror")                                   \
-	X(consumed_pkts, "frames handed to the responder")                                         \
+	X(consumed_pkts, "frames handed to the responder or to controllers")                       \
 	X(forwarded_pkts, "frames handed to a port for sending")                                   \
 	X(handed_pkts, "frames that other ports or the responder handed to this port")             \
 	X(copied_out_pkts, "further frames of a TSO super-frame that was segmented")               \
