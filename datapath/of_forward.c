@@ -403,11 +403,13 @@ static inline void act_on(struct dp_worker *w, struct dp_batch *b, struct look *
 	const struct dp_run *r = &b->runs[at];
 	struct rte_mbuf **pkts = b->pkts + r->first;
 	const struct dp_of_path *path = l->paths[at];
+	uint64_t n_bytes;
 
 	if (unlikely(path == NULL)) {
 		act_on_any(w, b, l, at, g);
 		return;
 	}
+	n_bytes = (uint64_t)r->n * rte_pktmbuf_pkt_len(pkts[0]); // L2 may free it
 	if (path != g->path)
 		path_take(w, l, path, g);
 	if (likely(g->kind == DP_OF_PROG_OUTPUT && !is_looked_at(pkts[0]))) {
@@ -426,7 +428,7 @@ static inline void act_on(struct dp_worker *w, struct dp_batch *b, struct look *
 		return;
 	}
 	g->n_met += r->n;
-	g->n_bytes += (uint64_t)r->n * rte_pktmbuf_pkt_len(pkts[0]);
+	g->n_bytes += n_bytes;
 }
 
 // Not for the tables: what the responder has, and what comes where nothing may.

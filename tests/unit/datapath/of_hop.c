@@ -24,6 +24,53 @@ static void a_rule_sends_and_counts(void **state)
 	of_end();
 }
 
+static void buffer_is_free(void *data, void *m)
+{
+	(void)data;
+	((struct rte_mbuf *)m)->pkt_len = 0xbad; // its next owner's, from here on
+}
+
+// A frame of 60 bytes from a group address, which L2 forwarding does not take.
+static void send_from_group(void)
+{
+	static _Alignas(64) uint8_t data[2048];
+	uint16_t size = sizeof(data);
+	struct rte_mbuf *m = rte_pktmbuf_alloc(links[0]->pool);
+	struct rte_mbuf_ext_shared_info *shared;
+
+	assert_non_null(m);
+	shared = rte_pktmbuf_ext_shinfo_init_helper(data, &size, buffer_is_free, m);
+	rte_pktmbuf_attach_extbuf(m, data, RTE_BAD_IOVA, size, shared);
+	(void)rte_pktmbuf_append(m, 60);
+	mem_head_fill(links[0], data + rte_pktmbuf_headroom(m), 7);
+	data[rte_pktmbuf_headroom(m) + 6] |= 1;
+	dp_meta(m)->flags = 0;
+	mem_put(links[0], m);
+	mem_turns(10000, 1000);
+}
+
+// Another worker may have a buffer as soon as it is free.
+static void what_normal_does_not_take_is_counted_before_it_is_free(void **state)
+{
+	struct dp_of_flow *f;
+
+	(void)state;
+	of_make("abcd", 1, DP_VLAN_TRANSPARENT);
+	links[0]->size = 60;
+	of_any();
+	of_begin();
+	of_out(DP_OFPP_NORMAL);
+	f = of_add(0, 10);
+	dp_of_publish(of);
+	for (uint32_t i = 1; i < 4; i++) { // the cache does not know the first one
+		send_from_group();
+		assert_int_equal(of_count(f).n_pkts, i);
+		assert_int_equal(of_count(f).n_bytes, 60 * i);
+		assert_int_equal(mem_dropped(0, DP_DROP_l2_src_invalid), i);
+	}
+	of_end();
+}
+
 static void what_no_rule_matches_is_dropped(void **state)
 {
 	struct dp_of_table_count c;
@@ -649,6 +696,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_rule_sends_and_counts),
 		cmocka_unit_test(a_frame_is_known_by_itself_alone),
+		cmocka_unit_test(what_normal_does_not_take_is_counted_before_it_is_free),
 		cmocka_unit_test(what_no_rule_matches_is_dropped),
 		cmocka_unit_test(a_rule_without_actions_drops),
 		cmocka_unit_test(normal_keeps_the_rules_of_ports),
