@@ -391,6 +391,7 @@ static void tables_make(void)
 {
 	of_make("abc", 1, DP_VLAN_ACCESS);
 	(void)dp_of_set_limits(of, 1000, 1000000000, 1000000000); // rates go by the time
+	of->pw[0]->paths_mask = DP_OF_PATH_WAYS - 1; // so few that entries outlive theirs
 	group_make();
 	for (uint16_t i = 0; i < RULES; i++)
 		rule_make((uint8_t)(i % 3 == 0), (uint16_t)(10 + i));
