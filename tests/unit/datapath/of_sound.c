@@ -6,7 +6,7 @@
 #include "of_rig.h"
 
 enum { RULES = 16, TABLES = 3, FRAMES = 15, ROUNDS = 90, TRIES = 100, SIZE = 90 };
-enum { BURST = 16, BURSTS = 12, BURST_ROUNDS = 60, SLOTS = 64 };
+enum { BURST = 16, BURSTS = 12, BURST_ROUNDS = 60, SLOTS = 64, FLOWS = 64 };
 
 // What a round is about: edits of one kind on frames of one kind, whose bits differ where it
 // counts.
@@ -181,7 +181,10 @@ static void action_make(void)
 			of_set(DP_FLOW_tcp_dst, 0x50 ^ 1u << below(8));
 		return;
 	}
-	switch (below(12)) {
+	switch (below(13)) {
+	case 12:
+		of_op(DP_OP_GROUP, 8, 1);
+		return;
 	case 0:
 		of_op(DP_OP_PUSH_VLAN, 8, below(2) == 0 ? DP_ETH_VLAN : DP_ETH_QINQ);
 		return;
@@ -206,6 +209,17 @@ static void action_make(void)
 	}
 }
 
+// Rules in force or staged, that a change may be about.
+static struct dp_of_flow *flows[FLOWS];
+static uint32_t n_flows;
+
+static void rule_add(uint8_t table, uint16_t priority)
+{
+	// Two of a kind are the agent's to refuse.
+	if (n_flows < FLOWS && dp_of_flow_exact(of, table, &of_key, &of_mask, priority) == NULL)
+		flows[n_flows++] = of_add(table, priority);
+}
+
 static void rule_make(void)
 {
 	uint8_t table = (uint8_t)(below(3) == 0 ? 0 : 1 + below(TABLES - 1));
@@ -225,9 +239,7 @@ static void rule_make(void)
 		of_p.p.metadata = below(4);
 		of_p.p.metadata_mask = 3;
 	}
-	// Two of a kind are the agent's to refuse.
-	if (dp_of_flow_exact(of, table, &of_key, &of_mask, (uint16_t)(table * 16 + how)) == NULL)
-		of_add(table, (uint16_t)(table * 16 + how));
+	rule_add(table, (uint16_t)(table * 16 + how));
 }
 
 // One that ends in the first table, with one output or none: most of what a burst meets.
@@ -239,8 +251,89 @@ static void rule_make_simple(void)
 	of_begin();
 	if (below(6) != 0)
 		of_out(below(4) == 0 ? DP_OFPP_NORMAL : 1 + below(4));
-	if (dp_of_flow_exact(of, 0, &of_key, &of_mask, priority) == NULL)
-		of_add(0, priority);
+	rule_add(0, priority);
+}
+
+// --- What changes while the cache knows frames
+
+static void group_make(void)
+{
+	uint8_t ops[2][sizeof(struct dp_flow_output)];
+	struct dp_of_bucket b[2];
+
+	memset(b, 0, sizeof(b));
+	for (uint32_t i = 0; i < 2; i++) {
+		of_begin();
+		of_out(1 + below(4));
+		memcpy(ops[i], of_p.p.ops, sizeof(ops[i]));
+		b[i].ops = ops[i];
+		b[i].n_ops = sizeof(ops[i]);
+		b[i].weight = (uint16_t)below(3);
+		b[i].watch_port = 1 + below(4);
+		b[i].watch_group = DP_OFPP_ANY;
+	}
+	assert_int_equal(dp_of_group_set(of, 1, (enum dp_of_group_type)below(4), b, 2), 0);
+}
+
+static void rule_change(void)
+{
+	uint32_t at = below(n_flows);
+
+	if (below(2) == 0) {
+		dp_of_flow_end(of, flows[at]);
+		flows[at] = flows[--n_flows];
+		return;
+	}
+	of_begin();
+	of_out(below(3) == 0 ? DP_OFPP_NORMAL : 1 + below(4));
+	assert_int_equal(dp_of_flow_change(of, flows[at], &of_p.p), 0);
+}
+
+static void off_and_on(void)
+{
+	struct weir_err err;
+
+	assert_int_equal(dp_of_set_mode(of, DP_OF_OFF, &err), 0);
+	mem_turns(3000, 1000);
+	if (below(2) == 0)
+		rule_change();
+	dp_of_publish(of);
+	mem_turns(3000, 1000);
+	dp_of_housekeep(of, now_ns);
+	assert_int_equal(dp_of_set_mode(of, DP_OF_TABLES, &err), 0);
+}
+
+static void change_make(void)
+{
+	static const uint8_t configs[] = { 0, 0, DP_OFPPC_NO_FWD, DP_OFPPC_PORT_DOWN };
+
+	switch (below(8)) {
+	case 0:
+		rule_make();
+		break;
+	case 1:
+		rule_make_simple();
+		break;
+	case 2:
+		group_make();
+		break;
+	case 3:
+		dp_of_group_end(of, 1);
+		break;
+	case 4:
+		assert_int_equal(dp_of_port_config(of, 2 + below(3), configs[below(4)]), 0);
+		return; // without another version
+	case 5:
+		if (n_flows > 2)
+			off_and_on();
+		break;
+	default:
+		if (n_flows > 2)
+			rule_change();
+	}
+	dp_of_publish(of);
+	if (below(2) == 0)
+		dp_of_housekeep(of, now_ns); // else it is unlinked later
 }
 
 // --- What became of a frame
@@ -316,6 +409,7 @@ static void a_cached_walk_is_the_walk(void **state)
 	for (uint32_t round = 0; round < ROUNDS; round++) {
 		seed = 88172645463325252u + round * 7919;
 		of_make("abcd", 1, DP_VLAN_TRANSPARENT);
+		n_flows = 0;
 		focus = round % N_FOCUSES;
 		for (uint32_t i = 0; i < RULES; i++)
 			rule_make();
@@ -329,12 +423,9 @@ static void a_cached_walk_is_the_walk(void **state)
 				frame_bend(f);
 			cached_as_walked(f);
 			// A change in between: what the cache knows is over.
-			if (below(40) == 0) {
-				if (below(2) == 0)
-					rule_make();
-				else
-					rule_make_simple();
-				dp_of_publish(of);
+			if (below(round % 2 == 0 ? 100 : 10) == 0) {
+				change_make();
+				cached_as_walked(f);
 			}
 		}
 		n_found += of->pw[0]->n_cache_found;
@@ -406,6 +497,7 @@ static void a_burst_is_as_each(void **state)
 		seed = 2463534242u + round * 104729;
 		focus = round % N_FOCUSES;
 		of_make("abcd", 1, DP_VLAN_TRANSPARENT);
+		n_flows = 0;
 		for (uint32_t i = 0; i < RULES; i++) {
 			if (below(3) == 0)
 				rule_make();
