@@ -49,9 +49,9 @@ void dp_drop_run(struct dp_worker *w, struct dp_batch *b, const struct dp_run *r
 	}
 }
 
-// May neighbours join this frame's run? Only where nothing is looked at but what `joins` compares,
-// and nothing is done that goes by the frame: plain unicast in one buffer. Not boot requests, whose
-// payload the guard reads, nor priority tags, which are cut out.
+// May neighbours join this frame's run? Only where nothing is looked at but what likeness()
+// compares, and nothing is done that goes by the frame: plain unicast in one buffer. Not boot
+// requests, whose payload the guard reads, nor priority tags, which are cut out.
 static bool heads_run(const struct rte_mbuf *m, const struct dp_meta *meta)
 {
 	const struct dp_parse *p = &meta->p;
