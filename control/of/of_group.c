@@ -123,6 +123,7 @@ static int check_chain(struct of_agent *a, uint32_t id, struct of_list buckets,
 			each_group(of_group_buckets(w.todo[at]), meet, &w);
 	}
 	free(w.todo);
+	a->work += w.n_named * OF_WORK_NAME;
 	if (w.found)
 		return bad(e, OF13_GROUP_MOD_FAILED_LOOP);
 	return level > DEPTH || w.n_named == NAMED_MAX

@@ -117,6 +117,7 @@ enum of_work {
 	OF_WORK_LOOK = 1,
 	OF_WORK_CHANGE = 6,
 	OF_WORK_SETTLE = 2,
+	OF_WORK_NAME = 4,     // of a group, looked up here and in the datapath
 	OF_WORK_MESSAGE = 40, // an add, while the classifier's memory grows
 	OF_WORK_UNLINK = 30,
 };

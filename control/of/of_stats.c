@@ -333,6 +333,7 @@ static bool run(struct of_agent *a, struct of_job *j)
 		if (of_conn_waiting(j->c) > OUTPUT_ENOUGH)
 			return false;
 		more = steps[j->type](a, j);
+		a->work += OF_WORK_LOOK; // many short answers are as much work as a long one
 		part(j, before);
 		if (j->body.failed) // no memory: the connection closes rather than lie
 			j->answered = false, more = false;

@@ -132,6 +132,23 @@ static void too_many_buckets_and_too_deep_chains_are_refused(void **state)
 	assert_true(ERROR_IS(0, GROUP_MOD_FAILED, CHAINING_UNSUPPORTED));
 }
 
+// So that a turn does not bring many groups that each lead to very many.
+static void following_groups_is_work(void **state)
+{
+	char text[64 * 40];
+	size_t n = 0;
+	uint64_t was;
+
+	(void)state;
+	assert_true(group(G_ADD, 0, 1, EMPTY));
+	for (uint32_t i = 0; i < 40; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s", TO_GROUP("00000001"));
+	assert_true(group(G_ADD, 0, 2, text));
+	was = rig.a.work;
+	assert_true(group(G_ADD, 0, 3, TO_GROUP("00000002")));
+	assert_int_equal(rig.a.work - was, OF_WORK_MESSAGE + OF_WORK_SETTLE + 41 * OF_WORK_NAME);
+}
+
 static void buckets_share_the_budget_of_flows(void **state)
 {
 	size_t before;
@@ -497,6 +514,7 @@ int main(void)
 		cmocka_unit_test(groups_are_taken_or_refused_with_their_error),
 		T(bad_actions_in_buckets_are_told_as_such),
 		T(too_many_buckets_and_too_deep_chains_are_refused),
+		T(following_groups_is_work),
 		T(buckets_share_the_budget_of_flows),
 		T(flows_go_with_their_group_and_are_told_why),
 		T(all_groups_go_in_one_look),

@@ -204,6 +204,20 @@ static void flows_are_added_up(void **state)
 	assert_int_equal(r.aggregate.packet_count, 5);
 }
 
+// A turn ends by work: many questions that each look at many flows are not done in one.
+static void looking_at_flows_is_work(void **state)
+{
+	struct of13_multipart_reply r;
+	uint64_t was;
+
+	(void)state;
+	have_flows(RIG_FLOWS_MAX);
+	was = rig.a.work;
+	assert_true(ASK(.type = OF13_MULTIPART_AGGREGATE, .aggregate = ALL_FLOWS));
+	assert_true(hear(&r));
+	assert_in_range(rig.a.work - was, RIG_FLOWS_MAX, RIG_FLOWS_MAX + 1);
+}
+
 static void ports_queues_and_tables_are_told(void **state)
 {
 	struct of13_multipart_reply r;
@@ -438,6 +452,7 @@ int main(void)
 		T(a_connection_that_ends_takes_its_dump_along),
 		T(a_port_that_goes_before_its_answer_has_none),
 		T(flows_are_added_up),
+		T(looking_at_flows_is_work),
 		T(ports_queues_and_tables_are_told),
 		T(groups_and_meters_come_back_byte_for_byte),
 		T(table_features_list_what_is_taken),
