@@ -9,8 +9,9 @@
 #include <string.h>
 
 enum {
-	BUNDLES_MAX = 16,	      // of one connection
-	BYTES_MAX = 64 * 1024 * 1024, // of all messages that wait
+	BUNDLES_MAX = 16,	       // of one connection
+	BYTES_MAX = 128 * 1024 * 1024, // of all messages that wait
+	BYTES_LEAST = 64 * 1024,       // that a connection may have in any case
 	FLAGS = OF13_BUNDLE_FLAG_ATOMIC | OF13_BUNDLE_FLAG_ORDERED,
 };
 
@@ -183,6 +184,17 @@ int of_bundle_control(struct of_agent *a, struct of_conn *c, const struct of13_b
 	return rc;
 }
 
+// One connection may have as much as is left for the others: 64 MiB when it is alone, and who comes
+// later still finds room.
+static bool may_grow(const struct of_agent *a, const struct of_bundle *b, size_t cap)
+{
+	size_t all = a->bundles->n_bytes - b->cap + cap, own = cap - b->cap;
+
+	for (const struct of_bundle *i = a->bundles->first; i != NULL; i = i->next)
+		own += i->c == b->c ? i->cap : 0;
+	return own <= BYTES_LEAST || (all < BYTES_MAX && own <= BYTES_MAX - all);
+}
+
 static int keep(struct of_agent *a, struct of_bundle *b, struct of_list msg,
 		struct of_wire_error *e)
 {
@@ -192,7 +204,7 @@ static int keep(struct of_agent *a, struct of_bundle *b, struct of_list msg,
 	while (cap < b->size + msg.size)
 		cap *= 2;
 	if (b->size + msg.size > b->cap) {
-		if (a->bundles->n_bytes - b->cap + cap > BYTES_MAX)
+		if (!may_grow(a, b, cap))
 			return bad(e, OF13_BUNDLE_FAILED_MSG_TOO_MANY);
 		bytes = realloc(b->bytes, cap);
 		if (bytes == NULL)

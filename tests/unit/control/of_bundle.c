@@ -23,7 +23,7 @@ static bool control(uint32_t id, uint16_t type)
 	return control_as(0, 4, id, type, 3);
 }
 
-static bool put(uint32_t id, uint32_t xid, struct of_buf *inner)
+static bool put_as(uint32_t conn, uint32_t id, uint32_t xid, struct of_buf *inner)
 {
 	struct of13_bundle_add m = { .version = inner->data[0],
 				     .xid = xid,
@@ -34,7 +34,12 @@ static bool put(uint32_t id, uint32_t xid, struct of_buf *inner)
 
 	assert_int_equal(of13_bundle_add_put(&b, &m), 0);
 	of_buf_fini(inner);
-	return rig_say(0, &b);
+	return rig_say(conn, &b);
+}
+
+static bool put(uint32_t id, uint32_t xid, struct of_buf *inner)
+{
+	return put_as(0, id, xid, inner);
 }
 
 static bool put_flow(uint32_t id, uint32_t xid, uint16_t command, uint16_t priority)
@@ -173,6 +178,38 @@ static void bundles_belong_to_their_connection(void **state)
 	assert_int_equal(rig_flows(), 0);
 }
 
+// A message of 50,000 bytes: 3,125 outputs.
+static bool put_much(uint32_t conn, uint32_t id)
+{
+	static uint8_t actions[50000];
+	const struct of_list list = { actions, sizeof(actions) };
+	struct of13_group_mod m = { .xid = 1, .group_id = 1 };
+	struct of13_bucket bucket = { .watch_port = OF_ANY, .watch_group = OF_ANY };
+	struct of_buf b = { 0 }, buckets = { 0 };
+
+	for (size_t i = 0; i < sizeof(actions); i += 16)
+		memcpy(actions + i, (uint8_t[16]){ 0, 0, 0, 16, 0, 0, 0, 1 }, 16);
+	bucket.actions = list;
+	assert_int_equal(of13_bucket_put(&buckets, &bucket), 0);
+	m.buckets = of_buf_list(&buckets);
+	assert_int_equal(of13_group_mod_put(&b, &m), 0);
+	of_buf_fini(&buckets);
+	return put_as(conn, id, 1, &b);
+}
+
+static void bundles_of_one_leave_room_for_others(void **state)
+{
+	uint32_t n = 0;
+
+	(void)state;
+	for (; n < 3000 && put_much(0, n % 3); n++)
+		;
+	assert_in_range(n, 600, 1500); // some 64 MiB, or the half of it since memory doubles
+	assert_true(ERROR_IS(0, BUNDLE_FAILED, MSG_TOO_MANY));
+	for (uint32_t i = 0; i < 100; i++)
+		assert_true(put_much(1, 1));
+}
+
 static void version_14_speaks_its_own_messages(void **state)
 {
 	struct of13_flow_mod m = { FLOW_MOD, .version = 5, .xid = 1, .importance = 9 };
@@ -260,10 +297,15 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, rig_begin, rig_end)
 	const struct CMUnitTest tests[] = {
-		T(a_commit_does_all_in_order),		 T(a_message_that_fails_undoes_the_whole),
-		T(bundles_are_refused_with_their_error), T(bundles_belong_to_their_connection),
-		T(version_14_speaks_its_own_messages),	 T(port_mods_wait_for_the_commit),
-		T(a_commit_outlives_its_connection),	 T(an_open_change_is_given_up_at_the_end),
+		T(a_commit_does_all_in_order),
+		T(a_message_that_fails_undoes_the_whole),
+		T(bundles_are_refused_with_their_error),
+		T(bundles_belong_to_their_connection),
+		T(bundles_of_one_leave_room_for_others),
+		T(version_14_speaks_its_own_messages),
+		T(port_mods_wait_for_the_commit),
+		T(a_commit_outlives_its_connection),
+		T(an_open_change_is_given_up_at_the_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
