@@ -23,13 +23,13 @@ enum {
 	WRITES = 16,  // of one turn of a link
 };
 
-#define CONNECT_S 10.0 // for a connection, and for TLS
-#define LINGER_S 5.0   // for what is left to say
-#define RETRY_S 10.0   // of a listener, where nobody could ask again
-#define TURN_S 0.1     // at the latest
+#define CONNECT_S 10.0	 // for a connection, and for TLS
+#define LINGER_S 5.0	 // for what is left to say
+#define RETRY_S 10.0	 // of a listener, where nobody could ask again
+#define TURN_S 0.1	 // at the latest
+#define TURN_NS 5000000u // of one, until what is read waits for the next
 #define ACCEPT_AGAIN_S 1.0
 
-static void turn(struct ctl_of_channel *ch);
 static void attempt(struct remote *r);
 
 // --- Links
@@ -140,12 +140,18 @@ static int write_out(struct link *l)
 	return 1;
 }
 
+// One turn for all that happened in this round of the loop: it comes when all of that was heard.
+static void turn_soon(struct ctl_of_channel *ch)
+{
+	ev_feed_event(ch->p.loop, &ch->tick, EV_TIMER);
+}
+
 // What was read goes to the agent. returns false: not all of it can now
 static bool give(struct link *l)
 {
 	int took;
 
-	if (l->at == l->size || !of_conn_wants_input(l->conn))
+	if (l->at == l->size || l->ch->is_late || !of_conn_wants_input(l->conn))
 		return l->at == l->size;
 	took = of_conn_input(l->conn, l->in + l->at, l->size - l->at, dp_switch_now_ns());
 	l->at = took < 0 ? l->size : l->at + (size_t)took;
@@ -290,8 +296,7 @@ static void on_io(struct ev_loop *loop, struct ev_io *io, int revents)
 		link_end(l, why);
 		return;
 	}
-	if (carry(l))
-		turn(l->ch);
+	turn_soon(l->ch);
 }
 
 // A link on fd, which it owns; NULL = no memory, and fd is closed.
@@ -588,15 +593,40 @@ static void rearm(struct ctl_of_channel *ch, uint64_t next_ns, bool hungry)
 	ev_timer_start(ch->p.loop, &ch->tick);
 }
 
+// The next turn begins with `first`, which had none in this one.
+static void rotate(struct ctl_of_channel *ch, struct link *first)
+{
+	struct link *before = ch->links, *last = first;
+
+	if (first == NULL || first == ch->links)
+		return;
+	while (before->next != first)
+		before = before->next;
+	while (last->next != NULL)
+		last = last->next;
+	last->next = ch->links;
+	before->next = NULL;
+	ch->links = first;
+}
+
 static void turn(struct ctl_of_channel *ch)
 {
+	uint64_t until_ns = dp_switch_now_ns() + TURN_NS;
 	uint64_t next = of_agent_tick(ch->p.agent, dp_switch_now_ns());
 	bool waited = of_agent_is_waiting(ch->p.agent), hungry = false;
+	struct link *late = NULL;
 
 	for (struct link *l = ch->links, *after; l != NULL; l = after) {
 		after = l->next;
-		hungry |= carry(l) && is_hungry(l);
+		ch->is_late = l != ch->links && dp_switch_now_ns() >= until_ns;
+		late = ch->is_late && late == NULL ? l : late;
+		if (carry(l))
+			hungry |= is_hungry(l);
+		else if (late == l)
+			late = after;
 	}
+	ch->is_late = false;
+	rotate(ch, late);
 	// The tick knows nothing of a promise that was carried just now.
 	hungry |= !waited && of_agent_is_waiting(ch->p.agent);
 	rearm(ch, next, hungry);
@@ -613,7 +643,7 @@ static void on_punts(struct ev_loop *loop, struct ev_io *io, int revents)
 {
 	(void)loop;
 	(void)revents;
-	turn(io->data);
+	turn_soon(io->data);
 }
 
 // --- The channel
@@ -632,6 +662,7 @@ int ctl_of_channel_create(const struct ctl_of_channel_params *p, struct ctl_of_c
 	if (getrandom(&ch->seed, sizeof(ch->seed), GRND_NONBLOCK) < 0)
 		ch->seed = (uint32_t)getpid();
 	ev_timer_init(&ch->tick, on_tick, 0, 0);
+	ev_set_priority(&ch->tick, EV_MINPRI);
 	ch->tick.data = ch->punts.data = ch;
 	ev_timer_start(p->loop, &ch->tick);
 	ev_io_init(&ch->punts, on_punts, dp_of_fd(p->of), EV_READ);

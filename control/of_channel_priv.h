@@ -57,7 +57,8 @@ struct ctl_of_channel {
 	struct listener *listeners[CFG_LISTENERS + 1]; // the last one is that of local tools
 	struct link *links;
 	uint32_t n_services, n_accepted;
-	struct ev_timer tick;
+	struct ev_timer tick; // below all else: one turn for all that a round of the loop brings
+	bool is_late;	      // the turn took its time: what was read waits for the next one
 	struct ev_io punts;
 	uint32_t seed;
 };

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Controllers that are lost, flap, fight, flood, lie and do not read, while guests talk over installed flows: no frame is lost, a good
 controller is answered all the while, memory and descriptors are as after the first round; then kill -9, SIGTERM and fail modes."""
-import argparse, json, os, random, re, resource, signal, socket, ssl, struct, subprocess, sys, threading, time
+import argparse, itertools, json, os, random, re, resource, signal, socket, ssl, struct, subprocess, sys, threading, time
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 import lab
@@ -444,6 +444,42 @@ class Run:
         spared > 0 or die("nothing was dropped for a controller that reads 5 kB/s")
         over < taken <= sent + quiet or die("%d frames were sent, %d are accounted for", sent + quiet, taken)  # a tap may drop some before the switch
 
+    def questions(self, n_flows=4000, n_clients=6, each=200):
+        """Clients ask what takes long to look up: of their messages no more than a few are taken between two answers to a tool"""
+        import client
+        c, of = self.to(), client.of
+        m = client.flow({}, [], table_id=9)
+        stats = of.OFPAggregateStatsRequest(client.DP, 0, 9, client.ofp.OFPP_ANY, client.ofp.OFPG_ANY, 0, 0, of.OFPMatch())
+        last = of.OFPBarrierRequest(client.DP)
+        for x in (m, stats, last):
+            x.set_xid(0xE0E0E0E0)
+            x.serialize()
+        c.raw(b"".join(bytes(m.buf[:30]) + struct.pack("!H", i) + bytes(m.buf[32:]) for i in range(n_flows)))  # by priority
+        c.barrier()
+        many, heard, taken = [self.to() for _ in range(n_clients)], [], []
+        readers = [threading.Thread(target=lambda k=k: heard.append(swallow(k.s, struct.pack("!BBHI", 4, 21, 8, 0xE0E0E0E0))), daemon=True) for k in many]
+        for k, t in zip(many, readers):
+            t.start()
+            k.raw(bytes(stats.buf) * each + bytes(last.buf))
+        # A tool's requests are done one in each turn of the loop.
+        with socket.socket(socket.AF_UNIX) as tool:
+            tool.connect(self.lab.weir_socket)
+            tool.settimeout(20)
+            tool.sendall(b'{"weir-operations:get-state":{"part":"openflow"}}\n' * 20)
+            for line in itertools.islice(tool.makefile(), 20):
+                state = json.loads(line)["data"]["weir-openflow:openflow-state"]
+                taken.append(sum(int(x["messages-in"]) for x in state["connection"] if x["name"].startswith("l-")))
+        for t in readers:
+            t.join()
+        heard == [True] * n_clients or die("questions were not answered: %s", heard)
+        most = max(b - a for a, b in zip(taken, taken[1:]))
+        taken[-1] > taken[0] or die("the tool was answered when all was over")
+        most <= 150 or die("%d questions about %d flows each are taken in one turn of the loop", most, n_flows)
+        print("  %d clients asked about %d flows each time: at most %d of their questions came between two of a tool" % (n_clients, n_flows, most))
+        c.ok(client.flow(command=client.ofp.OFPFC_DELETE, table_id=9))
+        for k in many + [c]:
+            k.close()
+
     # --- Parts
 
     def round(self, n_flaps, size):
@@ -464,6 +500,9 @@ class Run:
         self.attack.floods(1000 * size)
         told("floods")
         self.storm(size)
+        at = time.monotonic()
+        self.questions()
+        told("questions")
         for c in deaf:
             c.close()
         if self.lab.weir_process.poll() is not None:
