@@ -305,11 +305,12 @@ static bool is_same_kind(const struct of13_action *x, const struct of13_action *
 }
 
 // Does a later action of the list take the place of x?
-static bool is_replaced(struct of_list rest, const struct of13_action *x)
+static bool is_replaced(struct of_compile *c, struct of_list rest, const struct of13_action *x)
 {
 	struct of13_action y;
 
 	while (of13_action_next(&rest, &y)) {
+		c->a->work += OF_WORK_LOOK;
 		if (is_same_kind(x, &y))
 			return true;
 	}
@@ -332,7 +333,8 @@ static int compile_kind(struct of_compile *c, struct of_list actions, uint16_t t
 	while (of13_action_next(&actions, &w)) {
 		int rc;
 
-		if (w.type != type || is_replaced(actions, &w))
+		c->a->work += OF_WORK_LOOK;
+		if (w.type != type || is_replaced(c, actions, &w))
 			continue;
 		rc = compile_action(c, &w);
 		if (rc != 0)
@@ -377,6 +379,7 @@ int of_compile_actions(struct of_compile *c, struct of_list actions, bool as_set
 	while (of13_action_next(&actions, &w)) {
 		int rc = compile_action(c, &w);
 
+		c->a->work += OF_WORK_LOOK;
 		if (rc != 0)
 			return rc;
 	}

@@ -90,6 +90,7 @@ static bool count_group(void *arg, bool is_port, uint32_t number)
 	struct counting *c = arg;
 	struct of_group *g = is_port ? NULL : of_group_find(c->a, number);
 
+	c->a->work += OF_WORK_LOOK;
 	if (g != NULL)
 		g->n_flows += (uint32_t)c->by;
 	return false;
@@ -317,6 +318,8 @@ int of_flow_walk(struct of_agent *a, uint8_t first, uint8_t last, of_flow_fn *fn
 			a->work += OF_WORK_LOOK;
 			fetch(t, w->at);
 			s = t->slots[w->at++];
+			if ((s & 1) == 0) // fn() may look at each action
+				a->work += ((struct of_flow *)s)->inst_size / 64;
 			rc = (s & 1) == 0 ? fn(a, (struct of_flow *)s, arg) : 0;
 			if (rc != 0)
 				return rc;

@@ -71,6 +71,7 @@ static bool count(void *arg, bool is_port, uint32_t number)
 	struct walk *w = arg;
 	struct of_group *g = is_port ? NULL : of_group_find(w->a, number);
 
+	w->a->work += OF_WORK_LOOK;
 	if (g != NULL)
 		g->n_groups += (uint32_t)w->by;
 	return false;
@@ -332,6 +333,8 @@ static int delete (struct of_agent *a, uint32_t id, struct of_wire_error *e)
 	if (rc != 0)
 		return bad(e, OF13_GROUP_MOD_FAILED_EPERM);
 	while (a->groups->map.n > 0) { // the last one first: none moves up
+		if (of_slice_over(a))
+			return OF_MORE;
 		if (end(a, a->groups->map.at[a->groups->map.n - 1], e) != 0)
 			return -EINVAL;
 	}

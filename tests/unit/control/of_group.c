@@ -132,10 +132,10 @@ static void too_many_buckets_and_too_deep_chains_are_refused(void **state)
 	assert_true(ERROR_IS(0, GROUP_MOD_FAILED, CHAINING_UNSUPPORTED));
 }
 
-// So that a turn does not bring many groups that each lead to very many.
-static void following_groups_is_work(void **state)
+// A turn does not bring many groups that each lead to very many, or have very many actions.
+static void groups_are_work_by_what_is_in_them(void **state)
 {
-	char text[64 * 40];
+	char text[64 * 40], actions[OF_SET_MAX * 20];
 	size_t n = 0;
 	uint64_t was;
 
@@ -143,10 +143,37 @@ static void following_groups_is_work(void **state)
 	assert_true(group(G_ADD, 0, 1, EMPTY));
 	for (uint32_t i = 0; i < 40; i++)
 		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s", TO_GROUP("00000001"));
+	was = rig.a.work;
 	assert_true(group(G_ADD, 0, 2, text));
+	assert_in_range(rig.a.work - was, 40 * OF_WORK_NAME, 40 * (OF_WORK_NAME + 20));
 	was = rig.a.work;
 	assert_true(group(G_ADD, 0, 3, TO_GROUP("00000002")));
-	assert_int_equal(rig.a.work - was, OF_WORK_MESSAGE + OF_WORK_SETTLE + 41 * OF_WORK_NAME);
+	assert_in_range(rig.a.work - was, 41 * OF_WORK_NAME, 41 * OF_WORK_NAME + 80);
+	n = (size_t)snprintf(actions, sizeof(actions), "0330 0000" ANY_WATCH);
+	for (uint32_t i = 0; i < 100; i++)
+		n += (size_t)snprintf(actions + n, sizeof(actions) - n, "0018 0008 00000000 ");
+	was = rig.a.work;
+	assert_true(group(G_ADD, 0, 4, actions));
+	assert_in_range(rig.a.work - was, 1000, 10000);
+}
+
+static void all_groups_go_in_slices(void **state)
+{
+	char text[64 * 50];
+	size_t n = 0;
+	uint32_t was;
+
+	(void)state;
+	assert_true(group(G_ADD, 0, 1, EMPTY));
+	for (uint32_t i = 0; i < 50; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s", TO_GROUP("00000001"));
+	for (uint32_t i = 2; i < 30; i++)
+		assert_true(group(G_ADD, 0, i, text));
+	rig.a.slice = 200;
+	was = rig.n_slices;
+	assert_true(group(G_DELETE, 0, 0xfffffffc, ""));
+	assert_int_equal(rig_groups(), 0);
+	assert_in_range(rig.n_slices - was, 6, 20);
 }
 
 static void buckets_share_the_budget_of_flows(void **state)
@@ -503,7 +530,8 @@ static void all_groups_go_in_one_look(void **state)
 	assert_true(group(G_DELETE, 0, 0xfffffffc, ""));
 	assert_int_equal(rig_flows(), 0);
 	assert_int_equal(rig_groups(), 0);
-	assert_int_equal(rig.a.work - was, OF_WORK_MESSAGE + 50 * (OF_WORK_LOOK + OF_WORK_CHANGE) +
+	assert_int_equal(rig.a.work - was, OF_WORK_MESSAGE +
+						   50 * (2 * OF_WORK_LOOK + OF_WORK_CHANGE) +
 						   100 * OF_WORK_SETTLE);
 }
 
@@ -514,7 +542,8 @@ int main(void)
 		cmocka_unit_test(groups_are_taken_or_refused_with_their_error),
 		T(bad_actions_in_buckets_are_told_as_such),
 		T(too_many_buckets_and_too_deep_chains_are_refused),
-		T(following_groups_is_work),
+		T(groups_are_work_by_what_is_in_them),
+		T(all_groups_go_in_slices),
 		T(buckets_share_the_budget_of_flows),
 		T(flows_go_with_their_group_and_are_told_why),
 		T(all_groups_go_in_one_look),
