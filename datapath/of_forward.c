@@ -132,7 +132,6 @@ static void cache_look(struct look *l)
 			__builtin_prefetch(&pw->flows[dp_of_step_rule(path->rules[k])]);
 	}
 	l->n_unknown = n;
-	pw->n_cache_looked += l->n;
 	pw->n_cache_found += l->n - n;
 }
 

@@ -187,7 +187,7 @@ struct dp_of_pw {
 	uint64_t walks_since, first_stamp, next_stamp;
 	struct dp_of_port_pw ports[DP_MAX_PORTS + 1]; // the last one is nobody's
 	struct dp_of_table_pw tables[DP_FLOW_TABLES];
-	uint64_t n_cache_looked, n_cache_found, n_cache_inserted;
+	uint64_t n_cache_found, n_cache_inserted;
 	// Packet-ins. worker: produce, main: consume
 	struct rte_ring *punts;
 	bool punted; // some may wait that main has not been told of
