@@ -348,18 +348,23 @@ static int compile_set(struct of_compile *c, struct of_list actions)
 	struct of_list l = actions;
 	struct of13_action w;
 	bool has_group = false;
-	uint32_t n = 0;
+	uint32_t n = 0, kinds = 0; // a bit for each type there is: few lists have many
 
 	while (of13_action_next(&l, &w)) {
+		c->a->work += OF_WORK_LOOK;
 		if (!is_in_set_order(w.type))
 			return bad(c, OF13_BAD_ACTION_BAD_TYPE);
 		if (++n > OF_SET_MAX)
 			return bad(c, OF13_BAD_ACTION_TOO_MANY);
+		kinds |= 1u << w.type;
 	}
 	for (size_t i = 0; i < sizeof(set_order) / sizeof(set_order[0]); i++) {
 		size_t size = c->size;
-		int rc = compile_kind(c, actions, set_order[i]);
+		int rc;
 
+		if ((kinds & 1u << set_order[i]) == 0)
+			continue;
+		rc = compile_kind(c, actions, set_order[i]);
 		if (rc != 0)
 			return rc;
 		if (set_order[i] == OF13_ACTION_GROUP)

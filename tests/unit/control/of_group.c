@@ -154,7 +154,7 @@ static void groups_are_work_by_what_is_in_them(void **state)
 		n += (size_t)snprintf(actions + n, sizeof(actions) - n, "0018 0008 00000000 ");
 	was = rig.a.work;
 	assert_true(group(G_ADD, 0, 4, actions));
-	assert_in_range(rig.a.work - was, 1000, 10000);
+	assert_in_range(rig.a.work - was, 300, 3000); // seen, asked for what comes later, compiled
 }
 
 static void all_groups_go_in_slices(void **state)
