@@ -123,17 +123,26 @@ static int hex_digit(char c)
 				      : -1;
 }
 
+// Six octets of one or two digits, as ovs-ofctl takes them.
 static int read_mac(struct span s, struct dp_flow_value *out)
 {
-	*out = (struct dp_flow_value){ 0 };
-	if (s.size != 17)
-		return -EINVAL;
-	for (unsigned i = 0; i < 6; i++) {
-		int high = hex_digit(s.at[3 * i]), low = hex_digit(s.at[3 * i + 1]);
+	struct span next;
 
-		if (high < 0 || low < 0 || (i < 5 && s.at[3 * i + 2] != ':'))
+	*out = (struct dp_flow_value){ 0 };
+	for (unsigned i = 0; i < 6; i++, s = next) {
+		unsigned octet = 0;
+
+		if (oft_span_split(&s, ":", &next) != (i < 5) || s.size < 1 || s.size > 2)
 			return -EINVAL;
-		out->lo = out->lo << 8 | (unsigned)(high << 4 | low);
+		for (size_t k = 0; k < s.size; k++) {
+			int digit = hex_digit(s.at[k]);
+
+			if (digit < 0)
+				return -EINVAL;
+			octet = octet << 4 | (unsigned)digit;
+		}
+		out->lo = out->lo << 8 | octet;
+		next = i < 5 ? next : s;
 	}
 	return 0;
 }

@@ -14,6 +14,7 @@ static const char *const of_text_lines[][2] = {
 	  "reset_counts no_packet_counts no_byte_counts "
 	  "dl_vlan=5,dl_vlan_pcp=3,dl_src=00:11:22:33:44:55,dl_dst=01:00:00:00:00:00/"
 	  "01:00:00:00:00:00 actions=pop_vlan,NORMAL" },
+	{ "dl_src=0:A:b:1:02:ff,actions=1", "dl_src=00:0a:0b:01:02:ff actions=output:1" },
 	{ "vlan_tci=0x1000/0x1000,actions=flood", "vlan_tci=0x1000/0x1000 actions=FLOOD" },
 	{ "vlan_tci=0/0x1fff,actions=all", "vlan_tci=0x0000/0x1fff actions=ALL" },
 	{ "vlan_tci=0,actions=all", "vlan_tci=0x0000/0x1fff actions=ALL" },
