@@ -10,6 +10,8 @@ AVOIDED = """\
 push_vlan on a tagged frame     OVS starts the new tag at 0, the specification copies the one that is there (5.12.1): VID and PCP are set behind the push
 push_mpls                       OVS's label on IPv6 is 2 and its TC comes from DSCP, the specification has no such rule: both are set behind the push
 push_mpls on a tagged frame     OVS pushes it behind the tag, the specification before it (5.12)
+push_mpls, then pop_mpls        OVS undoes the one by the other where nothing was sent between, and the frame's EtherType stays, whatever the pop says: a frame
+                                with a new label is sent, and not to the port it came from, which sends nothing
 a miss behind write-actions     OVS runs the action set after a miss in a later table, the specification drops (5.4): where sets are written, nothing misses
 more than two tags              OVS keeps two; no more are made
 SELECT groups                   either may choose any bucket: it must be one with a weight, the same for all of a flow, and do what it says
@@ -397,7 +399,7 @@ class Set:
             for o in self.outputs():
                 what.insert(rnd.randint(0, len(what)), o)
             for o in pushed:
-                what += [o, output(rnd.randint(2, N_PORTS))]
+                what += [o, output(rnd.randint(3, N_PORTS))]  # where no frame comes from
             if what:
                 out.append(actions(4, what))
         else:
